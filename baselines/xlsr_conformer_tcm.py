@@ -1,0 +1,120 @@
+"""XLSR-Conformer with the temporal-channel module (Truong et al. 2024): head tokens in attention."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from fakemamba.baselines.xlsr_conformer import ConformerBlock, ConformerConfig, XLSRConformer
+from fakemamba.models.frontend import Frontend
+from fakemamba.models.masking import frame_mask, masked_mean
+
+MAX_FRAMES = 10_000
+
+
+@dataclass(frozen=True)
+class TCMConfig(ConformerConfig):
+    """The published sizes are those of XLSR-Conformer."""
+
+
+class SinusoidalPositions(nn.Module):
+    """Fixed positions for up to 10,000 frames (200 s), a parameter that is never trained."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        index = torch.arange(width)
+        exponent = 2 * torch.div(index, 2, rounding_mode="floor") / width
+        position = torch.arange(MAX_FRAMES)[:, None]
+        angle = position / torch.pow(torch.tensor(10_000.0), exponent)  # (frames, width)
+        table = torch.where(index % 2 == 0, angle.sin(), angle.cos())
+        self.table = nn.Parameter(table[None], requires_grad=False)
+
+    def forward(self, frames: Tensor) -> Tensor:
+        """Add positions to frames (B, T, width).
+
+        Raises:
+            ValueError: more frames than the table has.
+        """
+        if frames.shape[1] > MAX_FRAMES:
+            raise ValueError(
+                f"{frames.shape[1]} frames, but the positions of XLSR-Conformer+TCM end at "
+                f"{MAX_FRAMES} (200 s of audio)"
+            )
+        return frames + self.table[:, : frames.shape[1]]
+
+
+class HeadTokenAttention(nn.Module):
+    """Self-attention over class token, frames, and one token for each head.
+
+    A head token is made of the mean over time of that head's channels. Afterwards the class token
+    gets the mean of the frames and the mean of the head tokens, and the head tokens are dropped.
+    """
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.norm = nn.LayerNorm(width)
+        self.pos_embed = nn.Parameter(torch.zeros(1, heads, width))
+        self.qkv = nn.Linear(width, 3 * width, bias=False)
+        self.proj = nn.Linear(width, width)
+        self.ht_proj = nn.Linear(width // heads, width)
+        self.ht_norm = nn.LayerNorm(width // heads)
+
+    def forward(self, tokens: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """Class token and frames (B, 1 + T, width) to the same; ``lengths`` counts both."""
+        tokens = self.norm(tokens)
+        num_tokens = tokens.shape[1]
+        everything = torch.cat([tokens, self._head_tokens(tokens, lengths)], dim=1)
+        qkv = self.qkv(everything).unflatten(-1, (3, self.heads, -1))  # (B, N + H, 3, H, d)
+        q, k, v = qkv.permute(2, 0, 3, 1, 4)  # each (B, H, N + H, d)
+        mask = None
+        if lengths is not None:
+            valid = F.pad(frame_mask(lengths, num_tokens), (0, self.heads), value=True)
+            mask = valid[:, None, None]
+        mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
+        mixed = self.proj(mixed.transpose(1, 2).flatten(2))
+        token, frames, head_tokens = mixed.split([1, num_tokens - 1, self.heads], dim=1)
+        frame_lengths = None if lengths is None else lengths - 1
+        token = token + head_tokens.mean(1, keepdim=True) + masked_mean(frames, frame_lengths)[:, None]
+        return torch.cat([token, frames], dim=1)
+
+    def _head_tokens(self, tokens: Tensor, lengths: Tensor | None) -> Tensor:
+        """(B, N, width) to (B, heads, width)."""
+        by_head = masked_mean(tokens, lengths).unflatten(-1, (self.heads, -1))  # (B, H, d)
+        projected = self.ht_proj(by_head).unflatten(-1, (self.heads, -1))  # (B, H, H, d)
+        return F.gelu(self.ht_norm(projected)).flatten(2) + self.pos_embed
+
+
+class TCMBlock(ConformerBlock):
+    """Conformer block with head-token attention."""
+
+    def make_attention(self, config: Any) -> nn.Module:
+        """Head-token attention, its LayerNorm included."""
+        return HeadTokenAttention(config.width, config.heads)
+
+
+class XLSRConformerTCM(XLSRConformer):
+    """XLSR-Conformer + TCM."""
+
+    config_class = TCMConfig
+    block_class = TCMBlock
+    official_keys = (
+        *XLSRConformer.official_keys,
+        (r"^conformer\.positional_emb$", "encoder.positions.table"),
+    )
+
+    def __init__(self, config: TCMConfig, frontend: Frontend | None = None) -> None:
+        super().__init__(config, frontend, positions=SinusoidalPositions(config.width))
+
+    @classmethod
+    def sizes_from_state(cls, state: dict[str, Tensor]) -> dict[str, Any]:
+        """Depth, width, heads and kernel."""
+        block = "encoder.blocks.0."
+        return super(XLSRConformer, cls).sizes_from_state(state) | {
+            "heads": state[block + "attention.pos_embed"].shape[1],
+            "kernel": state[block + "convolution.depthwise.weight"].shape[2],
+        }

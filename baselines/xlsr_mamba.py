@@ -1,0 +1,141 @@
+"""XLSR-Mamba (Xiao and Das 2024): two independent columns of Mamba layers, DuaBiMamba.
+
+The published weights need the published code's last step, and it is kept as the default: both
+columns add the *projection* instead of their last layer's output before the final norm, so the last
+layer of each column is dead, and the backward column is never flipped back. ``textbook`` does what
+was evidently meant. Dead layers are not run here; their parameters are kept. (The published code
+also runs XLS-R twice a call and throws the first away; here it runs once.)
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from fakemamba.models.detector import Detector, DetectorConfig
+from fakemamba.models.frontend import Frontend
+from fakemamba.models.layers import AttentionPooling, Projection, count_blocks
+from fakemamba.models.mamba import Mamba
+from fakemamba.models.masking import flip_frames
+
+
+@dataclass(frozen=True)
+class XLSRMambaConfig(DetectorConfig):
+    """Layers in each direction, width, dropout, and ``textbook`` for the corrected last step."""
+
+    depth: int = 6
+    width: int = 144
+    dropout: float = 0.1
+    textbook: bool = False
+
+
+class MambaLayer(nn.Module):
+    """RMSNorm and a Mamba; the residual stream is the caller's."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.norm = nn.RMSNorm(width, eps=1e-5)
+        self.mixer = Mamba(width)
+
+    def forward(self, residual: Tensor) -> Tensor:
+        """(B, T, width) to (B, T, width), causal."""
+        return self.mixer(self.norm(residual))
+
+
+class DuaBiMambaEncoder(nn.Module):
+    """Projection, a forward and a backward column, and their concatenation."""
+
+    def __init__(self, config: XLSRMambaConfig) -> None:
+        super().__init__()
+        width = config.width
+        self.textbook = config.textbook
+        self.projection = Projection(config.frontend.hidden_size, width)
+        self.dropout = nn.Dropout(config.dropout)
+        self.forward_layers = nn.ModuleList(MambaLayer(width) for _ in range(config.depth))
+        self.backward_layers = nn.ModuleList(MambaLayer(width) for _ in range(config.depth))
+        self.final_norm = nn.RMSNorm(width, eps=1e-5)
+        for layer in (*self.forward_layers, *self.backward_layers):
+            _initialise(layer, config.depth)
+
+    def forward(self, features: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """(B, T, frontend width) to (B, T, 2·width), forward column first."""
+        start = self.dropout(self.projection(features, lengths))
+        flipped = flip_frames(start, lengths)
+        if self.textbook:
+            ahead = self.final_norm(_run(self.forward_layers, start))
+            back = self.final_norm(_run(self.backward_layers, flipped))
+            back = flip_frames(back, lengths)
+        else:
+            ahead = self.final_norm(start + _run(self.forward_layers[:-1], start))
+            back = self.final_norm(start + _run(self.backward_layers[:-1], flipped))
+        return torch.cat([ahead, back], dim=-1)
+
+
+class DuaBiMambaHead(nn.Module):
+    """One attention pooling a column, concatenated, projected, dropped out, classified."""
+
+    def __init__(self, config: XLSRMambaConfig) -> None:
+        super().__init__()
+        self.forward_pooling = AttentionPooling(config.width)
+        self.backward_pooling = AttentionPooling(config.width)
+        self.combine = nn.Linear(2 * config.width, config.width)
+        self.dropout = nn.Dropout(config.dropout)
+        self.classifier = nn.Linear(config.width, 2)
+
+    def embed(self, encoded: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """(B, T, 2·width) to (B, width)."""
+        ahead, back = encoded.chunk(2, dim=-1)
+        pooled = [self.forward_pooling(ahead, lengths), self.backward_pooling(back, lengths)]
+        return self.combine(torch.cat(pooled, dim=-1))
+
+    def forward(self, encoded: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """(B, T, 2·width) to logits (B, 2)."""
+        return self.classifier(self.dropout(self.embed(encoded, lengths)))
+
+
+class XLSRMamba(Detector):
+    """XLSR-Mamba; see the head of this file for the published quirk and its correction."""
+
+    config_class = XLSRMambaConfig
+    official_keys = (
+        (r"^LL\.", "encoder.projection.linear."),
+        (r"^first_bn\.", "encoder.projection.norm."),
+        (r"^conformer\.norm_f\.", "encoder.final_norm."),
+        (r"^conformer\.(forward|backward)_layers\.", r"encoder.\1_layers."),
+        (r"^conformer\.f_attention_pool\.", "head.forward_pooling.score."),
+        (r"^conformer\.b_attention_pool\.", "head.backward_pooling.score."),
+        (r"^conformer\.LL\.", "head.combine."),
+        (r"^conformer\.classifier\.", "head.classifier."),
+    )
+
+    def __init__(self, config: XLSRMambaConfig, frontend: Frontend | None = None) -> None:
+        super().__init__(config, frontend)
+        self.encoder = DuaBiMambaEncoder(config)
+        self.head = DuaBiMambaHead(config)
+
+    @classmethod
+    def sizes_from_state(cls, state: dict[str, Tensor]) -> dict[str, Any]:
+        """Layers in each direction, and width."""
+        return {
+            "depth": count_blocks(state, "encoder.forward_layers."),
+            "width": state["encoder.projection.linear.bias"].shape[0],
+        }
+
+
+def _run(layers: nn.ModuleList, start: Tensor) -> Tensor:
+    residual = start
+    for layer in layers:
+        residual = residual + layer(residual)
+    return residual
+
+
+@torch.no_grad()
+def _initialise(layer: nn.Module, depth: int) -> None:
+    """mamba_ssm's init of a layer in a stack: output projections shrink with √depth."""
+    mixer: Any = layer.mixer
+    nn.init.kaiming_uniform_(mixer.out_proj.weight, a=math.sqrt(5))
+    mixer.out_proj.weight /= math.sqrt(depth)

@@ -1,0 +1,1 @@
+"""What is measured (``bench_*.py``, cells, profiles) and how (``instruments``)."""

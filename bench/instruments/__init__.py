@@ -1,0 +1,1 @@
+"""One small instrument a file: clock, memory, environment."""

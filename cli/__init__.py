@@ -1,0 +1,1 @@
+"""The ``fakemamba`` command: one thin file a sub-command."""

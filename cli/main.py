@@ -1,0 +1,35 @@
+"""The ``fakemamba`` command: sub-commands by name, and errors as one line instead of a traceback."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Sequence
+
+import tyro
+
+from fakemamba.cli import convert, detectors, plot, score
+
+COMMANDS = {
+    "convert": convert.convert,
+    "detectors": detectors.detectors,
+    "plot": plot.plot,
+    "score": score.score,
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one sub-command; 0 if all went well, 1 if something that was asked for is missing."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    try:
+        status = tyro.extras.subcommand_cli_from_dict(
+            COMMANDS, prog="fakemamba", args=arguments, sort_subcommands=True
+        )
+    except (ValueError, OSError) as error:
+        print(f"fakemamba: error: {error}", file=sys.stderr)
+        return 1
+    return int(status or 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Audio reading, synthetic speech-like input, and manifests of recordings."""

@@ -1,0 +1,1 @@
+"""Scoring recordings with a detector."""

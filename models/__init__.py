@@ -1,0 +1,1 @@
+"""The detector: front-end, projection, encoder, pooling, classifier, and how one is made."""

@@ -1,0 +1,132 @@
+"""A detector: waveforms to two logits, in three parts that can each be called and measured alone.
+
+front-end: waveforms (B, L) -> features (B, T, F); encoder: features -> encoded frames (or graph
+nodes); head: encoded -> logits (B, 2). End to end is exactly their sum. Index 1 of the logits is
+bona fide, and its raw logit is the score.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from fakemamba.models.frontend import MIN_SAMPLES, Frontend, FrontendConfig
+
+BONA_FIDE = 1
+
+
+@dataclass(frozen=True)
+class DetectorConfig:
+    """What every detector's configuration holds; the rest is each detector's own."""
+
+    frontend: FrontendConfig
+
+
+class Head(Protocol):
+    """The end of a detector."""
+
+    def __call__(self, encoded: Tensor, lengths: Tensor | None = None) -> Tensor: ...
+
+    def embed(self, encoded: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """Encoded frames to one vector an utterance (B, width)."""
+        ...
+
+
+class Detector(nn.Module):
+    """Base of all detectors. A subclass sets ``encoder`` and ``head`` and the class variables."""
+
+    config_class: ClassVar[type[DetectorConfig]]
+    # Regular expressions from the official checkpoint's keys (front-end apart) to ours.
+    official_keys: ClassVar[tuple[tuple[str, str], ...]] = ()
+    min_samples: ClassVar[int] = MIN_SAMPLES
+
+    encoder: nn.Module
+    head: nn.Module
+
+    def __init__(self, config: DetectorConfig, frontend: Frontend | None = None) -> None:
+        super().__init__()
+        self.config: Any = config
+        self.frontend = Frontend(config.frontend) if frontend is None else frontend
+
+    @classmethod
+    def sizes_from_state(cls, state: dict[str, Tensor]) -> dict[str, Any]:
+        """The configuration fields that a state dict in our names shows (depth, width, ...)."""
+        raise ValueError(f"{cls.__name__} has no published checkpoint to take sizes from")
+
+    @property
+    def parts(self) -> dict[str, nn.Module]:
+        """The parts by name, in the order in which they are called."""
+        return {"front-end": self.frontend, "encoder": self.encoder, "head": self.head}
+
+    def check_input(self, waveforms: Tensor, lengths: Tensor | None) -> Tensor | None:
+        """Refuse inputs that no score can be given for; return the lengths on the right device.
+
+        Raises:
+            ValueError: wrong shape, or fewer samples than ``min_samples``.
+        """
+        if waveforms.ndim != 2:
+            raise ValueError(
+                f"waveforms must be (batch, samples), got shape {tuple(waveforms.shape)}"
+            )
+        shortest = waveforms.shape[1]
+        if lengths is not None:
+            if lengths.shape != waveforms.shape[:1]:
+                raise ValueError(
+                    f"lengths must be ({waveforms.shape[0]},), got {tuple(lengths.shape)}"
+                )
+            if lengths.device.type == "cpu":  # on a GPU, looking would wait for it
+                shortest = min(shortest, int(lengths.min()))
+                if int(lengths.max()) > waveforms.shape[1]:
+                    raise ValueError(
+                        f"a length of {int(lengths.max())} samples, but the waveforms have "
+                        f"{waveforms.shape[1]}"
+                    )
+            lengths = lengths.to(waveforms.device)
+        if shortest < self.min_samples:
+            raise ValueError(
+                f"an utterance of {shortest} samples is too short: {type(self).__name__} needs "
+                f"{self.min_samples} samples at 16 kHz"
+            )
+        return lengths
+
+    def forward(self, waveforms: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """Waveforms (B, L) float32 at 16 kHz, and valid samples (B,), to logits (B, 2).
+
+        ``lengths`` None says that every row is full. A row's logits do not depend on the others.
+
+        Raises:
+            ValueError: see `check_input`.
+        """
+        encoded, frame_lengths = self._encode(waveforms, lengths)
+        return self.head(encoded, frame_lengths)
+
+    def embed(self, waveforms: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """The vector before the classifier, (B, embedding width)."""
+        encoded, frame_lengths = self._encode(waveforms, lengths)
+        head: Any = self.head
+        return head.embed(encoded, frame_lengths)
+
+    @torch.enable_grad()
+    def frames(self, waveforms: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """How much each frame adds to the score, (B, T): gradient times input at the front-end.
+
+        The method of Shrikumar et al. (2016): Σ_d ∂score/∂f_td · f_td over the features f that
+        enter the encoder. Frames beyond an utterance's end get zero. Parameters keep no gradient.
+        """
+        lengths = self.check_input(waveforms, lengths)
+        with torch.no_grad():
+            features, frame_lengths = self.frontend(waveforms, lengths)
+        features = features.detach().requires_grad_()
+        logits = self.head(self.encoder(features, frame_lengths), frame_lengths)
+        (gradient,) = torch.autograd.grad(logits[:, BONA_FIDE].sum(), features)
+        return (gradient * features).sum(-1).detach()
+
+    def _encode(
+        self, waveforms: Tensor, lengths: Tensor | None
+    ) -> tuple[Tensor, Tensor | None]:
+        lengths = self.check_input(waveforms, lengths)
+        features, frame_lengths = self.frontend(waveforms, lengths)
+        return self.encoder(features, frame_lengths), frame_lengths

@@ -1,0 +1,34 @@
+"""Where to compute: a device by name, refused clearly where it is not there."""
+
+from __future__ import annotations
+
+import torch
+
+
+class DeviceError(ValueError):
+    """The device that was asked for is not on this machine, or torch cannot use it."""
+
+
+def resolve_device(name: str = "auto") -> torch.device:
+    """``auto`` is the first GPU if there is one, else the CPU; otherwise a name that torch knows.
+
+    Raises:
+        DeviceError: no such kind of device, or no such device here.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise DeviceError(f"device {name!r} is of no kind that torch knows; try cpu or cuda:0") from error
+    if device.type == "cuda":
+        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        if (device.index or 0) >= count:
+            raise DeviceError(
+                f"device {name!r} is not there: torch {torch.__version__} sees {count} CUDA GPUs "
+                "here; use cpu, or install a CUDA build of torch and a driver"
+            )
+        return torch.device("cuda", device.index or 0)
+    if device.type != "cpu":
+        raise DeviceError(f"device {name!r} is not supported; use cpu or cuda:0")
+    return device
