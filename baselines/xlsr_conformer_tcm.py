@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fakemamba.baselines.xlsr_conformer import ConformerBlock, ConformerConfig, XLSRConformer
+from fakemamba.models.detector import UnsupportedInputError
 from fakemamba.models.frontend import Frontend
 from fakemamba.models.masking import frame_mask, masked_mean
 
@@ -37,10 +38,10 @@ class SinusoidalPositions(nn.Module):
         """Add positions to frames (B, T, width).
 
         Raises:
-            ValueError: more frames than the table has.
+            UnsupportedInputError: more frames than the table has.
         """
         if frames.shape[1] > MAX_FRAMES:
-            raise ValueError(
+            raise UnsupportedInputError(
                 f"{frames.shape[1]} frames, but the positions of XLSR-Conformer+TCM end at "
                 f"{MAX_FRAMES} (200 s of audio)"
             )

@@ -1,4 +1,4 @@
-"""A manifest: a CSV with a column ``path``, one recording a line, paths relative to the CSV."""
+"""A manifest: a CSV with a column ``path``, one recording a line."""
 
 from __future__ import annotations
 
@@ -19,14 +19,17 @@ class Recording:
     columns: dict[str, str]
 
 
-def read_manifest(path: str | Path) -> list[Recording]:
+def read_manifest(path: str | Path, root: str | Path | None = None) -> list[Recording]:
     """Read a manifest and check that every recording is there.
+
+    Paths are relative to ``root``, or to the manifest's own folder.
 
     Raises:
         ManifestError: no such file, no ``path`` column, no lines, an empty path, or files that are
             not there (the first ten are listed with their lines).
     """
     path = Path(path)
+    folder = path.parent if root is None else Path(root)
     try:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError as error:
@@ -43,15 +46,15 @@ def read_manifest(path: str | Path) -> list[Recording]:
     for row in reader:
         if not row["path"]:
             raise ManifestError(f"{path}, line {reader.line_num}: the path is empty")
-        audio = path.parent / row["path"]  # an absolute path stays as it is
+        audio = folder / row["path"]  # an absolute path stays as it is
         if not audio.is_file():
             missing.append(f"line {reader.line_num}: {audio}")
         recordings.append(Recording(audio, {k: v for k, v in row.items() if k and k != "path"}))
     if missing:
         listed = "\n  ".join(missing[:10])
         raise ManifestError(
-            f"{path}: {len(missing)} of {len(recordings)} recordings are not there (paths are "
-            f"relative to the manifest):\n  {listed}"
+            f"{path}: {len(missing)} of {len(recordings)} recordings are not below {folder}; say "
+            f"where they are:\n  {listed}"
         )
     if not recordings:
         raise ManifestError(f"{path}: no recordings after the first line")

@@ -25,6 +25,10 @@ class DetectorConfig:
     frontend: FrontendConfig
 
 
+class UnsupportedInputError(ValueError):
+    """An utterance is too short or too long for this detector."""
+
+
 class Head(Protocol):
     """The end of a detector."""
 
@@ -65,7 +69,8 @@ class Detector(nn.Module):
         """Refuse inputs that no score can be given for; return the lengths on the right device.
 
         Raises:
-            ValueError: wrong shape, or fewer samples than ``min_samples``.
+            ValueError: waveforms or lengths of a wrong shape.
+            UnsupportedInputError: fewer samples than ``min_samples``.
         """
         if waveforms.ndim != 2:
             raise ValueError(
@@ -86,7 +91,7 @@ class Detector(nn.Module):
                     )
             lengths = lengths.to(waveforms.device)
         if shortest < self.min_samples:
-            raise ValueError(
+            raise UnsupportedInputError(
                 f"an utterance of {shortest} samples is too short: {type(self).__name__} needs "
                 f"{self.min_samples} samples at 16 kHz"
             )

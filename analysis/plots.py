@@ -1,0 +1,114 @@
+"""Figures of a benchmark: real-time factor and latency over duration, and the table behind them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+import pandas as pd
+import seaborn as sns
+from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+
+# What has to be equal for two lines to be in one figure.
+SETTING = ["frontend", "device", "device_name", "precision", "batch_size", "execution", "attention"]
+PART_ORDER = ("front-end", "encoder", "end-to-end")
+QUANTITIES = {
+    "rtf": "real-time factor (latency / duration)",
+    "latency_s": "latency (s)",
+}
+MANY_POINTS = 16
+
+
+def plot_results(results: pd.DataFrame, folder: str | Path) -> Iterator[Path]:
+    """Write the figures and ``cells.csv`` to ``folder``, and yield each file's path.
+
+    Raises:
+        ValueError: no cell of the results has a time.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    table = folder / "cells.csv"
+    partial = table.with_name(".cells.csv.partial")
+    results.to_csv(partial, index=False)
+    os.replace(partial, table)
+    yield table
+    measured = results[results["status"] == "measured"]
+    if measured.empty:
+        raise ValueError(
+            f"none of the {len(results)} cells was measured, so there is nothing to draw; the "
+            f"reasons are in {table}"
+        )
+    for _, cells in measured.groupby(SETTING, dropna=False):
+        for quantity in QUANTITIES:
+            if cells[quantity].notna().any():
+                yield _draw(cells, quantity, folder)
+
+
+def _draw(cells: pd.DataFrame, quantity: str, folder: Path) -> Path:
+    """One figure: a panel a part, a line a detector, log axes."""
+    setting = cells.iloc[0]
+    parts = [part for part in PART_ORDER if part in set(cells["part"])]
+    order = list(dict.fromkeys(_line_names(cells)))
+    sns.set_theme(style="whitegrid", context="notebook")
+    grid = sns.relplot(
+        data=cells.assign(detector=_line_names(cells)),
+        kind="line",
+        x="duration_s",
+        y=quantity,
+        hue="detector",
+        hue_order=order,
+        style="detector",
+        style_order=order,
+        palette=sns.color_palette("husl" if len(order) > 10 else "tab10", len(order)),
+        markers=True,
+        markersize=4 if cells["duration_s"].nunique() > MANY_POINTS else 7,
+        dashes=False,
+        estimator="median",
+        errorbar=None,
+        col="part",
+        col_order=parts,
+        height=4.2,
+        aspect=1.0,
+        facet_kws={"sharey": True},
+    )
+    grid.set(xscale="log", yscale="log")
+    grid.set_axis_labels("audio duration (s)", QUANTITIES[quantity])
+    grid.set_titles("{col_name}")
+    for axes in grid.axes.flat:
+        _plain_durations(axes, sorted(cells["duration_s"].unique()))
+        axes.grid(True, which="minor", linewidth=0.4, alpha=0.5)
+    batch = "" if setting["batch_size"] == 1 else f", batch {setting['batch_size']}"
+    grid.figure.suptitle(
+        f"{setting['frontend']}, {setting['precision']}{batch}, {setting['execution']} · "
+        f"{setting['device_name']}",
+        y=1.03,
+        fontsize="medium",
+    )
+    name = [quantity.removesuffix("_s"), setting["frontend"], setting["device"].replace(":", "")]
+    name += [setting["precision"], f"b{setting['batch_size']}", setting["attention"]]
+    path = folder / ("-".join(name) + ".png")
+    grid.figure.savefig(path, dpi=150, bbox_inches="tight")
+    plt.close(grid.figure)
+    return path
+
+
+def _line_names(cells: pd.DataFrame) -> pd.Series:
+    """A detector's name, with its scan backend where the results have several of it."""
+    several = cells.groupby("detector")["backend"].transform("nunique") > 1
+    return cells["detector"].where(~several, cells["detector"] + " (" + cells["backend"] + ")")
+
+
+def _plain_durations(axes: plt.Axes, durations_s: list[float]) -> None:
+    """Tick the durations themselves if they are few, else plain numbers instead of powers."""
+    if len(durations_s) <= MANY_POINTS // 2:
+        axes.set_xticks(durations_s)
+    else:
+        axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())

@@ -1,0 +1,108 @@
+"""Peak memory of one call: allocated bytes on a GPU, growth of the resident set on a CPU.
+
+On Linux the kernel keeps a process's high-water mark of resident memory (``VmHWM``), and lets it be
+reset through ``/proc/self/clear_refs``; the peak is exact, and no thread has to sample it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import torch
+
+_CLEAR_REFS = Path("/proc/self/clear_refs")
+_STATUS = Path("/proc/self/status")
+_RESET_PEAK = "5"
+
+# What torch says on a CPU; GPUs have an exception of their own.
+_CPU_OOM_MESSAGES = ("can't allocate memory", "not enough memory", "cannot allocate memory")
+
+
+@dataclass(frozen=True)
+class PeakMemory:
+    """Of one call. ``peak_bytes`` is None with a ``reason`` where it cannot be known.
+
+    On a GPU ``peak_bytes`` is all that was allocated, weights included, and ``baseline_bytes`` what
+    was allocated before; on a CPU ``peak_bytes`` is growth over ``baseline_bytes``.
+    """
+
+    peak_bytes: int | None
+    baseline_bytes: int | None
+    kind: str
+    reason: str | None = None
+
+
+def measure_peak(call: Callable[[], object], device: torch.device) -> PeakMemory:
+    """Run ``call`` once and return its peak memory."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+        baseline = torch.cuda.memory_allocated(device)
+        torch.cuda.reset_peak_memory_stats(device)
+        call()
+        torch.cuda.synchronize(device)
+        return PeakMemory(torch.cuda.max_memory_allocated(device), baseline, "allocated on the GPU")
+    kind = "resident growth on the CPU"
+    gc.collect()
+    try:
+        _return_free_pages()
+        _CLEAR_REFS.write_text(_RESET_PEAK)
+        baseline = _resident_bytes("VmRSS")
+    except OSError as error:
+        call()
+        return PeakMemory(None, None, kind, f"the peak of resident memory is not readable: {error}")
+    call()
+    return PeakMemory(max(0, _resident_bytes("VmHWM") - baseline), baseline, kind)
+
+
+@contextmanager
+def memory_ends_politely(device: torch.device, *, reserve_bytes: int = 1 << 30) -> Iterator[None]:
+    """Make a CPU allocation that the machine cannot hold fail as an exception.
+
+    Linux promises more memory than there is and kills whoever uses it. Inside, the process's data
+    may grow by what is available now, less a reserve. Does nothing on a GPU or off Linux.
+    """
+    if device.type != "cpu" or sys.platform != "linux":
+        yield
+        return
+    import resource
+
+    limits = resource.getrlimit(resource.RLIMIT_DATA)
+    available = psutil.virtual_memory().available - reserve_bytes
+    limit = _resident_bytes("VmData") + max(available, reserve_bytes)
+    hard = limits[1]
+    resource.setrlimit(
+        resource.RLIMIT_DATA, (limit if hard == resource.RLIM_INFINITY else min(limit, hard), hard)
+    )
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_DATA, limits)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an exception says that memory ended."""
+    if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
+        return True
+    message = str(error).lower()
+    return isinstance(error, RuntimeError) and any(text in message for text in _CPU_OOM_MESSAGES)
+
+
+def _resident_bytes(name: str) -> int:
+    for line in _STATUS.read_text().splitlines():
+        if line.startswith(f"{name}:"):
+            return int(line.split()[1]) * 1024
+    raise OSError(f"no {name} in {_STATUS}")
+
+
+def _return_free_pages() -> None:
+    """Let glibc give freed memory back, or the next call would reuse it unseen."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)

@@ -1,0 +1,127 @@
+"""One cell measured: a first call, one for memory, warm-up, timed rounds, and a record at the end."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from fakemamba.bench.cells import Cell, Outcome
+from fakemamba.bench.instruments.clock import synchronised, time_once
+from fakemamba.bench.instruments.memory import is_out_of_memory, measure_peak, memory_ends_politely
+from fakemamba.bench.workload import Workload, WorkloadCache
+from fakemamba.models.detector import UnsupportedInputError
+
+
+@dataclass(frozen=True)
+class Effort:
+    """Timed rounds of a cell: as many as ``time_s`` holds, but no fewer than ``min_rounds``.
+
+    ``warmup_rounds`` come before them, beside the two calls that every cell begins with.
+    """
+
+    min_rounds: int
+    time_s: float
+    warmup_rounds: int = 0
+
+    def rounds_for(self, call_s: float) -> int:
+        """Timed rounds for calls of this length."""
+        return max(self.min_rounds, math.ceil(self.time_s / max(call_s, 1e-6)))
+
+
+class Measurer:
+    """Measures the cells of a sweep one after the other, and keeps what they teach it."""
+
+    def __init__(self, effort: Effort) -> None:
+        self.effort = effort
+        self._cache = WorkloadCache()
+        self._memory_ended: dict[tuple[object, ...], float] = {}
+
+    def measure(self, cell: Cell, get_benchmark: Callable[[], BenchmarkFixture]) -> Outcome:
+        """Measure a cell, or say why it was not.
+
+        Args:
+            cell: what to measure.
+            get_benchmark: asked for pytest-benchmark's fixture only when there is something to
+                time, as a fixture that times nothing is complained about.
+
+        Returns:
+            The outcome; whatever the detector raises is in it, as ``failed`` unless it is known
+            better. Ctrl-C passes through.
+        """
+        row = (cell.detector, cell.frontend, cell.part, cell.batch_size, cell.precision, cell.device)
+        ended_at_s = self._memory_ended.get(row, math.inf)
+        if cell.duration_s > ended_at_s:
+            return Outcome(
+                cell, "out-of-memory", f"not tried: memory had ended at {ended_at_s:g} s already"
+            )
+        try:
+            with memory_ends_politely(torch.device(cell.device)):
+                details = self._measure(self._cache.prepare(cell), cell, get_benchmark)
+        except UnsupportedInputError as error:
+            return Outcome(cell, "unsupported", str(error))
+        except NotImplementedError as error:
+            return Outcome(cell, "unsupported", f"torch has no such operation here: {_line(error)}")
+        except Exception as error:
+            self._cache.release()
+            if is_out_of_memory(error):
+                self._memory_ended[row] = cell.duration_s
+                return Outcome(cell, "out-of-memory", _line(error))
+            return Outcome(cell, "failed", _line(error), exception=error)
+        return Outcome(cell, "measured", None, details)
+
+    def _measure(
+        self, work: Workload, cell: Cell, get_benchmark: Callable[[], BenchmarkFixture]
+    ) -> dict[str, Any]:
+        output = work.run()
+        if not bool(torch.isfinite(output).all()):
+            raise ArithmeticError(f"the output of {cell.part} is not finite in {cell.precision}")
+        error = None
+        if cell.precision != "fp32":
+            error = float((output.float() - work.run_fp32()).abs().max())
+        del output
+        pilot_s: list[float] = []
+        memory = measure_peak(
+            lambda: pilot_s.append(time_once(work.run, work.device)), work.device
+        )
+        benchmark = get_benchmark()
+        benchmark.group = f"{cell.part}, {cell.duration_s:g} s x {cell.batch_size}, {cell.precision}"
+        latency_s = _median_latency_s(benchmark, work, self.effort, pilot_s[0])
+        return {
+            "latency_s": latency_s,
+            "rtf": latency_s / cell.duration_s if cell.batch_size == 1 else None,
+            "throughput": cell.batch_size * cell.duration_s / latency_s,
+            "peak_bytes": memory.peak_bytes,
+            "baseline_bytes": memory.baseline_bytes,
+            "peak_bytes_kind": memory.kind,
+            "peak_bytes_reason": memory.reason,
+            "n_parameters": work.n_parameters,
+            "max_abs_error": error,
+        }
+
+
+def _median_latency_s(
+    benchmark: BenchmarkFixture, work: Workload, effort: Effort, pilot_s: float
+) -> float:
+    """Time the rounds with pytest-benchmark; the pilot's time if timing is switched off."""
+    rounds = effort.rounds_for(pilot_s)
+    run = synchronised(work.run, work.device)
+    calls_left = iter(range(effort.warmup_rounds + rounds))
+
+    def call() -> None:
+        # After the rounds, pedantic calls once more for a return value; that call has no work.
+        if next(calls_left, None) is not None:
+            run()
+
+    benchmark.pedantic(call, rounds=rounds, warmup_rounds=effort.warmup_rounds, iterations=1)
+    return pilot_s if benchmark.stats is None else benchmark.stats.stats.median
+
+
+def _line(error: BaseException) -> str:
+    """An exception as one line: its kind and the first line of its message."""
+    message = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {message[0]}" if message else type(error).__name__

@@ -1,0 +1,89 @@
+"""A sweep's outcomes in pytest-benchmark's JSON, also those that have no time.
+
+pytest-benchmark writes only what it timed, and nothing at all if it timed nothing. Every other cell
+is added here as an entry of ``benchmarks`` with empty ``stats`` and its status at the end of its
+``fullname``, so that a comparison by name never takes it for a time. A block ``fakemamba`` holds the
+schema's version, the command's options and the environment.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from fakemamba.bench.cells import STATUSES, Outcome
+from fakemamba.bench.instruments.environment import describe_environment
+
+SCHEMA_VERSION = 1
+
+
+class SweepReport:
+    """Collects outcomes by the node id of their test, and puts them into a result's JSON."""
+
+    def __init__(self, device: torch.device, options: dict[str, Any]) -> None:
+        self.device = device
+        self.options = options
+        self.outcomes: dict[str, Outcome] = {}
+
+    def add(self, node_id: str, outcome: Outcome) -> None:
+        """Keep how a cell ended."""
+        self.outcomes[node_id] = outcome
+
+    def complete(self, output: dict[str, Any]) -> None:
+        """Add what pytest-benchmark left out; doing it twice changes nothing."""
+        output["fakemamba"] = {
+            "schema": SCHEMA_VERSION,
+            "options": self.options,
+            "environment": describe_environment(self.device),
+            "status_counts": self.counts(),
+        }
+        present = {entry["fullname"] for entry in output["benchmarks"]}
+        for node_id, outcome in self.outcomes.items():
+            entry = _entry_without_time(node_id, outcome)
+            if outcome.status != "measured" and entry["fullname"] not in present:
+                output["benchmarks"].append(entry)
+
+    def counts(self) -> dict[str, int]:
+        """How many cells ended in which way."""
+        counted = Counter(outcome.status for outcome in self.outcomes.values())
+        return {status: counted[status] for status in STATUSES if counted[status]}
+
+    def write_alone(self, config: pytest.Config, path: Path) -> None:
+        """Write the JSON of a sweep in which nothing was timed, which pytest-benchmark does not."""
+        hook = config.hook
+        machine = hook.pytest_benchmark_generate_machine_info(config=config)
+        hook.pytest_benchmark_update_machine_info(config=config, machine_info=machine)
+        commit = hook.pytest_benchmark_generate_commit_info(config=config)
+        output: dict[str, Any] = {
+            "machine_info": machine,
+            "commit_info": commit,
+            "benchmarks": [],
+            "datetime": datetime.now(UTC).isoformat(),
+            "version": version("pytest-benchmark"),
+        }
+        self.complete(output)
+        partial = path.with_name(f".{path.name}.partial")
+        partial.write_text(json.dumps(output, indent=4))
+        os.replace(partial, path)
+
+
+def _entry_without_time(node_id: str, outcome: Outcome) -> dict[str, Any]:
+    path, _, name = node_id.partition("::")
+    return {
+        "group": None,
+        "name": f"{name} ({outcome.status})",
+        "fullname": f"{path}::{name} ({outcome.status})",
+        "params": None,
+        "param": outcome.cell.id,
+        "extra_info": outcome.to_json(),
+        "options": {},
+        "stats": {},
+    }
