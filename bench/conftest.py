@@ -92,6 +92,8 @@ def pytest_configure(config: pytest.Config) -> None:
     if option("--bench-min-rounds") is not None:
         effort = replace(effort, min_rounds=option("--bench-min-rounds"))
     config.stash[MEASURER] = Measurer(effort)
+    if option("benchmark_json"):  # opened when the sweep has ended: better to know now
+        Path(option("benchmark_json")).parent.mkdir(parents=True, exist_ok=True)
     named = {key: value for key, value in vars(options).items() if key != "corpus_root"}
     named |= {"effort": asdict(effort)}
     if options.corpus is not None:

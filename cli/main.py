@@ -16,6 +16,8 @@ COMMANDS = {
     "plot": plot.plot,
     "score": score.score,
 }
+# Optional packages, and the extra that brings each.
+EXTRAS = {name: "report" for name in ("pandas", "matplotlib", "seaborn")}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -25,6 +27,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         status = tyro.extras.subcommand_cli_from_dict(
             COMMANDS, prog="fakemamba", args=arguments, sort_subcommands=True
         )
+    except ModuleNotFoundError as error:
+        if error.name not in EXTRAS:
+            raise
+        print(
+            f"fakemamba: error: this needs {error.name}: pip install 'fakemamba[{EXTRAS[error.name]}]'",
+            file=sys.stderr,
+        )
+        return 1
     except (ValueError, OSError) as error:
         print(f"fakemamba: error: {error}", file=sys.stderr)
         return 1

@@ -1,0 +1,120 @@
+"""``pytest bench/ --benchmark-json``: the whole command, in a process of its own."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import soundfile
+
+from fakemamba.data.synthetic import speech_like
+
+ROOT = Path(__file__).resolve().parents[2]
+SMALL = ["--bench-frontend", "xls-r-tiny", "--bench-time", "0", "--bench-min-rounds", "2"]
+
+
+def bench(tmp_path, *arguments):
+    command = [sys.executable, "-m", "pytest", "bench/", "-q", "-p", "no:cacheprovider"]
+    command += ["--benchmark-storage", f"file://{tmp_path / 'storage'}", *SMALL, *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture(scope="module")
+def swept(tmp_path_factory):
+    """One sweep with measured and unsupported cells, and its JSON."""
+    folder = tmp_path_factory.mktemp("sweep")
+    arguments = ["--bench-detectors", "fake-mamba-s,xlsr-aasist", "--bench-durations", "0.05,0.5"]
+    arguments += [f"--benchmark-json={folder / 'out.json'}", "--benchmark-save=first"]
+    finished = bench(folder, *arguments)
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    return folder, finished, json.loads((folder / "out.json").read_text())
+
+
+def test_every_cell_ends_in_a_record(swept):
+    _, finished, results = swept
+    entries = results["benchmarks"]
+    assert len(entries) == 2 * 2 * 3
+    statuses = {
+        (cell["detector"], cell["part"], cell["duration_s"]): entry["extra_info"]["status"]
+        for entry in entries
+        for cell in [entry["extra_info"]["cell"]]
+    }
+    assert len(statuses) == 12
+    unsupported = {key for key, status in statuses.items() if status == "unsupported"}
+    assert unsupported == {
+        ("xlsr-aasist", part, 0.05) for part in ("front-end", "encoder", "end-to-end")
+    }
+    assert "fakemamba sweep: 9 measured, 3 unsupported" in finished.stdout
+
+
+def test_a_measured_record_has_all_that_is_promised(swept):
+    _, _, results = swept
+    measured = [
+        entry for entry in results["benchmarks"] if entry["extra_info"]["status"] == "measured"
+    ]
+    for entry in measured:
+        info = entry["extra_info"]
+        assert set(info["cell"]) >= {
+            *("detector", "frontend", "part", "duration_s", "batch_size"),
+            *("precision", "backend", "execution", "device"),
+        }
+        assert info["rtf"] == pytest.approx(entry["stats"]["median"] / info["cell"]["duration_s"])
+        assert info["throughput"] > 0 and info["n_parameters"] > 0
+        assert info["peak_bytes"] is not None or info["peak_bytes_reason"]
+        assert info["input"] == "speech-like"
+
+
+def test_the_environment_and_the_options_are_in_the_json(swept):
+    _, _, results = swept
+    block = results["fakemamba"]
+    assert block["schema"] == 1
+    assert block["options"]["detectors"] == ["fake-mamba-s", "xlsr-aasist"]
+    assert block["environment"]["packages"]["torch"]
+    assert block["environment"]["device"]
+    assert block["status_counts"] == {"measured": 9, "unsupported": 3}
+
+
+def test_records_without_a_time_do_not_disturb_pytest_benchmarks_own_compare(swept):
+    folder, _, _ = swept
+    arguments = ["--bench-detectors", "fake-mamba-s,xlsr-aasist", "--bench-durations", "0.05,0.5"]
+    finished = bench(folder, *arguments, "--benchmark-compare=0001")
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    assert "(0001_first)" in finished.stdout and "INTERNALERROR" not in finished.stdout
+
+
+def test_a_sweep_without_any_time_still_writes_its_json(tmp_path):
+    path = tmp_path / "out.json"
+    arguments = ["--bench-detectors", "xlsr-aasist", "--bench-durations", "0.05"]
+    finished = bench(tmp_path, *arguments, f"--benchmark-json={path}")
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    results = json.loads(path.read_text())
+    assert [entry["extra_info"]["status"] for entry in results["benchmarks"]] == ["unsupported"] * 3
+    assert results["machine_info"] and results["commit_info"]
+
+
+def test_recordings_are_measured_at_their_own_lengths(tmp_path):
+    soundfile.write(tmp_path / "a.wav", speech_like(6_000, 0), 16_000)
+    (tmp_path / "m.csv").write_text("path\na.wav\n")
+    path = tmp_path / "out.json"
+    arguments = ["--bench-corpus", tmp_path / "m.csv", f"--benchmark-json={path}"]
+    finished = bench(tmp_path, *arguments, "--bench-detectors", "xlsr-aasist")
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    for entry in json.loads(path.read_text())["benchmarks"]:
+        assert entry["extra_info"]["cell"]["duration_s"] == 6_000 / 16_000
+        assert entry["extra_info"]["recording"] == "a.wav"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--bench-device", "cuda:99"], "device 'cuda:99' is not there"),
+        (["--bench-detectors", "fake-mumba"], "did you mean fake-mamba"),
+        (["--bench-corpus", "absent.csv"], "absent.csv: no such manifest"),
+    ],
+    ids=str,
+)
+def test_a_wrong_option_is_a_usage_error(tmp_path, arguments, message):
+    finished = bench(tmp_path, *arguments)
+    assert finished.returncode == 4
+    assert message in finished.stderr and "Traceback" not in finished.stderr

@@ -1,0 +1,56 @@
+"""Peak memory against allocations of known size."""
+
+import sys
+
+import pytest
+import torch
+
+from fakemamba.bench.instruments.memory import (
+    is_out_of_memory,
+    measure_peak,
+    memory_ends_politely,
+)
+
+CPU = torch.device("cpu")
+MIB = 1 << 20
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="reads Linux's /proc")
+
+
+@linux
+@pytest.mark.parametrize("size_bytes", [32 * MIB, 256 * MIB])
+def test_the_peak_is_what_was_allocated_at_once(size_bytes):
+    def call():
+        for _ in range(3):  # one after the other: the peak is one of them
+            torch.ones(size_bytes // 4).sum()
+
+    peak = measure_peak(call, CPU)
+    if peak.peak_bytes is None:
+        pytest.skip(peak.reason)
+    assert abs(peak.peak_bytes - size_bytes) < max(0.05 * size_bytes, 4 * MIB)
+
+
+@linux
+def test_memory_that_is_freed_and_taken_again_still_counts():
+    def call():
+        torch.ones(64 * MIB // 4).sum()
+
+    call()
+    peak = measure_peak(call, CPU)
+    if peak.peak_bytes is None:
+        pytest.skip(peak.reason)
+    assert peak.peak_bytes > 60 * MIB
+
+
+@linux
+def test_memory_that_is_not_there_ends_in_an_exception():
+    with pytest.raises(RuntimeError) as caught, memory_ends_politely(CPU):
+        torch.ones(1 << 42)
+    assert is_out_of_memory(caught.value)
+    assert torch.ones(MIB).sum() == MIB  # and afterwards all is well
+
+
+def test_other_errors_are_not_taken_for_memory():
+    assert is_out_of_memory(MemoryError())
+    assert is_out_of_memory(torch.OutOfMemoryError("CUDA out of memory"))
+    assert not is_out_of_memory(RuntimeError("shapes do not match"))

@@ -1,0 +1,106 @@
+"""Planning a sweep: profiles, and what the options change."""
+
+import pytest
+import soundfile
+
+from fakemamba.bench.cells import PARTS
+from fakemamba.bench.sweep import EVERY_DETECTOR, FULL_SIZE, PROFILES, SweepOptions, plan
+from fakemamba.data.audio import AudioError
+from fakemamba.data.manifest import ManifestError
+from fakemamba.data.synthetic import speech_like
+
+
+def options(**changes):
+    return SweepOptions(**{"profile": "smoke", "device": "cpu"} | changes)
+
+
+def test_smoke_has_every_detector_small_and_three_at_full_size():
+    cells = plan(options())
+    small = {cell.detector for cell in cells if cell.frontend == "xls-r-tiny"}
+    full = {cell.detector for cell in cells if cell.frontend == FULL_SIZE}
+    assert small == set(EVERY_DETECTOR) and len(EVERY_DETECTOR) == 10
+    assert full == {"fake-mamba-l", "xlsr-conformer", "xlsr-mamba"}
+    assert len({cell.id for cell in cells}) == len(cells)
+
+
+def test_paper_is_batch_1_from_1_to_6_s_with_100_rounds_after_10():
+    cells = plan(options(profile="paper"))
+    assert {cell.duration_s for cell in cells} == {1, 2, 3, 4, 5, 6}
+    assert {cell.batch_size for cell in cells} == {1}
+    effort = PROFILES["paper"].effort
+    assert effort.warmup_rounds == 10 and effort.rounds_for(0.01) == 100
+
+
+def test_full_goes_on_beyond_64_s():
+    durations = {cell.duration_s for cell in plan(options(profile="full"))}
+    assert min(durations) == 0.5 and 64.0 in durations and max(durations) > 1_000
+
+
+def test_every_cell_measures_one_part_and_durations_rise():
+    cells = plan(options(detectors=["xlsr-aasist"], durations_s=[3, 1, 3]))
+    assert [(cell.duration_s, cell.part) for cell in cells] == [
+        (duration_s, part) for duration_s in (1, 3) for part in PARTS
+    ]
+
+
+def test_a_detector_that_the_profile_lacks_can_be_asked_for():
+    cells = plan(options(detectors=["fake-mamba"], parts=["encoder"], durations_s=[1]))
+    assert [(cell.detector, cell.frontend) for cell in cells] == [("fake-mamba", "xls-r-tiny")]
+
+
+def test_a_frontend_replaces_the_profiles():
+    cells = plan(options(frontend="xls-r-1b", durations_s=[1.0]))
+    assert {cell.frontend for cell in cells} == {"xls-r-1b"}
+    assert {cell.detector for cell in cells} == set(EVERY_DETECTOR)
+
+
+def test_only_detectors_with_a_mamba_have_a_scan_backend():
+    cells = plan(options(detectors=["fake-mamba-s", "xlsr-conformer"], backend="reference"))
+    assert {(cell.detector, cell.backend) for cell in cells} == {
+        ("fake-mamba-s", "reference"),
+        ("xlsr-conformer", "none"),
+    }
+
+
+def test_a_corpus_brings_its_own_lengths(tmp_path):
+    for name, num_samples in (("b", 24_000), ("a", 8_000)):
+        soundfile.write(tmp_path / f"{name}.wav", speech_like(num_samples, 0), 16_000)
+    (tmp_path / "m.csv").write_text("path\nb.wav\na.wav\n")
+    cells = plan(options(corpus=tmp_path / "m.csv", parts=["encoder"]))
+    assert [(cell.duration_s, cell.recording.name) for cell in cells[:2]] == [
+        (0.5, "a.wav"),
+        (1.5, "b.wav"),
+    ]
+    assert {cell.frontend for cell in cells} == {FULL_SIZE}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"detectors": ["fake-mamba-xl"]}, "did you mean fake-mamba-l"),
+        ({"parts": ["backend"]}, "unknown part 'backend'"),
+        ({"precisions": ["int8"]}, "unknown precision 'int8'"),
+        ({"backend": "cuda"}, "unknown scan backend"),
+        ({"attention": "flash"}, "unknown attention"),
+        ({"durations_s": [0.0]}, "a duration of 0.0 s"),
+        ({"batch_sizes": [0]}, "a batch of 0"),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_measured_is_refused(changes, message):
+    with pytest.raises(ValueError, match=message):
+        plan(options(**changes))
+
+
+def test_a_corpus_with_durations_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="not both"):
+        plan(options(corpus=tmp_path / "m.csv", durations_s=[1.0]))
+
+
+def test_a_corpus_that_cannot_be_used_is_refused(tmp_path):
+    with pytest.raises(ManifestError, match="no such manifest"):
+        plan(options(corpus=tmp_path / "m.csv"))
+    (tmp_path / "empty.wav").touch()
+    (tmp_path / "m.csv").write_text("path\nempty.wav\n")
+    with pytest.raises(AudioError, match="the file is empty"):
+        plan(options(corpus=tmp_path / "m.csv"))

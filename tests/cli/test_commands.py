@@ -1,0 +1,110 @@
+"""The fakemamba command as its users call it."""
+
+import json
+
+import pytest
+import soundfile
+import torch
+
+from fakemamba import save_pretrained
+from fakemamba.cli.main import main
+from fakemamba.data.synthetic import speech_like
+
+
+@pytest.fixture
+def clip(tmp_path):
+    soundfile.write(tmp_path / "clip.wav", speech_like(16_000, 0), 16_000)
+    return tmp_path / "clip.wav"
+
+
+def read_scores(path):
+    return {stem: float(score) for stem, score in map(str.split, path.read_text().splitlines())}
+
+
+@pytest.mark.parametrize("name", ["fake-mamba", "xlsr-conformer-tcm", "xlsr-aasist"])
+def test_convert_then_score_gives_the_official_scores(name, oracles, tmp_path, capsys):
+    folder, expected = oracles
+    logits = expected["arch"][name]["logits"]
+    converted, scores = str(tmp_path / "model"), tmp_path / "scores.txt"
+    files = [str(folder / file_name) for file_name in logits]
+    checkpoint = str(folder / f"{name}.pth")
+    assert main(["convert", checkpoint, "--detector", name, "--out", converted]) == 0
+    assert "parameters" in capsys.readouterr().out
+    arguments = ["--checkpoint", converted, "--out", str(scores), "--device", "cpu", *files]
+    assert main(["score", *arguments]) == 0
+    found = read_scores(scores)
+    assert len(found) == len(logits)
+    for file_name, wanted in logits.items():
+        assert abs(found[file_name.rsplit(".", 1)[0]] - wanted[1]) < 1e-4
+
+
+def test_an_official_checkpoint_is_scored_directly_if_it_is_named(oracles, tmp_path, clip, capsys):
+    folder, _ = oracles
+    arguments = ["score", "--checkpoint", str(folder / "xlsr-mamba.pth"), str(clip)]
+    arguments += ["--out", str(tmp_path / "s.txt")]
+    assert main(arguments) == 1
+    assert "say which one it is with --detector" in capsys.readouterr().err
+    assert main([*arguments, "--detector", "xlsr-mamba"]) == 0
+    assert list(read_scores(tmp_path / "s.txt")) == ["clip"]
+
+
+def test_several_checkpoints_are_averaged(oracles, tmp_path):
+    folder, _ = oracles
+    state = torch.load(folder / "fake-mamba.pth", weights_only=True)
+    paths = []
+    for index in range(5):
+        state["fc5.bias"] = torch.tensor([float(index), 0.0])
+        paths.append(str(tmp_path / f"best_{index}.pth"))
+        torch.save(state, paths[-1])
+    for average, wanted in (("true", 2.0), ("as-released", 2.2)):
+        out = tmp_path / average
+        arguments = ["--detector", "fake-mamba", "--average", average, "--out", str(out)]
+        assert main(["convert", *paths, *arguments]) == 0
+        from fakemamba import from_pretrained
+
+        assert from_pretrained(out).head.classifier.bias[0].item() == pytest.approx(wanted)
+
+
+def test_a_file_that_was_not_scored_is_listed_and_fails_the_command(
+    tmp_path, clip, make_detector, capsys
+):
+    save_pretrained(make_detector("fake-mamba-s"), tmp_path / "model")
+    arguments = ["--checkpoint", str(tmp_path / "model"), "--out", str(tmp_path / "s.txt")]
+    assert main(["score", *arguments, str(clip), str(tmp_path / "absent.wav")]) == 1
+    output = capsys.readouterr()
+    assert "absent.wav: no such file" in output.err
+    assert "1 scores, 1 files not scored" in output.out
+    assert list(read_scores(tmp_path / "s.txt")) == ["clip"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--detector", "xlsr-mamba"], "holds fake-mamba, not xlsr-mamba"),
+        (["--detector", "fake-mumba"], "did you mean fake-mamba"),
+        (["--device", "cuda:99"], "device 'cuda:99' is not there"),
+        (["--length", "0"], "cannot be cut to that"),
+    ],
+    ids=str,
+)
+def test_wrong_arguments_of_score_are_one_line(
+    arguments, message, tmp_path, clip, make_detector, capsys
+):
+    save_pretrained(make_detector("fake-mamba-s"), tmp_path / "model")
+    common = ["--checkpoint", str(tmp_path / "model"), "--out", str(tmp_path / "s.txt"), str(clip)]
+    assert main(["score", *common, *arguments]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("fakemamba: error: ") and message in error
+    assert not (tmp_path / "s.txt").exists()
+
+
+def test_detectors_lists_all_with_their_sizes(capsys):
+    assert main(["detectors"]) == 0
+    printed = capsys.readouterr().out
+    assert "xlsr-aasist" in printed and "315,884,938" in printed
+
+
+def test_plot_refuses_what_is_no_result(tmp_path, capsys):
+    (tmp_path / "x.json").write_text(json.dumps({"benchmarks": []}))
+    assert main(["plot", str(tmp_path / "x.json"), "--out", str(tmp_path / "p")]) == 1
+    assert "x.json has no block 'fakemamba'" in capsys.readouterr().err

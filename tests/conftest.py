@@ -1,0 +1,38 @@
+"""What tests of several rooms share: oracles of the official code, small detectors, waveforms."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from fakemamba import create_detector
+from fakemamba.data.synthetic import speech_like
+
+ORACLES = Path(__file__).resolve().parents[2] / "shared" / "oracles"
+
+
+@pytest.fixture(scope="session")
+def oracles():
+    """The folder of official-format checkpoints, and the logits that the official code gave."""
+    expected = ORACLES / "expected.json"
+    if not expected.is_file():
+        pytest.skip(f"the official oracles are not at {ORACLES}")
+    return ORACLES, json.loads(expected.read_text())
+
+
+@pytest.fixture
+def waveforms():
+    """Three different speech-like waveforms (3, 16000)."""
+    return torch.stack([torch.from_numpy(speech_like(16_000, seed)) for seed in range(3)])
+
+
+@pytest.fixture
+def make_detector():
+    """Small detectors in eval mode, the same weights at every call."""
+
+    def make(name, **options):
+        torch.manual_seed(0)
+        return create_detector(name, "xls-r-tiny", **options).eval()
+
+    return make

@@ -1,0 +1,170 @@
+"""Official checkpoints: the logits of the official code, and refusals that list what is wrong."""
+
+import os
+
+import pytest
+import torch
+
+from fakemamba.data.audio import read_audio
+from fakemamba.models.checkpoints import CheckpointError
+from fakemamba.models.fairseq_checkpoint import UnsafeCheckpointError
+from fakemamba.models.official import average_states, convert_official, read_official_state
+
+ARCHITECTURES = ["fake-mamba", "xlsr-conformer", "xlsr-conformer-tcm", "xlsr-mamba", "xlsr-aasist"]
+TOLERANCE = 1e-4
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+@torch.inference_mode()
+def test_logits_are_those_of_the_official_code(name, oracles):
+    folder, expected = oracles
+    detector = convert_official([folder / f"{name}.pth"], name)
+    wanted = expected["arch"][name]["logits"]
+    assert "6313-76958-0021.flac" in wanted  # a real recording among them
+    for file_name, logits in wanted.items():
+        waveform = torch.from_numpy(read_audio(folder / file_name))
+        found = detector(waveform[None])[0]
+        assert (found - torch.tensor(logits)).abs().max() < TOLERANCE, file_name
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+@torch.inference_mode()
+def test_a_padded_batch_gives_the_official_logits_too(name, oracles):
+    folder, expected = oracles
+    detector = convert_official([folder / f"{name}.pth"], name)
+    wanted = expected["arch"][name]["logits"]
+    rows = [torch.from_numpy(read_audio(folder / file_name)) for file_name in wanted]
+    lengths = torch.tensor([len(row) for row in rows])
+    found = detector(torch.nn.utils.rnn.pad_sequence(rows, batch_first=True), lengths)
+    assert (found - torch.tensor(list(wanted.values()))).abs().max() < TOLERANCE
+
+
+@pytest.fixture
+def official(oracles):
+    """The official Fake-Mamba state dict of two blocks."""
+    folder, _ = oracles
+    return torch.load(folder / "fake-mamba.pth", weights_only=True)
+
+
+def save(state, path):
+    torch.save(state, path)
+    return path
+
+
+def test_module_prefixes_are_taken_off(official, tmp_path):
+    wrapped = {f"module.{key}": value for key, value in official.items()}
+    plain = convert_official([save(official, tmp_path / "plain.pth")], "fake-mamba")
+    found = convert_official([save(wrapped, tmp_path / "wrapped.pth")], "fake-mamba")
+    assert found.config == plain.config
+    for key, value in plain.state_dict().items():
+        assert torch.equal(found.state_dict()[key], value), key
+
+
+@pytest.mark.parametrize("tensor", ["fc5.bias", "ssl_model.model.layer_norm.weight"])
+def test_a_missing_tensor_is_listed(official, tmp_path, tensor):
+    del official[tensor]
+    with pytest.raises(CheckpointError, match="missing .*(classifier|layer_norm)"):
+        convert_official([save(official, tmp_path / "x.pth")], "fake-mamba")
+
+
+def test_a_surplus_tensor_is_listed_by_its_own_name(official, tmp_path):
+    official["fc7.weight"] = torch.zeros(3)
+    with pytest.raises(CheckpointError, match=r"surplus fc7\.weight \(3,\)"):
+        convert_official([save(official, tmp_path / "x.pth")], "fake-mamba")
+
+
+def test_a_misshapen_tensor_is_listed_by_its_own_name(official, tmp_path):
+    official["fc5.weight"] = torch.zeros(3, 144)
+    with pytest.raises(
+        CheckpointError, match=r"misshapen fc5\.weight: \(3, 144\), should be \(2, 144\)"
+    ):
+        convert_official([save(official, tmp_path / "x.pth")], "fake-mamba")
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_the_checkpoint_of_another_detector_is_recognised(name, oracles):
+    folder, _ = oracles
+    other = "xlsr-conformer" if name == "fake-mamba" else "fake-mamba"
+    with pytest.raises(CheckpointError, match=rf"not a checkpoint of {other}.*--detector {name}\b"):
+        convert_official([folder / f"{name}.pth"], other)
+
+
+def test_a_name_that_means_another_depth_is_refused(oracles):
+    folder, _ = oracles
+    with pytest.raises(ValueError, match="fake-mamba-l means depth=7, but depth=2"):
+        convert_official([folder / "fake-mamba.pth"], "fake-mamba-l")
+
+
+def test_a_reconstruction_has_nothing_to_convert(oracles):
+    folder, _ = oracles
+    with pytest.raises(CheckpointError, match="con-bimamba has no published checkpoints"):
+        convert_official([folder / "fake-mamba.pth"], "con-bimamba")
+
+
+def test_impossible_heads_are_refused(oracles):
+    folder, _ = oracles
+    with pytest.raises(ValueError, match="128 cannot be split into 7 heads"):
+        convert_official([folder / "fake-mamba.pth"], "fake-mamba", frontend_heads=7)
+
+
+def test_a_front_end_alone_is_refused(official, tmp_path):
+    alone = {
+        key.removeprefix("ssl_model.model."): value
+        for key, value in official.items()
+        if key.startswith("ssl_model")
+    }
+    with pytest.raises(CheckpointError, match="holds no XLS-R front-end under"):
+        convert_official([save(alone, tmp_path / "x.pth")], "fake-mamba")
+
+
+def test_a_training_state_is_not_a_plain_state_dict(tmp_path):
+    save({"epoch": 3, "weights": {}}, tmp_path / "x.pth")
+    with pytest.raises(CheckpointError, match="not a plain state dict: epoch, weights"):
+        read_official_state(tmp_path / "x.pth")
+
+
+class Attack:
+    def __init__(self, command):
+        self.command = command
+
+    def __reduce__(self):
+        return os.system, (self.command,)
+
+
+def test_foreign_classes_are_refused_and_not_run(tmp_path):
+    marker = tmp_path / "ran"
+    save({"weight": Attack(f"touch {marker}")}, tmp_path / "evil.pth")
+    with pytest.raises(UnsafeCheckpointError, match=r"evil\.pth refused.*system"):
+        convert_official([tmp_path / "evil.pth"], "fake-mamba")
+    assert not marker.exists()
+
+
+def numbered_states(count):
+    return [
+        {"weight": torch.tensor([float(i), 10.0 * i]), "steps": torch.tensor(10 * i + 9)}
+        for i in range(count)
+    ]
+
+
+def test_the_true_average_is_the_mean():
+    averaged = average_states(numbered_states(4), "true")
+    assert averaged["weight"].tolist() == [1.5, 15.0]
+    assert averaged["steps"].item() == 24 and averaged["steps"].dtype == torch.int64
+
+
+def test_the_average_as_released_leaves_the_best_out():
+    averaged = average_states(numbered_states(5), "as-released")
+    wanted = (2 * 1 + 2 + 3 + 4) / 5
+    torch.testing.assert_close(averaged["weight"], torch.tensor([wanted, 10 * wanted]))
+
+
+def test_the_average_as_released_takes_five():
+    with pytest.raises(ValueError, match="takes five checkpoints, got 4"):
+        average_states(numbered_states(4), "as-released")
+
+
+def test_states_that_differ_cannot_be_averaged():
+    states = numbered_states(2)
+    states[1]["extra"] = torch.zeros(1)
+    with pytest.raises(CheckpointError, match="checkpoint 2 cannot be averaged.*extra"):
+        average_states(states, "true")
