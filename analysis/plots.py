@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,9 +10,13 @@ import matplotlib
 matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 import seaborn as sns
+from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+
+from fakemamba.files import appearing_whole
 
 # What has to be equal for two lines to be in one figure.
 SETTING = ["frontend", "device", "device_name", "precision", "batch_size", "execution", "attention"]
@@ -23,6 +26,7 @@ QUANTITIES = {
     "latency_s": "latency (s)",
 }
 MANY_POINTS = 16
+MEDIAN_STEPS = 10
 
 
 def plot_results(results: pd.DataFrame, folder: str | Path) -> Iterator[Path]:
@@ -32,11 +36,9 @@ def plot_results(results: pd.DataFrame, folder: str | Path) -> Iterator[Path]:
         ValueError: no cell of the results has a time.
     """
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     table = folder / "cells.csv"
-    partial = table.with_name(".cells.csv.partial")
-    results.to_csv(partial, index=False)
-    os.replace(partial, table)
+    with appearing_whole(table) as partial:
+        results.to_csv(partial, index=False)
     yield table
     measured = results[results["status"] == "measured"]
     if measured.empty:
@@ -51,37 +53,47 @@ def plot_results(results: pd.DataFrame, folder: str | Path) -> Iterator[Path]:
 
 
 def _draw(cells: pd.DataFrame, quantity: str, folder: Path) -> Path:
-    """One figure: a panel a part, a line a detector, log axes."""
+    """One figure: a panel a part, a line a detector, log axes.
+
+    Many durations, as recordings have, are dots, with lines through the medians of equal steps of
+    the duration's logarithm.
+    """
     setting = cells.iloc[0]
     parts = [part for part in PART_ORDER if part in set(cells["part"])]
-    order = list(dict.fromkeys(_line_names(cells)))
+    cells = cells.assign(detector=_line_names(cells))
+    order = list(dict.fromkeys(cells["detector"]))
+    durations_s = sorted(cells["duration_s"].unique())
+    many = len(durations_s) > MANY_POINTS
+    style = {
+        "hue": "detector",
+        "hue_order": order,
+        "style": "detector",
+        "style_order": order,
+        "palette": sns.color_palette("husl" if len(order) > 10 else "tab10", len(order)),
+    }
+    lines = {"markers": True, "dashes": False, "estimator": "median", "errorbar": None}
+    grid_style = {"col": "part", "col_order": parts, "height": 4.2, "aspect": 1.0}
     sns.set_theme(style="whitegrid", context="notebook")
-    grid = sns.relplot(
-        data=cells.assign(detector=_line_names(cells)),
-        kind="line",
-        x="duration_s",
-        y=quantity,
-        hue="detector",
-        hue_order=order,
-        style="detector",
-        style_order=order,
-        palette=sns.color_palette("husl" if len(order) > 10 else "tab10", len(order)),
-        markers=True,
-        markersize=4 if cells["duration_s"].nunique() > MANY_POINTS else 7,
-        dashes=False,
-        estimator="median",
-        errorbar=None,
-        col="part",
-        col_order=parts,
-        height=4.2,
-        aspect=1.0,
-        facet_kws={"sharey": True},
-    )
+    if many:
+        dots = {"kind": "scatter", "s": 14, "alpha": 0.45, "linewidth": 0, "legend": False}
+        grid = sns.relplot(data=cells, x="duration_s", y=quantity, **style, **dots, **grid_style)
+        medians = _medians_of_steps(cells, quantity)
+        for part, axes in grid.axes_dict.items():
+            legend = "full" if part == parts[-1] else False
+            data = medians[medians["part"] == part]
+            sns.lineplot(
+                data=data, x="duration_s", y=quantity, ax=axes, legend=legend, **style, **lines
+            )
+        sns.move_legend(axes, "center left", bbox_to_anchor=(1.02, 0.5), frameon=False)
+    else:
+        grid = sns.relplot(
+            data=cells, kind="line", x="duration_s", y=quantity, **style, **lines, **grid_style
+        )
     grid.set(xscale="log", yscale="log")
     grid.set_axis_labels("audio duration (s)", QUANTITIES[quantity])
     grid.set_titles("{col_name}")
     for axes in grid.axes.flat:
-        _plain_durations(axes, sorted(cells["duration_s"].unique()))
+        _plain_durations(axes, durations_s)
         axes.grid(True, which="minor", linewidth=0.4, alpha=0.5)
     batch = "" if setting["batch_size"] == 1 else f", batch {setting['batch_size']}"
     grid.figure.suptitle(
@@ -98,13 +110,22 @@ def _draw(cells: pd.DataFrame, quantity: str, folder: Path) -> Path:
     return path
 
 
+def _medians_of_steps(cells: pd.DataFrame, quantity: str) -> pd.DataFrame:
+    """Median duration and figure of each detector and part, in steps of equal ratio."""
+    logarithm = np.log(cells["duration_s"])
+    edges = np.linspace(logarithm.min(), logarithm.max(), MEDIAN_STEPS + 1)
+    step = np.clip(np.digitize(logarithm, edges), 1, MEDIAN_STEPS)
+    keys = ["detector", "part", step]
+    return cells.groupby(keys)[["duration_s", quantity]].median().reset_index(["detector", "part"])
+
+
 def _line_names(cells: pd.DataFrame) -> pd.Series:
     """A detector's name, with its scan backend where the results have several of it."""
     several = cells.groupby("detector")["backend"].transform("nunique") > 1
     return cells["detector"].where(~several, cells["detector"] + " (" + cells["backend"] + ")")
 
 
-def _plain_durations(axes: plt.Axes, durations_s: list[float]) -> None:
+def _plain_durations(axes: Axes, durations_s: list[float]) -> None:
     """Tick the durations themselves if they are few, else plain numbers instead of powers."""
     if len(durations_s) <= MANY_POINTS // 2:
         axes.set_xticks(durations_s)

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
-
 from fakemamba.models.masking import FrameBatchNorm
+from torch import Tensor, nn
 
 
 def _xavier(width: int) -> nn.Parameter:
@@ -123,9 +122,7 @@ class GraphPool(nn.Module):
         self.proj = nn.Linear(width, 1)
         self.drop = nn.Dropout(0.3)
 
-    def forward(
-        self, nodes: Tensor, counts: Tensor | None = None
-    ) -> tuple[Tensor, Tensor | None]:
+    def forward(self, nodes: Tensor, counts: Tensor | None = None) -> tuple[Tensor, Tensor | None]:
         """(B, N, width) and existing nodes (B,) to (B, max(N // 2, 1), width) and their counts."""
         scores = torch.sigmoid(self.proj(self.drop(nodes)))  # (B, N, 1)
         scaled = nodes * scores

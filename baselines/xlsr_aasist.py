@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
-
 from fakemamba.baselines.graph_attention import (
     GraphAttention,
     GraphPool,
@@ -17,6 +16,7 @@ from fakemamba.baselines.graph_attention import (
 from fakemamba.models.detector import Detector, DetectorConfig
 from fakemamba.models.frontend import Frontend
 from fakemamba.models.masking import frame_mask, masked_mean, masked_softmax, optional_mask
+from torch import Tensor, nn
 
 CHANNELS = (1, 32, 32, 64, 64, 64, 64)
 GRAPH_WIDTHS = (64, 32)
@@ -30,7 +30,7 @@ class AASISTConfig(DetectorConfig):
 
 
 class ImageBatchNorm(nn.BatchNorm2d):
-    """BatchNorm of images (B, C, F, T) whose statistics leave padded time out; padding is zeroed."""
+    """BatchNorm of images (B, C, F, T): statistics leave padded time out, and it is zeroed."""
 
     def forward(self, input: Tensor, lengths: Tensor | None = None) -> Tensor:
         """(B, C, F, T) to the same."""
@@ -93,8 +93,7 @@ class AASISTEncoder(nn.Module):
         self.linear = nn.Linear(config.frontend.hidden_size, config.width)
         self.first_bn = ImageBatchNorm(1)
         self.residual_blocks = nn.ModuleList(
-            ResidualBlock(a, b, first=i == 0)
-            for i, (a, b) in enumerate(zip(CHANNELS[:-1], CHANNELS[1:], strict=True))
+            ResidualBlock(a, b, first=i == 0) for i, (a, b) in enumerate(pairwise(CHANNELS))
         )
         self.first_bn1 = ImageBatchNorm(last)
         self.attention = ImageAttention(

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from copy import deepcopy
 from dataclasses import dataclass
-from typing import Any
-
-from torch import Tensor, nn
+from typing import Any, ClassVar
 
 from fakemamba.baselines.relative_attention import RelativeAttention
-from fakemamba.models.block_detector import BlockConfig, BlockDetector
+from fakemamba.models.block_detector import PROJECTION_KEYS, BlockConfig, BlockDetector
 from fakemamba.models.conformer import ConvolutionModule, FeedForward
 from fakemamba.models.frontend import Frontend
+from torch import Tensor, nn
 
 
 @dataclass(frozen=True)
@@ -63,10 +62,10 @@ class ConformerBlock(nn.Module):
 class XLSRConformer(BlockDetector):
     """XLSR-Conformer; other sizes (heads, kernel, depth, pooling) are options."""
 
-    config_class = XLSRConformerConfig
+    config_class: ClassVar[type[ConformerConfig]] = XLSRConformerConfig
     block_class = ConformerBlock
-    official_keys = (
-        *BlockDetector.official_keys,
+    official_keys: ClassVar[tuple[tuple[str, str], ...]] = (
+        *PROJECTION_KEYS,
         (r"^conformer\.class_token$", "encoder.class_token"),
         (r"^conformer\.fc5\.", "head.classifier."),
         (r"^conformer\.encoder_blocks\.", "encoder.blocks."),
@@ -91,7 +90,8 @@ class XLSRConformer(BlockDetector):
     ) -> None:
         super().__init__(config, frontend, positions=positions)
         if config.identical_blocks:
-            first = self.encoder.blocks[0]
+            blocks = self.encoder.get_submodule("blocks")
+            first = blocks.get_submodule("0")
             self.encoder.blocks = nn.ModuleList(deepcopy(first) for _ in range(config.depth))
 
     @classmethod

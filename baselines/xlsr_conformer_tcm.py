@@ -1,4 +1,7 @@
-"""XLSR-Conformer with the temporal-channel module (Truong et al. 2024): head tokens in attention."""
+"""XLSR-Conformer with the temporal-channel module: head tokens in attention (Truong et al. 2024)
+
+The module lets each head summarise time in a token of its own.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +10,11 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
-
 from fakemamba.baselines.xlsr_conformer import ConformerBlock, ConformerConfig, XLSRConformer
 from fakemamba.models.detector import UnsupportedInputError
 from fakemamba.models.frontend import Frontend
 from fakemamba.models.masking import frame_mask, masked_mean
+from torch import Tensor, nn
 
 MAX_FRAMES = 10_000
 
@@ -80,7 +82,9 @@ class HeadTokenAttention(nn.Module):
         mixed = self.proj(mixed.transpose(1, 2).flatten(2))
         token, frames, head_tokens = mixed.split([1, num_tokens - 1, self.heads], dim=1)
         frame_lengths = None if lengths is None else lengths - 1
-        token = token + head_tokens.mean(1, keepdim=True) + masked_mean(frames, frame_lengths)[:, None]
+        token = (
+            token + head_tokens.mean(1, keepdim=True) + masked_mean(frames, frame_lengths)[:, None]
+        )
         return torch.cat([token, frames], dim=1)
 
     def _head_tokens(self, tokens: Tensor, lengths: Tensor | None) -> Tensor:

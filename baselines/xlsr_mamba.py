@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor, nn
-
+from fakemamba.models.block_detector import PROJECTION_KEYS
 from fakemamba.models.detector import Detector, DetectorConfig
 from fakemamba.models.frontend import Frontend
 from fakemamba.models.layers import AttentionPooling, Projection, count_blocks
 from fakemamba.models.mamba import Mamba
 from fakemamba.models.masking import flip_frames
+from torch import Tensor, nn
 
 
 @dataclass(frozen=True)
@@ -102,8 +102,7 @@ class XLSRMamba(Detector):
 
     config_class = XLSRMambaConfig
     official_keys = (
-        (r"^LL\.", "encoder.projection.linear."),
-        (r"^first_bn\.", "encoder.projection.norm."),
+        *PROJECTION_KEYS,
         (r"^conformer\.norm_f\.", "encoder.final_norm."),
         (r"^conformer\.(forward|backward)_layers\.", r"encoder.\1_layers."),
         (r"^conformer\.f_attention_pool\.", "head.forward_pooling.score."),

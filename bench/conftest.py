@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pytest_benchmark.fixture import BenchmarkFixture
-
 from fakemamba.bench.cells import PARTS, Cell
 from fakemamba.bench.measure import Measurer
 from fakemamba.bench.report import SweepReport
 from fakemamba.bench.sweep import PROFILES, SweepOptions, plan
 from fakemamba.models.device import resolve_device
+from pytest_benchmark.fixture import BenchmarkFixture
 
 CELLS = pytest.StashKey[list[Cell]]()
 MEASURER = pytest.StashKey[Measurer]()
@@ -57,7 +56,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--bench-attention", default="sdpa", help="the front-end's: sdpa or eager")
     group.addoption("--bench-backend", default="auto", help="of the selective scan")
     group.addoption(
-        "--bench-time", type=float, metavar="S", help="timed seconds a cell (default: the profile's)"
+        "--bench-time",
+        type=float,
+        metavar="S",
+        help="timed seconds a cell (default: the profile's)",
     )
     group.addoption(
         "--bench-min-rounds", type=int, metavar="N", help="timed calls a cell, at the least"

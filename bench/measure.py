@@ -1,4 +1,4 @@
-"""One cell measured: a first call, one for memory, warm-up, timed rounds, and a record at the end."""
+"""One cell measured: first call, memory, warm-up, timed rounds; and a record whatever happens."""
 
 from __future__ import annotations
 
@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from pytest_benchmark.fixture import BenchmarkFixture
-
 from fakemamba.bench.cells import Cell, Outcome
 from fakemamba.bench.instruments.clock import synchronised, time_once
 from fakemamba.bench.instruments.memory import is_out_of_memory, measure_peak, memory_ends_politely
 from fakemamba.bench.workload import Workload, WorkloadCache
 from fakemamba.models.detector import UnsupportedInputError
+from pytest_benchmark.fixture import BenchmarkFixture
 
 
 @dataclass(frozen=True)
@@ -53,7 +52,14 @@ class Measurer:
             The outcome; whatever the detector raises is in it, as ``failed`` unless it is known
             better. Ctrl-C passes through.
         """
-        row = (cell.detector, cell.frontend, cell.part, cell.batch_size, cell.precision, cell.device)
+        row = (
+            cell.detector,
+            cell.frontend,
+            cell.part,
+            cell.batch_size,
+            cell.precision,
+            cell.device,
+        )
         ended_at_s = self._memory_ended.get(row, math.inf)
         if cell.duration_s > ended_at_s:
             return Outcome(
@@ -85,11 +91,11 @@ class Measurer:
             error = float((output.float() - work.run_fp32()).abs().max())
         del output
         pilot_s: list[float] = []
-        memory = measure_peak(
-            lambda: pilot_s.append(time_once(work.run, work.device)), work.device
-        )
+        memory = measure_peak(lambda: pilot_s.append(time_once(work.run, work.device)), work.device)
         benchmark = get_benchmark()
-        benchmark.group = f"{cell.part}, {cell.duration_s:g} s x {cell.batch_size}, {cell.precision}"
+        benchmark.group = (
+            f"{cell.part}, {cell.duration_s:g} s x {cell.batch_size}, {cell.precision}"
+        )
         latency_s = _median_latency_s(benchmark, work, self.effort, pilot_s[0])
         return {
             "latency_s": latency_s,

@@ -1,15 +1,14 @@
 """A sweep's outcomes in pytest-benchmark's JSON, also those that have no time.
 
 pytest-benchmark writes only what it timed, and nothing at all if it timed nothing. Every other cell
-is added here as an entry of ``benchmarks`` with empty ``stats`` and its status at the end of its
-``fullname``, so that a comparison by name never takes it for a time. A block ``fakemamba`` holds the
-schema's version, the command's options and the environment.
+is added here as an entry of ``benchmarks`` whose ``stats`` are all null, with its status at the end
+of its ``fullname``, so that a comparison by name never takes it for a time. A block ``fakemamba``
+holds the schema's version, the command's options and the environment.
 """
 
 from __future__ import annotations
 
 import json
-import os
 from collections import Counter
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -18,9 +17,11 @@ from typing import Any
 
 import pytest
 import torch
-
 from fakemamba.bench.cells import STATUSES, Outcome
 from fakemamba.bench.instruments.environment import describe_environment
+from pytest_benchmark.stats import Stats
+
+from fakemamba.files import appearing_whole
 
 SCHEMA_VERSION = 1
 
@@ -70,9 +71,8 @@ class SweepReport:
             "version": version("pytest-benchmark"),
         }
         self.complete(output)
-        partial = path.with_name(f".{path.name}.partial")
-        partial.write_text(json.dumps(output, indent=4))
-        os.replace(partial, path)
+        with appearing_whole(path) as partial:
+            partial.write_text(json.dumps(output, indent=4))
 
 
 def _entry_without_time(node_id: str, outcome: Outcome) -> dict[str, Any]:
@@ -85,5 +85,5 @@ def _entry_without_time(node_id: str, outcome: Outcome) -> dict[str, Any]:
         "param": outcome.cell.id,
         "extra_info": outcome.to_json(),
         "options": {},
-        "stats": {},
+        "stats": dict.fromkeys(Stats.fields),
     }

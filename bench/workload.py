@@ -11,8 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor, nn
-
 from fakemamba.bench.cells import Cell
 from fakemamba.data.audio import SAMPLE_RATE_HZ, read_audio
 from fakemamba.data.synthetic import speech_like
@@ -20,6 +18,7 @@ from fakemamba.models.detector import Detector
 from fakemamba.models.frontend import Frontend, create_frontend
 from fakemamba.models.mamba import set_scan_backend
 from fakemamba.models.registry import build_detector
+from torch import Tensor, nn
 
 SEED = 1234
 AUTOCAST_DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
@@ -55,7 +54,9 @@ class WorkloadCache:
         waveforms = self._get_waveforms(cell)
         detector.check_input(waveforms, None)
         part: nn.Module = detector if cell.part == "end-to-end" else detector.parts[cell.part]
-        given = self._get_features(cell, detector, waveforms) if cell.part == "encoder" else waveforms
+        given = (
+            self._get_features(cell, detector, waveforms) if cell.part == "encoder" else waveforms
+        )
 
         def run_in(precision: str) -> Callable[[], Tensor]:
             def run() -> Tensor:

@@ -30,9 +30,7 @@ def convert(
 
     if not checkpoints:
         raise ValueError("no checkpoint given: fakemamba convert CHECKPOINT.pth ...")
-    model = convert_official(
-        checkpoints, detector, average=average, frontend_heads=frontend_heads
-    )
+    model = convert_official(checkpoints, detector, average=average, frontend_heads=frontend_heads)
     save_pretrained(model, out)
     parameters = sum(parameter.numel() for parameter in model.parameters())
     print(f"{out}: {type(model).__name__}, {parameters:,} parameters")

@@ -1,23 +1,22 @@
-"""The ``fakemamba`` command: sub-commands by name, and errors as one line instead of a traceback."""
+"""The ``fakemamba`` command: sub-commands by name, and errors as one line, not a traceback."""
 
 from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import tyro
-
 from fakemamba.cli import convert, detectors, plot, score
 
-COMMANDS = {
+COMMANDS: dict[str, Callable[..., int | None]] = {
     "convert": convert.convert,
     "detectors": detectors.detectors,
     "plot": plot.plot,
     "score": score.score,
 }
 # Optional packages, and the extra that brings each.
-EXTRAS = {name: "report" for name in ("pandas", "matplotlib", "seaborn")}
+EXTRAS = dict.fromkeys(("pandas", "matplotlib", "seaborn"), "report")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -30,10 +29,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ModuleNotFoundError as error:
         if error.name not in EXTRAS:
             raise
-        print(
-            f"fakemamba: error: this needs {error.name}: pip install 'fakemamba[{EXTRAS[error.name]}]'",
-            file=sys.stderr,
-        )
+        remedy = f"pip install 'fakemamba[{EXTRAS[error.name]}]'"
+        print(f"fakemamba: error: this needs {error.name}: {remedy}", file=sys.stderr)
         return 1
     except (ValueError, OSError) as error:
         print(f"fakemamba: error: {error}", file=sys.stderr)

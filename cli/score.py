@@ -28,13 +28,12 @@ def score(
         length: Cut or tile every clip to so many samples (the papers: 66800 or 64600).
         device: auto, cpu, or cuda:0 and so on.
     """
-    from rich.console import Console
-    from rich.progress import track
-
     from fakemamba.evaluation.scoring import check_stems, score_files, write_scores
     from fakemamba.models.checkpoints import from_pretrained
     from fakemamba.models.device import resolve_device
     from fakemamba.models.official import convert_official
+    from rich.console import Console
+    from rich.progress import track
 
     if not files:
         raise ValueError("no recordings given: fakemamba score ... FILE ...")
@@ -53,9 +52,7 @@ def score(
         )
     scores, failures = {}, []
     results = score_files(model.to(place), files, num_samples=length)
-    for path, result in track(
-        results, "scoring", total=len(files), console=Console(stderr=True)
-    ):
+    for path, result in track(results, "scoring", total=len(files), console=Console(stderr=True)):
         if isinstance(result, float):
             scores[path.stem] = result
         else:

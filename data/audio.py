@@ -87,7 +87,7 @@ def _decode_with_ffmpeg(path: Path) -> tuple[Waveform, int]:
         stream = container.streams.audio[0]
         resampler = av.AudioResampler(format="fltp")  # planar float, rate and layout as they are
         blocks = [
-            block.to_ndarray()  # (channels, samples)
+            np.asarray(block.to_ndarray(), np.float32)  # (channels, samples)
             for frame in container.decode(stream)
             for block in resampler.resample(frame)
         ]

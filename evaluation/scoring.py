@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
-
 from fakemamba.data.audio import AudioError, cut_or_tile, read_audio
 from fakemamba.models.detector import BONA_FIDE, Detector
+
+from fakemamba.files import appearing_whole
 
 
 def check_stems(paths: Sequence[Path]) -> None:
@@ -62,8 +62,5 @@ def score_files(
 
 def write_scores(path: str | Path, scores: dict[str, float]) -> None:
     """Write ``stem score`` lines with nine significant digits, all at once or not at all."""
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text("".join(f"{stem} {score:.9g}\n" for stem, score in scores.items()))
-    os.replace(partial, path)
+    with appearing_whole(path) as partial:
+        partial.write_text("".join(f"{stem} {score:.9g}\n" for stem, score in scores.items()))

@@ -11,12 +11,16 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
-from torch import Tensor, nn
-
 from fakemamba.models.detector import Detector, DetectorConfig
 from fakemamba.models.frontend import Frontend
 from fakemamba.models.layers import AttentionPooling, Projection, check_choice, count_blocks
+from torch import Tensor, nn
 
+# Official names of the projection, which is the same in all published detectors of this kind.
+PROJECTION_KEYS = (
+    (r"^LL\.", "encoder.projection.linear."),
+    (r"^first_bn\.", "encoder.projection.norm."),
+)
 SUMMARIES = ("attention", "first-frame", "class-token")
 
 
@@ -50,9 +54,7 @@ class BlockEncoder(nn.Module):
         super().__init__()
         self.projection = projection
         self.positions = nn.Identity() if positions is None else positions
-        self.class_token = (
-            None if token_width is None else nn.Parameter(torch.rand(1, token_width))
-        )
+        self.class_token = None if token_width is None else nn.Parameter(torch.rand(1, token_width))
         self.blocks = nn.ModuleList(blocks)
 
     def forward(self, features: Tensor, lengths: Tensor | None = None) -> Tensor:
@@ -88,10 +90,6 @@ class BlockDetector(Detector):
     """Base of the detectors above; a subclass names its configuration and its block."""
 
     block_class: ClassVar[type[nn.Module]]
-    official_keys = (
-        (r"^LL\.", "encoder.projection.linear."),
-        (r"^first_bn\.", "encoder.projection.norm."),
-    )
 
     def __init__(
         self,

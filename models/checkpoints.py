@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
 import torch
+from fakemamba.models.detector import Detector
+from fakemamba.models.frontend import FrontendConfig
+from fakemamba.models.registry import DETECTORS, build_detector, detector_entry, family_name
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from fakemamba.models.detector import Detector
-from fakemamba.models.frontend import FrontendConfig
-from fakemamba.models.registry import DETECTORS, build_detector, detector_entry, family_name
+from fakemamba.files import appearing_whole
 
 FORMAT_VERSION = 1
 CONFIG_NAME = "config.json"
@@ -29,16 +29,13 @@ class CheckpointError(ValueError):
 def save_pretrained(detector: Detector, folder: str | Path) -> None:
     """Write a detector to ``folder``; each file appears whole or not at all."""
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     name = next(n for n, entry in DETECTORS.items() if entry.load() is type(detector))
     config = {"format": FORMAT_VERSION, "detector": name, **asdict(detector.config)}
     state = {key: value.contiguous() for key, value in detector.state_dict().items()}
-    weights = folder / f".{WEIGHTS_NAME}.partial"
-    save_file(state, weights)
-    os.replace(weights, folder / WEIGHTS_NAME)
-    partial = folder / f".{CONFIG_NAME}.partial"
-    partial.write_text(json.dumps(config, indent=2) + "\n")
-    os.replace(partial, folder / CONFIG_NAME)
+    with appearing_whole(folder / WEIGHTS_NAME) as partial:
+        save_file(state, partial)
+    with appearing_whole(folder / CONFIG_NAME) as partial:
+        partial.write_text(json.dumps(config, indent=2) + "\n")
 
 
 def from_pretrained(folder: str | Path, *, expected: str | None = None) -> Detector:

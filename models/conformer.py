@@ -1,4 +1,4 @@
-"""The Conformer's own two modules, as in the PyPI package ``conformer`` (feed-forward, convolution).
+"""The Conformer's own two modules, feed-forward and convolution, as in PyPI's ``conformer``.
 
 The first Linear and the convolutions keep that package's sizes; dropout is zero in every published
 detector that uses them, and is left out.
@@ -7,9 +7,8 @@ detector that uses them, and is left out.
 from __future__ import annotations
 
 import torch.nn.functional as F
-from torch import Tensor, nn
-
 from fakemamba.models.masking import FrameBatchNorm, optional_mask, zero_padding
+from torch import Tensor, nn
 
 
 class FeedForward(nn.Sequential):

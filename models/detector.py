@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
 import torch
-from torch import Tensor, nn
-
 from fakemamba.models.frontend import MIN_SAMPLES, Frontend, FrontendConfig
+from torch import Tensor, nn
 
 BONA_FIDE = 1
 
@@ -32,7 +31,9 @@ class UnsupportedInputError(ValueError):
 class Head(Protocol):
     """The end of a detector."""
 
-    def __call__(self, encoded: Tensor, lengths: Tensor | None = None) -> Tensor: ...
+    def __call__(self, encoded: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """Encoded frames to logits (B, 2)."""
+        ...
 
     def embed(self, encoded: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Encoded frames to one vector an utterance (B, width)."""
@@ -129,9 +130,7 @@ class Detector(nn.Module):
         (gradient,) = torch.autograd.grad(logits[:, BONA_FIDE].sum(), features)
         return (gradient * features).sum(-1).detach()
 
-    def _encode(
-        self, waveforms: Tensor, lengths: Tensor | None
-    ) -> tuple[Tensor, Tensor | None]:
+    def _encode(self, waveforms: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor | None]:
         lengths = self.check_input(waveforms, lengths)
         features, frame_lengths = self.frontend(waveforms, lengths)
         return self.encoder(features, frame_lengths), frame_lengths

@@ -20,7 +20,9 @@ def resolve_device(name: str = "auto") -> torch.device:
     try:
         device = torch.device(name)
     except RuntimeError as error:
-        raise DeviceError(f"device {name!r} is of no kind that torch knows; try cpu or cuda:0") from error
+        raise DeviceError(
+            f"device {name!r} is of no kind that torch knows; try cpu or cuda:0"
+        ) from error
     if device.type == "cuda":
         count = torch.cuda.device_count() if torch.cuda.is_available() else 0
         if (device.index or 0) >= count:

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from torch import Tensor, nn
-
-from fakemamba.models.block_detector import BlockConfig, BlockDetector
+from fakemamba.models.block_detector import PROJECTION_KEYS, BlockConfig, BlockDetector
 from fakemamba.models.layers import check_choice
 from fakemamba.models.mamba import MIXERS, make_mixer
+from torch import Tensor, nn
 
 
 @dataclass(frozen=True)
@@ -58,7 +57,7 @@ class FakeMamba(BlockDetector):
     config_class = FakeMambaConfig
     block_class = PNBiMambaBlock
     official_keys = (
-        *BlockDetector.official_keys,
+        *PROJECTION_KEYS,
         (r"^encoder\.layers\.(\d+)\.mamba\.", r"encoder.blocks.\1.mixer.mamba."),
         (r"^encoder\.layers\.(\d+)\.", r"encoder.blocks.\1."),
         (r"^attention_pool\.", "head.pooling.score."),

@@ -14,11 +14,10 @@ from difflib import get_close_matches
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
-from transformers import Wav2Vec2Config, Wav2Vec2Model
-
 from fakemamba.models.fairseq_checkpoint import read_fairseq_frontend, strip_pretraining_tensors
 from fakemamba.models.masking import frame_mask
+from torch import Tensor, nn
+from transformers import Wav2Vec2Config, Wav2Vec2Model
 
 SAMPLE_RATE_HZ = 16_000
 CONV_KERNELS = (10, 3, 3, 3, 3, 2, 2)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import torch.nn.functional as F
-from torch import Tensor, nn
-
 from fakemamba.models.masking import FrameBatchNorm, masked_softmax, optional_mask
+from torch import Tensor, nn
 
 
 class Projection(nn.Module):

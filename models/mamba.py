@@ -10,10 +10,9 @@ import math
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
-
 from fakemamba.models.masking import flip_frames
 from fakemamba.models.scan import selective_scan
+from torch import Tensor, nn
 
 STEP_MIN, STEP_MAX, STEP_FLOOR = 1e-3, 1e-1, 1e-4  # seconds of the continuous-time model
 

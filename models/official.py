@@ -12,8 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
-
 from fakemamba.models.checkpoints import CheckpointError, differences, load_exactly
 from fakemamba.models.detector import Detector
 from fakemamba.models.fairseq_checkpoint import (
@@ -23,6 +21,7 @@ from fakemamba.models.fairseq_checkpoint import (
 )
 from fakemamba.models.frontend import FrontendConfig
 from fakemamba.models.registry import DETECTORS, build_detector, detector_entry, family_name
+from torch import Tensor
 
 FRONTEND_PREFIX = "ssl_model.model."
 AVERAGES = ("true", "as-released")
@@ -61,8 +60,10 @@ def convert_official(
             and detector_entry(name).load().official_keys
             and not isinstance(_convert(name, frontend_state, rest, frontend), str)
         ]
-        hint = f"It fits {' and '.join(others)}: use --detector {others[0]}" if others else (
-            "No other detector of the registry fits either"
+        hint = (
+            f"It fits {' and '.join(others)}: use --detector {others[0]}"
+            if others
+            else ("No other detector of the registry fits either")
         )
         raise CheckpointError(f"{source} is not a checkpoint of {detector}. {hint}.\n{converted}")
     model, state = converted

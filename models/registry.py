@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-
 from fakemamba.models.detector import Detector
 from fakemamba.models.frontend import Frontend, FrontendConfig, create_frontend, frontend_config
 
@@ -100,9 +99,7 @@ def build_detector(
         if option not in known:
             guesses = get_close_matches(option, known, n=1)
             hint = f"; did you mean {guesses[0]}?" if guesses else ""
-            raise ValueError(
-                f"{name} has no option {option!r}{hint} It has: {', '.join(known)}"
-            )
+            raise ValueError(f"{name} has no option {option!r}{hint} It has: {', '.join(known)}")
         if option in entry.preset and value != entry.preset[option]:
             raise ValueError(
                 f"{name} means {option}={entry.preset[option]}, but {option}={value} was asked "

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from fakemamba.data.synthetic import speech_like
 
 from fakemamba import create_detector
-from fakemamba.data.synthetic import speech_like
 
 ORACLES = Path(__file__).resolve().parents[2] / "shared" / "oracles"
 

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from torch import Tensor
-
 from fakemamba.models.scan import chunked, reference
+from torch import Tensor
 
 BACKENDS: dict[str, Callable[..., Tensor]] = {
     "reference": reference.scan,

@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import pytest
 import torch
-
 from fakemamba.bench.cells import Cell
 from fakemamba.bench.measure import Effort, Measurer
 from fakemamba.models.detector import Detector

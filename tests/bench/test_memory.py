@@ -4,7 +4,6 @@ import sys
 
 import pytest
 import torch
-
 from fakemamba.bench.instruments.memory import (
     is_out_of_memory,
     measure_peak,

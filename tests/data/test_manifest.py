@@ -1,7 +1,6 @@
 """Manifests: paths, other columns, and lines that cannot be used."""
 
 import pytest
-
 from fakemamba.data.manifest import ManifestError, read_manifest
 
 
@@ -37,7 +36,10 @@ def test_another_root_can_be_given(folder, tmp_path_factory):
         ("", "line 1: no column 'path'"),
         ("path\n", "no recordings"),
         ("path,label\na.wav,x\n,y\n", "line 3: the path is empty"),
-        ("path\na.wav\nabsent.wav\n", r"1 of 2 recordings are not below .*\n  line 3: .*absent\.wav"),
+        (
+            "path\na.wav\nabsent.wav\n",
+            r"1 of 2 recordings are not below .*\n  line 3: .*absent\.wav",
+        ),
     ],
 )
 def test_a_line_that_cannot_be_used_is_named(folder, text, message):

@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-
 from fakemamba.models.device import DeviceError, resolve_device
 
 

@@ -7,10 +7,6 @@ from dataclasses import replace
 
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
-from transformers import Wav2Vec2Config, Wav2Vec2Model
-
 from fakemamba.models.fairseq_checkpoint import UnsafeCheckpointError, transformers_key
 from fakemamba.models.frontend import (
     FRONTEND_SIZES,
@@ -19,6 +15,9 @@ from fakemamba.models.frontend import (
     frame_count,
     frame_counts,
 )
+from hypothesis import given
+from hypothesis import strategies as st
+from transformers import Wav2Vec2Config, Wav2Vec2Model
 
 PUBLISHED_FRAMES = {
     399: 0,

@@ -4,7 +4,6 @@ import os
 
 import pytest
 import torch
-
 from fakemamba.data.audio import read_audio
 from fakemamba.models.checkpoints import CheckpointError
 from fakemamba.models.fairseq_checkpoint import UnsafeCheckpointError
@@ -63,7 +62,7 @@ def test_module_prefixes_are_taken_off(official, tmp_path):
 @pytest.mark.parametrize("tensor", ["fc5.bias", "ssl_model.model.layer_norm.weight"])
 def test_a_missing_tensor_is_listed(official, tmp_path, tensor):
     del official[tensor]
-    with pytest.raises(CheckpointError, match="missing .*(classifier|layer_norm)"):
+    with pytest.raises(CheckpointError, match=r"missing .*(classifier|layer_norm)"):
         convert_official([save(official, tmp_path / "x.pth")], "fake-mamba")
 
 
@@ -166,5 +165,5 @@ def test_the_average_as_released_takes_five():
 def test_states_that_differ_cannot_be_averaged():
     states = numbered_states(2)
     states[1]["extra"] = torch.zeros(1)
-    with pytest.raises(CheckpointError, match="checkpoint 2 cannot be averaged.*extra"):
+    with pytest.raises(CheckpointError, match=r"checkpoint 2 cannot be averaged.*extra"):
         average_states(states, "true")

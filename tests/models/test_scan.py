@@ -2,10 +2,9 @@
 
 import pytest
 import torch
+from fakemamba.models.scan import BACKENDS, selective_scan
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from fakemamba.models.scan import BACKENDS, selective_scan
 
 FAST = sorted(set(BACKENDS) - {"reference"})
 LENGTHS = [1, 2, 3, 15, 16, 17, 255, 257, 3000]
@@ -120,7 +119,9 @@ def test_gradients_match_the_reference(backend):
         inputs = random_inputs(2, 50, 5, 8)
         inputs = {name: value.to(dtype).requires_grad_() for name, value in inputs.items()}
         output = selective_scan(**inputs, backend=chosen)
-        (output * torch.linspace(-1, 1, output.numel(), dtype=dtype).view_as(output)).sum().backward()
+        (
+            output * torch.linspace(-1, 1, output.numel(), dtype=dtype).view_as(output)
+        ).sum().backward()
         gradients.append([inputs[name].grad for name in names])
     for name, found, wanted in zip(names, *gradients, strict=True):
         assert relative_error(found, wanted) < 1e-5, name
