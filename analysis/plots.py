@@ -40,11 +40,11 @@ def plot_results(results: pd.DataFrame, folder: str | Path) -> Iterator[Path]:
     with appearing_whole(table) as partial:
         results.to_csv(partial, index=False)
     yield table
-    measured = results[results["status"] == "measured"]
+    measured = results[(results["status"] == "measured") & results["part"].isin(PART_ORDER)]
     if measured.empty:
         raise ValueError(
-            f"none of the {len(results)} cells was measured, so there is nothing to draw; the "
-            f"reasons are in {table}"
+            f"none of the {len(results)} cells is a detector's and has a time, so there is nothing "
+            f"to draw; the reasons are in {table}"
         )
     for _, cells in measured.groupby(SETTING, dropna=False):
         for quantity in QUANTITIES:

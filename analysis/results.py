@@ -18,6 +18,8 @@ FIGURES = (
     "baseline_bytes",
     "n_parameters",
     "max_abs_error",
+    "relative_error",
+    "bytes_per_s",
 )
 STATS = {"min": "latency_min_s", "max": "latency_max_s", "iqr": "latency_iqr_s", "rounds": "rounds"}
 

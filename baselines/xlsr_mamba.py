@@ -18,7 +18,7 @@ from fakemamba.models.block_detector import PROJECTION_KEYS
 from fakemamba.models.detector import Detector, DetectorConfig
 from fakemamba.models.frontend import Frontend
 from fakemamba.models.layers import AttentionPooling, Projection, count_blocks
-from fakemamba.models.mamba import Mamba
+from fakemamba.models.mamba import Mamba, mix_both_ways
 from fakemamba.models.masking import flip_frames
 from torch import Tensor, nn
 
@@ -34,16 +34,12 @@ class XLSRMambaConfig(DetectorConfig):
 
 
 class MambaLayer(nn.Module):
-    """RMSNorm and a Mamba; the residual stream is the caller's."""
+    """RMSNorm and a Mamba of one column; the encoder runs them, two columns at once."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
         self.norm = nn.RMSNorm(width, eps=1e-5)
         self.mixer = Mamba(width)
-
-    def forward(self, residual: Tensor) -> Tensor:
-        """(B, T, width) to (B, T, width), causal."""
-        return self.mixer(self.norm(residual))
 
 
 class DuaBiMambaEncoder(nn.Module):
@@ -64,15 +60,22 @@ class DuaBiMambaEncoder(nn.Module):
     def forward(self, features: Tensor, lengths: Tensor | None = None) -> Tensor:
         """(B, T, frontend width) to (B, T, 2·width), forward column first."""
         start = self.dropout(self.projection(features, lengths))
-        flipped = flip_frames(start, lengths)
         if self.textbook:
-            ahead = self.final_norm(_run(self.forward_layers, start))
-            back = self.final_norm(_run(self.backward_layers, flipped))
-            back = flip_frames(back, lengths)
-        else:
-            ahead = self.final_norm(start + _run(self.forward_layers[:-1], start))
-            back = self.final_norm(start + _run(self.backward_layers[:-1], flipped))
+            ahead, back = self._run_columns(len(self.forward_layers), start, lengths)
+            return torch.cat([self.final_norm(ahead), self.final_norm(back)], dim=-1)
+        ahead, back = self._run_columns(len(self.forward_layers) - 1, start, lengths)
+        ahead = self.final_norm(start + ahead)
+        back = self.final_norm(start + flip_frames(back, lengths))
         return torch.cat([ahead, back], dim=-1)
+
+    def _run_columns(self, depth: int, start: Tensor, lengths: Tensor | None) -> tuple[Tensor, ...]:
+        """The residual streams (B, T, width) of both columns, both in the original order."""
+        streams = start.expand(2, -1, -1, -1)
+        layers = zip(self.forward_layers[:depth], self.backward_layers[:depth], strict=True)
+        for ahead, back in layers:
+            normed = torch.stack([ahead.norm(streams[0]), back.norm(streams[1])])
+            streams = streams + mix_both_ways(ahead.mixer, back.mixer, normed, lengths)
+        return streams.unbind(0)
 
 
 class DuaBiMambaHead(nn.Module):
@@ -123,13 +126,6 @@ class XLSRMamba(Detector):
             "depth": count_blocks(state, "encoder.forward_layers."),
             "width": state["encoder.projection.linear.bias"].shape[0],
         }
-
-
-def _run(layers: nn.ModuleList, start: Tensor) -> Tensor:
-    residual = start
-    for layer in layers:
-        residual = residual + layer(residual)
-    return residual
 
 
 @torch.no_grad()

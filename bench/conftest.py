@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+<<<<<<< HEAD
 from fakemamba.bench.cells import PARTS, Cell
+=======
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from fakemamba.bench.cells import PARTS, AnyCell, Cell, ScanCell
+>>>>>>> 32ead48 (wip: scan backends)
 from fakemamba.bench.measure import Measurer
 from fakemamba.bench.report import SweepReport
+from fakemamba.bench.scan_workload import ScanPreparer, plan_scans
 from fakemamba.bench.sweep import PROFILES, SweepOptions, plan
+from fakemamba.bench.workload import WorkloadCache
 from fakemamba.models.device import resolve_device
 from pytest_benchmark.fixture import BenchmarkFixture
 
 CELLS = pytest.StashKey[list[Cell]]()
-MEASURER = pytest.StashKey[Measurer]()
+SCAN_CELLS = pytest.StashKey[list[ScanCell]]()
+MEASURERS = pytest.StashKey[dict[type, Measurer]]()
 REPORT = pytest.StashKey[SweepReport]()
 
 
@@ -54,7 +63,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--bench-batch-sizes", type=_counts, default=[1], metavar="N,...")
     group.addoption("--bench-frontend", metavar="SOURCE", help="a named size, a .pt, a folder")
     group.addoption("--bench-attention", default="sdpa", help="the front-end's: sdpa or eager")
-    group.addoption("--bench-backend", default="auto", help="of the selective scan")
+    group.addoption("--bench-backend", default="auto", help="of the selective scan in detectors")
     group.addoption(
         "--bench-time",
         type=float,
@@ -86,6 +95,7 @@ def pytest_configure(config: pytest.Config) -> None:
             corpus_root=option("--bench-corpus-root"),
         )
         config.stash[CELLS] = plan(options)
+        config.stash[SCAN_CELLS] = plan_scans(profile, str(device), options.precisions)
     except (ValueError, OSError) as error:
         raise pytest.UsageError(str(error)) from error
     effort = PROFILES[profile].effort
@@ -93,7 +103,10 @@ def pytest_configure(config: pytest.Config) -> None:
         effort = replace(effort, time_s=option("--bench-time"))
     if option("--bench-min-rounds") is not None:
         effort = replace(effort, min_rounds=option("--bench-min-rounds"))
-    config.stash[MEASURER] = Measurer(effort)
+    config.stash[MEASURERS] = {
+        Cell: Measurer(effort, WorkloadCache()),
+        ScanCell: Measurer(effort, ScanPreparer()),
+    }
     if option("benchmark_json"):  # opened when the sweep has ended: better to know now
         Path(option("benchmark_json")).parent.mkdir(parents=True, exist_ok=True)
     named = {key: value for key, value in vars(options).items() if key != "corpus_root"}
@@ -103,21 +116,28 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[REPORT] = SweepReport(device, named)
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """`pytest bench/` measures detectors; the scan's own sweep is run by naming its file."""
+    named = any("bench_scan.py" in argument for argument in config.args)
+    return True if collection_path.name == "bench_scan.py" and not named else None
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if "cell" in metafunc.fixturenames:
-        cells = metafunc.config.stash[CELLS]
-        metafunc.parametrize("cell", cells, ids=[cell.id for cell in cells])
+    for name, key in (("cell", CELLS), ("scan_cell", SCAN_CELLS)):
+        if name in metafunc.fixturenames:
+            cells: Sequence[AnyCell] = metafunc.config.stash[key]
+            metafunc.parametrize(name, cells, ids=[cell.id for cell in cells])
 
 
 @pytest.fixture
-def measure(request: pytest.FixtureRequest) -> Callable[[Cell], None]:
+def measure(request: pytest.FixtureRequest) -> Callable[[AnyCell], None]:
     """Measure a cell and record how it ended; what has no time is skipped, or fails the test."""
 
     def get_benchmark() -> BenchmarkFixture:
         return request.getfixturevalue("benchmark")
 
-    def measure_cell(cell: Cell) -> None:
-        outcome = request.config.stash[MEASURER].measure(cell, get_benchmark)
+    def measure_cell(cell: AnyCell) -> None:
+        outcome = request.config.stash[MEASURERS][type(cell)].measure(cell, get_benchmark)
         request.config.stash[REPORT].add(request.node.nodeid, outcome)
         if outcome.status == "measured":
             get_benchmark().extra_info.update(outcome.to_json())

@@ -5,15 +5,51 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import torch
+<<<<<<< HEAD
 from fakemamba.bench.cells import Cell, Outcome
+=======
+from pytest_benchmark.fixture import BenchmarkFixture
+from torch import Tensor
+
+from fakemamba.bench.cells import AnyCell, Outcome
+>>>>>>> 32ead48 (wip: scan backends)
 from fakemamba.bench.instruments.clock import synchronised, time_once
 from fakemamba.bench.instruments.memory import is_out_of_memory, measure_peak, memory_ends_politely
-from fakemamba.bench.workload import Workload, WorkloadCache
 from fakemamba.models.detector import UnsupportedInputError
 from pytest_benchmark.fixture import BenchmarkFixture
+
+
+class Workload(Protocol):
+    """One cell, ready to run."""
+
+    device: torch.device
+
+    def run(self) -> Tensor:
+        """Do the work once and return its output."""
+        ...
+
+    def check(self, output: Tensor) -> dict[str, Any]:
+        """Figures about an output (its error, ...); raises ArithmeticError if it has no worth."""
+        ...
+
+    def figures(self, latency_s: float) -> dict[str, Any]:
+        """Figures that follow from the latency, and facts about the work."""
+        ...
+
+
+class Preparer(Protocol):
+    """Makes workloads of one kind of cell."""
+
+    def prepare(self, cell: Any) -> Workload:
+        """What the cell measures, ready to run."""
+        ...
+
+    def release(self) -> None:
+        """Let go of memory that is kept for the next cell."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -35,12 +71,12 @@ class Effort:
 class Measurer:
     """Measures the cells of a sweep one after the other, and keeps what they teach it."""
 
-    def __init__(self, effort: Effort) -> None:
+    def __init__(self, effort: Effort, preparer: Preparer) -> None:
         self.effort = effort
-        self._cache = WorkloadCache()
-        self._memory_ended: dict[tuple[object, ...], float] = {}
+        self._preparer = preparer
+        self._memory_ended: dict[tuple[object, ...], AnyCell] = {}
 
-    def measure(self, cell: Cell, get_benchmark: Callable[[], BenchmarkFixture]) -> Outcome:
+    def measure(self, cell: AnyCell, get_benchmark: Callable[[], BenchmarkFixture]) -> Outcome:
         """Measure a cell, or say why it was not.
 
         Args:
@@ -49,9 +85,10 @@ class Measurer:
                 time, as a fixture that times nothing is complained about.
 
         Returns:
-            The outcome; whatever the detector raises is in it, as ``failed`` unless it is known
+            The outcome; whatever the work raises is in it, as ``failed`` unless it is known
             better. Ctrl-C passes through.
         """
+<<<<<<< HEAD
         row = (
             cell.detector,
             cell.frontend,
@@ -65,48 +102,50 @@ class Measurer:
             return Outcome(
                 cell, "out-of-memory", f"not tried: memory had ended at {ended_at_s:g} s already"
             )
+=======
+        ended = self._memory_ended.get(cell.row)
+        if ended is not None and cell.size > ended.size:
+            reason = f"not tried: memory had ended at {ended.size_text} already"
+            return Outcome(cell, "out-of-memory", reason)
+>>>>>>> 32ead48 (wip: scan backends)
         try:
             with memory_ends_politely(torch.device(cell.device)):
-                details = self._measure(self._cache.prepare(cell), cell, get_benchmark)
+                details = self._measure(self._preparer.prepare(cell), cell, get_benchmark)
         except UnsupportedInputError as error:
             return Outcome(cell, "unsupported", str(error))
         except NotImplementedError as error:
             return Outcome(cell, "unsupported", f"torch has no such operation here: {_line(error)}")
         except Exception as error:
-            self._cache.release()
+            self._preparer.release()
             if is_out_of_memory(error):
-                self._memory_ended[row] = cell.duration_s
+                self._memory_ended[cell.row] = cell
                 return Outcome(cell, "out-of-memory", _line(error))
             return Outcome(cell, "failed", _line(error), exception=error)
         return Outcome(cell, "measured", None, details)
 
     def _measure(
-        self, work: Workload, cell: Cell, get_benchmark: Callable[[], BenchmarkFixture]
+        self, work: Workload, cell: AnyCell, get_benchmark: Callable[[], BenchmarkFixture]
     ) -> dict[str, Any]:
-        output = work.run()
-        if not bool(torch.isfinite(output).all()):
-            raise ArithmeticError(f"the output of {cell.part} is not finite in {cell.precision}")
-        error = None
-        if cell.precision != "fp32":
-            error = float((output.float() - work.run_fp32()).abs().max())
-        del output
+        checked = work.check(work.run())
         pilot_s: list[float] = []
         memory = measure_peak(lambda: pilot_s.append(time_once(work.run, work.device)), work.device)
         benchmark = get_benchmark()
+<<<<<<< HEAD
         benchmark.group = (
             f"{cell.part}, {cell.duration_s:g} s x {cell.batch_size}, {cell.precision}"
         )
+=======
+        benchmark.group = cell.group
+>>>>>>> 32ead48 (wip: scan backends)
         latency_s = _median_latency_s(benchmark, work, self.effort, pilot_s[0])
         return {
             "latency_s": latency_s,
-            "rtf": latency_s / cell.duration_s if cell.batch_size == 1 else None,
-            "throughput": cell.batch_size * cell.duration_s / latency_s,
+            **work.figures(latency_s),
             "peak_bytes": memory.peak_bytes,
             "baseline_bytes": memory.baseline_bytes,
             "peak_bytes_kind": memory.kind,
             "peak_bytes_reason": memory.reason,
-            "n_parameters": work.n_parameters,
-            "max_abs_error": error,
+            **checked,
         }
 
 

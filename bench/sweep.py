@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 
+import torch
+
 from fakemamba.bench.cells import PARTS, PRECISIONS, Cell
 from fakemamba.bench.measure import Effort
 from fakemamba.data.audio import SAMPLE_RATE_HZ, read_audio
@@ -14,7 +16,7 @@ from fakemamba.data.manifest import read_manifest
 from fakemamba.models.frontend import ATTENTION_KINDS
 from fakemamba.models.mamba import Mamba
 from fakemamba.models.registry import create_detector, detector_entry, list_detectors
-from fakemamba.models.scan import resolve_backend
+from fakemamba.models.scan import check_backend, resolve_backend
 
 FULL_SIZE = "xls-r-300m"
 EVERY_DETECTOR = tuple(name for name in list_detectors() if name != "fake-mamba")
@@ -100,7 +102,7 @@ def plan(options: SweepOptions) -> list[Cell]:
     cells = []
     for series in _series(options):
         for detector in series.detectors:
-            backend = _backend(detector, options.backend)
+            backend = _backend(detector, options)
             lengths_here = inputs or [(duration_s, None) for duration_s in series.durations_s]
             grid = product(options.batch_sizes, options.precisions, lengths_here, options.parts)
             cells += [
@@ -145,17 +147,17 @@ def _series(options: SweepOptions) -> list[Series]:
     return chosen
 
 
-def _backend(detector: str, asked_for: str) -> str:
+def _backend(detector: str, options: SweepOptions) -> str:
     """The scan backend that a detector will use, ``none`` where it has no Mamba."""
     model = create_detector(detector, "xls-r-tiny", device="meta")
     has_mamba = any(isinstance(module, Mamba) for module in model.modules())
-    return resolve_backend(asked_for) if has_mamba else "none"
+    return resolve_backend(options.backend, torch.device(options.device)) if has_mamba else "none"
 
 
 def _check(options: SweepOptions) -> None:
     for name in options.detectors or ():
         detector_entry(name)
-    resolve_backend(options.backend)
+    check_backend(options.backend)
     for what, given, known in (
         ("profile", [options.profile], tuple(PROFILES)),
         ("part", options.parts, PARTS),

@@ -5,9 +5,9 @@ Models, inputs and front-end features are kept while cells follow one another th
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,13 +25,45 @@ AUTOCAST_DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 @dataclass(frozen=True)
-class Workload:
-    """One cell, ready to run. ``run`` computes in the cell's precision, ``run_fp32`` in fp32."""
+class DetectorWorkload:
+    """A part of a detector and what it is given."""
 
-    run: Callable[[], Tensor]
-    run_fp32: Callable[[], Tensor]
-    n_parameters: int
+    cell: Cell
+    part: nn.Module
+    given: Tensor
     device: torch.device
+
+    def run(self) -> Tensor:
+        """The part's output in the cell's precision."""
+        return self._run_in(self.cell.precision)
+
+    def check(self, output: Tensor) -> dict[str, Any]:
+        """The largest difference to fp32, where the cell is in another precision.
+
+        Raises:
+            ArithmeticError: the output is not finite.
+        """
+        if not bool(torch.isfinite(output).all()):
+            raise ArithmeticError(
+                f"the output of {self.cell.part} is not finite in {self.cell.precision}"
+            )
+        if self.cell.precision == "fp32":
+            return {"max_abs_error": None}
+        return {"max_abs_error": float((output.float() - self._run_in("fp32")).abs().max())}
+
+    def figures(self, latency_s: float) -> dict[str, Any]:
+        """Real-time factor (at batch 1), throughput in audio seconds per second, parameters."""
+        duration_s, batch_size = self.cell.duration_s, self.cell.batch_size
+        return {
+            "rtf": latency_s / duration_s if batch_size == 1 else None,
+            "throughput": batch_size * duration_s / latency_s,
+            "n_parameters": sum(parameter.numel() for parameter in self.part.parameters()),
+        }
+
+    def _run_in(self, precision: str) -> Tensor:
+        with torch.inference_mode(), _precision(precision, self.device):
+            output = self.part(self.given)
+        return output[0] if isinstance(output, tuple) else output
 
 
 class WorkloadCache:
@@ -43,7 +75,7 @@ class WorkloadCache:
         self._waveforms: tuple[object, Tensor] | None = None
         self._features: tuple[object, Tensor] | None = None
 
-    def prepare(self, cell: Cell) -> Workload:
+    def prepare(self, cell: Cell) -> DetectorWorkload:
         """Make what the cell measures: weights are random but the same in every run.
 
         Raises:
@@ -54,6 +86,7 @@ class WorkloadCache:
         waveforms = self._get_waveforms(cell)
         detector.check_input(waveforms, None)
         part: nn.Module = detector if cell.part == "end-to-end" else detector.parts[cell.part]
+<<<<<<< HEAD
         given = (
             self._get_features(cell, detector, waveforms) if cell.part == "encoder" else waveforms
         )
@@ -72,6 +105,10 @@ class WorkloadCache:
             n_parameters=sum(parameter.numel() for parameter in part.parameters()),
             device=device,
         )
+=======
+        given = self._get_features(cell, detector, waveforms) if cell.part == "encoder" else waveforms
+        return DetectorWorkload(cell, part, given, device)
+>>>>>>> 32ead48 (wip: scan backends)
 
     def release(self) -> None:
         """Let go of input and features, as after memory has ended."""

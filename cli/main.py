@@ -7,11 +7,14 @@ import sys
 from collections.abc import Callable, Sequence
 
 import tyro
-from fakemamba.cli import convert, detectors, plot, score
+
+from fakemamba.cli import backends, convert, detectors, kernels, plot, score
 
 COMMANDS: dict[str, Callable[..., int | None]] = {
+    "backends": backends.backends,
     "convert": convert.convert,
     "detectors": detectors.detectors,
+    "kernels": kernels.kernels,
     "plot": plot.plot,
     "score": score.score,
 }

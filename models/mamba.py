@@ -1,18 +1,22 @@
 """The Mamba-1 mixer, with the official parameter names, and its bidirectional variants.
 
-Any reverse direction starts at each utterance's own last frame and gives its outputs in the
-original order, so callers never flip.
+Directions never flip anything: one in-projection, a causal convolution and a scan each way, and
+outputs in the original order. A reverse scan starts at each utterance's own last frame. As the
+projections act on single frames, a Mamba shared by both directions projects only once.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
-from fakemamba.models.masking import flip_frames
-from fakemamba.models.scan import selective_scan
 from torch import Tensor, nn
+
+from fakemamba.models.layers import check_choice
+from fakemamba.models.scan import check_backend, directional_scan
+from fakemamba.models.scan.convolution import causal_conv_silu
 
 STEP_MIN, STEP_MAX, STEP_FLOOR = 1e-3, 1e-1, 1e-4  # seconds of the continuous-time model
 
@@ -53,35 +57,79 @@ class Mamba(nn.Module):
     def forward(
         self, frames: Tensor, lengths: Tensor | None = None, *, reverse: bool = False
     ) -> Tensor:
-        """Mix frames (B, T, width) along time; ``reverse`` runs from each utterance's end.
+        """Mix frames (B, T, width) along time; ``reverse`` runs from each utterance's end."""
+        return self.out_proj(mix([self], (reverse,), frames[None], lengths)[0])
 
-        The causal form needs no mask, as padding comes after the utterance; reversed, padding is
-        kept behind it.
-        """
-        if reverse:
-            return flip_frames(self(flip_frames(frames, lengths), lengths), lengths)
-        x, z = self.in_proj(frames).chunk(2, dim=-1)  # (B, T, E) each
-        kernel = self.conv1d.kernel_size[0]
-        x = F.silu(self.conv1d(F.pad(x.transpose(1, 2), (kernel - 1, 0)))).transpose(1, 2)
-        step, B, C = self.x_proj(x).split(
-            [self.step_rank, self.num_states, self.num_states], dim=-1
-        )
-        y = selective_scan(
-            x,
-            F.linear(step, self.dt_proj.weight),  # the bias joins in fp32, inside the scan
-            -torch.exp(self.A_log.float()),
-            B,
-            C,
-            self.D,
-            z,
-            self.dt_proj.bias,
-            backend=self.scan_backend,
-        )
-        return self.out_proj(y)
+
+def mix(
+    mambas: Sequence[Mamba],
+    reverse: tuple[bool, ...],
+    frames: Tensor,
+    lengths: Tensor | None,
+) -> Tensor:
+    """Everything of a Mamba but its output projection, for several directions at once.
+
+    Args:
+        mambas: one a direction, or a single one that all directions share.
+        reverse: for each direction, whether it runs backwards.
+        frames: (directions, batch, time, width), or (1, ...) that all directions share.
+        lengths: frames of each utterance (batch,).
+
+    Returns:
+        Gated scan outputs (directions, batch, time, channels).
+    """
+    first, directions = mambas[0], len(reverse)
+
+    def each(parameters: list[Tensor]) -> Tensor:
+        """A parameter of every direction (directions, ...), not copied where it is shared."""
+        if len(mambas) == 1:
+            return parameters[0][None].expand(directions, *(-1,) * parameters[0].ndim)
+        return torch.stack(parameters)
+
+    x, z = _project([mamba.in_proj.weight for mamba in mambas], frames).chunk(2, dim=-1)
+    x = causal_conv_silu(
+        x,
+        each([mamba.conv1d.weight[:, 0] for mamba in mambas]),
+        each([_bias(mamba.conv1d) for mamba in mambas]),
+        reverse=reverse,
+        lengths=lengths,
+        backend=first.scan_backend,
+    )  # (directions, B, T, E)
+    step, B, C = _project([mamba.x_proj.weight for mamba in mambas], x).split(
+        [first.step_rank, first.num_states, first.num_states], dim=-1
+    )
+    return directional_scan(
+        x,
+        # The bias of the step sizes joins in fp32, inside the scan.
+        _project([mamba.dt_proj.weight for mamba in mambas], step),
+        each([-torch.exp(mamba.A_log.float()) for mamba in mambas]),
+        B,
+        C,
+        each([mamba.D for mamba in mambas]),
+        z.expand(directions, -1, -1, -1),
+        each([_bias(mamba.dt_proj) for mamba in mambas]),
+        reverse=reverse,
+        lengths=lengths,
+        backend=first.scan_backend,
+    )
+
+
+def mix_both_ways(
+    ahead: Mamba, back: Mamba, frames: Tensor, lengths: Tensor | None
+) -> Tensor:
+    """Two Mambas, the second one backwards, in one pass.
+
+    Frames (2, B, T, width), or (1, ...) for both, to (2, B, T, width), in the original order.
+    """
+    mixed = mix([ahead, back], (False, True), frames, lengths)
+    return _project([ahead.out_proj.weight, back.out_proj.weight], mixed)
 
 
 class SharedBiMamba(nn.Module):
-    """One Mamba for both directions, outputs added (PN-BiMamba)."""
+    """One Mamba for both directions, outputs added (PN-BiMamba).
+
+    W·y₁ + W·y₂ = W·(y₁ + y₂), so the output projection runs once.
+    """
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -89,7 +137,8 @@ class SharedBiMamba(nn.Module):
 
     def forward(self, frames: Tensor, lengths: Tensor | None = None) -> Tensor:
         """(B, T, width) to (B, T, width)."""
-        return self.mamba(frames, lengths) + self.mamba(frames, lengths, reverse=True)
+        mixed = mix([self.mamba], (False, True), frames[None], lengths)
+        return self.mamba.out_proj(mixed.sum(0))
 
 
 class SeparateBiMamba(nn.Module):
@@ -103,11 +152,8 @@ class SeparateBiMamba(nn.Module):
 
     def forward(self, frames: Tensor, lengths: Tensor | None = None) -> Tensor:
         """(B, T, width) to (B, T, width)."""
-        both = [
-            self.forward_mamba(frames, lengths),
-            self.backward_mamba(frames, lengths, reverse=True),
-        ]
-        return self.output_proj(torch.cat(both, dim=-1))
+        both = mix_both_ways(self.forward_mamba, self.backward_mamba, frames[None], lengths)
+        return self.output_proj(torch.cat(both.unbind(0), dim=-1))
 
 
 class ForwardMamba(nn.Module):
@@ -135,13 +181,29 @@ def make_mixer(directions: str, width: int) -> nn.Module:
     Raises:
         ValueError: no such kind.
     """
-    if directions not in MIXERS:
-        raise ValueError(f"directions {directions!r} is not one of {', '.join(MIXERS)}")
+    check_choice("directions", directions, MIXERS)
     return MIXERS[directions](width)
 
 
 def set_scan_backend(module: nn.Module, backend: str) -> None:
-    """Let every Mamba below ``module`` scan with ``backend`` (see `selective_scan`)."""
+    """Let every Mamba below ``module`` scan with ``backend`` (see `selective_scan`).
+
+    Raises: see `fakemamba.models.scan.check_backend`.
+    """
+    check_backend(backend)
     for child in module.modules():
         if isinstance(child, Mamba):
             child.scan_backend = backend
+
+
+def _project(weights: list[Tensor], frames: Tensor) -> Tensor:
+    """Linear maps without bias: one for all directions of frames (d, B, T, x), or one for each."""
+    if len(weights) == 1:
+        return F.linear(frames, weights[0])
+    frames = frames.expand(len(weights), -1, -1, -1)
+    return torch.stack([F.linear(x, w) for x, w in zip(frames, weights, strict=True)])
+
+
+def _bias(layer: nn.Conv1d | nn.Linear) -> Tensor:
+    assert layer.bias is not None
+    return layer.bias

@@ -1,11 +1,15 @@
 """What tests of several rooms share: oracles of the official code, small detectors, waveforms."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 import torch
 from fakemamba.data.synthetic import speech_like
+
+if not torch.cuda.is_available():
+    os.environ.setdefault("TRITON_INTERPRET", "1")  # read when Triton kernels are first imported
 
 from fakemamba import create_detector
 

@@ -1,35 +1,65 @@
-"""The selective scan of Mamba-1: one function, and the backends that compute it.
+"""The selective scan of Mamba-1: one function for one or more directions, and its backends.
 
-A backend is a function with the signature of `reference.scan`; adding one is a file beside this one
-and a line in ``BACKENDS``.
+A backend is a module with ``scan`` (the signature of `reference.scan`) and ``unavailable()``, which
+says why it cannot run here, or None. Adding one is a file beside this one and a line in
+``BACKENDS``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from types import ModuleType
 
-from fakemamba.models.scan import chunked, reference
+import torch
 from torch import Tensor
 
-BACKENDS: dict[str, Callable[..., Tensor]] = {
-    "reference": reference.scan,
-    "torch": chunked.scan,
+from fakemamba.models.scan import chunked, cpu, official, reference, triton_scan
+
+BACKENDS: dict[str, ModuleType] = {
+    "reference": reference,
+    "torch": chunked,
+    "cpu": cpu,
+    "triton": triton_scan,
+    "mamba-ssm": official,
 }
 
 
-def resolve_backend(name: str) -> str:
-    """The backend that ``name`` stands for: ``auto`` is the fastest that runs everywhere.
+class BackendUnavailableError(ValueError):
+    """A scan backend cannot run on this machine; the message says why."""
+
+
+def unavailable_backends() -> dict[str, str]:
+    """The backends that cannot run here, each with the reason."""
+    reasons = {name: module.unavailable() for name, module in BACKENDS.items()}
+    return {name: reason for name, reason in reasons.items() if reason is not None}
+
+
+def check_backend(name: str) -> str:
+    """The name itself, if it is ``auto`` or a backend that can run here.
 
     Raises:
         ValueError: no backend has this name.
+        BackendUnavailableError: it has one, but not on this machine.
     """
-    if name == "auto":
-        return "torch"
-    if name not in BACKENDS:
-        raise ValueError(
-            f"unknown scan backend {name!r}; there are auto, {', '.join(sorted(BACKENDS))}"
-        )
+    if name != "auto" and name not in BACKENDS:
+        raise ValueError(f"unknown scan backend {name!r}; there are auto, {', '.join(BACKENDS)}")
+    reason = None if name == "auto" else BACKENDS[name].unavailable()
+    if reason is not None:
+        raise BackendUnavailableError(f"scan backend {name!r} cannot run here: {reason}")
     return name
+
+
+def resolve_backend(name: str, device: torch.device, dtype: torch.dtype = torch.float32) -> str:
+    """The backend that will run: ``auto`` is the fastest that there is for a device and dtype.
+
+    Raises: see `check_backend`.
+    """
+    if check_backend(name) != "auto":
+        return name
+    if device.type == "cuda" and dtype != torch.float64 and triton_scan.unavailable() is None:
+        return "triton"
+    if device.type == "cpu" and dtype != torch.float64 and cpu.unavailable() is None:
+        return "cpu"
+    return "torch"
 
 
 def selective_scan(
@@ -42,11 +72,14 @@ def selective_scan(
     z: Tensor | None = None,
     delta_bias: Tensor | None = None,
     *,
+    reverse: bool = False,
+    lengths: Tensor | None = None,
     backend: str = "auto",
 ) -> Tensor:
     """Mamba-1's recurrence over time (Gu and Dao 2023, algorithm 2), gated.
 
-    With step sizes Δ = softplus(delta + delta_bias) and h_0 = 0, for each channel e and state n::
+    With step sizes Δ = softplus(delta + delta_bias) and h = 0 before the first frame, for each
+    channel e and state n::
 
         h_t = exp(Δ_t A) h_{t-1} + Δ_t B_t u_t
         y_t = Σ_n C_t h_t + D u_t,      returned as y_t · SiLU(z_t) where z is given
@@ -60,9 +93,50 @@ def selective_scan(
         D: skip (channels,).
         z: gate before SiLU (batch, time, channels).
         delta_bias: (channels,).
+        reverse: run from each utterance's last frame to its first.
+        lengths: frames of each utterance (batch,); outputs beyond them are zero.
         backend: ``auto`` or one of ``BACKENDS``.
 
     Returns:
         (batch, time, channels) in the dtype of ``u``; the scan itself runs in fp32 or wider.
     """
-    return BACKENDS[resolve_backend(backend)](u, delta, A, B, C, D, z, delta_bias)
+    y = directional_scan(
+        u[None],
+        delta[None],
+        A[None],
+        B[None],
+        C[None],
+        None if D is None else D[None],
+        None if z is None else z[None],
+        None if delta_bias is None else delta_bias[None],
+        reverse=(reverse,),
+        lengths=lengths,
+        backend=backend,
+    )
+    return y[0]
+
+
+def directional_scan(
+    u: Tensor,
+    delta: Tensor,
+    A: Tensor,
+    B: Tensor,
+    C: Tensor,
+    D: Tensor | None = None,
+    z: Tensor | None = None,
+    delta_bias: Tensor | None = None,
+    *,
+    reverse: tuple[bool, ...] = (False, True),
+    lengths: Tensor | None = None,
+    backend: str = "auto",
+) -> Tensor:
+    """Several scans at once, by default one in each direction, without flipping anything.
+
+    Every argument of `selective_scan` gets a leading dimension, one entry a direction; directions
+    that share an argument may be given an expanded view. All frames stay in their original order.
+
+    Returns:
+        (directions, batch, time, channels).
+    """
+    name = resolve_backend(backend, u.device, u.dtype)
+    return BACKENDS[name].scan(u, delta, A, B, C, D, z, delta_bias, reverse, lengths)

@@ -6,27 +6,43 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from fakemamba.models.masking import flip_frames, frame_mask
 
-def discretise(
-    u: Tensor, delta: Tensor, delta_bias: Tensor | None
-) -> tuple[Tensor, Tensor, torch.dtype]:
-    """Step sizes Δ and inputs in the scan's own dtype: fp32, or wider where the inputs are."""
-    dtype = torch.promote_types(u.dtype, torch.float32)
-    delta = delta.to(dtype)
+
+def unavailable() -> None:
+    """It runs everywhere."""
+
+
+def step_sizes(delta: Tensor, delta_bias: Tensor | None) -> Tensor:
+    """Δ = softplus(delta + bias) of (directions, batch, time, channels), in fp32 or wider."""
+    delta = delta.to(torch.promote_types(delta.dtype, torch.float32))
     if delta_bias is not None:
-        delta = delta + delta_bias.to(dtype)
-    return F.softplus(delta), u.to(dtype), dtype
+        delta = delta + delta_bias[:, None, None].to(delta.dtype)
+    return F.softplus(delta)
 
 
-def skip_and_gate(
-    y: Tensor, u: Tensor, D: Tensor | None, z: Tensor | None, dtype: torch.dtype
+def orient(frames: Tensor, reverse: tuple[bool, ...], lengths: Tensor | None) -> Tensor:
+    """Put (directions, batch, time, x) into each direction's own order; its own inverse."""
+    if not any(reverse):
+        return frames
+    ordered = [
+        flip_frames(one, lengths) if flipped else one
+        for one, flipped in zip(frames, reverse, strict=True)
+    ]
+    return torch.stack(ordered)
+
+
+def finish(
+    y: Tensor, u: Tensor, D: Tensor | None, z: Tensor | None, lengths: Tensor | None
 ) -> Tensor:
-    """The end of every backend: y + D·u, times SiLU(z), in the dtype that came in."""
+    """The end of a scan in torch: y + D·u, times SiLU(z), zero in the padding, dtype of ``u``."""
     if D is not None:
-        y = y + u * D.to(u.dtype)
+        y = y + u.to(y.dtype) * D[:, None, None].to(y.dtype)
     if z is not None:
         y = y * F.silu(z.to(y.dtype))
-    return y.to(dtype)
+    if lengths is not None:
+        y = y.masked_fill(~frame_mask(lengths, y.shape[2])[..., None], 0.0)
+    return y.to(u.dtype)
 
 
 def scan(
@@ -38,16 +54,21 @@ def scan(
     D: Tensor | None,
     z: Tensor | None,
     delta_bias: Tensor | None,
+    reverse: tuple[bool, ...],
+    lengths: Tensor | None,
 ) -> Tensor:
-    """See `fakemamba.models.scan.selective_scan`."""
-    step, inputs, dtype = discretise(u, delta, delta_bias)
-    A, B, C = A.to(dtype), B.to(dtype), C.to(dtype)
-    state = inputs.new_zeros(u.shape[0], *A.shape)  # (batch, channels, states)
+    """See `fakemamba.models.scan.directional_scan`."""
+    step = step_sizes(delta, delta_bias)
+    step, inputs, B, C = (
+        orient(x.to(step.dtype), reverse, lengths) for x in (step, u, B, C)
+    )
+    A = A[:, None].to(step.dtype)  # (directions, 1, channels, states)
+    state = inputs.new_zeros(*u.shape[:2], *A.shape[2:])  # (directions, batch, channels, states)
     outputs = []
-    for t in range(u.shape[1]):
-        decay = torch.exp(step[:, t, :, None] * A)
-        drive = (step[:, t] * inputs[:, t])[..., None] * B[:, t, None, :]
+    for t in range(u.shape[2]):
+        decay = torch.exp(step[:, :, t, :, None] * A)
+        drive = (step[:, :, t] * inputs[:, :, t])[..., None] * B[:, :, t, None, :]
         state = decay * state + drive
-        outputs.append((state * C[:, t, None, :]).sum(-1))  # (batch, channels)
-    y = torch.stack(outputs, dim=1)
-    return skip_and_gate(y, inputs, D, z, u.dtype)
+        outputs.append((state * C[:, :, t, None, :]).sum(-1))
+    y = orient(torch.stack(outputs, dim=2), reverse, lengths)
+    return finish(y, u, D, z, lengths)

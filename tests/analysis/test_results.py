@@ -78,7 +78,7 @@ def test_plot_draws_rtf_and_latency_and_writes_the_table(results, tmp_path):
 
 def test_results_without_any_time_are_a_table_but_no_figure(results, tmp_path):
     lost = results[results["status"] != "measured"]
-    with pytest.raises(ValueError, match="none of the 1 cells was measured"):
+    with pytest.raises(ValueError, match="none of the 1 cells is a detector's and has a time"):
         list(plot_results(lost, tmp_path))
     assert (tmp_path / "cells.csv").exists()
 

@@ -6,6 +6,7 @@ import pytest
 import torch
 from fakemamba.bench.cells import Cell
 from fakemamba.bench.measure import Effort, Measurer
+from fakemamba.bench.workload import WorkloadCache
 from fakemamba.models.detector import Detector
 
 CELL = Cell("fake-mamba-s", "xls-r-tiny", "end-to-end", 0.5, backend="torch")
@@ -13,7 +14,7 @@ CELL = Cell("fake-mamba-s", "xls-r-tiny", "end-to-end", 0.5, backend="torch")
 
 @pytest.fixture
 def measurer():
-    return Measurer(Effort(min_rounds=3, time_s=0.0))
+    return Measurer(Effort(min_rounds=3, time_s=0.0), WorkloadCache())
 
 
 def never():

@@ -2,24 +2,49 @@
 
 import pytest
 import torch
-from fakemamba.models.scan import BACKENDS, selective_scan
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-FAST = sorted(set(BACKENDS) - {"reference"})
+from fakemamba.models.scan import (
+    BACKENDS,
+    BackendUnavailableError,
+    directional_scan,
+    resolve_backend,
+    selective_scan,
+    unavailable_backends,
+)
+from fakemamba.models.scan.convolution import causal_conv_silu
+
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
+AVAILABLE = [name for name in BACKENDS if name not in unavailable_backends()]
+# On a GPU the cpu backend has nothing to run on, and the other way round for Triton, unless
+# TRITON_INTERPRET=1 (set in conftest.py) lets its kernels run on a CPU.
+FAST = [name for name in AVAILABLE if name not in ("reference", "cpu" if DEVICE == "cuda" else "")]
 LENGTHS = [1, 2, 3, 15, 16, 17, 255, 257, 3000]
+
+
+@pytest.fixture(autouse=True)
+def poisoned_memory(monkeypatch):
+    """New memory is full of NaN, so that an output which is not written is not right by chance."""
+    empty, new_empty = torch.empty, torch.Tensor.new_empty
+
+    def poison(tensor):
+        return tensor.fill_(float("nan")) if tensor.is_floating_point() else tensor
+
+    monkeypatch.setattr(torch, "empty", lambda *a, **k: poison(empty(*a, **k)))
+    monkeypatch.setattr(torch.Tensor, "new_empty", lambda *a, **k: poison(new_empty(*a, **k)))
 
 
 def random_inputs(batch, length, channels, states, dtype=torch.float32, seed=0):
     generator = torch.Generator().manual_seed(seed)
 
     def normal(*shape):
-        return torch.randn(*shape, generator=generator, dtype=torch.float64).to(dtype)
+        return torch.randn(*shape, generator=generator, dtype=torch.float64).to(DEVICE, dtype)
 
     return {
         "u": normal(batch, length, channels),
         "delta": normal(batch, length, channels) - 2,
-        "A": -torch.rand(channels, states, generator=generator, dtype=torch.float64).to(dtype) * 8,
+        "A": -8 * torch.sigmoid(normal(channels, states)),
         "B": normal(batch, length, states),
         "C": normal(batch, length, states),
         "D": normal(channels),
@@ -47,7 +72,11 @@ def test_every_length_matches_the_reference(backend, length):
 
 
 @pytest.mark.parametrize("backend", FAST)
-@settings(deadline=None, max_examples=30)
+@settings(
+    deadline=None,
+    max_examples=15,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @given(
     st.integers(1, 3),
     st.integers(1, 70),
@@ -119,9 +148,7 @@ def test_gradients_match_the_reference(backend):
         inputs = random_inputs(2, 50, 5, 8)
         inputs = {name: value.to(dtype).requires_grad_() for name, value in inputs.items()}
         output = selective_scan(**inputs, backend=chosen)
-        (
-            output * torch.linspace(-1, 1, output.numel(), dtype=dtype).view_as(output)
-        ).sum().backward()
+        (output * torch.linspace(-1, 1, output.numel(), dtype=dtype).view_as(output)).sum().backward()
         gradients.append([inputs[name].grad for name in names])
     for name, found, wanted in zip(names, *gradients, strict=True):
         assert relative_error(found, wanted) < 1e-5, name
@@ -135,6 +162,146 @@ def test_the_torch_backend_passes_gradcheck():
         return selective_scan(**dict(zip(inputs, values, strict=True)), backend="torch")
 
     assert torch.autograd.gradcheck(scan, values)
+
+
+def bidirectional_inputs(shared, batch=3, length=40, channels=6, states=8, dtype=torch.float32):
+    """Two directions: own frames each, and weights that are shared (expanded) or their own."""
+    ahead = random_inputs(batch, length, channels, states, dtype, seed=1)
+    back = random_inputs(batch, length, channels, states, dtype, seed=2)
+    weights = ("A", "D", "delta_bias", "z") if shared else ()
+    return {
+        name: ahead[name][None].expand(2, *(-1,) * ahead[name].ndim)
+        if name in weights
+        else torch.stack([ahead[name], back[name]])
+        for name in ahead
+    }
+
+
+@pytest.mark.parametrize("shared", [True, False], ids=["shared", "separate"])
+@pytest.mark.parametrize("backend", AVAILABLE)
+def test_both_directions_at_once_are_the_two_alone(backend, shared):
+    inputs = bidirectional_inputs(shared)
+    lengths = torch.tensor([40, 1, 23], device=DEVICE)
+    both = directional_scan(**inputs, lengths=lengths, backend=backend)
+    for direction, flipped in enumerate((False, True)):
+        for row, length in enumerate(lengths.tolist()):
+            alone = {
+                name: value[direction]
+                if name in ("A", "D", "delta_bias")
+                else value[direction, row : row + 1, :length]
+                for name, value in inputs.items()
+            }
+            if flipped:
+                alone = {n: v.flip(1) if v.ndim == 3 else v for n, v in alone.items()}
+            wanted = selective_scan(**in_float64(alone), backend="reference")
+            wanted = wanted.flip(1) if flipped else wanted
+            assert relative_error(both[direction, row : row + 1, :length], wanted) < 1e-5
+            assert not both[direction, row, length:].any()
+
+
+@pytest.mark.parametrize("shared", [True, False], ids=["shared", "separate"])
+@pytest.mark.parametrize("backend", FAST)
+def test_gradients_of_both_directions_match_the_reference(backend, shared):
+    gradients = []
+    for chosen, dtype in ((backend, torch.float32), ("reference", torch.float64)):
+        inputs = bidirectional_inputs(shared)
+        inputs = {name: value.to(dtype).detach().requires_grad_() for name, value in inputs.items()}
+        lengths = torch.tensor([40, 1, 23], device=DEVICE)
+        output = directional_scan(**inputs, lengths=lengths, backend=chosen)
+        output.mul(torch.linspace(-1, 1, 40, dtype=dtype, device=DEVICE)[:, None]).sum().backward()
+        gradients.append({name: value.grad for name, value in inputs.items()})
+    for name in gradients[0]:
+        assert relative_error(gradients[0][name], gradients[1][name]) < 1e-5, name
+
+
+@pytest.mark.parametrize("backend", FAST)
+def test_what_lies_beyond_an_utterance_changes_nothing(backend):
+    inputs = bidirectional_inputs(False)
+    lengths = torch.tensor([40, 1, 23], device=DEVICE)
+    before = directional_scan(**inputs, lengths=lengths, backend=backend)
+    for name in ("u", "delta", "B", "C", "z"):
+        for row, length in enumerate(lengths.tolist()):
+            inputs[name][:, row, length:] = 1e3
+    after = directional_scan(**inputs, lengths=lengths, backend=backend)
+    torch.testing.assert_close(after, before, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("channels", [6, 33, 100, 288])
+@pytest.mark.parametrize("states", [4, 16, 64])
+@pytest.mark.parametrize("backend", FAST)
+def test_channels_and_states_may_be_many(backend, channels, states):
+    inputs = random_inputs(1, 5, channels, states)
+    wanted = selective_scan(**in_float64(inputs), backend="reference")
+    assert relative_error(selective_scan(**inputs, backend=backend), wanted) < 1e-5
+
+
+def plain_convolution(x, weight, bias, flipped):
+    """SiLU of a causal convolution of one utterance (time, channels), frame by frame."""
+    x = x.flip(0) if flipped else x
+    outputs = []
+    for t in range(len(x)):
+        total = bias.clone()
+        for k in range(weight.shape[1]):
+            source = t - (weight.shape[1] - 1 - k)
+            if source >= 0:
+                total = total + weight[:, k] * x[source]
+        outputs.append(torch.nn.functional.silu(total))
+    y = torch.stack(outputs)
+    return y.flip(0) if flipped else y
+
+
+@pytest.mark.parametrize("shared", [True, False], ids=["shared", "separate"])
+@pytest.mark.parametrize("with_gradient", [False, True])
+@pytest.mark.parametrize("backend", FAST)
+def test_the_convolution_is_causal_in_each_direction(backend, shared, with_gradient):
+    torch.manual_seed(0)
+    lengths = torch.tensor([12, 2, 7], device=DEVICE)
+    values = [
+        torch.randn(shape, dtype=torch.float64).to(DEVICE)
+        for shape in ((1 if shared else 2, 3, 12, 5), (2, 5, 4), (2, 5))
+    ]
+    results = []
+    for dtype in (torch.float32, torch.float64):
+        x, weight, bias = (v.to(dtype).detach().requires_grad_(with_gradient) for v in values)
+        if dtype == torch.float32:
+            y = causal_conv_silu(
+                x, weight, bias, reverse=(False, True), lengths=lengths, backend=backend
+            )
+        else:
+            y = torch.zeros(2, 3, 12, 5, dtype=dtype, device=DEVICE)
+            for g, row in ((g, row) for g in range(2) for row in range(3)):
+                length = int(lengths[row])
+                frames = x[0 if shared else g, row, :length]
+                y[g, row, :length] = plain_convolution(frames, weight[g], bias[g], bool(g))
+        own = torch.arange(12, device=DEVICE) < lengths[:, None]
+        y = y[:, own]
+        if with_gradient:
+            y.pow(2).sum().backward()
+            results.append([y, x.grad, weight.grad, bias.grad])
+        else:
+            results.append([y])
+    for found, wanted in zip(*results, strict=True):
+        assert relative_error(found, wanted) < 1e-5
+
+
+def test_auto_is_never_the_reference_and_keeps_float64():
+    assert resolve_backend("auto", torch.device(DEVICE)) not in ("reference", "auto")
+    assert resolve_backend("auto", torch.device(DEVICE), torch.float64) == "torch"
+
+
+@pytest.mark.parametrize("backend", ["cpu", "triton"])
+def test_a_backend_that_would_round_float64_refuses_it(backend):
+    if backend in unavailable_backends():
+        pytest.skip(unavailable_backends()[backend])
+    with pytest.raises(ValueError, match=r"not torch\.float64 on .*use the torch backend"):
+        selective_scan(**in_float64(random_inputs(1, 2, 1, 1)), backend=backend)
+
+
+def test_a_backend_that_cannot_run_says_why():
+    for name, reason in unavailable_backends().items():
+        with pytest.raises(BackendUnavailableError, match="cannot run here") as caught:
+            selective_scan(**random_inputs(1, 2, 1, 1), backend=name)
+        assert reason in str(caught.value)
 
 
 def test_an_unknown_backend_lists_those_there_are():
