@@ -71,8 +71,8 @@ class DuaBiMambaEncoder(nn.Module):
     def _run_columns(self, depth: int, start: Tensor, lengths: Tensor | None) -> tuple[Tensor, ...]:
         """The residual streams (B, T, width) of both columns, both in the original order."""
         streams = start.expand(2, -1, -1, -1)
-        layers = zip(self.forward_layers[:depth], self.backward_layers[:depth], strict=True)
-        for ahead, back in layers:
+        columns: Any = (self.forward_layers[:depth], self.backward_layers[:depth])
+        for ahead, back in zip(*columns, strict=True):
             normed = torch.stack([ahead.norm(streams[0]), back.norm(streams[1])])
             streams = streams + mix_both_ways(ahead.mixer, back.mixer, normed, lengths)
         return streams.unbind(0)

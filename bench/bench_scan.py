@@ -1,6 +1,10 @@
 """The selective scan alone: every backend of this machine, forward and backward, with its error."""
 
+from collections.abc import Callable
 
-def bench_scan(scan_cell, measure):
+from fakemamba.bench.cells import ScanCell
+
+
+def bench_scan(scan_cell: ScanCell, measure: Callable[[ScanCell], None]) -> None:
     """One cell: a backend at one length, batch, precision, in one or both directions."""
     measure(scan_cell)

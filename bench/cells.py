@@ -47,9 +47,7 @@ class Cell:
     def row(self) -> tuple[object, ...]:
         """What it shares with the cells that differ in duration alone."""
         return tuple(
-            value
-            for name, value in vars(self).items()
-            if name not in ("duration_s", "recording")
+            value for name, value in vars(self).items() if name not in ("duration_s", "recording")
         )
 
     @property

@@ -8,13 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-<<<<<<< HEAD
-from fakemamba.bench.cells import PARTS, Cell
-=======
-from pytest_benchmark.fixture import BenchmarkFixture
-
 from fakemamba.bench.cells import PARTS, AnyCell, Cell, ScanCell
->>>>>>> 32ead48 (wip: scan backends)
 from fakemamba.bench.measure import Measurer
 from fakemamba.bench.report import SweepReport
 from fakemamba.bench.scan_workload import ScanPreparer, plan_scans
@@ -23,8 +17,7 @@ from fakemamba.bench.workload import WorkloadCache
 from fakemamba.models.device import resolve_device
 from pytest_benchmark.fixture import BenchmarkFixture
 
-CELLS = pytest.StashKey[list[Cell]]()
-SCAN_CELLS = pytest.StashKey[list[ScanCell]]()
+CELLS = pytest.StashKey[dict[str, Sequence[AnyCell]]]()
 MEASURERS = pytest.StashKey[dict[type, Measurer]]()
 REPORT = pytest.StashKey[SweepReport]()
 
@@ -65,10 +58,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--bench-attention", default="sdpa", help="the front-end's: sdpa or eager")
     group.addoption("--bench-backend", default="auto", help="of the selective scan in detectors")
     group.addoption(
-        "--bench-time",
-        type=float,
-        metavar="S",
-        help="timed seconds a cell (default: the profile's)",
+        "--bench-time", type=float, metavar="S", help="timed seconds a cell (else the profile's)"
     )
     group.addoption(
         "--bench-min-rounds", type=int, metavar="N", help="timed calls a cell, at the least"
@@ -94,8 +84,10 @@ def pytest_configure(config: pytest.Config) -> None:
             corpus=option("--bench-corpus"),
             corpus_root=option("--bench-corpus-root"),
         )
-        config.stash[CELLS] = plan(options)
-        config.stash[SCAN_CELLS] = plan_scans(profile, str(device), options.precisions)
+        config.stash[CELLS] = {
+            "cell": plan(options),
+            "scan_cell": plan_scans(profile, str(device), options.precisions),
+        }
     except (ValueError, OSError) as error:
         raise pytest.UsageError(str(error)) from error
     effort = PROFILES[profile].effort
@@ -123,9 +115,8 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    for name, key in (("cell", CELLS), ("scan_cell", SCAN_CELLS)):
+    for name, cells in metafunc.config.stash[CELLS].items():
         if name in metafunc.fixturenames:
-            cells: Sequence[AnyCell] = metafunc.config.stash[key]
             metafunc.parametrize(name, cells, ids=[cell.id for cell in cells])
 
 

@@ -1,4 +1,4 @@
-"""How much is lost where a scan kernel is not available: every backend against the best one here."""
+"""How much is lost where a scan kernel is not available: every backend against the best here."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
-
 from fakemamba.bench.cells import Cell
 from fakemamba.bench.instruments.clock import time_once
 from fakemamba.bench.workload import WorkloadCache

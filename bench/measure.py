@@ -8,24 +8,21 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
-<<<<<<< HEAD
-from fakemamba.bench.cells import Cell, Outcome
-=======
-from pytest_benchmark.fixture import BenchmarkFixture
-from torch import Tensor
-
 from fakemamba.bench.cells import AnyCell, Outcome
->>>>>>> 32ead48 (wip: scan backends)
 from fakemamba.bench.instruments.clock import synchronised, time_once
 from fakemamba.bench.instruments.memory import is_out_of_memory, measure_peak, memory_ends_politely
 from fakemamba.models.detector import UnsupportedInputError
 from pytest_benchmark.fixture import BenchmarkFixture
+from torch import Tensor
 
 
 class Workload(Protocol):
     """One cell, ready to run."""
 
-    device: torch.device
+    @property
+    def device(self) -> torch.device:
+        """Where the work is done."""
+        ...
 
     def run(self) -> Tensor:
         """Do the work once and return its output."""
@@ -88,26 +85,10 @@ class Measurer:
             The outcome; whatever the work raises is in it, as ``failed`` unless it is known
             better. Ctrl-C passes through.
         """
-<<<<<<< HEAD
-        row = (
-            cell.detector,
-            cell.frontend,
-            cell.part,
-            cell.batch_size,
-            cell.precision,
-            cell.device,
-        )
-        ended_at_s = self._memory_ended.get(row, math.inf)
-        if cell.duration_s > ended_at_s:
-            return Outcome(
-                cell, "out-of-memory", f"not tried: memory had ended at {ended_at_s:g} s already"
-            )
-=======
         ended = self._memory_ended.get(cell.row)
         if ended is not None and cell.size > ended.size:
             reason = f"not tried: memory had ended at {ended.size_text} already"
             return Outcome(cell, "out-of-memory", reason)
->>>>>>> 32ead48 (wip: scan backends)
         try:
             with memory_ends_politely(torch.device(cell.device)):
                 details = self._measure(self._preparer.prepare(cell), cell, get_benchmark)
@@ -130,13 +111,7 @@ class Measurer:
         pilot_s: list[float] = []
         memory = measure_peak(lambda: pilot_s.append(time_once(work.run, work.device)), work.device)
         benchmark = get_benchmark()
-<<<<<<< HEAD
-        benchmark.group = (
-            f"{cell.part}, {cell.duration_s:g} s x {cell.batch_size}, {cell.precision}"
-        )
-=======
         benchmark.group = cell.group
->>>>>>> 32ead48 (wip: scan backends)
         latency_s = _median_latency_s(benchmark, work, self.effort, pilot_s[0])
         return {
             "latency_s": latency_s,

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
 import torch
-from torch import Tensor
-
 from fakemamba.bench.cells import ScanCell
 from fakemamba.models.scan import BACKENDS, directional_scan, unavailable_backends
+from torch import Tensor
 
 SEED = 1234
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -25,7 +25,7 @@ BATCHES = {"smoke": (1,), "paper": (1,), "full": (1, 16)}
 REFERENCE_FRAMES = 3_200  # beyond, float64 torch is the truth: itself held against the reference
 
 
-def plan_scans(profile: str, device: str, precisions: list[str]) -> list[ScanCell]:
+def plan_scans(profile: str, device: str, precisions: Sequence[str]) -> list[ScanCell]:
     """The cells of every backend that can run on a device, lengths rising."""
     backends = backends_for(torch.device(device).type)
     grid = product(backends, PASSES, DIRECTIONS, precisions, BATCHES[profile], FRAMES[profile])
@@ -123,9 +123,7 @@ def bytes_that_must_move(cell: ScanCell) -> int:
     directions = len(DIRECTIONS[cell.directions])
     gates = 1 if cell.directions == "both-shared" else directions
     frames = cell.batch_size * cell.num_frames
-    inputs = frames * (
-        (2 * directions + gates) * cell.channels + 2 * directions * cell.states
-    )
+    inputs = frames * ((2 * directions + gates) * cell.channels + 2 * directions * cell.states)
     outputs = frames * directions * cell.channels
     elements = inputs + outputs
     if cell.passes == "forward+backward":

@@ -86,29 +86,10 @@ class WorkloadCache:
         waveforms = self._get_waveforms(cell)
         detector.check_input(waveforms, None)
         part: nn.Module = detector if cell.part == "end-to-end" else detector.parts[cell.part]
-<<<<<<< HEAD
-        given = (
-            self._get_features(cell, detector, waveforms) if cell.part == "encoder" else waveforms
-        )
-
-        def run_in(precision: str) -> Callable[[], Tensor]:
-            def run() -> Tensor:
-                with torch.inference_mode(), _precision(precision, device):
-                    output = part(given)
-                return output[0] if isinstance(output, tuple) else output
-
-            return run
-
-        return Workload(
-            run=run_in(cell.precision),
-            run_fp32=run_in("fp32"),
-            n_parameters=sum(parameter.numel() for parameter in part.parameters()),
-            device=device,
-        )
-=======
-        given = self._get_features(cell, detector, waveforms) if cell.part == "encoder" else waveforms
+        given = waveforms
+        if cell.part == "encoder":
+            given = self._get_features(cell, detector, waveforms)
         return DetectorWorkload(cell, part, given, device)
->>>>>>> 32ead48 (wip: scan backends)
 
     def release(self) -> None:
         """Let go of input and features, as after memory has ended."""

@@ -19,14 +19,13 @@ def kernels(
         rounds: Timed calls of each backend; the backends take turns.
         device: auto, cpu, or cuda:0 and so on.
     """
-    from rich.console import Console
-    from rich.table import Table
-
     from fakemamba.bench.cells import Cell
     from fakemamba.bench.degradation import measure_degradation
     from fakemamba.bench.instruments.environment import describe_device
     from fakemamba.bench.scan_workload import backends_for
     from fakemamba.models.device import resolve_device
+    from rich.console import Console
+    from rich.table import Table
 
     if rounds < 1 or duration <= 0:
         raise ValueError("--rounds and --duration must be more than nothing")

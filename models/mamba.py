@@ -12,11 +12,10 @@ from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
-
 from fakemamba.models.layers import check_choice
 from fakemamba.models.scan import check_backend, directional_scan
 from fakemamba.models.scan.convolution import causal_conv_silu
+from torch import Tensor, nn
 
 STEP_MIN, STEP_MAX, STEP_FLOOR = 1e-3, 1e-1, 1e-4  # seconds of the continuous-time model
 
@@ -114,9 +113,7 @@ def mix(
     )
 
 
-def mix_both_ways(
-    ahead: Mamba, back: Mamba, frames: Tensor, lengths: Tensor | None
-) -> Tensor:
+def mix_both_ways(ahead: Mamba, back: Mamba, frames: Tensor, lengths: Tensor | None) -> Tensor:
     """Two Mambas, the second one backwards, in one pass.
 
     Frames (2, B, T, width), or (1, ...) for both, to (2, B, T, width), in the original order.

@@ -3,8 +3,8 @@
 Inside a chunk the recurrence starts from zero, so the k-th step of every chunk is one set of tensor
 operations; a second, short loop carries each chunk's last state to the next, and the carried states
 are added to the outputs through their decay. With chunks of √T steps both loops are √T long instead
-of T. Exponents are never positive (A < 0), so nothing overflows. Long inputs go through in segments,
-which bounds the extra memory; every operation is differentiable.
+of T. Exponents are never positive (A < 0), so nothing overflows. Long inputs go through in
+segments, which bounds the extra memory; every operation is differentiable.
 """
 
 from __future__ import annotations
@@ -13,9 +13,8 @@ import math
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
-
 from fakemamba.models.scan.reference import finish, orient, step_sizes
+from torch import Tensor
 
 SEGMENT_FRAMES = 1024
 

@@ -15,7 +15,6 @@ from torch.autograd.function import once_differentiable
 
 try:
     import numba
-
     from fakemamba.models.scan import cpu_kernels as kernels
 
     _MISSING = None
@@ -46,7 +45,7 @@ def scan(
         ValueError: tensors that are not on a CPU, or float64, which this backend would round.
     """
     _check(u)
-    return _Scan.apply(u, delta, A, B, C, D, z, delta_bias, reverse, lengths)  # type: ignore[no-untyped-call]
+    return _Scan.apply(u, delta, A, B, C, D, z, delta_bias, reverse, lengths)
 
 
 def causal_conv_silu(
@@ -54,7 +53,7 @@ def causal_conv_silu(
 ) -> Tensor:
     """See `fakemamba.models.scan.convolution.causal_conv_silu`."""
     _check(x)
-    return _Conv.apply(x, weight, bias, reverse, lengths)  # type: ignore[no-untyped-call]
+    return _Conv.apply(x, weight, bias, reverse, lengths)
 
 
 class _Scan(torch.autograd.Function):
@@ -86,8 +85,7 @@ class _Scan(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, ...]:
-        *inputs, lengths, checkpoints = ctx.saved_tensors
-        u, delta, A, B, C, D, z, delta_bias = inputs
+        u, delta, A, B, C, D, z, delta_bias, lengths, checkpoints = ctx.saved_tensors
         directions, batch, num_frames, channels = u.shape
         states = A.shape[2]
         blocks = -(-channels // kernels.BLOCK_CHANNELS)
@@ -103,7 +101,7 @@ class _Scan(torch.autograd.Function):
         _use_torch_threads()
         kernels.scan_backward(
             _frames(dy),
-            *_arrays(*inputs, ctx.reverse, lengths),
+            *_arrays(u, delta, A, B, C, D, z, delta_bias, ctx.reverse, lengths),
             checkpoints.numpy(),
             *(gradient.numpy() for gradient in gradients),
         )

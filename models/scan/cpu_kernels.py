@@ -14,18 +14,17 @@ given; ``z`` may have one direction for all.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, prange
-
 from fakemamba.models.scan.cpu_math import FAST, LOG2_E, ONE, ZERO, exp2, sigmoid, softplus
+from numba import njit, prange
 
 BLOCK_CHANNELS = 96  # 16 states of them are 6 KiB
 CHECKPOINT_FRAMES = 32
 
 
 @njit(parallel=True, fastmath=FAST, cache=True, nogil=True)
-def scan_forward(u, delta, A, B, C, D, z, bias, reverse, lengths, y, checkpoints):  # type: ignore[no-untyped-def]
-    """Fill ``y`` and, unless they are empty, ``checkpoints`` (directions, batch, n, states, ch.)."""
-    directions, batch, num_frames, channels = u.shape
+def scan_forward(u, delta, A, B, C, D, z, bias, reverse, lengths, y, checkpoints):
+    """Fill ``y``, and ``checkpoints`` (directions, batch, n, states, channels) unless empty."""
+    directions, batch, _, channels = u.shape
     num_states = A.shape[1]
     blocks = (channels + BLOCK_CHANNELS - 1) // BLOCK_CHANNELS
     for task in prange(directions * batch * blocks):
@@ -64,14 +63,35 @@ def scan_forward(u, delta, A, B, C, D, z, bias, reverse, lengths, y, checkpoints
 
 
 @njit(parallel=True, fastmath=FAST, cache=True, nogil=True)
-def scan_backward(  # type: ignore[no-untyped-def]
-    dy, u, delta, A, B, C, D, z, bias, reverse, lengths, checkpoints, du, ddelta, dz, dA, dB, dC, dD, dbias
+def scan_backward(
+    dy,
+    u,
+    delta,
+    A,
+    B,
+    C,
+    D,
+    z,
+    bias,
+    reverse,
+    lengths,
+    checkpoints,
+    du,
+    ddelta,
+    dz,
+    dA,
+    dB,
+    dC,
+    dD,
+    dbias,
 ):
-    """Gradients of `scan_forward`: of frames into du, ddelta and dz; dA (directions, batch, states,
-    channels), dD and dbias (directions, batch, channels) an utterance; dB and dC a block of channels
-    (blocks, directions, batch, time, states). What is summed over is left to the caller.
+    """Gradients of `scan_forward`; what is summed over is left to the caller.
+
+    du, ddelta and dz are frames; dA (directions, batch, states, channels), dD and dbias
+    (directions, batch, channels) are of one utterance, dB and dC (blocks, directions, batch, time,
+    states) of one block of channels.
     """
-    directions, batch, num_frames, channels = u.shape
+    directions, batch, _, channels = u.shape
     num_states = A.shape[1]
     blocks = (channels + BLOCK_CHANNELS - 1) // BLOCK_CHANNELS
     for task in prange(directions * batch * blocks):
@@ -150,13 +170,13 @@ def scan_backward(  # type: ignore[no-untyped-def]
 
 
 @njit(parallel=True, fastmath=FAST, cache=True, nogil=True)
-def conv_forward(x, weight, bias, reverse, lengths, y):  # type: ignore[no-untyped-def]
+def conv_forward(x, weight, bias, reverse, lengths, y):
     """SiLU of the causal depthwise convolution of x (1 or directions, batch, time, channels).
 
     ``weight`` is (directions, taps, channels), the last tap at the current frame; reversed, frames
     after the current one take the place of those before it.
     """
-    directions, batch, num_frames, channels = y.shape
+    directions, batch, _, channels = y.shape
     taps = weight.shape[1]
     for task in prange(directions * batch):
         g, b = task // batch, task % batch
@@ -178,9 +198,9 @@ def conv_forward(x, weight, bias, reverse, lengths, y):  # type: ignore[no-untyp
 
 
 @njit(parallel=True, fastmath=FAST, cache=True, nogil=True)
-def conv_backward(dy, x, weight, bias, reverse, lengths, dx, dweight, dbias):  # type: ignore[no-untyped-def]
+def conv_backward(dy, x, weight, bias, reverse, lengths, dx, dweight, dbias):
     """Gradients of `conv_forward`: dx (directions, ...), dweight and dbias an utterance."""
-    directions, batch, num_frames, channels = dy.shape
+    directions, batch, _, channels = dy.shape
     taps = weight.shape[1]
     for task in prange(directions * batch):
         g, b = task // batch, task % batch

@@ -27,15 +27,15 @@ FAST = {"contract", "reassoc", "nsz", "arcp"}
 
 
 @intrinsic
-def _bits_as_float(typing_context, bits):  # type: ignore[no-untyped-def]
-    def code(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+def _bits_as_float(typing_context, bits):
+    def code(context, builder, signature, arguments):
         return builder.bitcast(arguments[0], ir.FloatType())
 
     return types.float32(types.int32), code
 
 
 @njit(inline="always", fastmath=FAST)
-def exp2(x):  # type: ignore[no-untyped-def]
+def exp2(x):
     """2^x, held within 2^-126 and 2^127."""
     x = min(max(x, EXP2_MIN), EXP2_MAX)
     whole = np.floor(x + HALF)
@@ -52,13 +52,13 @@ def exp2(x):  # type: ignore[no-untyped-def]
 
 
 @njit(inline="always", fastmath=FAST)
-def sigmoid(x):  # type: ignore[no-untyped-def]
+def sigmoid(x):
     """1 / (1 + e^-x)."""
     return ONE / (ONE + exp2(-x * LOG2_E))
 
 
 @njit(inline="always", fastmath=FAST)
-def softplus(x):  # type: ignore[no-untyped-def]
+def softplus(x):
     """log(1 + e^x), right in relative terms also where it is tiny."""
     small = exp2(-abs(x) * LOG2_E)
     s = small / (TWO + small)

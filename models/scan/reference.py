@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
-
 from fakemamba.models.masking import flip_frames, frame_mask
+from torch import Tensor
 
 
 def unavailable() -> None:
@@ -59,9 +58,7 @@ def scan(
 ) -> Tensor:
     """See `fakemamba.models.scan.directional_scan`."""
     step = step_sizes(delta, delta_bias)
-    step, inputs, B, C = (
-        orient(x.to(step.dtype), reverse, lengths) for x in (step, u, B, C)
-    )
+    step, inputs, B, C = (orient(x.to(step.dtype), reverse, lengths) for x in (step, u, B, C))
     A = A[:, None].to(step.dtype)  # (directions, 1, channels, states)
     state = inputs.new_zeros(*u.shape[:2], *A.shape[2:])  # (directions, batch, channels, states)
     outputs = []

@@ -17,47 +17,68 @@ import triton.language as tl
 
 
 @triton.jit
-def _compose(decay1, drive1, decay2, drive2):  # type: ignore[no-untyped-def]
+def _compose(decay1, drive1, decay2, drive2):
     """h -> decay·h + drive, first the one and then the other."""
     return decay1 * decay2, drive1 * decay2 + drive2
 
 
 @triton.jit
-def _softplus(x):  # type: ignore[no-untyped-def]
+def _softplus(x):
     """log(1 + e^x), right in relative terms also where it is tiny (Kahan's log1p)."""
     power = tl.exp(tl.minimum(x, 20.0))
     above_one = 1.0 + power
-    log1p = tl.where(above_one == 1.0, power, tl.log(above_one) * power / (above_one - 1.0))
+    rounded = tl.where(above_one == 1.0, 1.0, above_one - 1.0)  # the part of e^x that 1 + e^x has
+    log1p = tl.where(above_one == 1.0, power, tl.log(above_one) * power / rounded)
     return tl.where(x > 20.0, x, log1p)
 
 
 @triton.jit
-def _frame_of(position, length, is_reversed):  # type: ignore[no-untyped-def]
+def _frame_of(position, length, is_reversed):
     """The frame at a position of a direction's own order; padding stays behind the utterance."""
     mirrored = tl.where(position < length, length - 1 - position, position)
     return tl.where(is_reversed, mirrored, position)
 
 
 @triton.jit
-def _step_sizes(delta_ptr, bias, offsets, inside):  # type: ignore[no-untyped-def]
+def _step_sizes(delta_ptr, bias, offsets, inside):
     """Δ of a tile (TILE, BLOCK), zero where there is no frame."""
     delta = tl.load(delta_ptr + offsets, mask=inside, other=0.0).to(tl.float32)
     return tl.where(inside, _softplus(delta + bias[None, :]), 0.0)
 
 
 @triton.jit
-def summarise_tiles(  # type: ignore[no-untyped-def]
-    x_ptr, x_g, x_b, x_t,
-    delta_ptr, delta_g, delta_b, delta_t,
+def summarise_tiles(
+    x_ptr,
+    x_g,
+    x_b,
+    x_t,
+    delta_ptr,
+    delta_g,
+    delta_b,
+    delta_t,
     A_ptr,
-    V_ptr, V_g, V_b, V_t,
+    V_ptr,
+    V_g,
+    V_b,
+    V_t,
     bias_ptr,
-    gate_ptr, gate_g, gate_b, gate_t,
+    gate_ptr,
+    gate_g,
+    gate_b,
+    gate_t,
     lengths_ptr,
-    ends_ptr, elapsed_ptr,
-    batch, num_frames, channels, num_tiles, reverse_mask,
-    NUM_STATES: tl.constexpr, TILE: tl.constexpr, BLOCK: tl.constexpr,
-    ADJOINT: tl.constexpr, GATED: tl.constexpr,
+    ends_ptr,
+    elapsed_ptr,
+    batch,
+    num_frames,
+    channels,
+    num_tiles,
+    reverse_mask,
+    NUM_STATES: tl.constexpr,
+    TILE: tl.constexpr,
+    BLOCK: tl.constexpr,
+    ADJOINT: tl.constexpr,
+    GATED: tl.constexpr,
 ):
     """What each tile adds to the state at its end, starting from zero (``ends``: direction, batch,
     tile, state, channel), and Σ Δ (``elapsed``, without the state).
@@ -71,7 +92,7 @@ def summarise_tiles(  # type: ignore[no-untyped-def]
     here = e < channels
     position = tile * TILE + tl.arange(0, TILE)
     length = tl.load(lengths_ptr + b)
-    t = _frame_of(position, length, (reverse_mask >> g) & 1)
+    t = _frame_of(position, length, ((reverse_mask >> g) & 1) != 0)
     valid = position < length
     inside = valid[:, None] & here[None, :]
     bias = tl.load(bias_ptr + g * channels + e, mask=here, other=0.0).to(tl.float32)
@@ -87,7 +108,8 @@ def summarise_tiles(  # type: ignore[no-untyped-def]
         if GATED:
             gate = tl.load(
                 gate_ptr + g * gate_g + b * gate_b + t[:, None] * gate_t + e[None, :],
-                mask=inside, other=0.0,
+                mask=inside,
+                other=0.0,
             ).to(tl.float32)
             x = x * gate * tl.sigmoid(gate)
         drive, span = x, upto
@@ -103,9 +125,18 @@ def summarise_tiles(  # type: ignore[no-untyped-def]
 
 
 @triton.jit
-def join_tiles(  # type: ignore[no-untyped-def]
-    ends_ptr, elapsed_ptr, A_ptr, starts_ptr, batch, channels, num_tiles,
-    NUM_STATES: tl.constexpr, TILES: tl.constexpr, BLOCK: tl.constexpr, ADJOINT: tl.constexpr,
+def join_tiles(
+    ends_ptr,
+    elapsed_ptr,
+    A_ptr,
+    starts_ptr,
+    batch,
+    channels,
+    num_tiles,
+    NUM_STATES: tl.constexpr,
+    TILES: tl.constexpr,
+    BLOCK: tl.constexpr,
+    ADJOINT: tl.constexpr,
 ):
     """From what each tile adds to the state that each tile starts with (``starts``).
 
@@ -138,17 +169,42 @@ def join_tiles(  # type: ignore[no-untyped-def]
 
 
 @triton.jit
-def output_tiles(  # type: ignore[no-untyped-def]
-    u_ptr, u_g, u_b, u_t,
-    delta_ptr, delta_g, delta_b, delta_t,
+def output_tiles(
+    u_ptr,
+    u_g,
+    u_b,
+    u_t,
+    delta_ptr,
+    delta_g,
+    delta_b,
+    delta_t,
     A_ptr,
-    B_ptr, B_g, B_b, B_t,
-    C_ptr, C_g, C_b, C_t,
-    D_ptr, bias_ptr,
-    z_ptr, z_g, z_b, z_t,
-    lengths_ptr, starts_ptr, y_ptr,
-    batch, num_frames, channels, num_tiles, reverse_mask,
-    NUM_STATES: tl.constexpr, TILE: tl.constexpr, BLOCK: tl.constexpr, GATED: tl.constexpr,
+    B_ptr,
+    B_g,
+    B_b,
+    B_t,
+    C_ptr,
+    C_g,
+    C_b,
+    C_t,
+    D_ptr,
+    bias_ptr,
+    z_ptr,
+    z_g,
+    z_b,
+    z_t,
+    lengths_ptr,
+    starts_ptr,
+    y_ptr,
+    batch,
+    num_frames,
+    channels,
+    num_tiles,
+    reverse_mask,
+    NUM_STATES: tl.constexpr,
+    TILE: tl.constexpr,
+    BLOCK: tl.constexpr,
+    GATED: tl.constexpr,
 ):
     """Outputs of every tile, given the state that it starts with."""
     row, tile = tl.program_id(0).to(tl.int64), tl.program_id(1).to(tl.int64)
@@ -157,7 +213,7 @@ def output_tiles(  # type: ignore[no-untyped-def]
     here = e < channels
     position = tile * TILE + tl.arange(0, TILE)
     length = tl.load(lengths_ptr + b)
-    t = _frame_of(position, length, (reverse_mask >> g) & 1)
+    t = _frame_of(position, length, ((reverse_mask >> g) & 1) != 0)
     valid = position < length
     inside = valid[:, None] & here[None, :]
     bias = tl.load(bias_ptr + g * channels + e, mask=here, other=0.0).to(tl.float32)
@@ -189,19 +245,54 @@ def output_tiles(  # type: ignore[no-untyped-def]
 
 
 @triton.jit
-def gradient_tiles(  # type: ignore[no-untyped-def]
-    dy_ptr, dy_g, dy_b, dy_t,
-    u_ptr, u_g, u_b, u_t,
-    delta_ptr, delta_g, delta_b, delta_t,
+def gradient_tiles(
+    dy_ptr,
+    dy_g,
+    dy_b,
+    dy_t,
+    u_ptr,
+    u_g,
+    u_b,
+    u_t,
+    delta_ptr,
+    delta_g,
+    delta_b,
+    delta_t,
     A_ptr,
-    B_ptr, B_g, B_b, B_t,
-    C_ptr, C_g, C_b, C_t,
-    D_ptr, bias_ptr,
-    z_ptr, z_g, z_b, z_t,
-    lengths_ptr, starts_ptr, adjoints_ptr,
-    du_ptr, ddelta_ptr, dz_ptr, dA_ptr, dB_ptr, dC_ptr, dD_ptr, dbias_ptr,
-    batch, num_frames, channels, num_tiles, reverse_mask,
-    NUM_STATES: tl.constexpr, TILE: tl.constexpr, BLOCK: tl.constexpr, GATED: tl.constexpr,
+    B_ptr,
+    B_g,
+    B_b,
+    B_t,
+    C_ptr,
+    C_g,
+    C_b,
+    C_t,
+    D_ptr,
+    bias_ptr,
+    z_ptr,
+    z_g,
+    z_b,
+    z_t,
+    lengths_ptr,
+    starts_ptr,
+    adjoints_ptr,
+    du_ptr,
+    ddelta_ptr,
+    dz_ptr,
+    dA_ptr,
+    dB_ptr,
+    dC_ptr,
+    dD_ptr,
+    dbias_ptr,
+    batch,
+    num_frames,
+    channels,
+    num_tiles,
+    reverse_mask,
+    NUM_STATES: tl.constexpr,
+    TILE: tl.constexpr,
+    BLOCK: tl.constexpr,
+    GATED: tl.constexpr,
 ):
     """All gradients of a tile, given the state that it starts with and the gradient of its last.
 
@@ -217,7 +308,7 @@ def gradient_tiles(  # type: ignore[no-untyped-def]
     local = tl.arange(0, TILE)
     position = tile * TILE + local
     length = tl.load(lengths_ptr + b)
-    is_reversed = (reverse_mask >> g) & 1
+    is_reversed = ((reverse_mask >> g) & 1) != 0
     t = _frame_of(position, length, is_reversed)
     next_t = _frame_of(position + 1, length, is_reversed)
     valid = position < length
@@ -281,10 +372,22 @@ def gradient_tiles(  # type: ignore[no-untyped-def]
 
 
 @triton.jit
-def convolve(  # type: ignore[no-untyped-def]
-    x_ptr, x_g, x_b, x_t, weight_ptr, bias_ptr, lengths_ptr, y_ptr,
-    batch, num_frames, channels, reverse_mask,
-    TAPS: tl.constexpr, TILE: tl.constexpr, BLOCK: tl.constexpr,
+def convolve(
+    x_ptr,
+    x_g,
+    x_b,
+    x_t,
+    weight_ptr,
+    bias_ptr,
+    lengths_ptr,
+    y_ptr,
+    batch,
+    num_frames,
+    channels,
+    reverse_mask,
+    TAPS: tl.constexpr,
+    TILE: tl.constexpr,
+    BLOCK: tl.constexpr,
 ):
     """SiLU of the causal depthwise convolution; weight (direction, tap, channel)."""
     row = tl.program_id(0).to(tl.int64)
@@ -293,7 +396,7 @@ def convolve(  # type: ignore[no-untyped-def]
     e = tl.program_id(2) * BLOCK + tl.arange(0, BLOCK)
     here = e < channels
     length = tl.load(lengths_ptr + b)
-    towards = tl.where((reverse_mask >> g) & 1, 1, -1)
+    towards = tl.where(((reverse_mask >> g) & 1) != 0, 1, -1)
     y = tl.load(bias_ptr + g * channels + e, mask=here, other=0.0).to(tl.float32)[None, :]
     y = y + tl.zeros((TILE, BLOCK), tl.float32)
     for k in range(TAPS):

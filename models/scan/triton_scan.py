@@ -55,7 +55,7 @@ def scan(
             f"the triton scan backend takes fp32, bf16 or fp16 on a GPU, not {u.dtype} on "
             f"{u.device}; use the torch backend"
         )
-    return _Scan.apply(u, delta, A, B, C, D, z, delta_bias, reverse, lengths)  # type: ignore[no-untyped-call]
+    return _Scan.apply(u, delta, A, B, C, D, z, delta_bias, reverse, lengths)
 
 
 def causal_conv_silu(
@@ -124,9 +124,8 @@ class _Scan(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, ...]:
-        *inputs, lengths, starts = ctx.saved_tensors
-        u, delta, A, B, C, D, z, delta_bias = inputs
-        job = _Job(*inputs, ctx.reverse, lengths)
+        u, delta, A, B, C, D, z, delta_bias, lengths, starts = ctx.saved_tensors
+        job = _Job(u, delta, A, B, C, D, z, delta_bias, ctx.reverse, lengths)
         dy = _unit_stride(dy)
         adjoints = job.join(job.summarise(dy, job.C, adjoint=True), adjoint=True)
         directions, batch, num_frames, channels = u.shape
