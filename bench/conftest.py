@@ -84,10 +84,11 @@ def pytest_configure(config: pytest.Config) -> None:
             corpus=option("--bench-corpus"),
             corpus_root=option("--bench-corpus-root"),
         )
-        config.stash[CELLS] = {
+        cells: dict[str, Sequence[AnyCell]] = {
             "cell": plan(options),
             "scan_cell": plan_scans(profile, str(device), options.precisions),
         }
+        config.stash[CELLS] = cells
     except (ValueError, OSError) as error:
         raise pytest.UsageError(str(error)) from error
     effort = PROFILES[profile].effort
