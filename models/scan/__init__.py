@@ -1,7 +1,7 @@
 """The selective scan of Mamba-1: one function for one or more directions, and its backends.
 
-A backend is a module with ``scan`` (the signature of `reference.scan`) and ``unavailable()``, which
-says why it cannot run here, or None. Adding one is a file beside this one and a line in
+A backend is a module with ``scan``, which takes `ScanInputs`, and ``unavailable()``, which says why
+it cannot run here, or None. Adding one is a file beside this one and a line in
 ``BACKENDS``.
 """
 
@@ -11,6 +11,7 @@ from types import ModuleType
 
 import torch
 from fakemamba.models.scan import chunked, cpu, official, reference, triton_scan
+from fakemamba.models.scan.inputs import ScanInputs
 from torch import Tensor
 
 BACKENDS: dict[str, ModuleType] = {
@@ -138,4 +139,5 @@ def directional_scan(
         (directions, batch, time, channels).
     """
     name = resolve_backend(backend, u.device, u.dtype)
-    return BACKENDS[name].scan(u, delta, A, B, C, D, z, delta_bias, reverse, lengths)
+    inputs = ScanInputs(u, delta, A, B, C, D, z, delta_bias, reverse, lengths)
+    return BACKENDS[name].scan(inputs)

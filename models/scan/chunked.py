@@ -13,6 +13,7 @@ import math
 
 import torch
 import torch.nn.functional as F
+from fakemamba.models.scan.inputs import ScanInputs
 from fakemamba.models.scan.reference import finish, orient, step_sizes
 from torch import Tensor
 
@@ -23,19 +24,9 @@ def unavailable() -> None:
     """It runs everywhere."""
 
 
-def scan(
-    u: Tensor,
-    delta: Tensor,
-    A: Tensor,
-    B: Tensor,
-    C: Tensor,
-    D: Tensor | None,
-    z: Tensor | None,
-    delta_bias: Tensor | None,
-    reverse: tuple[bool, ...],
-    lengths: Tensor | None,
-) -> Tensor:
+def scan(inputs: ScanInputs) -> Tensor:
     """See `fakemamba.models.scan.directional_scan`."""
+    u, delta, A, B, C, D, z, delta_bias, reverse, lengths = inputs
     step = step_sizes(delta, delta_bias)
     drive = step * u.to(step.dtype)  # (directions, batch, time, channels)
     step, drive, B, C = (orient(x.to(step.dtype), reverse, lengths) for x in (step, drive, B, C))

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from fakemamba.models.scan.inputs import ScanInputs
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
@@ -27,25 +28,14 @@ def unavailable() -> str | None:
     return _MISSING
 
 
-def scan(
-    u: Tensor,
-    delta: Tensor,
-    A: Tensor,
-    B: Tensor,
-    C: Tensor,
-    D: Tensor | None,
-    z: Tensor | None,
-    delta_bias: Tensor | None,
-    reverse: tuple[bool, ...],
-    lengths: Tensor | None,
-) -> Tensor:
+def scan(inputs: ScanInputs) -> Tensor:
     """See `fakemamba.models.scan.directional_scan`; fp32 inside, whatever the inputs are.
 
     Raises:
         ValueError: tensors that are not on a CPU, or float64, which this backend would round.
     """
-    _check(u)
-    return _Scan.apply(u, delta, A, B, C, D, z, delta_bias, reverse, lengths)
+    _check(inputs.u)
+    return _Scan.apply(*inputs)
 
 
 def causal_conv_silu(
@@ -58,34 +48,24 @@ def causal_conv_silu(
 
 class _Scan(torch.autograd.Function):
     @staticmethod
-    def forward(
-        ctx: Any,
-        u: Tensor,
-        delta: Tensor,
-        A: Tensor,
-        B: Tensor,
-        C: Tensor,
-        D: Tensor | None,
-        z: Tensor | None,
-        delta_bias: Tensor | None,
-        reverse: tuple[bool, ...],
-        lengths: Tensor | None,
-    ) -> Tensor:
-        directions, batch, num_frames, channels = u.shape
-        arrays = _arrays(u, delta, A, B, C, D, z, delta_bias, reverse, lengths)
-        y = u.new_empty(u.shape, dtype=torch.float32)
+    def forward(ctx: Any, *arguments: Any) -> Tensor:
+        inputs = ScanInputs(*arguments)
+        directions, batch, num_frames, channels = inputs.u.shape
+        y = inputs.u.new_empty(inputs.u.shape, dtype=torch.float32)
         pieces = -(-num_frames // kernels.CHECKPOINT_FRAMES) if any(ctx.needs_input_grad) else 0
-        checkpoints = y.new_empty(directions, batch, pieces, A.shape[2], channels)
+        checkpoints = y.new_empty(directions, batch, pieces, inputs.A.shape[2], channels)
         _use_torch_threads()
-        kernels.scan_forward(*arrays, y.numpy(), checkpoints.numpy())
-        ctx.reverse = reverse
-        ctx.save_for_backward(u, delta, A, B, C, D, z, delta_bias, lengths, checkpoints)
-        return y.to(u.dtype)
+        kernels.scan_forward(*_arrays(inputs), y.numpy(), checkpoints.numpy())
+        ctx.reverse = inputs.reverse
+        ctx.save_for_backward(*inputs[:8], inputs.lengths, checkpoints)
+        return y.to(inputs.u.dtype)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, ...]:
-        u, delta, A, B, C, D, z, delta_bias, lengths, checkpoints = ctx.saved_tensors
+        *tensors, lengths, checkpoints = ctx.saved_tensors
+        inputs = ScanInputs._make([*tensors, ctx.reverse, lengths])
+        u, delta, A, B, C, D, z, delta_bias, _, _ = inputs
         directions, batch, num_frames, channels = u.shape
         states = A.shape[2]
         blocks = -(-channels // kernels.BLOCK_CHANNELS)
@@ -101,7 +81,7 @@ class _Scan(torch.autograd.Function):
         _use_torch_threads()
         kernels.scan_backward(
             _frames(dy),
-            *_arrays(u, delta, A, B, C, D, z, delta_bias, ctx.reverse, lengths),
+            *_arrays(inputs),
             checkpoints.numpy(),
             *(gradient.numpy() for gradient in gradients),
         )
@@ -159,19 +139,9 @@ class _Conv(torch.autograd.Function):
         )
 
 
-def _arrays(
-    u: Tensor,
-    delta: Tensor,
-    A: Tensor,
-    B: Tensor,
-    C: Tensor,
-    D: Tensor | None,
-    z: Tensor | None,
-    delta_bias: Tensor | None,
-    reverse: tuple[bool, ...],
-    lengths: Tensor | None,
-) -> tuple[np.ndarray, ...]:
+def _arrays(inputs: ScanInputs) -> tuple[np.ndarray, ...]:
     """The kernels' inputs: fp32, contiguous, states before channels, absent ones made explicit."""
+    u, delta, A, B, C, D, z, delta_bias, reverse, lengths = inputs
     absent = torch.zeros(A.shape[0], A.shape[1])
     if z is None:
         gate = np.empty((0, 0, 0, 0), np.float32)

@@ -169,6 +169,19 @@ def scan_backward(
         dA[g, b, :, span] = dA_ge
 
 
+@njit(inline="always", fastmath=FAST)
+def _convolve_frame(x, weight, is_reversed, t, length, out):
+    """Add the taps (taps, channels) at frame t of x (time, channels) to ``out`` (channels)."""
+    taps, channels = weight.shape
+    for k in range(taps):
+        back = taps - 1 - k
+        source = t + back if is_reversed else t - back
+        if 0 <= source < length:
+            w, x_t = weight[k], x[source]
+            for e in range(channels):
+                out[e] += w[e] * x_t[e]
+
+
 @njit(parallel=True, fastmath=FAST, cache=True, nogil=True)
 def conv_forward(x, weight, bias, reverse, lengths, y):
     """SiLU of the causal depthwise convolution of x (1 or directions, batch, time, channels).
@@ -177,20 +190,13 @@ def conv_forward(x, weight, bias, reverse, lengths, y):
     after the current one take the place of those before it.
     """
     directions, batch, _, channels = y.shape
-    taps = weight.shape[1]
     for task in prange(directions * batch):
         g, b = task // batch, task % batch
         length = lengths[b]
         out = np.empty(channels, np.float32)
         for t in range(length):
             out[:] = bias[g]
-            for k in range(taps):
-                back = taps - 1 - k
-                source = t + back if reverse[g] else t - back
-                if 0 <= source < length:
-                    w, x_t = weight[g, k], x[g % x.shape[0], b, source]
-                    for e in range(channels):
-                        out[e] += w[e] * x_t[e]
+            _convolve_frame(x[g % x.shape[0], b], weight[g], reverse[g], t, length, out)
             y_t = y[g, b, t]
             for e in range(channels):
                 y_t[e] = out[e] * sigmoid(out[e])
@@ -208,13 +214,7 @@ def conv_backward(dy, x, weight, bias, reverse, lengths, dx, dweight, dbias):
         out = np.empty(channels, np.float32)
         for t in range(length):
             out[:] = bias[g]
-            for k in range(taps):
-                back = taps - 1 - k
-                source = t + back if reverse[g] else t - back
-                if 0 <= source < length:
-                    w, x_t = weight[g, k], x[g % x.shape[0], b, source]
-                    for e in range(channels):
-                        out[e] += w[e] * x_t[e]
+            _convolve_frame(x[g % x.shape[0], b], weight[g], reverse[g], t, length, out)
             dy_t, dbias_gb = dy[g, b, t], dbias[g, b]
             for e in range(channels):
                 gate = sigmoid(out[e])

@@ -7,6 +7,7 @@ from functools import cache
 
 import torch
 from fakemamba.models.masking import frame_mask
+from fakemamba.models.scan.inputs import ScanInputs
 from fakemamba.models.scan.reference import orient
 from torch import Tensor
 
@@ -32,19 +33,9 @@ def unavailable() -> str | None:
     return _load()[1]
 
 
-def scan(
-    u: Tensor,
-    delta: Tensor,
-    A: Tensor,
-    B: Tensor,
-    C: Tensor,
-    D: Tensor | None,
-    z: Tensor | None,
-    delta_bias: Tensor | None,
-    reverse: tuple[bool, ...],
-    lengths: Tensor | None,
-) -> Tensor:
+def scan(inputs: ScanInputs) -> Tensor:
     """See `fakemamba.models.scan.directional_scan`: one call a direction, reversed by flipping."""
+    u, delta, A, B, C, D, z, delta_bias, reverse, lengths = inputs
     kernel, _ = _load()
     assert kernel is not None
     ordered = [orient(x, reverse, lengths) for x in (u, delta, B, C)]

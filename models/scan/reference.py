@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 from fakemamba.models.masking import flip_frames, frame_mask
+from fakemamba.models.scan.inputs import ScanInputs
 from torch import Tensor
 
 
@@ -44,27 +45,17 @@ def finish(
     return y.to(u.dtype)
 
 
-def scan(
-    u: Tensor,
-    delta: Tensor,
-    A: Tensor,
-    B: Tensor,
-    C: Tensor,
-    D: Tensor | None,
-    z: Tensor | None,
-    delta_bias: Tensor | None,
-    reverse: tuple[bool, ...],
-    lengths: Tensor | None,
-) -> Tensor:
+def scan(inputs: ScanInputs) -> Tensor:
     """See `fakemamba.models.scan.directional_scan`."""
+    u, delta, A, B, C, D, z, delta_bias, reverse, lengths = inputs
     step = step_sizes(delta, delta_bias)
-    step, inputs, B, C = (orient(x.to(step.dtype), reverse, lengths) for x in (step, u, B, C))
+    step, x, B, C = (orient(frames.to(step.dtype), reverse, lengths) for frames in (step, u, B, C))
     A = A[:, None].to(step.dtype)  # (directions, 1, channels, states)
-    state = inputs.new_zeros(*u.shape[:2], *A.shape[2:])  # (directions, batch, channels, states)
+    state = x.new_zeros(*u.shape[:2], *A.shape[2:])  # (directions, batch, channels, states)
     outputs = []
     for t in range(u.shape[2]):
         decay = torch.exp(step[:, :, t, :, None] * A)
-        drive = (step[:, :, t] * inputs[:, :, t])[..., None] * B[:, :, t, None, :]
+        drive = (step[:, :, t] * x[:, :, t])[..., None] * B[:, :, t, None, :]
         state = decay * state + drive
         outputs.append((state * C[:, :, t, None, :]).sum(-1))
     y = orient(torch.stack(outputs, dim=2), reverse, lengths)

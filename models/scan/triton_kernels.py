@@ -40,10 +40,22 @@ def _frame_of(position, length, is_reversed):
 
 
 @triton.jit
-def _step_sizes(delta_ptr, bias, offsets, inside):
-    """Δ of a tile (TILE, BLOCK), zero where there is no frame."""
-    delta = tl.load(delta_ptr + offsets, mask=inside, other=0.0).to(tl.float32)
-    return tl.where(inside, _softplus(delta + bias[None, :]), 0.0)
+def _tile(ptr, t, t_stride, e, inside):
+    """Frames t and channels e (TILE, BLOCK) as fp32, zero where there is no frame."""
+    where = ptr + t[:, None] * t_stride + e[None, :]
+    return tl.load(where, mask=inside, other=0.0).to(tl.float32)
+
+
+@triton.jit
+def _per_channel(ptr, g, channels, e):
+    """A direction's values of channels e (BLOCK) as fp32."""
+    return tl.load(ptr + g * channels + e, mask=e < channels, other=0.0).to(tl.float32)
+
+
+@triton.jit
+def _per_frame(ptr, t, t_stride, n, valid):
+    """State n of B or C at frames t (TILE) as fp32, zero where there is no frame."""
+    return tl.load(ptr + t * t_stride + n, mask=valid, other=0.0).to(tl.float32)
 
 
 @triton.jit
@@ -95,30 +107,23 @@ def summarise_tiles(
     t = _frame_of(position, length, ((reverse_mask >> g) & 1) != 0)
     valid = position < length
     inside = valid[:, None] & here[None, :]
-    bias = tl.load(bias_ptr + g * channels + e, mask=here, other=0.0).to(tl.float32)
-    step = _step_sizes(
-        delta_ptr + g * delta_g + b * delta_b, bias, t[:, None] * delta_t + e[None, :], inside
-    )
-    x = tl.load(
-        x_ptr + g * x_g + b * x_b + t[:, None] * x_t + e[None, :], mask=inside, other=0.0
-    ).to(tl.float32)
+    bias = _per_channel(bias_ptr, g, channels, e)
+    raw = _tile(delta_ptr + g * delta_g + b * delta_b, t, delta_t, e, inside) + bias[None, :]
+    step = tl.where(inside, _softplus(raw), 0.0)
+    x = _tile(x_ptr + g * x_g + b * x_b, t, x_t, e, inside)
     upto = tl.cumsum(step, axis=0)
     total = tl.sum(step, axis=0)
     if ADJOINT:
         if GATED:
-            gate = tl.load(
-                gate_ptr + g * gate_g + b * gate_b + t[:, None] * gate_t + e[None, :],
-                mask=inside,
-                other=0.0,
-            ).to(tl.float32)
+            gate = _tile(gate_ptr + g * gate_g + b * gate_b, t, gate_t, e, inside)
             x = x * gate * tl.sigmoid(gate)
         drive, span = x, upto
     else:
         drive, span = x * step, total[None, :] - upto
     out = ((row * num_tiles + tile) * NUM_STATES) * channels + e
     for n in range(NUM_STATES):
-        A = tl.load(A_ptr + (g * NUM_STATES + n) * channels + e, mask=here, other=0.0)
-        V = tl.load(V_ptr + g * V_g + b * V_b + t * V_t + n, mask=valid, other=0.0).to(tl.float32)
+        A = _per_channel(A_ptr, g * NUM_STATES + n, channels, e)
+        V = _per_frame(V_ptr + g * V_g + b * V_b, t, V_t, n, valid)
         end = tl.sum(tl.exp(span * A[None, :]) * drive * V[:, None], axis=0)
         tl.store(ends_ptr + out + n * channels, end, mask=here)
     tl.store(elapsed_ptr + (row * num_tiles + tile) * channels + e, total, mask=here)
@@ -146,7 +151,7 @@ def join_tiles(
     g = row // batch
     e = tl.program_id(2) * BLOCK + tl.arange(0, BLOCK)
     here = e < channels
-    A = tl.load(A_ptr + (g * NUM_STATES + n) * channels + e, mask=here, other=0.0)
+    A = _per_channel(A_ptr, g * NUM_STATES + n, channels, e)
     carry = tl.zeros((BLOCK,), tl.float32)
     for first in range(0, num_tiles, TILES):
         order = first + tl.arange(0, TILES)
@@ -216,28 +221,23 @@ def output_tiles(
     t = _frame_of(position, length, ((reverse_mask >> g) & 1) != 0)
     valid = position < length
     inside = valid[:, None] & here[None, :]
-    bias = tl.load(bias_ptr + g * channels + e, mask=here, other=0.0).to(tl.float32)
-    step = _step_sizes(
-        delta_ptr + g * delta_g + b * delta_b, bias, t[:, None] * delta_t + e[None, :], inside
-    )
-    u = tl.load(
-        u_ptr + g * u_g + b * u_b + t[:, None] * u_t + e[None, :], mask=inside, other=0.0
-    ).to(tl.float32)
-    y = u * tl.load(D_ptr + g * channels + e, mask=here, other=0.0).to(tl.float32)[None, :]
+    bias = _per_channel(bias_ptr, g, channels, e)
+    raw = _tile(delta_ptr + g * delta_g + b * delta_b, t, delta_t, e, inside) + bias[None, :]
+    step = tl.where(inside, _softplus(raw), 0.0)
+    u = _tile(u_ptr + g * u_g + b * u_b, t, u_t, e, inside)
+    y = u * _per_channel(D_ptr, g, channels, e)[None, :]
     starts = starts_ptr + ((row * num_tiles + tile) * NUM_STATES) * channels + e
     for n in range(NUM_STATES):
-        A = tl.load(A_ptr + (g * NUM_STATES + n) * channels + e, mask=here, other=0.0)
-        B = tl.load(B_ptr + g * B_g + b * B_b + t * B_t + n, mask=valid, other=0.0).to(tl.float32)
-        C = tl.load(C_ptr + g * C_g + b * C_b + t * C_t + n, mask=valid, other=0.0).to(tl.float32)
+        A = _per_channel(A_ptr, g * NUM_STATES + n, channels, e)
+        B = _per_frame(B_ptr + g * B_g + b * B_b, t, B_t, n, valid)
+        C = _per_frame(C_ptr + g * C_g + b * C_b, t, C_t, n, valid)
         start = tl.load(starts + n * channels, mask=here, other=0.0)
         decay, state = tl.associative_scan(
             (tl.exp(step * A[None, :]), step * u * B[:, None]), 0, _compose
         )
         y += (state + decay * start[None, :]) * C[:, None]
     if GATED:
-        z = tl.load(
-            z_ptr + g * z_g + b * z_b + t[:, None] * z_t + e[None, :], mask=inside, other=0.0
-        ).to(tl.float32)
+        z = _tile(z_ptr + g * z_g + b * z_b, t, z_t, e, inside)
         y = y * z * tl.sigmoid(z)
     exists = (position < num_frames)[:, None] & here[None, :]
     out = (row * num_frames + t[:, None]) * channels + e[None, :]
@@ -313,24 +313,20 @@ def gradient_tiles(
     next_t = _frame_of(position + 1, length, is_reversed)
     valid = position < length
     inside = valid[:, None] & here[None, :]
-    bias = tl.load(bias_ptr + g * channels + e, mask=here, other=0.0).to(tl.float32)
+    bias = _per_channel(bias_ptr, g, channels, e)
     deltas = delta_ptr + g * delta_g + b * delta_b
-    step = _step_sizes(deltas, bias, t[:, None] * delta_t + e[None, :], inside)
+    raw = _tile(deltas, t, delta_t, e, inside) + bias[None, :]
+    step = tl.where(inside, _softplus(raw), 0.0)
     # A tile's last frame takes the gradient of the next tile's states as it comes: decay 1.
     has_next = ((local + 1 < TILE) & (position + 1 < length))[:, None] & here[None, :]
-    next_step = _step_sizes(deltas, bias, next_t[:, None] * delta_t + e[None, :], has_next)
-    u = tl.load(
-        u_ptr + g * u_g + b * u_b + t[:, None] * u_t + e[None, :], mask=inside, other=0.0
-    ).to(tl.float32)
-    dy = tl.load(
-        dy_ptr + g * dy_g + b * dy_b + t[:, None] * dy_t + e[None, :], mask=inside, other=0.0
-    ).to(tl.float32)
-    D = tl.load(D_ptr + g * channels + e, mask=here, other=0.0).to(tl.float32)
+    next_raw = _tile(deltas, next_t, delta_t, e, has_next) + bias[None, :]
+    next_step = tl.where(has_next, _softplus(next_raw), 0.0)
+    u = _tile(u_ptr + g * u_g + b * u_b, t, u_t, e, inside)
+    dy = _tile(dy_ptr + g * dy_g + b * dy_b, t, dy_t, e, inside)
+    D = _per_channel(D_ptr, g, channels, e)
     dout = dy
     if GATED:
-        z = tl.load(
-            z_ptr + g * z_g + b * z_b + t[:, None] * z_t + e[None, :], mask=inside, other=0.0
-        ).to(tl.float32)
+        z = _tile(z_ptr + g * z_g + b * z_b, t, z_t, e, inside)
         gate = tl.sigmoid(z)
         dout = dy * z * gate
     y = u * D[None, :]
@@ -339,9 +335,9 @@ def gradient_tiles(
     at_tile = ((row * num_tiles + tile) * NUM_STATES) * channels + e
     by_state = ((block * tl.num_programs(0) + row) * num_frames + t) * NUM_STATES
     for n in range(NUM_STATES):
-        A = tl.load(A_ptr + (g * NUM_STATES + n) * channels + e, mask=here, other=0.0)
-        B = tl.load(B_ptr + g * B_g + b * B_b + t * B_t + n, mask=valid, other=0.0).to(tl.float32)
-        C = tl.load(C_ptr + g * C_g + b * C_b + t * C_t + n, mask=valid, other=0.0).to(tl.float32)
+        A = _per_channel(A_ptr, g * NUM_STATES + n, channels, e)
+        B = _per_frame(B_ptr + g * B_g + b * B_b, t, B_t, n, valid)
+        C = _per_frame(C_ptr + g * C_g + b * C_b, t, C_t, n, valid)
         start = tl.load(starts_ptr + at_tile + n * channels, mask=here, other=0.0)
         adjoint = tl.load(adjoints_ptr + at_tile + n * channels, mask=here, other=0.0)
         drive = step * u * B[:, None]
@@ -359,8 +355,7 @@ def gradient_tiles(
         tl.store(dA_ptr + at_tile + n * channels, tl.sum(dexponent * step, axis=0), mask=here)
         tl.store(dB_ptr + by_state + n, tl.sum(dstate * step * u, axis=1), mask=valid)
         tl.store(dC_ptr + by_state + n, tl.sum(dout * state, axis=1), mask=valid)
-    raw = tl.load(deltas + t[:, None] * delta_t + e[None, :], mask=inside, other=0.0).to(tl.float32)
-    ddelta = dstep * tl.sigmoid(raw + bias[None, :])
+    ddelta = dstep * tl.sigmoid(raw)
     out = (row * num_frames + t[:, None]) * channels + e[None, :]
     tl.store(du_ptr + out, du, mask=inside)
     tl.store(ddelta_ptr + out, ddelta, mask=inside)
@@ -397,7 +392,7 @@ def convolve(
     here = e < channels
     length = tl.load(lengths_ptr + b)
     towards = tl.where(((reverse_mask >> g) & 1) != 0, 1, -1)
-    y = tl.load(bias_ptr + g * channels + e, mask=here, other=0.0).to(tl.float32)[None, :]
+    y = _per_channel(bias_ptr, g, channels, e)[None, :]
     y = y + tl.zeros((TILE, BLOCK), tl.float32)
     for k in range(TAPS):
         source = t + towards * (TAPS - 1 - k)

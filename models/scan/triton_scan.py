@@ -9,6 +9,7 @@ import os
 from typing import Any
 
 import torch
+from fakemamba.models.scan.inputs import ScanInputs
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
@@ -33,29 +34,19 @@ def unavailable() -> str | None:
     return None
 
 
-def scan(
-    u: Tensor,
-    delta: Tensor,
-    A: Tensor,
-    B: Tensor,
-    C: Tensor,
-    D: Tensor | None,
-    z: Tensor | None,
-    delta_bias: Tensor | None,
-    reverse: tuple[bool, ...],
-    lengths: Tensor | None,
-) -> Tensor:
+def scan(inputs: ScanInputs) -> Tensor:
     """See `fakemamba.models.scan.directional_scan`; states are fp32, whatever the inputs are.
 
     Raises:
         ValueError: float64 inputs, which this backend would round, or tensors out of its reach.
     """
+    u = inputs.u
     if u.dtype == torch.float64 or (u.device.type != "cuda" and not _interpreted()):
         raise ValueError(
             f"the triton scan backend takes fp32, bf16 or fp16 on a GPU, not {u.dtype} on "
             f"{u.device}; use the torch backend"
         )
-    return _Scan.apply(u, delta, A, B, C, D, z, delta_bias, reverse, lengths)
+    return _Scan.apply(*inputs)
 
 
 def causal_conv_silu(
@@ -87,22 +78,11 @@ def causal_conv_silu(
 
 class _Scan(torch.autograd.Function):
     @staticmethod
-    def forward(
-        ctx: Any,
-        u: Tensor,
-        delta: Tensor,
-        A: Tensor,
-        B: Tensor,
-        C: Tensor,
-        D: Tensor | None,
-        z: Tensor | None,
-        delta_bias: Tensor | None,
-        reverse: tuple[bool, ...],
-        lengths: Tensor | None,
-    ) -> Tensor:
-        job = _Job(u, delta, A, B, C, D, z, delta_bias, reverse, lengths)
+    def forward(ctx: Any, *arguments: Any) -> Tensor:
+        inputs = ScanInputs(*arguments)
+        job = _Job(inputs)
         starts = job.join(job.summarise(job.u, job.B, adjoint=False), adjoint=False)
-        y = torch.empty(u.shape, dtype=u.dtype, device=u.device)
+        y = torch.empty(inputs.u.shape, dtype=inputs.u.dtype, device=inputs.u.device)
         kernels.output_tiles[job.grid](
             *job.strided(job.u, job.delta),
             job.A,
@@ -115,17 +95,19 @@ class _Scan(torch.autograd.Function):
             y,
             *job.sizes,
             **job.constants,
-            GATED=z is not None,
+            GATED=job.gated,
         )
-        ctx.reverse = reverse
-        ctx.save_for_backward(u, delta, A, B, C, D, z, delta_bias, lengths, starts)
+        ctx.reverse = inputs.reverse
+        ctx.save_for_backward(*inputs[:8], inputs.lengths, starts)
         return y
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, ...]:
-        u, delta, A, B, C, D, z, delta_bias, lengths, starts = ctx.saved_tensors
-        job = _Job(u, delta, A, B, C, D, z, delta_bias, ctx.reverse, lengths)
+        *tensors, lengths, starts = ctx.saved_tensors
+        inputs = ScanInputs._make([*tensors, ctx.reverse, lengths])
+        u, delta, A, B, C, D, z, delta_bias, _, _ = inputs
+        job = _Job(inputs)
         dy = _unit_stride(dy)
         adjoints = job.join(job.summarise(dy, job.C, adjoint=True), adjoint=True)
         directions, batch, num_frames, channels = u.shape
@@ -152,7 +134,7 @@ class _Scan(torch.autograd.Function):
             *(du, ddelta, dz, dA, dB, dC, dD, dbias),
             *job.sizes,
             **job.constants,
-            GATED=z is not None,
+            GATED=job.gated,
         )
         return (
             du.to(u.dtype),
@@ -171,19 +153,8 @@ class _Scan(torch.autograd.Function):
 class _Job:
     """Inputs as the kernels take them, and the two launches that forward and backward share."""
 
-    def __init__(
-        self,
-        u: Tensor,
-        delta: Tensor,
-        A: Tensor,
-        B: Tensor,
-        C: Tensor,
-        D: Tensor | None,
-        z: Tensor | None,
-        delta_bias: Tensor | None,
-        reverse: tuple[bool, ...],
-        lengths: Tensor | None,
-    ) -> None:
+    def __init__(self, inputs: ScanInputs) -> None:
+        u, delta, A, B, C, D, z, delta_bias, reverse, lengths = inputs
         directions, batch, num_frames, channels = u.shape
         self.u, self.delta, self.B, self.C = (_unit_stride(x) for x in (u, delta, B, C))
         self.gated = z is not None
