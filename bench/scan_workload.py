@@ -59,7 +59,7 @@ class ScanWorkload:
         truth = "reference" if self.cell.num_frames <= REFERENCE_FRAMES else "torch"
         with torch.inference_mode():
             wanted = self._scan({k: v.double() for k, v in self.inputs.items()}, truth).flatten()
-        found = output.flatten()[: wanted.numel()].double()
+        found = output.detach().flatten()[: wanted.numel()].double()
         error = float((found - wanted).norm() / wanted.norm())
         return {"relative_error": error, "error_against": f"{truth} in float64"}
 

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+ENCODER_FRAMES = (200, 800, 3000)
+
 
 def kernels(
     detector: str = "fake-mamba-l",
@@ -9,8 +15,12 @@ def kernels(
     duration: float = 4.0,
     rounds: int = 5,
     device: str = "auto",
+    json_out: Path | None = None,
 ) -> None:
-    """Print the slowdown of every scan backend against the best one here.
+    """Print the slowdown of every scan backend against the best one here, with its error.
+
+    A second table has Fake-Mamba-L's encoder at 200, 800 and 3,000 frames, beside other packages'
+    Mamba on the same weights, and its matrix products alone.
 
     Args:
         detector: One with a Mamba.
@@ -18,23 +28,50 @@ def kernels(
         duration: Of the audio, in seconds.
         rounds: Timed calls of each backend; the backends take turns.
         device: auto, cpu, or cuda:0 and so on.
+        json_out: File to write both tables to, with the environment.
     """
     from fakemamba.bench.cells import Cell
     from fakemamba.bench.degradation import measure_degradation
-    from fakemamba.bench.instruments.environment import describe_device
+    from fakemamba.bench.encoder_paths import measure_encoder_paths
+    from fakemamba.bench.instruments.environment import describe_device, describe_environment
     from fakemamba.bench.scan_workload import backends_for
     from fakemamba.models.device import resolve_device
     from rich.console import Console
+    from rich.progress import track
     from rich.table import Table
+
+    from fakemamba.files import appearing_whole
 
     if rounds < 1 or duration <= 0:
         raise ValueError("--rounds and --duration must be more than nothing")
     place = resolve_device(device)
+    backends = backends_for(place.type)
     cell = Cell(detector, frontend, "encoder", duration, device=str(place))
-    rows = measure_degradation(cell, ("encoder", "end-to-end"), backends_for(place.type), rounds)
+    losses = measure_degradation(cell, ("encoder", "end-to-end"), backends, rounds)
+    paths = [
+        path
+        for frames in track(ENCODER_FRAMES, "encoder", console=Console(stderr=True))
+        for path in measure_encoder_paths(frames, backends, rounds, place)
+    ]
     title = f"{detector}, {frontend}, {duration:g} s, fp32 · {describe_device(place)}"
     table = Table("part", "scan backend", "latency (ms)", "slowdown", "max |error|", title=title)
-    for row in rows:
-        cells = (f"{row.latency_s * 1e3:.2f}", f"{row.slowdown:.2f} x", f"{row.max_abs_error:.1e}")
-        table.add_row(row.part, row.backend, *cells)
+    for loss in losses:
+        figures = (f"{loss.latency_s * 1e3:.2f}", f"{loss.slowdown:.2f} x")
+        table.add_row(loss.part, loss.backend, *figures, f"{loss.max_abs_error:.1e}")
     Console().print(table)
+    title = f"encoder of fake-mamba-l, batch 1, fp32 · {describe_device(place)}"
+    table = Table("frames", "way", "latency (ms)", "of matrix products", "error", title=title)
+    for path in paths:
+        error = "-" if path.relative_error is None else f"{path.relative_error:.1e}"
+        figures = (f"{path.latency_s * 1e3:.2f}", f"{path.ratio_to_matrix_products:.2f} x")
+        table.add_row(f"{path.num_frames:,}", path.path, *figures, error)
+    Console().print(table)
+    if json_out is not None:
+        content = {
+            "environment": describe_environment(place),
+            "rounds": rounds,
+            "degradation": {**cell.to_json()["cell"], "backends": [asdict(x) for x in losses]},
+            "encoder": [asdict(path) for path in paths],
+        }
+        with appearing_whole(json_out) as partial:
+            partial.write_text(json.dumps(content, indent=2) + "\n")

@@ -108,3 +108,20 @@ def test_plot_refuses_what_is_no_result(tmp_path, capsys):
     (tmp_path / "x.json").write_text(json.dumps({"benchmarks": []}))
     assert main(["plot", str(tmp_path / "x.json"), "--out", str(tmp_path / "p")]) == 1
     assert "x.json has no block 'fakemamba'" in capsys.readouterr().err
+
+
+def test_backends_says_what_can_run_here_and_why_not(capsys):
+    assert main(["backends"]) == 0
+    printed = capsys.readouterr().out
+    assert "reference" in printed and "mamba-ssm" in printed and "used by auto" in printed
+
+
+def test_kernels_prints_and_writes_both_tables(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("fakemamba.cli.kernels.ENCODER_FRAMES", (20,))
+    arguments = ["--frontend", "xls-r-tiny", "--duration", "0.5", "--rounds", "1"]
+    arguments += ["--device", "cpu", "--json-out", str(tmp_path / "k.json")]
+    assert main(["kernels", *arguments]) == 0
+    content = json.loads((tmp_path / "k.json").read_text())
+    assert {row["part"] for row in content["degradation"]["backends"]} == {"encoder", "end-to-end"}
+    assert content["environment"]["device"].startswith("CPU: ")
+    assert "matrix products alone" in capsys.readouterr().out

@@ -1,0 +1,86 @@
+"""The scan's own sweep, and what `fakemamba kernels` measures."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from fakemamba.bench.cells import Cell, ScanCell
+from fakemamba.bench.degradation import measure_degradation
+from fakemamba.bench.encoder_paths import FLOOR, measure_encoder_paths
+from fakemamba.bench.measure import Effort, Measurer
+from fakemamba.bench.scan_workload import (
+    PASSES,
+    ScanPreparer,
+    backends_for,
+    bytes_that_must_move,
+    plan_scans,
+)
+
+ROOT = Path(__file__).resolve().parents[2]
+CELL = ScanCell("torch", 50, 2, "fp32", "both-shared", "forward", "cpu")
+
+
+@pytest.mark.parametrize("passes", PASSES)
+@pytest.mark.parametrize("directions", ["one", "both-shared", "both-separate"])
+@pytest.mark.parametrize("backend", backends_for("cpu"))
+def test_every_backend_is_measured_with_its_error(backend, directions, passes, benchmark):
+    cell = ScanCell(backend, 20, 1, "fp32", directions, passes, "cpu", channels=12, states=4)
+    measurer = Measurer(Effort(min_rounds=2, time_s=0.0), ScanPreparer())
+    outcome = measurer.measure(cell, lambda: benchmark)
+    assert outcome.status == "measured", outcome.reason
+    assert outcome.details["relative_error"] < 1e-5
+    moved = bytes_that_must_move(cell)
+    assert outcome.details["bytes_per_s"] == pytest.approx(moved / outcome.details["latency_s"])
+
+
+def test_bytes_are_those_of_each_tensor_once():
+    frames = 2 * 50  # batch and time; shared directions read one gate
+    inputs = frames * (2 * 288 + 2 * 288 + 288 + 2 * 2 * 16) * 4
+    outputs = frames * 2 * 288 * 4
+    assert bytes_that_must_move(CELL) == inputs + outputs
+    both = ScanCell(**{**vars(CELL), "passes": "forward+backward"})
+    assert bytes_that_must_move(both) == 3 * inputs + 2 * outputs
+    half = ScanCell(**{**vars(CELL), "precision": "bf16"})
+    assert bytes_that_must_move(half) == (inputs + outputs) // 2
+
+
+def test_the_full_plan_goes_from_50_to_51200_frames():
+    cells = plan_scans("full", "cpu", ["fp32", "bf16"])
+    assert {cell.num_frames for cell in cells} >= {50, 51_200}
+    assert {cell.precision for cell in cells} == {"fp32", "bf16"}
+    assert {cell.backend for cell in cells} == set(backends_for("cpu"))
+    assert len({cell.id for cell in cells}) == len(cells)
+
+
+def test_the_scan_has_a_sweep_of_its_own(tmp_path):
+    command = [sys.executable, "-m", "pytest", "bench/bench_scan.py", "-q", "-k", "torch and 50f"]
+    command += ["-p", "no:cacheprovider", "--bench-time", "0", "--bench-min-rounds", "1"]
+    command += [f"--benchmark-json={tmp_path / 'scan.json'}"]
+    finished = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    entries = json.loads((tmp_path / "scan.json").read_text())["benchmarks"]
+    assert len(entries) == 6  # three kinds of direction, two kinds of pass
+    for entry in entries:
+        assert entry["extra_info"]["cell"]["part"] == "scan"
+        assert entry["extra_info"]["cell"]["duration_s"] == 1.0
+        assert entry["extra_info"]["relative_error"] < 1e-5
+
+
+def test_degradation_compares_every_backend_with_the_best():
+    cell = Cell("fake-mamba-s", "xls-r-tiny", "encoder", 0.5)
+    rows = measure_degradation(cell, ["encoder"], ["reference", "torch"], rounds=2)
+    assert {row.backend for row in rows} == {"reference", "torch"}
+    assert rows[0].slowdown == 1.0 and rows[1].slowdown >= 1.0
+    assert all(row.max_abs_error < 1e-4 for row in rows)
+
+
+def test_every_way_through_the_encoder_gives_the_same_output():
+    paths = measure_encoder_paths(30, backends_for("cpu"), 1, torch.device("cpu"))
+    names = {path.path for path in paths}
+    assert names >= {FLOOR, "fakemamba, torch", "transformers, MambaMixer"}
+    for path in paths:
+        assert path.latency_s > 0
+        assert path.relative_error is None if path.path == FLOOR else path.relative_error < 1e-4
