@@ -322,6 +322,14 @@ def test_a_backend_that_cannot_run_says_why():
         assert reason in str(caught.value)
 
 
+def test_the_torch_backend_compiles_without_a_graph_break():
+    inputs = random_inputs(1, 30, 4, 4)
+    compiled = torch.compile(selective_scan, fullgraph=True, backend="aot_eager")
+    found = compiled(**inputs, backend="torch")
+    wanted = selective_scan(**inputs, backend="torch")
+    torch.testing.assert_close(found, wanted, rtol=1e-5, atol=1e-6)
+
+
 def test_an_unknown_backend_lists_those_there_are():
     with pytest.raises(ValueError, match="unknown scan backend 'cuda'; there are auto"):
         selective_scan(**random_inputs(1, 2, 1, 1), backend="cuda")
