@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
-from fakemamba.models.masking import FrameBatchNorm
 from torch import Tensor, nn
+
+from fakemamba.models.masking import FrameBatchNorm
 
 
 def _xavier(width: int) -> nn.Parameter:

@@ -7,9 +7,10 @@ the outermost vectors.
 from __future__ import annotations
 
 import torch
+from torch import Tensor, nn
+
 from fakemamba.models.layers import check_choice
 from fakemamba.models.masking import frame_mask
-from torch import Tensor, nn
 
 MAX_DISTANCE = 512
 POSITION_METHODS = ("published", "gathered")

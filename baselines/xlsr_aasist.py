@@ -8,6 +8,8 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
+from torch import Tensor, nn
+
 from fakemamba.baselines.graph_attention import (
     GraphAttention,
     GraphPool,
@@ -16,7 +18,6 @@ from fakemamba.baselines.graph_attention import (
 from fakemamba.models.detector import Detector, DetectorConfig
 from fakemamba.models.frontend import Frontend
 from fakemamba.models.masking import frame_mask, masked_mean, masked_softmax, optional_mask
-from torch import Tensor, nn
 
 CHANNELS = (1, 32, 32, 64, 64, 64, 64)
 GRAPH_WIDTHS = (64, 32)

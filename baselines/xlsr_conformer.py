@@ -6,11 +6,12 @@ from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from torch import Tensor, nn
+
 from fakemamba.baselines.relative_attention import RelativeAttention
 from fakemamba.models.block_detector import PROJECTION_KEYS, BlockConfig, BlockDetector
 from fakemamba.models.conformer import ConvolutionModule, FeedForward
 from fakemamba.models.frontend import Frontend
-from torch import Tensor, nn
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,12 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
+from torch import Tensor, nn
+
 from fakemamba.baselines.xlsr_conformer import ConformerBlock, ConformerConfig, XLSRConformer
 from fakemamba.models.detector import UnsupportedInputError
 from fakemamba.models.frontend import Frontend
 from fakemamba.models.masking import frame_mask, masked_mean
-from torch import Tensor, nn
 
 MAX_FRAMES = 10_000
 

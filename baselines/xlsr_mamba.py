@@ -14,13 +14,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch import Tensor, nn
+
 from fakemamba.models.block_detector import PROJECTION_KEYS
 from fakemamba.models.detector import Detector, DetectorConfig
 from fakemamba.models.frontend import Frontend
 from fakemamba.models.layers import AttentionPooling, Projection, count_blocks
 from fakemamba.models.mamba import Mamba, mix_both_ways
 from fakemamba.models.masking import flip_frames
-from torch import Tensor, nn
 
 
 @dataclass(frozen=True)

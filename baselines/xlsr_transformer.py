@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from torch import Tensor, nn
+
 from fakemamba.baselines.relative_attention import RelativeAttention
 from fakemamba.models.block_detector import BlockConfig, BlockDetector
 from fakemamba.models.conformer import FeedForward
-from torch import Tensor, nn
 
 
 @dataclass(frozen=True)

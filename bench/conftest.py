@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
+
 from fakemamba.bench.cells import PARTS, AnyCell, Cell, ScanCell
 from fakemamba.bench.measure import Measurer
 from fakemamba.bench.report import SweepReport
@@ -15,7 +17,6 @@ from fakemamba.bench.scan_workload import ScanPreparer, plan_scans
 from fakemamba.bench.sweep import PROFILES, SweepOptions, plan
 from fakemamba.bench.workload import WorkloadCache
 from fakemamba.models.device import resolve_device
-from pytest_benchmark.fixture import BenchmarkFixture
 
 CELLS = pytest.StashKey[dict[str, Sequence[AnyCell]]]()
 MEASURERS = pytest.StashKey[dict[type, Measurer]]()

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
+
 from fakemamba.bench.cells import Cell
 from fakemamba.bench.instruments.clock import time_once
 from fakemamba.bench.workload import WorkloadCache

@@ -16,13 +16,14 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
+from torch import Tensor, nn
+
 from fakemamba.bench.instruments.clock import time_once
+from fakemamba.bench.workload import SEED
 from fakemamba.models.fake_mamba import FakeMamba
 from fakemamba.models.mamba import Mamba, set_scan_backend
 from fakemamba.models.registry import create_detector
-from torch import Tensor, nn
 
-SEED = 1234
 FLOOR = "matrix products alone"
 
 

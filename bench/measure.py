@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
+from pytest_benchmark.fixture import BenchmarkFixture
+from torch import Tensor
+
 from fakemamba.bench.cells import AnyCell, Outcome
 from fakemamba.bench.instruments.clock import synchronised, time_once
 from fakemamba.bench.instruments.memory import is_out_of_memory, measure_peak, memory_ends_politely
 from fakemamba.models.detector import UnsupportedInputError
-from pytest_benchmark.fixture import BenchmarkFixture
-from torch import Tensor
 
 
 class Workload(Protocol):

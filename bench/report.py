@@ -17,10 +17,10 @@ from typing import Any
 
 import pytest
 import torch
-from fakemamba.bench.cells import STATUSES, Outcome
-from fakemamba.bench.instruments.environment import describe_environment
 from pytest_benchmark.stats import Stats
 
+from fakemamba.bench.cells import STATUSES, Outcome
+from fakemamba.bench.instruments.environment import describe_environment
 from fakemamba.files import appearing_whole
 
 SCHEMA_VERSION = 1

@@ -8,12 +8,13 @@ from itertools import product
 from typing import Any
 
 import torch
-from fakemamba.bench.cells import ScanCell
-from fakemamba.models.scan import BACKENDS, directional_scan, unavailable_backends
 from torch import Tensor
 
-SEED = 1234
-DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+from fakemamba.bench.cells import ScanCell
+from fakemamba.bench.workload import AUTOCAST_DTYPES, SEED
+from fakemamba.models.scan import BACKENDS, directional_scan, unavailable_backends
+
+DTYPES = {"fp32": torch.float32, **AUTOCAST_DTYPES}
 DIRECTIONS = {"one": (False,), "both-shared": (False, True), "both-separate": (False, True)}
 PASSES = ("forward", "forward+backward")
 FRAMES = {

@@ -8,6 +8,7 @@ from itertools import product
 from pathlib import Path
 
 import torch
+
 from fakemamba.bench.cells import PARTS, PRECISIONS, Cell
 from fakemamba.bench.measure import Effort
 from fakemamba.data.audio import SAMPLE_RATE_HZ, read_audio

@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor, nn
+
 from fakemamba.bench.cells import Cell
 from fakemamba.data.audio import SAMPLE_RATE_HZ, read_audio
 from fakemamba.data.synthetic import speech_like
@@ -18,7 +20,6 @@ from fakemamba.models.detector import Detector
 from fakemamba.models.frontend import Frontend, create_frontend
 from fakemamba.models.mamba import set_scan_backend
 from fakemamba.models.registry import build_detector
-from torch import Tensor, nn
 
 SEED = 1234
 AUTOCAST_DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}

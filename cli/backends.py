@@ -6,10 +6,11 @@ from __future__ import annotations
 def backends() -> None:
     """List the backends of the selective scan, with the reason where one cannot run here."""
     import torch
-    from fakemamba.models.device import resolve_device
-    from fakemamba.models.scan import BACKENDS, resolve_backend, unavailable_backends
     from rich.console import Console
     from rich.table import Table
+
+    from fakemamba.models.device import resolve_device
+    from fakemamba.models.scan import BACKENDS, resolve_backend, unavailable_backends
 
     absent = unavailable_backends()
     device = resolve_device()

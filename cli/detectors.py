@@ -5,9 +5,10 @@ from __future__ import annotations
 
 def detectors() -> None:
     """List the detectors with their parameter counts with the 300M front-end."""
-    from fakemamba.models.registry import DETECTORS, create_detector
     from rich.console import Console
     from rich.table import Table
+
+    from fakemamba.models.registry import DETECTORS, create_detector
 
     table = Table("name", "what it is", "parameters", "of them back-end")
     for name, entry in DETECTORS.items():

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 import tyro
+
 from fakemamba.cli import backends, convert, detectors, kernels, plot, score
 
 COMMANDS: dict[str, Callable[..., int | None]] = {

@@ -28,12 +28,13 @@ def score(
         length: Cut or tile every clip to so many samples (the papers: 66800 or 64600).
         device: auto, cpu, or cuda:0 and so on.
     """
+    from rich.console import Console
+    from rich.progress import track
+
     from fakemamba.evaluation.scoring import check_stems, score_files, write_scores
     from fakemamba.models.checkpoints import from_pretrained
     from fakemamba.models.device import resolve_device
     from fakemamba.models.official import convert_official
-    from rich.console import Console
-    from rich.progress import track
 
     if not files:
         raise ValueError("no recordings given: fakemamba score ... FILE ...")

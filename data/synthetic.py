@@ -8,9 +8,10 @@ speech and says nothing about accuracy.
 from __future__ import annotations
 
 import numpy as np
-from fakemamba.data.audio import SAMPLE_RATE_HZ, Waveform
 from scipy.interpolate import CubicSpline
 from scipy.signal import lfilter
+
+from fakemamba.data.audio import SAMPLE_RATE_HZ, Waveform
 
 FORMANT_RANGES_HZ = ((300, 800), (900, 2300), (2300, 3200))
 FORMANT_BANDWIDTHS_HZ = (80, 110, 160)

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
-from fakemamba.data.audio import AudioError, cut_or_tile, read_audio
-from fakemamba.models.detector import BONA_FIDE, Detector
 
+from fakemamba.data.audio import AudioError, cut_or_tile, read_audio
 from fakemamba.files import appearing_whole
+from fakemamba.models.detector import BONA_FIDE, Detector
 
 
 def check_stems(paths: Sequence[Path]) -> None:

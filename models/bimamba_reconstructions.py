@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from torch import Tensor, nn
+
 from fakemamba.models.block_detector import BlockConfig, BlockDetector
 from fakemamba.models.conformer import ConvolutionModule, FeedForward
 from fakemamba.models.layers import check_choice
 from fakemamba.models.mamba import MIXERS, make_mixer
-from torch import Tensor, nn
 
 
 @dataclass(frozen=True)

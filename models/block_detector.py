@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
+from torch import Tensor, nn
+
 from fakemamba.models.detector import Detector, DetectorConfig
 from fakemamba.models.frontend import Frontend
 from fakemamba.models.layers import AttentionPooling, Projection, check_choice, count_blocks
-from torch import Tensor, nn
 
 # Official names of the projection, which is the same in all published detectors of this kind.
 PROJECTION_KEYS = (

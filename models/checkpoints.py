@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from fakemamba.models.detector import Detector
-from fakemamba.models.frontend import FrontendConfig
-from fakemamba.models.registry import DETECTORS, build_detector, detector_entry, family_name
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from fakemamba.files import appearing_whole
+from fakemamba.models.detector import Detector
+from fakemamba.models.frontend import FrontendConfig
+from fakemamba.models.registry import DETECTORS, build_detector, detector_entry, family_name
 
 FORMAT_VERSION = 1
 CONFIG_NAME = "config.json"

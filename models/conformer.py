@@ -7,8 +7,9 @@ detector that uses them, and is left out.
 from __future__ import annotations
 
 import torch.nn.functional as F
-from fakemamba.models.masking import FrameBatchNorm, optional_mask, zero_padding
 from torch import Tensor, nn
+
+from fakemamba.models.masking import FrameBatchNorm, optional_mask, zero_padding
 
 
 class FeedForward(nn.Sequential):

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
 import torch
-from fakemamba.models.frontend import MIN_SAMPLES, Frontend, FrontendConfig
 from torch import Tensor, nn
+
+from fakemamba.models.frontend import MIN_SAMPLES, Frontend, FrontendConfig
 
 BONA_FIDE = 1
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from torch import Tensor, nn
+
 from fakemamba.models.block_detector import PROJECTION_KEYS, BlockConfig, BlockDetector
 from fakemamba.models.layers import check_choice
 from fakemamba.models.mamba import MIXERS, make_mixer
-from torch import Tensor, nn
 
 
 @dataclass(frozen=True)

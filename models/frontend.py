@@ -14,12 +14,12 @@ from difflib import get_close_matches
 from pathlib import Path
 
 import torch
-from fakemamba.models.fairseq_checkpoint import read_fairseq_frontend, strip_pretraining_tensors
-from fakemamba.models.masking import frame_mask
 from torch import Tensor, nn
 from transformers import Wav2Vec2Config, Wav2Vec2Model
 
-SAMPLE_RATE_HZ = 16_000
+from fakemamba.models.fairseq_checkpoint import read_fairseq_frontend, strip_pretraining_tensors
+from fakemamba.models.masking import frame_mask
+
 CONV_KERNELS = (10, 3, 3, 3, 3, 2, 2)
 CONV_STRIDES = (5, 2, 2, 2, 2, 2, 2)
 MIN_SAMPLES = 400  # the receptive field of one frame

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import torch.nn.functional as F
-from fakemamba.models.masking import FrameBatchNorm, masked_softmax, optional_mask
 from torch import Tensor, nn
+
+from fakemamba.models.masking import FrameBatchNorm, masked_softmax, optional_mask
 
 
 class Projection(nn.Module):

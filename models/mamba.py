@@ -12,10 +12,11 @@ from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
+from torch import Tensor, nn
+
 from fakemamba.models.layers import check_choice
 from fakemamba.models.scan import check_backend, directional_scan
 from fakemamba.models.scan.convolution import causal_conv_silu
-from torch import Tensor, nn
 
 STEP_MIN, STEP_MAX, STEP_FLOOR = 1e-3, 1e-1, 1e-4  # seconds of the continuous-time model
 

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
+
 from fakemamba.models.checkpoints import CheckpointError, differences, load_exactly
 from fakemamba.models.detector import Detector
 from fakemamba.models.fairseq_checkpoint import (
@@ -21,7 +23,6 @@ from fakemamba.models.fairseq_checkpoint import (
 )
 from fakemamba.models.frontend import FrontendConfig
 from fakemamba.models.registry import DETECTORS, build_detector, detector_entry, family_name
-from torch import Tensor
 
 FRONTEND_PREFIX = "ssl_model.model."
 AVERAGES = ("true", "as-released")

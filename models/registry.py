@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+
 from fakemamba.models.detector import Detector
 from fakemamba.models.frontend import Frontend, FrontendConfig, create_frontend, frontend_config
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+
 from fakemamba.data.synthetic import speech_like
 
 if not torch.cuda.is_available():
@@ -40,3 +41,20 @@ def make_detector():
         return create_detector(name, "xls-r-tiny", **options).eval()
 
     return make
+
+
+class Attack:
+    """Pickled, it runs a shell command when it is read."""
+
+    def __init__(self, command):
+        self.command = command
+
+    def __reduce__(self):
+        return os.system, (self.command,)
+
+
+@pytest.fixture
+def attack(tmp_path):
+    """An object that makes a file when its pickle is read carelessly, and that file's path."""
+    marker = tmp_path / "ran"
+    return Attack(f"touch {marker}"), marker

@@ -10,9 +10,10 @@ from __future__ import annotations
 from types import ModuleType
 
 import torch
+from torch import Tensor
+
 from fakemamba.models.scan import chunked, cpu, official, reference, triton_scan
 from fakemamba.models.scan.inputs import ScanInputs
-from torch import Tensor
 
 BACKENDS: dict[str, ModuleType] = {
     "reference": reference,

@@ -13,9 +13,10 @@ import math
 
 import torch
 import torch.nn.functional as F
+from torch import Tensor
+
 from fakemamba.models.scan.inputs import ScanInputs
 from fakemamba.models.scan.reference import finish, orient, step_sizes
-from torch import Tensor
 
 SEGMENT_FRAMES = 1024
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
+from torch import Tensor
+
 from fakemamba.models.masking import zero_padding
 from fakemamba.models.scan import cpu, resolve_backend, triton_scan
-from torch import Tensor
 
 
 def causal_conv_silu(

@@ -10,12 +10,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from fakemamba.models.scan.inputs import ScanInputs
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from fakemamba.models.scan.inputs import ScanInputs
+
 try:
     import numba
+
     from fakemamba.models.scan import cpu_kernels as kernels
 
     _MISSING = None

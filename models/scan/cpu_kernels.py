@@ -14,8 +14,9 @@ given; ``z`` may have one direction for all.
 from __future__ import annotations
 
 import numpy as np
-from fakemamba.models.scan.cpu_math import FAST, LOG2_E, ONE, ZERO, exp2, sigmoid, softplus
 from numba import njit, prange
+
+from fakemamba.models.scan.cpu_math import FAST, LOG2_E, ONE, ZERO, exp2, sigmoid, softplus
 
 BLOCK_CHANNELS = 96  # 16 states of them are 6 KiB
 CHECKPOINT_FRAMES = 32
@@ -170,9 +171,10 @@ def scan_backward(
 
 
 @njit(inline="always", fastmath=FAST)
-def _convolve_frame(x, weight, is_reversed, t, length, out):
-    """Add the taps (taps, channels) at frame t of x (time, channels) to ``out`` (channels)."""
+def _convolve_frame(x, weight, bias, is_reversed, t, length, out):
+    """The taps (taps, channels) and bias at frame t of x (time, channels), into ``out``."""
     taps, channels = weight.shape
+    out[:] = bias
     for k in range(taps):
         back = taps - 1 - k
         source = t + back if is_reversed else t - back
@@ -195,8 +197,7 @@ def conv_forward(x, weight, bias, reverse, lengths, y):
         length = lengths[b]
         out = np.empty(channels, np.float32)
         for t in range(length):
-            out[:] = bias[g]
-            _convolve_frame(x[g % x.shape[0], b], weight[g], reverse[g], t, length, out)
+            _convolve_frame(x[g % x.shape[0], b], weight[g], bias[g], reverse[g], t, length, out)
             y_t = y[g, b, t]
             for e in range(channels):
                 y_t[e] = out[e] * sigmoid(out[e])
@@ -213,8 +214,7 @@ def conv_backward(dy, x, weight, bias, reverse, lengths, dx, dweight, dbias):
         length = lengths[b]
         out = np.empty(channels, np.float32)
         for t in range(length):
-            out[:] = bias[g]
-            _convolve_frame(x[g % x.shape[0], b], weight[g], reverse[g], t, length, out)
+            _convolve_frame(x[g % x.shape[0], b], weight[g], bias[g], reverse[g], t, length, out)
             dy_t, dbias_gb = dy[g, b, t], dbias[g, b]
             for e in range(channels):
                 gate = sigmoid(out[e])

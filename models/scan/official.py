@@ -6,10 +6,11 @@ from collections.abc import Callable
 from functools import cache
 
 import torch
+from torch import Tensor
+
 from fakemamba.models.masking import frame_mask
 from fakemamba.models.scan.inputs import ScanInputs
 from fakemamba.models.scan.reference import orient
-from torch import Tensor
 
 
 @cache

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import torch
 import torch.nn.functional as F
+from torch import Tensor
+
 from fakemamba.models.masking import flip_frames, frame_mask
 from fakemamba.models.scan.inputs import ScanInputs
-from torch import Tensor
 
 
 def unavailable() -> None:

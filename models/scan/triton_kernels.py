@@ -1,4 +1,4 @@
-"""The scan as Triton kernels; docs/scan.md explains them with pictures.
+"""The scan as Triton kernels; docs/scan.md explains them.
 
 Time is cut into tiles of ``TILE`` frames, and a program has one tile of one block of channels of
 one utterance and direction. Inside a tile all frames advance together by an associative scan along
@@ -59,6 +59,14 @@ def _per_frame(ptr, t, t_stride, n, valid):
 
 
 @triton.jit
+def _program(lengths_ptr, batch, channels, BLOCK: tl.constexpr):
+    """What a program works on: its row, direction g, utterance b and its length, channels e."""
+    row = tl.program_id(0).to(tl.int64)
+    e = tl.program_id(2) * BLOCK + tl.arange(0, BLOCK)
+    return row, row // batch, row % batch, tl.load(lengths_ptr + row % batch), e, e < channels
+
+
+@triton.jit
 def summarise_tiles(
     x_ptr,
     x_g,
@@ -98,12 +106,9 @@ def summarise_tiles(
     Forward: Σ_t exp(A·(Δ after t)) Δ_t x_t V_t, with V = B. ADJOINT: the same for the gradient of
     the state *before* the tile, Σ_t exp(A·(Δ up to t)) dy_t V_t, with x = dy and V = C.
     """
-    row, tile = tl.program_id(0).to(tl.int64), tl.program_id(1).to(tl.int64)
-    g, b = row // batch, row % batch
-    e = tl.program_id(2) * BLOCK + tl.arange(0, BLOCK)
-    here = e < channels
+    row, g, b, length, e, here = _program(lengths_ptr, batch, channels, BLOCK)
+    tile = tl.program_id(1).to(tl.int64)
     position = tile * TILE + tl.arange(0, TILE)
-    length = tl.load(lengths_ptr + b)
     t = _frame_of(position, length, ((reverse_mask >> g) & 1) != 0)
     valid = position < length
     inside = valid[:, None] & here[None, :]
@@ -212,12 +217,9 @@ def output_tiles(
     GATED: tl.constexpr,
 ):
     """Outputs of every tile, given the state that it starts with."""
-    row, tile = tl.program_id(0).to(tl.int64), tl.program_id(1).to(tl.int64)
-    g, b = row // batch, row % batch
-    e = tl.program_id(2) * BLOCK + tl.arange(0, BLOCK)
-    here = e < channels
+    row, g, b, length, e, here = _program(lengths_ptr, batch, channels, BLOCK)
+    tile = tl.program_id(1).to(tl.int64)
     position = tile * TILE + tl.arange(0, TILE)
-    length = tl.load(lengths_ptr + b)
     t = _frame_of(position, length, ((reverse_mask >> g) & 1) != 0)
     valid = position < length
     inside = valid[:, None] & here[None, :]
@@ -300,14 +302,10 @@ def gradient_tiles(
     (dB, dC) is written a tile or a block each, and summed by the caller: no atomics, so the same
     bytes at every run.
     """
-    row, tile = tl.program_id(0).to(tl.int64), tl.program_id(1).to(tl.int64)
-    block = tl.program_id(2)
-    g, b = row // batch, row % batch
-    e = block * BLOCK + tl.arange(0, BLOCK)
-    here = e < channels
+    row, g, b, length, e, here = _program(lengths_ptr, batch, channels, BLOCK)
+    tile, block = tl.program_id(1).to(tl.int64), tl.program_id(2)
     local = tl.arange(0, TILE)
     position = tile * TILE + local
-    length = tl.load(lengths_ptr + b)
     is_reversed = ((reverse_mask >> g) & 1) != 0
     t = _frame_of(position, length, is_reversed)
     next_t = _frame_of(position + 1, length, is_reversed)
@@ -385,23 +383,16 @@ def convolve(
     BLOCK: tl.constexpr,
 ):
     """SiLU of the causal depthwise convolution; weight (direction, tap, channel)."""
-    row = tl.program_id(0).to(tl.int64)
-    g, b = row // batch, row % batch
+    row, g, b, length, e, here = _program(lengths_ptr, batch, channels, BLOCK)
     t = tl.program_id(1).to(tl.int64) * TILE + tl.arange(0, TILE)
-    e = tl.program_id(2) * BLOCK + tl.arange(0, BLOCK)
-    here = e < channels
-    length = tl.load(lengths_ptr + b)
     towards = tl.where(((reverse_mask >> g) & 1) != 0, 1, -1)
     y = _per_channel(bias_ptr, g, channels, e)[None, :]
     y = y + tl.zeros((TILE, BLOCK), tl.float32)
     for k in range(TAPS):
         source = t + towards * (TAPS - 1 - k)
         inside = ((source >= 0) & (source < length))[:, None] & here[None, :]
-        weight = tl.load(weight_ptr + (g * TAPS + k) * channels + e, mask=here, other=0.0)
-        x = tl.load(
-            x_ptr + g * x_g + b * x_b + source[:, None] * x_t + e[None, :], mask=inside, other=0.0
-        )
-        y += x.to(tl.float32) * weight.to(tl.float32)[None, :]
+        weight = _per_channel(weight_ptr, g * TAPS + k, channels, e)
+        y += _tile(x_ptr + g * x_g + b * x_b, source, x_t, e, inside) * weight[None, :]
     y = tl.where((t < length)[:, None], y * tl.sigmoid(y), 0.0)
     out = (row * num_frames + t[:, None]) * channels + e[None, :]
     exists = (t < num_frames)[:, None] & here[None, :]

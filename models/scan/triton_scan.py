@@ -9,9 +9,10 @@ import os
 from typing import Any
 
 import torch
-from fakemamba.models.scan.inputs import ScanInputs
 from torch import Tensor
 from torch.autograd.function import once_differentiable
+
+from fakemamba.models.scan.inputs import ScanInputs
 
 try:
     from fakemamba.models.scan import triton_kernels as kernels

@@ -7,6 +7,7 @@ import sys
 
 import pandas as pd
 import pytest
+
 from fakemamba.analysis.plots import plot_results
 from fakemamba.analysis.results import ResultsError, read_results
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import soundfile
+
 from fakemamba.data.synthetic import speech_like
 
 ROOT = Path(__file__).resolve().parents[2]

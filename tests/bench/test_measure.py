@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+
 from fakemamba.bench.cells import Cell
 from fakemamba.bench.measure import Effort, Measurer
 from fakemamba.bench.workload import WorkloadCache

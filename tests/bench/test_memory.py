@@ -4,6 +4,7 @@ import sys
 
 import pytest
 import torch
+
 from fakemamba.bench.instruments.memory import (
     is_out_of_memory,
     measure_peak,

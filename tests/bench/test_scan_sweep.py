@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+
 from fakemamba.bench.cells import Cell, ScanCell
 from fakemamba.bench.degradation import measure_degradation
 from fakemamba.bench.encoder_paths import FLOOR, measure_encoder_paths

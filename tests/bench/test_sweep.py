@@ -2,6 +2,7 @@
 
 import pytest
 import soundfile
+
 from fakemamba.bench.cells import PARTS
 from fakemamba.bench.sweep import EVERY_DETECTOR, FULL_SIZE, PROFILES, SweepOptions, plan
 from fakemamba.data.audio import AudioError

@@ -5,10 +5,10 @@ import json
 import pytest
 import soundfile
 import torch
-from fakemamba.cli.main import main
-from fakemamba.data.synthetic import speech_like
 
 from fakemamba import save_pretrained
+from fakemamba.cli.main import main
+from fakemamba.data.synthetic import speech_like
 
 
 @pytest.fixture

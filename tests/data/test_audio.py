@@ -6,6 +6,7 @@ import av
 import numpy as np
 import pytest
 import soundfile
+
 from fakemamba.data.audio import AudioError, cut_or_tile, read_audio
 
 

@@ -1,6 +1,7 @@
 """Manifests: paths, other columns, and lines that cannot be used."""
 
 import pytest
+
 from fakemamba.data.manifest import ManifestError, read_manifest
 
 

@@ -1,9 +1,10 @@
 """Speech-like input: never zeros, the level of speech, the same from the same seed."""
 
 import numpy as np
-from fakemamba.data.synthetic import RMS_LEVEL, speech_like
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from fakemamba.data.synthetic import RMS_LEVEL, speech_like
 
 
 @settings(deadline=None, max_examples=20)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+
 from fakemamba.data.audio import AudioError, cut_or_tile, read_audio
 from fakemamba.data.synthetic import speech_like
 from fakemamba.evaluation.scoring import check_stems, score_files, write_scores

@@ -4,9 +4,9 @@ import json
 
 import pytest
 import torch
-from fakemamba.models.checkpoints import CheckpointError
 
 from fakemamba import from_pretrained, list_detectors, save_pretrained
+from fakemamba.models.checkpoints import CheckpointError
 
 
 @pytest.mark.parametrize("name", list_detectors())

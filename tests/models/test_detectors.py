@@ -2,10 +2,10 @@
 
 import pytest
 import torch
-from fakemamba.models.detector import UnsupportedInputError
-from fakemamba.models.registry import UnknownDetectorError
 
 from fakemamba import create_detector, list_detectors
+from fakemamba.models.detector import UnsupportedInputError
+from fakemamba.models.registry import UnknownDetectorError
 
 PUBLISHED_PARAMETERS = {
     "fake-mamba-s": 316_836_229,

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+
 from fakemamba.models.device import DeviceError, resolve_device
 
 

@@ -1,12 +1,15 @@
 """The front-end: frame counts, sources of weights, and that training does not change it."""
 
 import argparse
-import os
 import pickle
 from dataclasses import replace
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from transformers import Wav2Vec2Config, Wav2Vec2Model
+
 from fakemamba.models.fairseq_checkpoint import UnsafeCheckpointError, transformers_key
 from fakemamba.models.frontend import (
     FRONTEND_SIZES,
@@ -15,9 +18,6 @@ from fakemamba.models.frontend import (
     frame_count,
     frame_counts,
 )
-from hypothesis import given
-from hypothesis import strategies as st
-from transformers import Wav2Vec2Config, Wav2Vec2Model
 
 PUBLISHED_FRAMES = {
     399: 0,
@@ -126,25 +126,17 @@ def test_a_fairseq_file_gives_the_same_features(tmp_path, waveforms, sixteen_hea
     torch.testing.assert_close(read(waveforms)[0], sixteen_heads(waveforms)[0], rtol=0, atol=0)
 
 
-class Attack:
-    def __init__(self, command):
-        self.command = command
-
-    def __reduce__(self):
-        return os.system, (self.command,)
-
-
-def test_a_fairseq_file_with_foreign_classes_is_refused_and_not_run(tmp_path):
-    marker = tmp_path / "ran"
-    torch.save({"model": {}, "cfg": Attack(f"touch {marker}")}, tmp_path / "evil.pt")
+def test_a_fairseq_file_with_foreign_classes_is_refused_and_not_run(tmp_path, attack):
+    trap, marker = attack
+    torch.save({"model": {}, "cfg": trap}, tmp_path / "evil.pt")
     with pytest.raises(UnsafeCheckpointError, match=r"evil\.pt refused.*system"):
         create_frontend(tmp_path / "evil.pt")
     assert not marker.exists()
 
 
-def test_a_bare_pickle_with_foreign_classes_is_refused_and_not_run(tmp_path):
-    marker = tmp_path / "ran"
-    (tmp_path / "evil.pt").write_bytes(pickle.dumps(Attack(f"touch {marker}")))
+def test_a_bare_pickle_with_foreign_classes_is_refused_and_not_run(tmp_path, attack):
+    trap, marker = attack
+    (tmp_path / "evil.pt").write_bytes(pickle.dumps(trap))
     with pytest.raises(ValueError, match=r"evil\.pt"):
         create_frontend(tmp_path / "evil.pt")
     assert not marker.exists()

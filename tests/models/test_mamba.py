@@ -5,9 +5,10 @@ import math
 import pytest
 import torch
 import torch.nn.functional as F
-from fakemamba.models.mamba import Mamba, make_mixer
 from transformers.models.mamba.configuration_mamba import MambaConfig
 from transformers.models.mamba.modeling_mamba import MambaMixer
+
+from fakemamba.models.mamba import Mamba, make_mixer
 
 
 def test_the_mixer_takes_transformers_weights_and_agrees():

@@ -1,9 +1,10 @@
 """Masks, flips and batch statistics: padding never counts."""
 
 import torch
-from fakemamba.models.masking import FrameBatchNorm, flip_frames, frame_mask, masked_mean
 from hypothesis import given
 from hypothesis import strategies as st
+
+from fakemamba.models.masking import FrameBatchNorm, flip_frames, frame_mask, masked_mean
 
 LENGTHS = st.lists(st.integers(1, 9), min_size=1, max_size=4)
 

@@ -1,9 +1,8 @@
 """Official checkpoints: the logits of the official code, and refusals that list what is wrong."""
 
-import os
-
 import pytest
 import torch
+
 from fakemamba.data.audio import read_audio
 from fakemamba.models.checkpoints import CheckpointError
 from fakemamba.models.fairseq_checkpoint import UnsafeCheckpointError
@@ -122,17 +121,9 @@ def test_a_training_state_is_not_a_plain_state_dict(tmp_path):
         read_official_state(tmp_path / "x.pth")
 
 
-class Attack:
-    def __init__(self, command):
-        self.command = command
-
-    def __reduce__(self):
-        return os.system, (self.command,)
-
-
-def test_foreign_classes_are_refused_and_not_run(tmp_path):
-    marker = tmp_path / "ran"
-    save({"weight": Attack(f"touch {marker}")}, tmp_path / "evil.pth")
+def test_foreign_classes_are_refused_and_not_run(tmp_path, attack):
+    trap, marker = attack
+    save({"weight": trap}, tmp_path / "evil.pth")
     with pytest.raises(UnsafeCheckpointError, match=r"evil\.pth refused.*system"):
         convert_official([tmp_path / "evil.pth"], "fake-mamba")
     assert not marker.exists()
