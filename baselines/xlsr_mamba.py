@@ -20,7 +20,7 @@ from fakemamba.models.block_detector import PROJECTION_KEYS
 from fakemamba.models.detector import Detector, DetectorConfig
 from fakemamba.models.frontend import Frontend
 from fakemamba.models.layers import AttentionPooling, Projection, count_blocks
-from fakemamba.models.mamba import Mamba, mix_both_ways
+from fakemamba.models.mamba import Mamba, mix
 from fakemamba.models.masking import flip_frames
 
 
@@ -75,7 +75,7 @@ class DuaBiMambaEncoder(nn.Module):
         columns: Any = (self.forward_layers[:depth], self.backward_layers[:depth])
         for ahead, back in zip(*columns, strict=True):
             normed = torch.stack([ahead.norm(streams[0]), back.norm(streams[1])])
-            streams = streams + mix_both_ways(ahead.mixer, back.mixer, normed, lengths)
+            streams = streams + mix([ahead.mixer, back.mixer], (False, True), normed, lengths)
         return streams.unbind(0)
 
 

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fakemamba.models.layers import check_choice
-from fakemamba.models.scan import check_backend, directional_scan
+from fakemamba.models.scan import check_backend, directional_scan, official
 from fakemamba.models.scan.convolution import causal_conv_silu
 
 STEP_MIN, STEP_MAX, STEP_FLOOR = 1e-3, 1e-1, 1e-4  # seconds of the continuous-time model
@@ -58,7 +58,7 @@ class Mamba(nn.Module):
         self, frames: Tensor, lengths: Tensor | None = None, *, reverse: bool = False
     ) -> Tensor:
         """Mix frames (B, T, width) along time; ``reverse`` runs from each utterance's end."""
-        return self.out_proj(mix([self], (reverse,), frames[None], lengths)[0])
+        return mix([self], (reverse,), frames[None], lengths)[0]
 
 
 def mix(
@@ -67,17 +67,34 @@ def mix(
     frames: Tensor,
     lengths: Tensor | None,
 ) -> Tensor:
-    """Everything of a Mamba but its output projection, for several directions at once.
+    """Mambas along time, in several directions at once.
 
     Args:
-        mambas: one a direction, or a single one that all directions share.
+        mambas: one a direction, or a single one that all directions share; then outputs are added:
+            W·y₁ + W·y₂ = W·(y₁ + y₂), so that the output projection runs once.
         reverse: for each direction, whether it runs backwards.
         frames: (directions, batch, time, width), or (1, ...) that all directions share.
         lengths: frames of each utterance (batch,).
 
     Returns:
-        Gated scan outputs (directions, batch, time, channels).
+        (mambas, batch, time, width), frames in the original order.
     """
+    if mambas[0].scan_backend == "mamba-ssm" and official.has_fused_mixer():
+        outputs = official.mix_fused(mambas, reverse, frames, lengths)
+        return outputs if len(mambas) > 1 else outputs.sum(0, keepdim=True)
+    gated = _scan_gated(mambas, reverse, frames, lengths)
+    if len(mambas) == 1:
+        gated = gated.sum(0, keepdim=True)
+    return _project([mamba.out_proj.weight for mamba in mambas], gated)
+
+
+def _scan_gated(
+    mambas: Sequence[Mamba],
+    reverse: tuple[bool, ...],
+    frames: Tensor,
+    lengths: Tensor | None,
+) -> Tensor:
+    """Everything of a Mamba but its output projection: (directions, batch, time, channels)."""
     first, directions = mambas[0], len(reverse)
 
     def each(parameters: list[Tensor]) -> Tensor:
@@ -114,20 +131,8 @@ def mix(
     )
 
 
-def mix_both_ways(ahead: Mamba, back: Mamba, frames: Tensor, lengths: Tensor | None) -> Tensor:
-    """Two Mambas, the second one backwards, in one pass.
-
-    Frames (2, B, T, width), or (1, ...) for both, to (2, B, T, width), in the original order.
-    """
-    mixed = mix([ahead, back], (False, True), frames, lengths)
-    return _project([ahead.out_proj.weight, back.out_proj.weight], mixed)
-
-
 class SharedBiMamba(nn.Module):
-    """One Mamba for both directions, outputs added (PN-BiMamba).
-
-    W·y₁ + W·y₂ = W·(y₁ + y₂), so the output projection runs once.
-    """
+    """One Mamba for both directions, outputs added (PN-BiMamba)."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -135,8 +140,7 @@ class SharedBiMamba(nn.Module):
 
     def forward(self, frames: Tensor, lengths: Tensor | None = None) -> Tensor:
         """(B, T, width) to (B, T, width)."""
-        mixed = mix([self.mamba], (False, True), frames[None], lengths)
-        return self.mamba.out_proj(mixed.sum(0))
+        return mix([self.mamba], (False, True), frames[None], lengths)[0]
 
 
 class SeparateBiMamba(nn.Module):
@@ -150,8 +154,9 @@ class SeparateBiMamba(nn.Module):
 
     def forward(self, frames: Tensor, lengths: Tensor | None = None) -> Tensor:
         """(B, T, width) to (B, T, width)."""
-        both = mix_both_ways(self.forward_mamba, self.backward_mamba, frames[None], lengths)
-        return self.output_proj(torch.cat(both.unbind(0), dim=-1))
+        mambas = [self.forward_mamba, self.backward_mamba]
+        ahead, back = mix(mambas, (False, True), frames[None], lengths)
+        return self.output_proj(torch.cat([ahead, back], dim=-1))
 
 
 class ForwardMamba(nn.Module):

@@ -1,14 +1,20 @@
-"""Adapter to mamba-ssm's own CUDA scan, where that is installed and built."""
+"""Adapter to mamba-ssm's own CUDA kernels, where they are installed and built.
+
+There are two: the scan alone, and, where causal-conv1d is built too, the whole mixer in one
+function, which is what ``mamba_ssm.Mamba`` runs. Both know one direction and equal lengths, so a
+reversed direction is flipped, each utterance by its own length, before and after.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from fakemamba.models.masking import frame_mask
+from fakemamba.models.masking import flip_frames, frame_mask, zero_padding
 from fakemamba.models.scan.inputs import ScanInputs
 from fakemamba.models.scan.reference import orient
 
@@ -27,6 +33,19 @@ def _load() -> tuple[Callable[..., Tensor] | None, str | None]:
             "--no-build-isolation 'fakemamba[mamba]' (needs nvcc)"
         )
     return selective_scan_fn, None
+
+
+@cache
+def _load_fused() -> Callable[..., Tensor] | None:
+    """mamba-ssm's mamba_inner_fn, where the convolution that it needs is built."""
+    if unavailable() is not None:
+        return None
+    try:
+        import causal_conv1d_cuda  # type: ignore[import-not-found]  # noqa: F401
+        from mamba_ssm.ops.selective_scan_interface import mamba_inner_fn
+    except ImportError:
+        return None
+    return mamba_inner_fn
 
 
 def unavailable() -> str | None:
@@ -57,3 +76,41 @@ def scan(inputs: ScanInputs) -> Tensor:
     if lengths is not None:
         y = y.masked_fill(~frame_mask(lengths, y.shape[2])[..., None], 0.0)
     return y
+
+
+def has_fused_mixer() -> bool:
+    """Whether `mix_fused` can run here."""
+    return _load_fused() is not None
+
+
+def mix_fused(
+    mambas: Sequence[Any], reverse: tuple[bool, ...], frames: Tensor, lengths: Tensor | None
+) -> Tensor:
+    """Convolution, projections, scan and gate in mamba-ssm's one function, a call a direction.
+
+    See `fakemamba.models.mamba.mix`; (directions, batch, time, width), not added.
+    """
+    kernel = _load_fused()
+    assert kernel is not None
+    outputs = []
+    for g, is_reversed in enumerate(reverse):
+        mamba, given = mambas[g % len(mambas)], frames[g % len(frames)]
+        given = flip_frames(given, lengths) if is_reversed else given
+        xz = mamba.in_proj(given).transpose(1, 2)  # (B, 2 channels, T)
+        y = kernel(
+            xz,
+            mamba.conv1d.weight,
+            mamba.conv1d.bias,
+            mamba.x_proj.weight,
+            mamba.dt_proj.weight,
+            mamba.out_proj.weight,
+            None,
+            -torch.exp(mamba.A_log.float()),
+            None,
+            None,
+            mamba.D.float(),
+            delta_bias=mamba.dt_proj.bias.float(),
+            delta_softplus=True,
+        )  # (B, T, width)
+        outputs.append(zero_padding(flip_frames(y, lengths) if is_reversed else y, lengths))
+    return torch.stack(outputs)
