@@ -20,7 +20,9 @@ from fakemamba.files import appearing_whole
 
 # What has to be equal for two lines to be in one figure.
 SETTING = ["frontend", "device", "device_name", "precision", "batch_size", "execution", "attention"]
+SETTING += ["clock"]
 PART_ORDER = ("front-end", "encoder", "end-to-end")
+UNUSUAL = {"execution": "eager", "clock": "latency"}  # in a figure's name only if it is not this
 QUANTITIES = {
     "rtf": "real-time factor (latency / duration)",
     "latency_s": "latency (s)",
@@ -60,7 +62,7 @@ def _draw(cells: pd.DataFrame, quantity: str, folder: Path) -> Path:
     """
     setting = cells.iloc[0]
     parts = [part for part in PART_ORDER if part in set(cells["part"])]
-    cells = cells.assign(detector=_line_names(cells))
+    cells = cells.assign(detector=line_names(cells))
     order = list(dict.fromkeys(cells["detector"]))
     durations_s = sorted(cells["duration_s"].unique())
     many = len(durations_s) > MANY_POINTS
@@ -104,6 +106,7 @@ def _draw(cells: pd.DataFrame, quantity: str, folder: Path) -> Path:
     )
     name = [quantity.removesuffix("_s"), setting["frontend"], setting["device"].replace(":", "")]
     name += [setting["precision"], f"b{setting['batch_size']}", setting["attention"]]
+    name += [setting[key] for key, usual in UNUSUAL.items() if setting[key] != usual]
     path = folder / ("-".join(name) + ".png")
     grid.figure.savefig(path, dpi=150, bbox_inches="tight")
     plt.close(grid.figure)
@@ -119,7 +122,7 @@ def _medians_of_steps(cells: pd.DataFrame, quantity: str) -> pd.DataFrame:
     return cells.groupby(keys)[["duration_s", quantity]].median().reset_index(["detector", "part"])
 
 
-def _line_names(cells: pd.DataFrame) -> pd.Series:
+def line_names(cells: pd.DataFrame) -> pd.Series:
     """A detector's name, with its scan backend where the results have several of it."""
     several = cells.groupby("detector")["backend"].transform("nunique") > 1
     return cells["detector"].where(~several, cells["detector"] + " (" + cells["backend"] + ")")

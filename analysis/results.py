@@ -9,17 +9,40 @@ from typing import Any
 
 import pandas as pd
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSIONS = (1, 2)  # 1 had one clock, and no figures of work, host and cold start
 FIGURES = (
     "latency_s",
+    "latency_low_s",
+    "latency_high_s",
+    "host_latency_s",
+    "enqueue_s",
+    "device_only_s",
+    "launch_bound_share",
     "rtf",
     "throughput",
+    "load_s",
+    "first_call_s",
     "peak_bytes",
+    "activation_bytes",
     "baseline_bytes",
+    "reserved_bytes",
+    "process_bytes",
+    "weights_bytes",
     "n_parameters",
     "max_abs_error",
     "relative_error",
+    "flops",
+    "bytes_moved",
+    "flop_coverage",
+    "mfu",
+    "bandwidth_share",
+    "copy_bytes_per_s",
+    "matmul_flops_per_s",
     "bytes_per_s",
+    "net_energy_j_per_audio_s",
+    "overhead_share",
+    "stopped_by",
+    "attempts",
 )
 STATS = {"min": "latency_min_s", "max": "latency_max_s", "iqr": "latency_iqr_s", "rounds": "rounds"}
 
@@ -56,10 +79,11 @@ def _rows(path: Path) -> list[dict[str, Any]]:
             f"{path} has no block 'fakemamba': it was not written by `pytest bench/ "
             "--benchmark-json=...` of this project"
         )
-    if block.get("schema") != SCHEMA_VERSION:
+    if block.get("schema") not in SCHEMA_VERSIONS:
         raise ResultsError(
-            f"{path} has schema {block.get('schema')!r}, but this version reads {SCHEMA_VERSION}; "
-            "install the version that wrote it, or measure again"
+            f"{path} has schema {block.get('schema')!r}, but this version reads "
+            f"{' and '.join(map(str, SCHEMA_VERSIONS))}; install the version that wrote it, or "
+            "measure again"
         )
     device_name = block["environment"]["device"]
     return [
@@ -72,6 +96,7 @@ def _rows(path: Path) -> list[dict[str, Any]]:
 def _row(entry: dict[str, Any]) -> dict[str, Any]:
     info, stats = entry["extra_info"], entry["stats"]
     return {
+        "clock": "latency",
         **info["cell"],
         "input": info["input"],
         "recording": info["recording"],
@@ -79,4 +104,5 @@ def _row(entry: dict[str, Any]) -> dict[str, Any]:
         "reason": info["reason"],
         **{name: info.get(name) for name in FIGURES},
         **{column: stats.get(name) for name, column in STATS.items()},
+        "disturbed": bool(info.get("disturbed_by")),
     }

@@ -1,26 +1,27 @@
-"""A cell: one point of a sweep, and the record that it always ends in.
+"""A cell: one point of a sweep.
 
-There are two kinds: a part of a detector (`Cell`), and the selective scan by itself (`ScanCell`).
+There are three kinds: a part of a detector (`Cell`), the selective scan by itself (`ScanCell`), and
+the search for the largest cell of a kind (`LimitCell`).
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 PARTS = ("front-end", "encoder", "end-to-end")
-PRECISIONS = ("fp32", "bf16", "fp16")
+TRAINING_PARTS = ("training-step", "training-step-frozen")  # frozen: the front-end
 FRAMES_PER_S = 50  # of every XLS-R front-end
-STATUSES = ("measured", "out-of-memory", "unsupported", "failed")
 
 
 @dataclass(frozen=True)
 class Cell:
-    """What is measured: detector × part × duration × batch × precision × backend × device.
+    """What is measured: detector × part × duration × batch × precision × backend × device ...
 
-    ``backend`` is the selective scan's (``none`` where a detector has no Mamba), ``execution`` how
-    torch runs the model. ``recording`` is the audio file, None for speech-like input.
+    ``backend`` is the selective scan's (``none`` where a detector has no Mamba), ``execution`` and
+    ``attention`` are explained in `execution`, ``clock`` in `instruments.clock`. ``recording`` is
+    the audio file, None for speech-like input.
     """
 
     detector: str
@@ -33,7 +34,8 @@ class Cell:
     execution: str = "eager"
     device: str = "cpu"
     attention: str = "sdpa"
-    recording: Path | None = field(default=None, compare=False)
+    clock: str = "latency"
+    recording: Path | None = None
 
     @property
     def id(self) -> str:
@@ -41,7 +43,8 @@ class Cell:
         length = f"{self.duration_s:g}s"
         source = length if self.recording is None else f"{self.recording.stem}-{length}"
         parts = (self.detector, self.frontend, self.part, source, f"b{self.batch_size}")
-        return "-".join((*parts, self.precision, self.backend, self.execution, self.attention))
+        how = (self.precision, self.backend, self.execution, self.attention, self.clock)
+        return "-".join((*parts, *how))
 
     @property
     def row(self) -> tuple[object, ...]:
@@ -70,6 +73,7 @@ class Cell:
         fields = asdict(self)
         del fields["recording"]
         return {
+            "cell_id": self.id,
             "cell": fields,
             "input": "speech-like" if self.recording is None else "recording",
             "recording": None if self.recording is None else self.recording.name,
@@ -91,6 +95,8 @@ class ScanCell:
     directions: str
     passes: str
     device: str
+    execution: str = "eager"
+    clock: str = "latency"
     channels: int = 288
     states: int = 16
 
@@ -98,12 +104,18 @@ class ScanCell:
     def id(self) -> str:
         """A name that is unique in a sweep and readable in a test report."""
         shape = f"{self.num_frames}f-b{self.batch_size}"
-        return f"{self.backend}-{shape}-{self.precision}-{self.directions}-{self.passes}"
+        how = (self.precision, self.directions, self.passes, self.execution, self.clock)
+        return "-".join((self.backend, shape, *how))
 
     @property
     def row(self) -> tuple[object, ...]:
         """What it shares with the cells that differ in length alone."""
         return tuple(value for name, value in vars(self).items() if name != "num_frames")
+
+    @property
+    def duration_s(self) -> float:
+        """Of the audio that gives so many frames."""
+        return self.num_frames / FRAMES_PER_S
 
     @property
     def size(self) -> float:
@@ -126,31 +138,63 @@ class ScanCell:
             "detector": "selective-scan",
             "frontend": None,
             "part": "scan",
-            "duration_s": self.num_frames / FRAMES_PER_S,
-            "execution": "eager",
+            "duration_s": self.duration_s,
             "attention": None,
         }
-        return {"cell": shared | asdict(self), "input": "random", "recording": None}
-
-
-AnyCell = Cell | ScanCell
+        fields = shared | asdict(self)
+        return {"cell_id": self.id, "cell": fields, "input": "random", "recording": None}
 
 
 @dataclass(frozen=True)
-class Outcome:
-    """How a cell ended: figures in ``details`` if measured, else the ``reason`` why not."""
+class LimitCell:
+    """The search for the largest ``duration_s`` or ``batch_size`` (``vary``) of a ``base``."""
 
-    cell: AnyCell
-    status: str
-    reason: str | None = None
-    details: dict[str, Any] = field(default_factory=dict)
-    exception: Exception | None = None
+    base: Cell
+    vary: str
+
+    @property
+    def id(self) -> str:
+        """A name that is unique in a sweep and readable in a test report."""
+        return f"{self.base.id}-largest-{self.vary}"
+
+    @property
+    def row(self) -> tuple[object, ...]:
+        """Itself: a search learns nothing from another."""
+        return (self,)
+
+    @property
+    def size(self) -> float:
+        """Where the search begins."""
+        return self.base.size
+
+    @property
+    def size_text(self) -> str:
+        """The size with its unit."""
+        return self.base.size_text
+
+    @property
+    def group(self) -> str:
+        """Cells with one group stand in one table of pytest-benchmark."""
+        return f"{self.base.part}, largest {self.vary}"
+
+    @property
+    def device(self) -> str:
+        """Where it is measured."""
+        return self.base.device
+
+    @property
+    def duration_s(self) -> float:
+        """Of the audio where the search begins."""
+        return self.base.duration_s
+
+    @property
+    def batch_size(self) -> int:
+        """Where the search begins."""
+        return self.base.batch_size
 
     def to_json(self) -> dict[str, Any]:
-        """The result's ``extra_info``."""
-        return {
-            **self.cell.to_json(),
-            "status": self.status,
-            "reason": self.reason,
-            **self.details,
-        }
+        """The base's fields; an outcome has the largest cell's in their place."""
+        return self.base.to_json() | {"cell_id": self.id, "vary": self.vary}
+
+
+AnyCell = Cell | ScanCell | LimitCell

@@ -1,141 +1,147 @@
-"""pytest's side of a sweep: the ``--bench-*`` options, one test a cell, and the JSON's extras."""
+"""pytest's side of a sweep: one test a cell, its journal, and the JSON's extras."""
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from fakemamba.bench.cells import PARTS, AnyCell, Cell, ScanCell
-from fakemamba.bench.measure import Measurer
-from fakemamba.bench.report import SweepReport
-from fakemamba.bench.scan_workload import ScanPreparer, plan_scans
-from fakemamba.bench.sweep import PROFILES, SweepOptions, plan
-from fakemamba.bench.workload import WorkloadCache
+from fakemamba.bench import options
+from fakemamba.bench.cells import AnyCell
+from fakemamba.bench.journal import Journal, JournalError, read_result
+from fakemamba.bench.limits import plan_limits
+from fakemamba.bench.replay import PlaybackClock
+from fakemamba.bench.report import SweepReport, identity_of
+from fakemamba.bench.scan_workload import plan_scans
+from fakemamba.bench.sweep import plan
+from fakemamba.bench.sweep_runner import Progress, SweepRunner
 from fakemamba.models.device import resolve_device
 
+MAIN_FILE = "bench_detectors.py"
 CELLS = pytest.StashKey[dict[str, Sequence[AnyCell]]]()
-MEASURERS = pytest.StashKey[dict[type, Measurer]]()
+CLOCK = pytest.StashKey[PlaybackClock]()
+RUNNER = pytest.StashKey[SweepRunner]()
 REPORT = pytest.StashKey[SweepReport]()
-
-
-def _names(text: str) -> list[str]:
-    return [name.strip() for name in text.split(",") if name.strip()]
-
-
-def _seconds(text: str) -> list[float]:
-    return [float(name) for name in _names(text)]
-
-
-def _counts(text: str) -> list[int]:
-    return [int(name) for name in _names(text)]
+PROGRESS = pytest.StashKey[Progress]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    group = parser.getgroup("fakemamba sweep")
-    group.addoption(
-        "--bench-profile",
-        choices=sorted(PROFILES),
-        help="smoke: all detectors small, three full-size, minutes; paper: 1-6 s, batch 1, 100 "
-        "rounds; full: 0.5 s until memory ends (default: smoke on a CPU, paper on a GPU)",
-    )
-    group.addoption("--bench-detectors", type=_names, metavar="NAME,...", help="only these")
-    group.addoption("--bench-durations", type=_seconds, metavar="S,...", help="in seconds")
-    group.addoption("--bench-corpus", type=Path, metavar="CSV", help="recordings: a column `path`")
-    group.addoption("--bench-corpus-root", type=Path, metavar="DIR", help="where its paths begin")
-    group.addoption("--bench-device", default="auto", help="auto, cpu, cuda:0, ...")
-    group.addoption(
-        "--bench-precision", type=_names, default=["fp32"], metavar="P,...", help="fp32, bf16, fp16"
-    )
-    group.addoption(
-        "--bench-parts", type=_names, default=list(PARTS), metavar="PART,...", help=", ".join(PARTS)
-    )
-    group.addoption("--bench-batch-sizes", type=_counts, default=[1], metavar="N,...")
-    group.addoption("--bench-frontend", metavar="SOURCE", help="a named size, a .pt, a folder")
-    group.addoption("--bench-attention", default="sdpa", help="the front-end's: sdpa or eager")
-    group.addoption("--bench-backend", default="auto", help="of the selective scan in detectors")
-    group.addoption(
-        "--bench-time", type=float, metavar="S", help="timed seconds a cell (else the profile's)"
-    )
-    group.addoption(
-        "--bench-min-rounds", type=int, metavar="N", help="timed calls a cell, at the least"
-    )
+    options.add_options(parser)
 
 
 def pytest_configure(config: pytest.Config) -> None:
     option = config.getoption
+    resume = option("--bench-resume")
+    if resume is not None and not option("benchmark_json"):
+        config.option.benchmark_json = str(resume)
     try:
-        device = resolve_device(option("--bench-device"))
-        profile = option("--bench-profile") or ("smoke" if device.type == "cpu" else "paper")
-        options = SweepOptions(
-            profile=profile,
-            device=str(device),
-            detectors=option("--bench-detectors"),
-            durations_s=option("--bench-durations"),
-            frontend=option("--bench-frontend"),
-            parts=option("--bench-parts"),
-            precisions=option("--bench-precision"),
-            batch_sizes=option("--bench-batch-sizes"),
-            attention=option("--bench-attention"),
-            backend=option("--bench-backend"),
-            corpus=option("--bench-corpus"),
-            corpus_root=option("--bench-corpus-root"),
-        )
+        sweep = options.sweep_options(config)
+        method = options.method(config, sweep.profile)
+        planned = plan(sweep)
+        find_limits = option("--bench-find-limits")
         cells: dict[str, Sequence[AnyCell]] = {
-            "cell": plan(options),
-            "scan_cell": plan_scans(profile, str(device), options.precisions),
+            "cell": plan_limits(planned) if find_limits else planned,
+            "scan_cell": plan_scans(
+                sweep.profile, sweep.device, sweep.precisions, sweep.executions, sweep.clock
+            ),
         }
-        config.stash[CELLS] = cells
+        device = resolve_device(sweep.device)
+        identity = identity_of(device, method)
+        path = option("benchmark_json")
+        runner = SweepRunner(method, option("--bench-isolate"), option("--bench-timeout"))
+        if path:
+            runner.journal = _journal(Path(path), identity, resume is not None)
+        if resume is not None:
+            every = [cell for kind in cells.values() for cell in kind]
+            runner.known = read_result(resume, identity, every)
+            if runner.journal is not None:
+                runner.known |= runner.journal.read(every)
     except (ValueError, OSError) as error:
         raise pytest.UsageError(str(error)) from error
-    effort = PROFILES[profile].effort
-    if option("--bench-time") is not None:
-        effort = replace(effort, time_s=option("--bench-time"))
-    if option("--bench-min-rounds") is not None:
-        effort = replace(effort, min_rounds=option("--bench-min-rounds"))
-    config.stash[MEASURERS] = {
-        Cell: Measurer(effort, WorkloadCache()),
-        ScanCell: Measurer(effort, ScanPreparer()),
+    config.stash[CELLS] = cells
+    config.stash[CLOCK] = PlaybackClock()
+    config.stash[RUNNER] = runner
+    described = options.describe(sweep) | {
+        "method": asdict(method),
+        "isolate": runner.isolate,
+        "order": options.order(config),
+        "seed": option("--bench-seed"),
     }
-    if option("benchmark_json"):  # opened when the sweep has ended: better to know now
-        Path(option("benchmark_json")).parent.mkdir(parents=True, exist_ok=True)
-    named = {key: value for key, value in vars(options).items() if key != "corpus_root"}
-    named |= {"effort": asdict(effort)}
-    if options.corpus is not None:
-        named["corpus"] = options.corpus.name
-    config.stash[REPORT] = SweepReport(device, named)
+    config.stash[REPORT] = SweepReport(device, described, identity)
+
+
+def _journal(result: Path, identity: dict[str, Any], resumed: bool) -> Journal:
+    result.parent.mkdir(parents=True, exist_ok=True)  # better to know now if it cannot be
+    journal = Journal(result.with_name(result.name + ".journal"), identity)
+    if journal.path.exists() and not resumed:
+        raise JournalError(
+            f"{journal.path} is what a sweep left that was killed: go on with it by --bench-resume "
+            f"{result}, or remove it"
+        )
+    return journal
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """`pytest bench/` measures detectors; the scan's own sweep is run by naming its file."""
-    named = any("bench_scan.py" in argument for argument in config.args)
-    return True if collection_path.name == "bench_scan.py" and not named else None
+    """`pytest bench/` measures detectors; other sweeps are run by naming their file."""
+    named = any(collection_path.name in argument for argument in config.args)
+    is_other = collection_path.name.startswith("bench_") and collection_path.name != MAIN_FILE
+    return True if is_other and not named else None
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    timer = pytest.mark.benchmark(timer=metafunc.config.stash[CLOCK])
     for name, cells in metafunc.config.stash[CELLS].items():
         if name in metafunc.fixturenames:
-            metafunc.parametrize(name, cells, ids=[cell.id for cell in cells])
+            metafunc.parametrize(name, [pytest.param(c, id=c.id, marks=timer) for c in cells])
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if options.order(config) == "random":
+        random.Random(config.getoption("--bench-seed")).shuffle(items)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    config = session.config
+    reporter: Any = config.pluginmanager.get_plugin("terminalreporter")
+
+    def tell(text: str) -> None:
+        reporter.ensure_newline()
+        reporter.write_line(f"fakemamba sweep: {text}")
+
+    planned: list[Any] = [
+        value
+        for item in session.items
+        if isinstance(item, pytest.Function) and hasattr(item, "callspec")
+        for value in item.callspec.params.values()
+    ]
+    known = config.stash[RUNNER].known
+    config.stash[PROGRESS] = Progress([cell for cell in planned if cell.id not in known], tell)
+    if known:
+        tell(f"{len(known)} cells are known from before")
 
 
 @pytest.fixture
 def measure(request: pytest.FixtureRequest) -> Callable[[AnyCell], None]:
     """Measure a cell and record how it ended; what has no time is skipped, or fails the test."""
-
-    def get_benchmark() -> BenchmarkFixture:
-        return request.getfixturevalue("benchmark")
+    stash = request.config.stash
 
     def measure_cell(cell: AnyCell) -> None:
-        outcome = request.config.stash[MEASURERS][type(cell)].measure(cell, get_benchmark)
-        request.config.stash[REPORT].add(request.node.nodeid, outcome)
+        was_known = cell.id in stash[RUNNER].known
+        outcome = stash[RUNNER].run(cell)
+        stash[REPORT].add(request.node.nodeid, outcome)
+        if not was_known:
+            stash[PROGRESS].advance(cell)
         if outcome.status == "measured":
-            get_benchmark().extra_info.update(outcome.to_json())
-        elif outcome.exception is not None:
-            raise outcome.exception
+            benchmark: BenchmarkFixture = request.getfixturevalue("benchmark")
+            stash[CLOCK].play(benchmark, outcome.samples_s, cell.group)
+            benchmark.extra_info.update(outcome.to_json())
+        elif outcome.status in ("failed", "wrong"):
+            pytest.fail(f"{outcome.status}: {outcome.reason}\n{outcome.traceback or ''}", False)
         else:
             pytest.skip(f"{outcome.status}: {outcome.reason}")
 
@@ -146,10 +152,21 @@ def pytest_benchmark_update_json(config: pytest.Config, output_json: dict[str, A
     config.stash[REPORT].complete(output_json)
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
     report, path = session.config.stash[REPORT], session.config.getoption("benchmark_json")
     if path and report.outcomes and "measured" not in report.counts():
         report.write_alone(session.config, Path(path))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """The journal goes when all that it holds is in the result."""
+    runner = config.stash.get(RUNNER, None)
+    if runner is not None and runner.journal is not None:
+        result = Path(config.getoption("benchmark_json"))
+        if config.stash[REPORT].is_in(result):
+            runner.journal.discard()
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-
-import torch
+from functools import partial
 
 from fakemamba.bench.cells import Cell
 from fakemamba.bench.instruments.clock import time_once
-from fakemamba.bench.workload import WorkloadCache
+from fakemamba.bench.preparation import WorkloadCache
 
 
 @dataclass(frozen=True)
@@ -38,16 +37,18 @@ def measure_degradation(
     cache = WorkloadCache()
     rows = []
     for part in parts:
-        truth = cache.prepare(replace(cell, part=part, backend="reference")).run()
+        reference = cache.prepare(replace(cell, part=part, backend="reference"))
+        truth = reference.run(reference.inputs[0])
         latencies_s: dict[str, list[float]] = {backend: [] for backend in backends}
         errors = {}
         for turn in range(rounds + 1):
             for backend in backends:
                 work = cache.prepare(replace(cell, part=part, backend=backend))
+                call = partial(work.run, work.inputs[0])
                 if turn == 0:
-                    errors[backend] = float((work.run().float() - truth.float()).abs().max())
+                    errors[backend] = float((call().float() - truth.float()).abs().max())
                 else:
-                    latencies_s[backend].append(time_once(work.run, torch.device(cell.device)))
+                    latencies_s[backend].append(time_once(call, work.device))
         medians = {backend: statistics.median(times) for backend, times in latencies_s.items()}
         best = min(medians.values())
         rows += [

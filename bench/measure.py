@@ -1,20 +1,48 @@
-"""One cell measured: first call, memory, warm-up, timed rounds; and a record whatever happens."""
+"""One cell measured: cold start, verification, memory, warm-up, rounds; always with a record."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
-from dataclasses import dataclass
+import gc
+import itertools
+import statistics
+import time
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Protocol
 
 import torch
-from pytest_benchmark.fixture import BenchmarkFixture
 from torch import Tensor
 
-from fakemamba.bench.cells import AnyCell, Outcome
-from fakemamba.bench.instruments.clock import synchronised, time_once
+from fakemamba.bench.cells import Cell, ScanCell
+from fakemamba.bench.execution import UnsupportedSettingError
+from fakemamba.bench.instruments.cache import make_flush
+from fakemamba.bench.instruments.ceilings import measure_ceilings
+from fakemamba.bench.instruments.clock import (
+    Clock,
+    NoSuchClockError,
+    Reading,
+    make_clock,
+    time_once,
+)
+from fakemamba.bench.instruments.energy import measure_energy
+from fakemamba.bench.instruments.machine import disturbances, read_state
 from fakemamba.bench.instruments.memory import is_out_of_memory, measure_peak, memory_ends_politely
+from fakemamba.bench.instruments.rounds import Rounds, median_interval, time_rounds, warm_up
+from fakemamba.bench.instruments.work import Work, count_work
+from fakemamba.bench.method import Method
+from fakemamba.bench.outcome import Outcome
+from fakemamba.bench.verification import WrongResultError
 from fakemamba.models.detector import UnsupportedInputError
+
+Measurable = Cell | ScanCell
+UNSUPPORTED = (UnsupportedInputError, UnsupportedSettingError, NoSuchClockError)
+OVERHEAD_ROUNDS = 20
+MOST_ATTEMPTS = 2
+DEVICE_ONLY_ROUNDS = 10
+LEAST_COVERAGE = 0.9  # below, counted work is not compared with a device's
+MOST_MFU = 1.1  # above, the product was no ceiling: some CPUs have no fast one in fp16
 
 
 class Workload(Protocol):
@@ -25,12 +53,25 @@ class Workload(Protocol):
         """Where the work is done."""
         ...
 
-    def run(self) -> Tensor:
-        """Do the work once and return its output."""
+    @property
+    def inputs(self) -> Sequence[Any]:
+        """Inputs of one shape, which take turns."""
         ...
 
-    def check(self, output: Tensor) -> dict[str, Any]:
-        """Figures about an output (its error, ...); raises ArithmeticError if it has no worth."""
+    def run(self, given: Any) -> Tensor:
+        """Do the work once on one of the inputs and return its output."""
+        ...
+
+    def run_eager(self) -> object:
+        """Do the work on the first input without compiler or graph, so that it can be counted."""
+        ...
+
+    def verify(self, output: Tensor) -> dict[str, Any]:
+        """Figures about the first input's output (its error, ...).
+
+        Raises:
+            WrongResultError: it is not what it has to be.
+        """
         ...
 
     def figures(self, latency_s: float) -> dict[str, Any]:
@@ -50,96 +91,216 @@ class Preparer(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class Effort:
-    """Timed rounds of a cell: as many as ``time_s`` holds, but no fewer than ``min_rounds``.
-
-    ``warmup_rounds`` come before them, beside the two calls that every cell begins with.
-    """
-
-    min_rounds: int
-    time_s: float
-    warmup_rounds: int = 0
-
-    def rounds_for(self, call_s: float) -> int:
-        """Timed rounds for calls of this length."""
-        return max(self.min_rounds, math.ceil(self.time_s / max(call_s, 1e-6)))
-
-
 class Measurer:
-    """Measures the cells of a sweep one after the other, and keeps what they teach it."""
+    """Measures the cells of a sweep one after the other, and keeps what they share."""
 
-    def __init__(self, effort: Effort, preparer: Preparer) -> None:
-        self.effort = effort
+    def __init__(self, method: Method, preparer: Preparer) -> None:
+        self.method = method
         self._preparer = preparer
-        self._memory_ended: dict[tuple[object, ...], AnyCell] = {}
+        self._work: dict[object, Work] = {}
+        self._ceilings: dict[object, dict[str, Any]] = {}
 
-    def measure(self, cell: AnyCell, get_benchmark: Callable[[], BenchmarkFixture]) -> Outcome:
+    def measure(self, cell: Measurable) -> Outcome:
         """Measure a cell, or say why it was not.
 
-        Args:
-            cell: what to measure.
-            get_benchmark: asked for pytest-benchmark's fixture only when there is something to
-                time, as a fixture that times nothing is complained about.
-
-        Returns:
-            The outcome; whatever the work raises is in it, as ``failed`` unless it is known
-            better. Ctrl-C passes through.
+        Whatever the work raises is in the outcome, as ``failed`` unless it is known better. Ctrl-C
+        passes through.
         """
-        ended = self._memory_ended.get(cell.row)
-        if ended is not None and cell.size > ended.size:
-            reason = f"not tried: memory had ended at {ended.size_text} already"
-            return Outcome(cell, "out-of-memory", reason)
+        return self._recorded(cell, self._measure)
+
+    def probe(self, cell: Measurable) -> Outcome:
+        """Run a cell once, only to know whether it can be; its ``first_call_s`` is in the details.
+
+        It gives back the memory that it took, so that the next probe has all of it.
+        """
+        outcome = self._recorded(cell, self._run_once)
+        self._preparer.release()
+        return outcome
+
+    def _recorded(self, cell: Measurable, end: Callable[[Measurable], Outcome]) -> Outcome:
         try:
             with memory_ends_politely(torch.device(cell.device)):
-                details = self._measure(self._preparer.prepare(cell), cell, get_benchmark)
-        except UnsupportedInputError as error:
+                return end(cell)
+        except UNSUPPORTED as error:
             return Outcome(cell, "unsupported", str(error))
         except NotImplementedError as error:
             return Outcome(cell, "unsupported", f"torch has no such operation here: {_line(error)}")
+        except WrongResultError as error:
+            return Outcome(cell, "wrong", str(error))
         except Exception as error:
             self._preparer.release()
             if is_out_of_memory(error):
-                self._memory_ended[cell.row] = cell
                 return Outcome(cell, "out-of-memory", _line(error))
-            return Outcome(cell, "failed", _line(error), exception=error)
-        return Outcome(cell, "measured", None, details)
+            return Outcome(cell, "failed", _line(error), traceback=traceback.format_exc())
 
-    def _measure(
-        self, work: Workload, cell: AnyCell, get_benchmark: Callable[[], BenchmarkFixture]
-    ) -> dict[str, Any]:
-        checked = work.check(work.run())
-        pilot_s: list[float] = []
-        memory = measure_peak(lambda: pilot_s.append(time_once(work.run, work.device)), work.device)
-        benchmark = get_benchmark()
-        benchmark.group = cell.group
-        latency_s = _median_latency_s(benchmark, work, self.effort, pilot_s[0])
+    def _run_once(self, cell: Measurable) -> Outcome:
+        work = self._preparer.prepare(cell)
+        call_s = time_once(lambda: work.run(work.inputs[0]), work.device)
+        return Outcome(cell, "measured", None, {"first_call_s": call_s}, (call_s,))
+
+    def _measure(self, cell: Measurable) -> Outcome:
+        device = torch.device(cell.device)
+        clock = make_clock(device, cell.clock)
+        start_s = time.perf_counter()
+        work = self._preparer.prepare(cell)
+        load_s = time.perf_counter() - start_s
+        outputs: list[Tensor] = []
+        first = work.inputs[0]
+        first_call_s = time_once(lambda: outputs.append(work.run(first)), device)
+        details: dict[str, Any] = {"load_s": load_s, "first_call_s": first_call_s}
+        details |= work.verify(outputs.pop())
+        if "memory" in self.method.instruments:
+            details |= measure_peak(lambda: work.run(first), device).figures()
+        timed, watched = self._time_undisturbed(work, clock)
+        details |= {**timed.figures(), **work.figures(timed.latency_s), **watched}
+        if device.type == "cuda" and cell.clock == "latency":
+            details |= _launch_bound(work, timed, make_clock(device, "device"))
+        if "work" in self.method.instruments:
+            details |= self._count(cell, work, timed.latency_s)
+        if "energy" in self.method.instruments:
+            details |= self._energy(cell, work, timed.latency_s)
+        return Outcome(cell, "measured", None, details, timed.samples_s)
+
+    def _time_undisturbed(self, work: Workload, clock: Clock) -> tuple[Timed, dict[str, Any]]:
+        """Time the rounds, and once more if something else on the machine disturbed them."""
+        attempts = 0
+        while True:
+            before = read_state(work.device)
+            timed = _time(work, clock, self.method)
+            after = read_state(work.device)
+            disturbed_by = disturbances(before, after)
+            attempts += 1
+            if not disturbed_by or attempts == MOST_ATTEMPTS:
+                machine = {"before": before.to_json(), "after": after.to_json()}
+                return timed, {
+                    "attempts": attempts,
+                    "disturbed_by": disturbed_by,
+                    "machine": machine,
+                }
+
+    def _count(self, cell: Measurable, work: Workload, latency_s: float) -> dict[str, Any]:
+        """Arithmetic and traffic of the part, and both against what this device can do."""
+        key = replace(cell, backend="", clock="", execution="")
+        if key not in self._work:
+            self._work[key] = count_work(work.run_eager, work.device)
+        counted = self._work[key]
+        precision = (cell.device, cell.precision)
+        if precision not in self._ceilings:
+            self._ceilings[precision] = _ceilings(work.device, cell.precision)
+        ceilings = self._ceilings[precision]
+        most_flops_per_s = ceilings["matmul_flops_per_s"]
+        mfu = counted.flops / latency_s / most_flops_per_s
+        if counted.coverage < LEAST_COVERAGE or mfu > MOST_MFU:
+            mfu = None
+        return {
+            "flops": counted.flops,
+            "bytes_moved": counted.bytes_moved,
+            "flop_coverage": counted.coverage,
+            "uncounted": counted.uncounted,
+            "flops_per_byte": counted.flops / counted.bytes_moved,
+            "mfu": mfu,
+            "bandwidth_share": counted.bytes_moved / latency_s / ceilings["copy_bytes_per_s"],
+            **ceilings,
+        }
+
+    def _energy(self, cell: Measurable, work: Workload, latency_s: float) -> dict[str, Any]:
+        given = itertools.cycle(work.inputs)
+        energy = measure_energy(
+            lambda: work.run(next(given)),
+            work.device,
+            latency_s,
+            window_s=self.method.energy_window_s,
+        )
+        audio_s = cell.duration_s * cell.batch_size
+        per_audio_s = None if energy.net_energy_j is None else energy.net_energy_j / audio_s
+        return {"energy": asdict(energy), "net_energy_j_per_audio_s": per_audio_s}
+
+
+@dataclass(frozen=True)
+class Timed:
+    """The rounds of a cell, and the warm-up before them."""
+
+    rounds: Rounds
+    warmup_rounds: int
+    warmed_up: bool
+    overhead_s: float
+
+    @property
+    def samples_s(self) -> tuple[float, ...]:
+        """Device seconds of every round."""
+        return tuple(reading.device_s for reading in self.rounds.readings)
+
+    @property
+    def latency_s(self) -> float:
+        """Their median."""
+        return statistics.median(self.samples_s)
+
+    def figures(self) -> dict[str, Any]:
+        """Median, its interval, the host's side, what ended the rounds, and the clock's own cost.
+
+        ``host_latency_s`` is until the result is there, ``enqueue_s`` until the work is queued.
+        """
+        readings, latency_s = self.rounds.readings, self.latency_s
+        interval = median_interval(self.samples_s)
         return {
             "latency_s": latency_s,
-            **work.figures(latency_s),
-            "peak_bytes": memory.peak_bytes,
-            "baseline_bytes": memory.baseline_bytes,
-            "peak_bytes_kind": memory.kind,
-            "peak_bytes_reason": memory.reason,
-            **checked,
+            "latency_low_s": interval and interval[0],
+            "latency_high_s": interval and interval[1],
+            "host_latency_s": statistics.median(reading.host_s for reading in readings),
+            "enqueue_s": statistics.median(reading.enqueue_s for reading in readings),
+            "stopped_by": self.rounds.stopped_by,
+            "warmup_rounds": self.warmup_rounds,
+            "warmed_up": self.warmed_up,
+            "overhead_share": self.overhead_s / latency_s,
         }
 
 
-def _median_latency_s(
-    benchmark: BenchmarkFixture, work: Workload, effort: Effort, pilot_s: float
-) -> float:
-    """Time the rounds with pytest-benchmark; the pilot's time if timing is switched off."""
-    rounds = effort.rounds_for(pilot_s)
-    run = synchronised(work.run, work.device)
-    calls_left = iter(range(effort.warmup_rounds + rounds))
+def _time(work: Workload, clock: Clock, method: Method) -> Timed:
+    given = itertools.cycle(work.inputs)
+    flush = make_flush(work.device) if method.flush_cache else None
 
-    def call() -> None:
-        # After the rounds, pedantic calls once more for a return value; that call has no work.
-        if next(calls_left, None) is not None:
-            run()
+    def take(call: Callable[[Any], object]) -> Reading:
+        if flush is not None:
+            flush()
+        return clock.time(lambda: call(next(given)))
 
-    benchmark.pedantic(call, rounds=rounds, warmup_rounds=effort.warmup_rounds, iterations=1)
-    return pilot_s if benchmark.stats is None else benchmark.stats.stats.median
+    with _no_garbage_collection():
+        empty = [take(lambda _: None).host_s for _ in range(OVERHEAD_ROUNDS)]
+        warm = warm_up(lambda: take(work.run), method.effort)
+        rounds = time_rounds(lambda: take(work.run), method.effort)
+    return Timed(rounds, warm.rounds, warm.steady, statistics.median(empty))
+
+
+def _launch_bound(work: Workload, timed: Timed, clock: Clock) -> dict[str, Any]:
+    """The GPU's own time, and the share of the latency in which it waited for launches."""
+    given = itertools.cycle(work.inputs)
+    try:
+        readings = [clock.time(lambda: work.run(next(given))) for _ in range(DEVICE_ONLY_ROUNDS)]
+    except RuntimeError as error:  # the work waits for the GPU itself
+        return {"device_only_s": None, "launch_bound_share": None, "device_only_reason": str(error)}
+    device_only_s = statistics.median(reading.device_s for reading in readings)
+    share = max(0.0, 1 - device_only_s / timed.latency_s)
+    return {"device_only_s": device_only_s, "launch_bound_share": share}
+
+
+def _ceilings(device: torch.device, precision: str) -> dict[str, Any]:
+    found = measure_ceilings(device, precision)
+    return {
+        "copy_bytes_per_s": found.copy_bytes_per_s,
+        "matmul_flops_per_s": found.matmul_flops_per_s,
+    }
+
+
+@contextmanager
+def _no_garbage_collection() -> Iterator[None]:
+    gc.collect()
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def _line(error: BaseException) -> str:

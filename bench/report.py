@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -19,19 +20,34 @@ import pytest
 import torch
 from pytest_benchmark.stats import Stats
 
-from fakemamba.bench.cells import STATUSES, Outcome
-from fakemamba.bench.instruments.environment import describe_environment
+from fakemamba.bench.instruments.environment import describe_device, describe_environment
+from fakemamba.bench.method import Method
+from fakemamba.bench.outcome import STATUSES, Outcome
 from fakemamba.files import appearing_whole
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+
+
+def identity_of(device: torch.device, method: Method) -> dict[str, Any]:
+    """What has to be the same for two runs to be parts of one sweep."""
+    return {
+        "schema": SCHEMA_VERSION,
+        "device": describe_device(device),
+        "torch": version("torch"),
+        "fakemamba": version("fakemamba"),
+        "method": json.loads(json.dumps(asdict(method))),
+    }
 
 
 class SweepReport:
     """Collects outcomes by the node id of their test, and puts them into a result's JSON."""
 
-    def __init__(self, device: torch.device, options: dict[str, Any]) -> None:
+    def __init__(
+        self, device: torch.device, options: dict[str, Any], identity: dict[str, Any]
+    ) -> None:
         self.device = device
         self.options = options
+        self.identity = identity
         self.outcomes: dict[str, Outcome] = {}
 
     def add(self, node_id: str, outcome: Outcome) -> None:
@@ -43,6 +59,7 @@ class SweepReport:
         output["fakemamba"] = {
             "schema": SCHEMA_VERSION,
             "options": self.options,
+            "identity": self.identity,
             "environment": describe_environment(self.device),
             "status_counts": self.counts(),
         }
@@ -56,6 +73,15 @@ class SweepReport:
         """How many cells ended in which way."""
         counted = Counter(outcome.status for outcome in self.outcomes.values())
         return {status: counted[status] for status in STATUSES if counted[status]}
+
+    def is_in(self, path: Path) -> bool:
+        """Whether a file is a whole result with every one of the outcomes."""
+        try:
+            entries = json.loads(path.read_text())["benchmarks"]
+            written = {entry["extra_info"]["cell_id"] for entry in entries}
+        except (OSError, json.JSONDecodeError, KeyError, TypeError):
+            return False
+        return {outcome.cell.id for outcome in self.outcomes.values()} <= written
 
     def write_alone(self, config: pytest.Config, path: Path) -> None:
         """Write the JSON of a sweep in which nothing was timed, which pytest-benchmark does not."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
@@ -11,7 +11,14 @@ import torch
 from torch import Tensor
 
 from fakemamba.bench.cells import ScanCell
-from fakemamba.bench.workload import AUTOCAST_DTYPES, SEED
+from fakemamba.bench.execution import (
+    AUTOCAST_DTYPES,
+    UnsupportedSettingError,
+    check_setting,
+    executed,
+)
+from fakemamba.bench.preparation import SEED
+from fakemamba.bench.verification import WrongResultError, require_finite
 from fakemamba.models.scan import BACKENDS, directional_scan, unavailable_backends
 
 DTYPES = {"fp32": torch.float32, **AUTOCAST_DTYPES}
@@ -24,15 +31,26 @@ FRAMES = {
 }
 BATCHES = {"smoke": (1,), "paper": (1,), "full": (1, 16)}
 REFERENCE_FRAMES = 3_200  # beyond, float64 torch is the truth: itself held against the reference
+ERROR_BOUNDS = {"fp32": 1e-5, "bf16": 1e-2, "fp16": 1e-2}  # relative, against float64
+
+Inputs = dict[str, Tensor]
 
 
-def plan_scans(profile: str, device: str, precisions: Sequence[str]) -> list[ScanCell]:
+def plan_scans(
+    profile: str,
+    device: str,
+    precisions: Sequence[str],
+    executions: Sequence[str] = ("eager",),
+    clock: str = "latency",
+) -> list[ScanCell]:
     """The cells of every backend that can run on a device, lengths rising."""
     backends = backends_for(torch.device(device).type)
-    grid = product(backends, PASSES, DIRECTIONS, precisions, BATCHES[profile], FRAMES[profile])
+    kinds = product(backends, PASSES, DIRECTIONS, precisions, executions)
+    sizes = list(product(BATCHES[profile], FRAMES[profile]))
     return [
-        ScanCell(backend, num_frames, batch_size, precision, directions, passes, device)
-        for backend, passes, directions, precision, batch_size, num_frames in grid
+        ScanCell(backend, frames, batch, precision, directions, passes, device, execution, clock)
+        for backend, passes, directions, precision, execution in kinds
+        for batch, frames in sizes
     ]
 
 
@@ -41,27 +59,37 @@ class ScanWorkload:
     """One scan with its inputs; backward, the gradients of all of them."""
 
     cell: ScanCell
-    inputs: dict[str, Tensor]
+    scan: Callable[[Inputs], Tensor]
+    inputs: tuple[Inputs, ...]
     device: torch.device
 
-    def run(self) -> Tensor:
-        """The outputs, and with a backward pass also the gradients in ``inputs``."""
-        if self.cell.passes == "forward":
-            with torch.inference_mode():
-                return self._scan(self.inputs, self.cell.backend)
-        output = self._scan(self.inputs, self.cell.backend)
-        gradients = torch.autograd.grad(output, list(self.inputs.values()), torch.ones_like(output))
-        return torch.cat([output.flatten(), *(gradient.flatten() for gradient in gradients)])
+    def run(self, given: Inputs) -> Tensor:
+        """The outputs, and with a backward pass also the gradients of all inputs, as one vector."""
+        return self._run(self.scan, given)
 
-    def check(self, output: Tensor) -> dict[str, Any]:
-        """Relative error of the outputs against float64."""
-        if not bool(torch.isfinite(output).all()):
-            raise ArithmeticError(f"the scan is not finite in {self.cell.precision}")
+    def run_eager(self) -> Tensor:
+        """The same for the first inputs, eager."""
+        return self._run(scan_of(self.cell, self.cell.backend), self.inputs[0])
+
+    def verify(self, output: Tensor) -> dict[str, Any]:
+        """Relative error of the outputs against float64.
+
+        Raises:
+            WrongResultError: the error is larger than rounding makes it.
+        """
+        require_finite(output, f"the scan in {self.cell.precision}")
         truth = "reference" if self.cell.num_frames <= REFERENCE_FRAMES else "torch"
         with torch.inference_mode():
-            wanted = self._scan({k: v.double() for k, v in self.inputs.items()}, truth).flatten()
+            exact = {name: value.double() for name, value in self.inputs[0].items()}
+            wanted = scan_of(self.cell, truth)(exact).flatten()
         found = output.detach().flatten()[: wanted.numel()].double()
         error = float((found - wanted).norm() / wanted.norm())
+        bound = ERROR_BOUNDS[self.cell.precision]
+        if not error <= bound:
+            raise WrongResultError(
+                f"relative error {error:.2g} against float64, but {self.cell.precision} may have "
+                f"{bound:g}"
+            )
         return {"relative_error": error, "error_against": f"{truth} in float64"}
 
     def figures(self, latency_s: float) -> dict[str, Any]:
@@ -69,21 +97,44 @@ class ScanWorkload:
         moved = bytes_that_must_move(self.cell)
         return {"bytes_moved": moved, "bytes_per_s": moved / latency_s}
 
-    def _scan(self, inputs: dict[str, Tensor], backend: str) -> Tensor:
-        reverse = DIRECTIONS[self.cell.directions]
-        shared = self.cell.directions == "both-shared"
+    def _run(self, scan: Callable[[Inputs], Tensor], given: Inputs) -> Tensor:
+        if self.cell.passes == "forward":
+            with torch.inference_mode():
+                return scan(given)
+        output = scan(given)
+        gradients = torch.autograd.grad(output, list(given.values()), torch.ones_like(output))
+        return torch.cat([output.flatten(), *(gradient.flatten() for gradient in gradients)])
+
+
+def scan_of(cell: ScanCell, backend: str) -> Callable[[Inputs], Tensor]:
+    """The cell's scan by a backend; shared inputs are expanded to both directions."""
+    reverse = DIRECTIONS[cell.directions]
+    shared = cell.directions == "both-shared"
+
+    def scan(inputs: Inputs) -> Tensor:
         given = {
             name: value.expand(len(reverse), *value.shape[1:]) if shared else value
             for name, value in inputs.items()
         }
         return directional_scan(**given, reverse=reverse, backend=backend)
 
+    return scan
+
 
 class ScanPreparer:
     """Makes scans; keeps nothing."""
 
     def prepare(self, cell: ScanCell) -> ScanWorkload:
-        """Random inputs with the sizes and scales that a Mamba gives its scan."""
+        """Random inputs with the sizes and scales that a Mamba gives its scan.
+
+        Raises:
+            UnsupportedSettingError: the scan has no such precision or execution.
+        """
+        check_setting(torch.device(cell.device), cell.precision, cell.execution)
+        if cell.precision not in ERROR_BOUNDS or cell.execution == "graph":
+            raise UnsupportedSettingError(
+                f"the scan by itself is not measured in {cell.precision}, {cell.execution}"
+            )
         generator = torch.Generator().manual_seed(SEED)
         directions = len(DIRECTIONS[cell.directions])
         own = 1 if cell.directions == "both-shared" else directions
@@ -106,11 +157,13 @@ class ScanPreparer:
         }
         needs_gradient = cell.passes == "forward+backward"
         device = torch.device(cell.device)
-        return ScanWorkload(
-            cell,
-            {k: v.to(device).requires_grad_(needs_gradient) for k, v in inputs.items()},
-            device,
+        rotated = inputs | {"u": inputs["u"].roll(1, dims=2)}
+        both = tuple(
+            {k: v.detach().to(device).requires_grad_(needs_gradient) for k, v in one.items()}
+            for one in (inputs, rotated)
         )
+        scan = executed(scan_of(cell, cell.backend), cell.execution, both[0])
+        return ScanWorkload(cell, scan, both, device)
 
     def release(self) -> None:
         """There is nothing to let go of but the allocator's cache."""

@@ -8,14 +8,16 @@ from collections.abc import Callable, Sequence
 
 import tyro
 
-from fakemamba.cli import backends, convert, detectors, kernels, plot, score
+from fakemamba.cli import backends, convert, detectors, kernels, lengths, plot, profile, score
 
 COMMANDS: dict[str, Callable[..., int | None]] = {
     "backends": backends.backends,
     "convert": convert.convert,
     "detectors": detectors.detectors,
     "kernels": kernels.kernels,
+    "lengths": lengths.lengths,
     "plot": plot.plot,
+    "profile": profile.profile,
     "score": score.score,
 }
 # Optional packages, and the extra that brings each.

@@ -69,7 +69,8 @@ def _decode(path: Path) -> tuple[Waveform, int]:
     if path.suffix.lower() not in RAW_STREAMS:
         try:
             samples, rate_hz = soundfile.read(path, dtype="float32", always_2d=True)
-        except soundfile.LibsndfileError as error:
+        # ValueError: a header without the number of samples; TypeError: headerless by its name.
+        except (soundfile.LibsndfileError, TypeError, ValueError) as error:
             log.debug("%s: libsndfile says %s; trying FFmpeg", path, error)
         else:
             return samples, rate_hz

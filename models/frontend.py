@@ -133,6 +133,10 @@ class Frontend(nn.Module):
         self.config = config
         self.model = Wav2Vec2Model(config.to_transformers())
 
+    def set_attention(self, kind: str) -> None:
+        """Use another implementation of attention, ``sdpa`` or ``eager``, with the same weights."""
+        self.model.set_attn_implementation(kind)
+
     def forward(
         self, waveforms: Tensor, lengths: Tensor | None = None
     ) -> tuple[Tensor, Tensor | None]:

@@ -1,1 +1,1 @@
-"""One small instrument a file: clock, memory, environment."""
+"""One small instrument a file: clock, memory, energy, work, the machine's state, ..."""

@@ -1,11 +1,142 @@
-"""Wall clock around a synchronised device."""
+"""Clocks: how long a call takes on a device and at the host, in one of three modes.
+
+``latency``: the device is idle, then one call, until its result is there: what a user waits for.
+``throughput``: calls are queued one after the other, the time is a call's share.
+``device``: a short spinning kernel keeps the GPU busy while the call is queued, so the time is the
+GPU's alone, without the launches (as nvbench's blocking kernel does).
+
+On a GPU the device's time is between two CUDA events. On a CPU device and host are one.
+"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import torch
+
+MODES = ("latency", "throughput", "device")
+QUEUED_CALLS = 10
+SPIN_CYCLES = 1 << 21  # about a millisecond at first; doubled until it outlasts the launches
+MOST_SPIN_CYCLES = 1 << 33  # some seconds
+
+
+@dataclass(frozen=True)
+class Reading:
+    """Of one call: seconds on the device, at the host until the result, and until it was queued."""
+
+    device_s: float
+    host_s: float
+    enqueue_s: float
+
+
+class Clock(Protocol):
+    """Times a call."""
+
+    def time(self, call: Callable[[], object]) -> Reading:
+        """Run the call, more than once in mode ``throughput``, and time it."""
+        ...
+
+
+class NoSuchClockError(ValueError):
+    """A device has no clock of this mode."""
+
+
+def make_clock(device: torch.device, mode: str = "latency") -> Clock:
+    """The clock of a device.
+
+    Raises:
+        NoSuchClockError: the device has none of this mode.
+    """
+    if device.type == "cuda":
+        return CudaClock(device, mode)
+    return HostClock(mode)
+
+
+class HostClock:
+    """perf_counter, for a device that has done its work when a call returns."""
+
+    def __init__(self, mode: str = "latency", now: Callable[[], float] = time.perf_counter) -> None:
+        if mode == "device":
+            raise NoSuchClockError("a CPU queues no launches that mode 'device' could leave out")
+        self._calls = QUEUED_CALLS if mode == "throughput" else 1
+        self._now = now
+
+    def time(self, call: Callable[[], object]) -> Reading:
+        """Run the call and time it."""
+        start_s = self._now()
+        for _ in range(self._calls):
+            call()
+        elapsed_s = (self._now() - start_s) / self._calls
+        return Reading(elapsed_s, elapsed_s, elapsed_s)
+
+
+class CudaClock:
+    """CUDA events on the current stream, beside perf_counter.
+
+    Args:
+        device: a GPU.
+        mode: see the head of this file.
+        cuda: ``torch.cuda``, or a stand-in.
+        now: the host's clock.
+    """
+
+    def __init__(
+        self,
+        device: torch.device,
+        mode: str = "latency",
+        cuda: Any = torch.cuda,
+        now: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self._device, self._mode, self._cuda, self._now = device, mode, cuda, now
+        self._start = cuda.Event(enable_timing=True)  # made once: making one costs host time
+        self._end = cuda.Event(enable_timing=True)
+        self._spin_cycles = SPIN_CYCLES
+
+    def time(self, call: Callable[[], object]) -> Reading:
+        """Run the call and time it; one synchronisation, after the work.
+
+        Raises:
+            RuntimeError: in mode ``device``, the call waits for the GPU itself, so that its
+                launches cannot be hidden.
+        """
+        if self._mode == "device":
+            return self._time_behind_spin(call)
+        return self._time(call, QUEUED_CALLS if self._mode == "throughput" else 1)
+
+    def _time(self, call: Callable[[], object], calls: int) -> Reading:
+        self._cuda.synchronize(self._device)
+        start_s = self._now()
+        self._start.record()
+        for _ in range(calls):
+            call()
+        self._end.record()
+        queued_s = self._now()
+        self._end.synchronize()
+        done_s = self._now()
+        device_s = self._start.elapsed_time(self._end) * 1e-3  # elapsed_time is in milliseconds
+        return Reading(device_s / calls, (done_s - start_s) / calls, (queued_s - start_s) / calls)
+
+    def _time_behind_spin(self, call: Callable[[], object]) -> Reading:
+        while True:
+            self._cuda.synchronize(self._device)
+            self._cuda._sleep(self._spin_cycles)
+            start_s = self._now()
+            self._start.record()
+            call()
+            spin_is_over = self._start.query()
+            self._end.record()
+            queued_s = self._now()
+            self._end.synchronize()
+            done_s = self._now()
+            if not spin_is_over:
+                device_s = self._start.elapsed_time(self._end) * 1e-3
+                return Reading(device_s, done_s - start_s, queued_s - start_s)
+            if self._spin_cycles >= MOST_SPIN_CYCLES:
+                raise RuntimeError("the call waits for the GPU, so its launches cannot be hidden")
+            self._spin_cycles *= 2
 
 
 def synchronise(device: torch.device) -> None:
@@ -14,20 +145,10 @@ def synchronise(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
-def synchronised(call: Callable[[], object], device: torch.device) -> Callable[[], None]:
-    """A call that returns when its work is done, not when it is queued."""
-
-    def run() -> None:
-        call()
-        synchronise(device)
-
-    return run
-
-
 def time_once(call: Callable[[], object], device: torch.device) -> float:
-    """Seconds of one call on an otherwise idle device."""
+    """Seconds at the host of one call on an otherwise idle device."""
     synchronise(device)
-    start = time.perf_counter()
+    start_s = time.perf_counter()
     call()
     synchronise(device)
-    return time.perf_counter() - start
+    return time.perf_counter() - start_s

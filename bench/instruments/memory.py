@@ -13,13 +13,18 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 import torch
 
+from fakemamba.bench.instruments.nvml import NvmlUnavailableError, Reading, open_gpu
+
 _CLEAR_REFS = Path("/proc/self/clear_refs")
 _STATUS = Path("/proc/self/status")
 _RESET_PEAK = "5"
+GPU_KIND = "allocated on the GPU"
+CPU_KIND = "resident growth on the CPU"
 
 # What torch says on a CPU; GPUs have an exception of their own.
 _CPU_OOM_MESSAGES = ("can't allocate memory", "not enough memory", "cannot allocate memory")
@@ -29,14 +34,40 @@ _CPU_OOM_MESSAGES = ("can't allocate memory", "not enough memory", "cannot alloc
 class PeakMemory:
     """Of one call. ``peak_bytes`` is None with a ``reason`` where it cannot be known.
 
-    On a GPU ``peak_bytes`` is all that was allocated, weights included, and ``baseline_bytes`` what
-    was allocated before; on a CPU ``peak_bytes`` is growth over ``baseline_bytes``.
+    On a GPU ``peak_bytes`` is all that was allocated, weights included, ``baseline_bytes`` what was
+    allocated before, ``reserved_bytes`` what torch had taken from the driver for it, and
+    ``process_bytes`` what the driver says that the process holds, CUDA's own context included. On a
+    CPU ``peak_bytes`` is growth over ``baseline_bytes``, the resident set before.
     """
 
     peak_bytes: int | None
     baseline_bytes: int | None
     kind: str
     reason: str | None = None
+    reserved_bytes: int | None = None
+    process_bytes: int | None = None
+    process_bytes_reason: str | None = None
+
+    @property
+    def activation_bytes(self) -> int | None:
+        """What the call itself needed at its peak, beyond weights and inputs."""
+        if self.peak_bytes is None or self.baseline_bytes is None:
+            return None
+        on_gpu = self.kind == GPU_KIND
+        return self.peak_bytes - self.baseline_bytes if on_gpu else self.peak_bytes
+
+    def figures(self) -> dict[str, Any]:
+        """As a cell's details."""
+        return {
+            "peak_bytes": self.peak_bytes,
+            "activation_bytes": self.activation_bytes,
+            "baseline_bytes": self.baseline_bytes,
+            "reserved_bytes": self.reserved_bytes,
+            "process_bytes": self.process_bytes,
+            "process_bytes_reason": self.process_bytes_reason,
+            "peak_bytes_kind": self.kind,
+            "peak_bytes_reason": self.reason,
+        }
 
 
 def measure_peak(call: Callable[[], object], device: torch.device) -> PeakMemory:
@@ -47,8 +78,15 @@ def measure_peak(call: Callable[[], object], device: torch.device) -> PeakMemory
         torch.cuda.reset_peak_memory_stats(device)
         call()
         torch.cuda.synchronize(device)
-        return PeakMemory(torch.cuda.max_memory_allocated(device), baseline, "allocated on the GPU")
-    kind = "resident growth on the CPU"
+        process = _process_bytes(device)
+        return PeakMemory(
+            torch.cuda.max_memory_allocated(device),
+            baseline,
+            GPU_KIND,
+            reserved_bytes=torch.cuda.max_memory_reserved(device),
+            process_bytes=process.value,
+            process_bytes_reason=process.reason,
+        )
     gc.collect()
     try:
         _return_free_pages()
@@ -56,9 +94,19 @@ def measure_peak(call: Callable[[], object], device: torch.device) -> PeakMemory
         baseline = _resident_bytes("VmRSS")
     except OSError as error:
         call()
-        return PeakMemory(None, None, kind, f"the peak of resident memory is not readable: {error}")
+        return PeakMemory(
+            None, None, CPU_KIND, f"the peak of resident memory is not readable: {error}"
+        )
     call()
-    return PeakMemory(max(0, _resident_bytes("VmHWM") - baseline), baseline, kind)
+    return PeakMemory(max(0, _resident_bytes("VmHWM") - baseline), baseline, CPU_KIND)
+
+
+def _process_bytes(device: torch.device) -> Reading[int]:
+    try:
+        with open_gpu(device) as gpu:
+            return gpu.process_memory_bytes()
+    except NvmlUnavailableError as error:
+        return Reading(None, str(error))
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from types import ModuleType
 
 import torch
 from torch import Tensor
+from torch.overrides import handle_torch_function, has_torch_function
 
 from fakemamba.models.scan import chunked, cpu, official, reference, triton_scan
 from fakemamba.models.scan.inputs import ScanInputs
@@ -136,9 +137,16 @@ def directional_scan(
     Every argument of `selective_scan` gets a leading dimension, one entry a direction; directions
     that share an argument may be given an expanded view. All frames stay in their original order.
 
+    A ``TorchFunctionMode`` sees this function as one operation, whatever computes it.
+
     Returns:
         (directions, batch, time, channels).
     """
+    tensors = (u, delta, A, B, C, D, z, delta_bias)
+    if has_torch_function(tensors):
+        return handle_torch_function(
+            directional_scan, tensors, *tensors, reverse=reverse, lengths=lengths, backend=backend
+        )
     name = resolve_backend(backend, u.device, u.dtype)
     inputs = ScanInputs(u, delta, A, B, C, D, z, delta_bias, reverse, lengths)
     return BACKENDS[name].scan(inputs)

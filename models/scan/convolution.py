@@ -9,6 +9,7 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.overrides import handle_torch_function, has_torch_function
 
 from fakemamba.models.masking import zero_padding
 from fakemamba.models.scan import cpu, resolve_backend, triton_scan
@@ -25,6 +26,8 @@ def causal_conv_silu(
 ) -> Tensor:
     """SiLU of a depthwise convolution over time, for several directions at once.
 
+    A ``TorchFunctionMode`` sees this function as one operation, whatever computes it.
+
     Args:
         x: frames (directions, batch, time, channels), or (1, ...) shared by all directions.
         weight: (directions, channels, taps); the last tap is the current frame's.
@@ -36,6 +39,11 @@ def causal_conv_silu(
     Returns:
         (directions, batch, time, channels).
     """
+    tensors = (x, weight, bias)
+    if has_torch_function(tensors):
+        return handle_torch_function(
+            causal_conv_silu, tensors, *tensors, reverse=reverse, lengths=lengths, backend=backend
+        )
     name = resolve_backend(backend, x.device, x.dtype)
     if name == "cpu":
         return cpu.causal_conv_silu(x, weight, bias, reverse, lengths)

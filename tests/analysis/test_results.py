@@ -88,7 +88,7 @@ def test_results_without_any_time_are_a_table_but_no_figure(results, tmp_path):
     ("change", "message"),
     [
         ({"fakemamba": None}, "has no block 'fakemamba'"),
-        ({"fakemamba": {"schema": 99}}, "has schema 99, but this version reads 1"),
+        ({"fakemamba": {"schema": 99}}, "has schema 99, but this version reads 1 and 2"),
     ],
     ids=str,
 )

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from fakemamba.data.synthetic import speech_like
 
 ROOT = Path(__file__).resolve().parents[2]
 SMALL = ["--bench-frontend", "xls-r-tiny", "--bench-time", "0", "--bench-min-rounds", "2"]
+SMALL += ["--bench-instruments", "memory"]
 
 
 def bench(tmp_path, *arguments):
@@ -68,7 +70,7 @@ def test_a_measured_record_has_all_that_is_promised(swept):
 def test_the_environment_and_the_options_are_in_the_json(swept):
     _, _, results = swept
     block = results["fakemamba"]
-    assert block["schema"] == 1
+    assert block["schema"] == 2
     assert block["options"]["detectors"] == ["fake-mamba-s", "xlsr-aasist"]
     assert block["environment"]["packages"]["torch"]
     assert block["environment"]["device"]
@@ -127,3 +129,50 @@ def test_a_wrong_option_is_a_usage_error(tmp_path, arguments, message):
     finished = bench(tmp_path, *arguments)
     assert finished.returncode == 4
     assert message in finished.stderr and "Traceback" not in finished.stderr
+
+
+TWO = ["--bench-detectors", "fake-mamba-s,xlsr-aasist", "--bench-parts", "encoder"]
+TWO += ["--bench-durations", "0.25,0.5"]
+
+
+def test_a_killed_sweep_is_resumed_and_only_what_is_missing_is_measured(tmp_path):
+    path, journal = tmp_path / "out.json", tmp_path / "out.json.journal"
+    command = [sys.executable, "-m", "pytest", "bench/", "-q", "-p", "no:cacheprovider"]
+    command += [*SMALL, *TWO, f"--benchmark-json={path}"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL) as sweep:
+        while sweep.poll() is None and (not journal.exists() or len(_lines(journal)) < 3):
+            time.sleep(0.01)
+        sweep.kill()
+    lines = _lines(journal)
+    assert not path.exists() and 3 <= len(lines) < 5
+    before = {line["cell_id"]: line["samples_s"] for line in map(json.loads, lines[1:])}
+
+    refused = bench(tmp_path, *TWO, f"--benchmark-json={path}")
+    assert refused.returncode == 4 and f"--bench-resume {path}" in refused.stderr
+    resumed = bench(tmp_path, *TWO, "--bench-resume", str(path))
+    assert resumed.returncode == 0, resumed.stdout + resumed.stderr
+    assert f"{len(before)} cells are known from before" in resumed.stdout
+    entries = json.loads(path.read_text())["benchmarks"]
+    after = {entry["extra_info"]["cell_id"]: entry["stats"]["data"] for entry in entries}
+    assert len(after) == 4 and after.items() >= before.items()
+    assert not journal.exists()
+
+    again = bench(tmp_path, *TWO, "--bench-resume", str(path), "--bench-durations", "0.25,0.5,1")
+    assert "4 cells are known from before" in again.stdout
+    assert len(json.loads(path.read_text())["benchmarks"]) == 6
+
+
+def test_isolated_cells_come_in_random_order_with_their_seed(tmp_path):
+    path = tmp_path / "out.json"
+    arguments = ["--bench-isolate", "--bench-detectors", "xlsr-conformer", "--bench-seed", "3"]
+    arguments += ["--bench-parts", "encoder,front-end", "--bench-durations", "0.25"]
+    finished = bench(tmp_path, *arguments, f"--benchmark-json={path}")
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    results = json.loads(path.read_text())
+    options = results["fakemamba"]["options"]
+    assert options["isolate"] and options["order"] == "random" and options["seed"] == 3
+    assert results["fakemamba"]["status_counts"] == {"measured": 2}
+
+
+def _lines(journal):
+    return journal.read_bytes().splitlines()

@@ -1,51 +1,62 @@
 """One cell measured: figures that agree with each other, and every other way to end."""
 
+import json
+import statistics
 from dataclasses import replace
 
 import pytest
 import torch
 
 from fakemamba.bench.cells import Cell
-from fakemamba.bench.measure import Effort, Measurer
-from fakemamba.bench.workload import WorkloadCache
+from fakemamba.bench.instruments.rounds import Effort
+from fakemamba.bench.measure import Measurer
+from fakemamba.bench.method import Method
+from fakemamba.bench.outcome import Outcome
+from fakemamba.bench.preparation import WorkloadCache
 from fakemamba.models.detector import Detector
 
 CELL = Cell("fake-mamba-s", "xls-r-tiny", "end-to-end", 0.5, backend="torch")
 
 
+def make_measurer(*instruments):
+    return Measurer(Method(Effort(3, 0.0), instruments), WorkloadCache())
+
+
 @pytest.fixture
 def measurer():
-    return Measurer(Effort(min_rounds=3, time_s=0.0), WorkloadCache())
+    return make_measurer()
 
 
-def never():
-    raise AssertionError("there is nothing to time")
-
-
-def test_a_measured_cell_has_figures_that_agree(measurer, benchmark):
-    outcome = measurer.measure(CELL, lambda: benchmark)
+def test_a_measured_cell_has_figures_that_agree():
+    outcome = make_measurer("memory", "work").measure(CELL)
     figures = outcome.details
     assert outcome.status == "measured" and outcome.reason is None
-    if benchmark.stats is not None:
-        assert figures["latency_s"] == benchmark.stats.stats.median
-        assert benchmark.stats.stats.rounds == 3
+    assert len(outcome.samples_s) == 3 and figures["stopped_by"] == "time"
+    assert figures["latency_s"] == statistics.median(outcome.samples_s)
     assert figures["rtf"] == pytest.approx(figures["latency_s"] / 0.5)
     assert figures["throughput"] == pytest.approx(0.5 / figures["latency_s"])
     assert figures["n_parameters"] == 1_412_901
+    assert figures["weights_bytes"] > 4 * 1_412_901 - 1
     assert figures["max_abs_error"] is None
+    assert figures["flops_per_byte"] == figures["flops"] / figures["bytes_moved"]
+    rate = figures["flops"] / figures["latency_s"]
+    assert figures["mfu"] is None or figures["mfu"] == rate / figures["matmul_flops_per_s"]
+    assert figures["first_call_s"] > 0 and figures["load_s"] > 0
+    assert figures["host_latency_s"] == figures["latency_s"], "a CPU has one clock"
+    json.dumps(outcome.to_json(), allow_nan=False)
 
 
-def test_a_batch_has_throughput_but_no_rtf(measurer, benchmark):
-    figures = measurer.measure(replace(CELL, batch_size=3), lambda: benchmark).details
+def test_a_batch_has_throughput_but_no_rtf(measurer):
+    figures = measurer.measure(replace(CELL, batch_size=3)).details
     assert figures["rtf"] is None
     assert figures["throughput"] == pytest.approx(1.5 / figures["latency_s"])
 
 
 @pytest.mark.parametrize("part", ["front-end", "encoder", "end-to-end"])
-def test_half_precision_carries_its_error(measurer, benchmark, part):
-    cell = replace(CELL, part=part, precision="bf16")
-    error = measurer.measure(cell, lambda: benchmark).details["max_abs_error"]
-    assert 0 < error < 0.5
+def test_half_precision_carries_its_error(measurer, part):
+    details = measurer.measure(replace(CELL, part=part, precision="bf16")).details
+    assert 0 < details["relative_error"] < 0.1 and details["max_abs_error"] > 0
+    assert "real speech" in details["error_against"]
 
 
 @pytest.mark.parametrize(
@@ -57,46 +68,91 @@ def test_half_precision_carries_its_error(measurer, benchmark, part):
             replace(CELL, detector="xlsr-conformer-tcm", part="encoder", duration_s=201),
             "positions of XLSR-Conformer",
         ),
+        (replace(CELL, clock="device"), "a CPU queues no launches"),
+        (replace(CELL, precision="tf32"), "a CPU has no such precision"),
+        (replace(CELL, execution="graph"), "CUDA graphs need a CUDA GPU"),
+        (replace(CELL, part="training-step", precision="int8"), "not in int8"),
     ],
-    ids=["short", "short-for-aasist", "long-for-tcm"],
+    ids=["short", "short-aasist", "long-tcm", "clock", "tf32", "graph", "training-int8"],
 )
-def test_what_a_detector_cannot_take_is_unsupported(measurer, cell, reason):
-    outcome = measurer.measure(cell, never)
+def test_what_cannot_be_is_unsupported(measurer, cell, reason):
+    outcome = measurer.measure(cell)
     assert outcome.status == "unsupported" and reason in outcome.reason
+    assert not outcome.samples_s
+
+
+def test_compiling_without_a_compiler_is_unsupported(measurer, monkeypatch):
+    monkeypatch.setenv("PATH", "")
+    outcome = measurer.measure(replace(CELL, execution="compile"))
+    assert outcome.status == "unsupported" and "needs a C++ compiler" in outcome.reason
 
 
 def raise_from_forward(monkeypatch, error):
-    calls = []
-
     def forward(self, waveforms, lengths=None):
-        calls.append(waveforms.shape)
         raise error
 
     monkeypatch.setattr(Detector, "forward", forward)
-    return calls
 
 
-def test_once_memory_has_ended_longer_cells_are_not_tried(measurer, monkeypatch):
-    calls = raise_from_forward(monkeypatch, torch.OutOfMemoryError("CUDA out of memory. Tried"))
-    first = measurer.measure(CELL, never)
-    longer = measurer.measure(replace(CELL, duration_s=1.0), never)
-    shorter = measurer.measure(replace(CELL, duration_s=0.25), never)
-    assert [first.status, longer.status, shorter.status] == ["out-of-memory"] * 3
-    assert "Tried" in first.reason
-    assert longer.reason == "not tried: memory had ended at 0.5 s already"
-    assert len(calls) == 2
+def test_the_end_of_memory_is_a_record(measurer, monkeypatch):
+    raise_from_forward(monkeypatch, torch.OutOfMemoryError("CUDA out of memory. Tried"))
+    outcome = measurer.measure(CELL)
+    assert outcome.status == "out-of-memory" and "Tried" in outcome.reason
 
 
-def test_an_error_is_a_record_and_the_next_cell_goes_on(measurer, monkeypatch, benchmark):
+def test_an_error_is_a_record_and_the_next_cell_goes_on(measurer, monkeypatch):
     with monkeypatch.context() as patched:
         raise_from_forward(patched, RuntimeError("a kernel\nwith a long story"))
-        outcome = measurer.measure(CELL, never)
+        outcome = measurer.measure(CELL)
     assert outcome.status == "failed" and outcome.reason == "RuntimeError: a kernel"
-    assert isinstance(outcome.exception, RuntimeError)
-    assert measurer.measure(CELL, lambda: benchmark).status == "measured"
+    assert "with a long story" in outcome.traceback
+    assert measurer.measure(CELL).status == "measured"
 
 
-def test_an_output_that_is_not_finite_has_no_time(measurer, monkeypatch):
-    monkeypatch.setattr(Detector, "forward", lambda *_: torch.tensor([[float("nan"), 0.0]]))
-    outcome = measurer.measure(CELL, never)
-    assert outcome.status == "failed" and "is not finite" in outcome.reason
+@pytest.mark.parametrize("part", ["training-step", "training-step-frozen"])
+def test_a_training_step_trains_what_it_says(measurer, part):
+    outcome = measurer.measure(replace(CELL, part=part, batch_size=2))
+    figures = outcome.details
+    assert outcome.status == "measured" and figures["rtf"] is None and figures["loss"] > 0
+    trained = figures["n_trained_parameters"]
+    assert (trained == figures["n_parameters"]) == (part == "training-step")
+
+
+def test_a_training_step_leaves_no_trace_in_the_cells_after_it(measurer):
+    before = measurer.measure(replace(CELL, precision="bf16")).details["max_abs_error"]
+    measurer.measure(replace(CELL, part="training-step", batch_size=2))
+    assert measurer.measure(replace(CELL, precision="bf16")).details["max_abs_error"] == before
+
+
+def test_a_disturbed_cell_is_measured_again_once_and_marked(measurer, monkeypatch):
+    from fakemamba.bench import measure
+
+    answers = iter([["the GPU was throttled"], []])
+    monkeypatch.setattr(measure, "disturbances", lambda before, after: next(answers))
+    details = measurer.measure(CELL).details
+    assert details["attempts"] == 2 and details["disturbed_by"] == []
+    monkeypatch.setattr(measure, "disturbances", lambda before, after: ["another process"])
+    details = measurer.measure(CELL).details
+    assert details["attempts"] == 2 and details["disturbed_by"] == ["another process"]
+
+
+def test_a_record_is_the_outcome(measurer):
+    outcome = measurer.measure(CELL)
+    record = json.loads(json.dumps(outcome.to_record()))
+    assert Outcome.from_record(CELL, record) == outcome
+
+
+def test_inputs_of_rounds_differ():
+    work = WorkloadCache().prepare(CELL)
+    outputs = {tuple(work.run(given).flatten().tolist()) for given in work.inputs}
+    assert len(outputs) == len(work.inputs) > 1
+
+
+def test_a_cache_flush_costs_the_round_nothing(measurer, monkeypatch):
+    from fakemamba.bench import measure
+
+    flushed = []
+    monkeypatch.setattr(measure, "make_flush", lambda device: lambda: flushed.append(device))
+    method = Method(Effort(3, 0.0, max_rounds=3), (), flush_cache=True)
+    outcome = Measurer(method, WorkloadCache()).measure(CELL)
+    assert outcome.status == "measured" and len(flushed) >= 3 + measure.OVERHEAD_ROUNDS

@@ -11,7 +11,9 @@ import torch
 from fakemamba.bench.cells import Cell, ScanCell
 from fakemamba.bench.degradation import measure_degradation
 from fakemamba.bench.encoder_paths import FLOOR, measure_encoder_paths
-from fakemamba.bench.measure import Effort, Measurer
+from fakemamba.bench.instruments.rounds import Effort
+from fakemamba.bench.measure import Measurer
+from fakemamba.bench.method import Method
 from fakemamba.bench.scan_workload import (
     PASSES,
     ScanPreparer,
@@ -27,14 +29,28 @@ CELL = ScanCell("torch", 50, 2, "fp32", "both-shared", "forward", "cpu")
 @pytest.mark.parametrize("passes", PASSES)
 @pytest.mark.parametrize("directions", ["one", "both-shared", "both-separate"])
 @pytest.mark.parametrize("backend", backends_for("cpu"))
-def test_every_backend_is_measured_with_its_error(backend, directions, passes, benchmark):
+def test_every_backend_is_measured_with_its_error(backend, directions, passes):
     cell = ScanCell(backend, 20, 1, "fp32", directions, passes, "cpu", channels=12, states=4)
-    measurer = Measurer(Effort(min_rounds=2, time_s=0.0), ScanPreparer())
-    outcome = measurer.measure(cell, lambda: benchmark)
+    outcome = Measurer(Method(Effort(2, 0.0)), ScanPreparer()).measure(cell)
     assert outcome.status == "measured", outcome.reason
     assert outcome.details["relative_error"] < 1e-5
     moved = bytes_that_must_move(cell)
     assert outcome.details["bytes_per_s"] == pytest.approx(moved / outcome.details["latency_s"])
+
+
+@pytest.mark.parametrize(("precision", "execution"), [("int8", "eager"), ("fp32", "graph")])
+def test_what_a_scan_cannot_be_is_unsupported(precision, execution):
+    cell = ScanCell("torch", 20, 1, precision, "one", "forward", "cpu", execution)
+    outcome = Measurer(Method(Effort(2, 0.0)), ScanPreparer()).measure(cell)
+    assert outcome.status == "unsupported"
+
+
+def test_a_scan_with_a_large_error_is_wrong(monkeypatch):
+    from fakemamba.bench import scan_workload
+
+    monkeypatch.setitem(scan_workload.ERROR_BOUNDS, "fp32", 1e-12)
+    outcome = Measurer(Method(Effort(2, 0.0)), ScanPreparer()).measure(CELL)
+    assert outcome.status == "wrong" and "against float64" in outcome.reason
 
 
 def test_bytes_are_those_of_each_tensor_once():
@@ -59,6 +75,7 @@ def test_the_full_plan_goes_from_50_to_51200_frames():
 def test_the_scan_has_a_sweep_of_its_own(tmp_path):
     command = [sys.executable, "-m", "pytest", "bench/bench_scan.py", "-q", "-k", "torch and 50f"]
     command += ["-p", "no:cacheprovider", "--bench-time", "0", "--bench-min-rounds", "1"]
+    command += ["--bench-instruments", ""]
     command += [f"--benchmark-json={tmp_path / 'scan.json'}"]
     finished = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert finished.returncode == 0, finished.stdout + finished.stderr

@@ -28,7 +28,7 @@ def test_paper_is_batch_1_from_1_to_6_s_with_100_rounds_after_10():
     assert {cell.duration_s for cell in cells} == {1, 2, 3, 4, 5, 6}
     assert {cell.batch_size for cell in cells} == {1}
     effort = PROFILES["paper"].effort
-    assert effort.warmup_rounds == 10 and effort.rounds_for(0.01) == 100
+    assert effort.warmup_rounds == 10 and effort.min_rounds == effort.max_rounds == 100
 
 
 def test_full_goes_on_beyond_64_s():
@@ -55,11 +55,34 @@ def test_a_frontend_replaces_the_profiles():
 
 
 def test_only_detectors_with_a_mamba_have_a_scan_backend():
-    cells = plan(options(detectors=["fake-mamba-s", "xlsr-conformer"], backend="reference"))
+    cells = plan(
+        options(detectors=["fake-mamba-s", "xlsr-conformer"], backends=["reference", "torch"])
+    )
     assert {(cell.detector, cell.backend) for cell in cells} == {
         ("fake-mamba-s", "reference"),
+        ("fake-mamba-s", "torch"),
         ("xlsr-conformer", "none"),
     }
+
+
+def test_every_way_to_run_a_part_is_a_dimension():
+    dimensions = {
+        "precisions": ["fp32", "bf16"],
+        "executions": ["eager", "compile"],
+        "attentions": ["sdpa", "flash"],
+        "parts": ["encoder", "training-step"],
+        "batch_sizes": [1, 8],
+    }
+    cells = plan(options(detectors=["xlsr-mamba"], durations_s=[1.0], frontend="t", **dimensions))
+    assert len({cell.id for cell in cells}) == len(cells) == 2**5
+
+
+def test_lengths_are_drawn_from_a_corpus_from_its_shortest_to_its_longest():
+    cells = plan(options(lengths="asterisk-prompts", detectors=["fake-mamba-l"], parts=["encoder"]))
+    durations_s = [cell.duration_s for cell in cells]
+    assert durations_s == sorted(durations_s) and len(durations_s) > 15
+    assert durations_s[0] < 0.5 and durations_s[-1] > 30
+    assert {cell.frontend for cell in cells} == {FULL_SIZE}
 
 
 def test_a_corpus_brings_its_own_lengths(tmp_path):
@@ -79,9 +102,12 @@ def test_a_corpus_brings_its_own_lengths(tmp_path):
     [
         ({"detectors": ["fake-mamba-xl"]}, "did you mean fake-mamba-l"),
         ({"parts": ["backend"]}, "unknown part 'backend'"),
-        ({"precisions": ["int8"]}, "unknown precision 'int8'"),
-        ({"backend": "cuda"}, "unknown scan backend"),
-        ({"attention": "flash"}, "unknown attention"),
+        ({"precisions": ["int4"]}, "unknown precision 'int4'"),
+        ({"backends": ["torch", "cuda"]}, "unknown scan backend"),
+        ({"attentions": ["flash3"]}, "unknown attention"),
+        ({"executions": ["jit"]}, "unknown execution"),
+        ({"clock": "cpu"}, "unknown clock"),
+        ({"lengths": "asvspoof"}, "none of the tables"),
         ({"durations_s": [0.0]}, "a duration of 0.0 s"),
         ({"batch_sizes": [0]}, "a batch of 0"),
     ],
@@ -93,7 +119,7 @@ def test_what_cannot_be_measured_is_refused(changes, message):
 
 
 def test_a_corpus_with_durations_is_refused(tmp_path):
-    with pytest.raises(ValueError, match="not both"):
+    with pytest.raises(ValueError, match="each of them says how long"):
         plan(options(corpus=tmp_path / "m.csv", durations_s=[1.0]))
 
 

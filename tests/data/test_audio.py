@@ -111,3 +111,19 @@ def test_clips_are_cut_or_tiled_as_published():
     assert cut_or_tile(clip, 3).tolist() == [0, 1, 2]
     assert cut_or_tile(clip, 5).tolist() == clip.tolist()
     assert cut_or_tile(clip, 12).tolist() == [0, 1, 2, 3, 4] * 2 + [0, 1]
+
+
+def test_a_flac_that_does_not_know_its_length_is_read(tmp_path):
+    path = tmp_path / "streamed.flac"
+    soundfile.write(path, tone(1_000), 16_000)
+    content = bytearray(path.read_bytes())
+    content[21] &= 0xF0  # the 36 bits of STREAMINFO that count samples
+    content[22:26] = bytes(4)
+    path.write_bytes(content)
+    np.testing.assert_allclose(read_audio(path), tone(1_000), atol=1e-4)
+
+
+def test_headerless_samples_are_refused_by_name(tmp_path):
+    (tmp_path / "a.raw").write_bytes(bytes(4_000))
+    with pytest.raises(AudioError, match=r"a\.raw: neither libsndfile nor FFmpeg can decode it"):
+        read_audio(tmp_path / "a.raw")

@@ -1,0 +1,142 @@
+"""How a module is run: its precision, the attention kernel, and eager, compiled or as a CUDA graph.
+
+Precisions: ``fp32`` with TF32 switched off; ``tf32`` with it on; ``bf16`` and ``fp16`` through
+autocast; ``int8`` with dynamically quantised linear layers (those of a Mamba excepted, whose
+weights the scan's mixer uses itself), on a CPU.
+"""
+
+from __future__ import annotations
+
+import copy
+import shutil
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import TypeVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+from fakemamba.models.mamba import Mamba
+
+PRECISIONS = ("fp32", "tf32", "bf16", "fp16", "int8")
+EXECUTIONS = ("eager", "compile", "graph")
+ATTENTIONS = ("sdpa", "eager", "flash")
+AUTOCAST_DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
+Given = TypeVar("Given")
+GRAPH_WARMUP_CALLS = 3
+COMPILERS = ("c++", "g++", "clang++", "cl")
+
+
+class UnsupportedSettingError(ValueError):
+    """This device cannot run a precision, execution or attention kernel."""
+
+
+def check_setting(device: torch.device, precision: str, execution: str) -> None:
+    """Refuse what a device cannot do.
+
+    Raises:
+        UnsupportedSettingError: says what is missing.
+    """
+    on_cpu = device.type == "cpu"
+    if precision == "tf32" and on_cpu:
+        raise UnsupportedSettingError("TF32 is a GPU's: a CPU has no such precision")
+    if precision == "int8" and not on_cpu:
+        raise UnsupportedSettingError("dynamic int8 quantisation is torch's for CPUs only")
+    if execution == "graph" and on_cpu:
+        raise UnsupportedSettingError("CUDA graphs need a CUDA GPU")
+    if execution == "compile" and on_cpu and not any(map(shutil.which, COMPILERS)):
+        raise UnsupportedSettingError(
+            "torch.compile needs a C++ compiler on a CPU, and none is on the path"
+        )
+
+
+@contextmanager
+def running_in(device: torch.device, precision: str, attention: str) -> Iterator[None]:
+    """Everything that is global about a precision and an attention kernel, for a while."""
+    with ExitStack() as stack:
+        if device.type == "cuda":
+            stack.enter_context(_tf32(precision == "tf32"))
+        if precision in AUTOCAST_DTYPES:
+            stack.enter_context(torch.autocast(device.type, dtype=AUTOCAST_DTYPES[precision]))
+        if attention == "flash":
+            stack.enter_context(sdpa_kernel(SDPBackend.FLASH_ATTENTION))
+        yield
+
+
+@contextmanager
+def _tf32(allowed: bool) -> Iterator[None]:
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("high" if allowed else "highest")
+    try:
+        with torch.backends.cudnn.flags(
+            enabled=torch.backends.cudnn.enabled,
+            benchmark=torch.backends.cudnn.benchmark,
+            deterministic=torch.backends.cudnn.deterministic,
+            allow_tf32=allowed,
+        ):
+            yield
+    finally:
+        torch.set_float32_matmul_precision(before)
+
+
+def quantised(module: nn.Module) -> nn.Module:
+    """A copy whose linear layers multiply in int8, activations being quantised as they come."""
+    inside_mamba = {
+        id(layer)
+        for mamba in module.modules()
+        if isinstance(mamba, Mamba)
+        for layer in mamba.modules()
+    }
+    names = {
+        name
+        for name, layer in module.named_modules()
+        if type(layer) is nn.Linear and id(layer) not in inside_mamba
+    }
+    with warnings.catch_warnings():
+        # torch announces that torchao will replace this; nothing else quantises for CPUs in torch.
+        warnings.filterwarnings("ignore", category=DeprecationWarning)
+        warnings.filterwarnings("ignore", message=".*deprecated.*")
+        from torch.ao.quantization import quantize_dynamic
+
+        result: nn.Module = quantize_dynamic(copy.deepcopy(module), names, dtype=torch.qint8)
+    return result
+
+
+def executed(
+    call: Callable[[Given], Tensor], execution: str, example: Given
+) -> Callable[[Given], Tensor]:
+    """The call, run in this way for inputs of the example's shape.
+
+    A compiled call compiles at its first use. A graph, of a call that takes a tensor, is captured
+    here; its call copies the input to where the graph reads it, and its output is overwritten by
+    the next call.
+    """
+    if execution == "compile":
+        torch.compiler.reset()  # guards of earlier cells would be tried first, at every call
+        compiled: Callable[[Given], Tensor] = torch.compile(call, dynamic=False)
+        return compiled
+    if execution == "graph":
+        return _captured(call, example)  # type: ignore[arg-type, return-value]
+    return call
+
+
+def _captured(call: Callable[[Tensor], Tensor], example: Tensor) -> Callable[[Tensor], Tensor]:
+    static_input = example.clone()
+    side = torch.cuda.Stream(example.device)
+    side.wait_stream(torch.cuda.current_stream(example.device))
+    with torch.cuda.stream(side):  # lazily made handles and workspaces must exist before capture
+        for _ in range(GRAPH_WARMUP_CALLS):
+            call(static_input)
+    torch.cuda.current_stream(example.device).wait_stream(side)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        static_output = call(static_input)
+
+    def replay(given: Tensor) -> Tensor:
+        static_input.copy_(given)
+        graph.replay()
+        return static_output
+
+    return replay

@@ -1,0 +1,109 @@
+"""A training step as a workload: forward, weighted cross-entropy, backward, Adam.
+
+As the Fake-Mamba authors train: class weights 0.1 (spoof) and 0.9 (bona fide), Adam with learning
+rate 1e-6 and L2 1e-4. ``training-step`` tunes everything, ``training-step-frozen`` leaves the
+front-end as it is, which then runs without gradients and in evaluation mode.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from fakemamba.bench.cells import Cell
+from fakemamba.bench.execution import UnsupportedSettingError, running_in
+from fakemamba.bench.verification import WrongResultError, require_finite
+from fakemamba.models.detector import Detector
+
+CLASS_WEIGHTS = (0.1, 0.9)
+LEARNING_RATE = 1e-6
+L2 = 1e-4
+
+
+@dataclass(frozen=True)
+class TrainingWorkload:
+    """One optimizer step on a batch; rows are spoof and bona fide in turns."""
+
+    cell: Cell
+    detector: Detector
+    optimizer: torch.optim.Optimizer
+    scaler: torch.amp.GradScaler
+    inputs: tuple[Tensor, ...]
+    device: torch.device
+
+    def run(self, given: Tensor) -> Tensor:
+        """Do a step on waveforms (B, L) and return the loss before it."""
+        self.optimizer.zero_grad(set_to_none=True)
+        loss = self._loss(given)
+        self.scaler.scale(loss).backward()
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        return loss.detach()
+
+    def run_eager(self) -> Tensor:
+        """A step on the first batch."""
+        return self.run(self.inputs[0])
+
+    def verify(self, output: Tensor) -> dict[str, Any]:
+        """Loss and gradients are finite, and exactly the parameters that are tuned have one.
+
+        Raises:
+            WrongResultError: they are not.
+        """
+        require_finite(output, "the loss")
+        for name, parameter in self.detector.named_parameters():
+            if parameter.grad is not None:
+                require_finite(parameter.grad, f"the gradient of {name}")
+        frozen = self.cell.part == "training-step-frozen"
+        frontend = list(self.detector.frontend.parameters())
+        if any(parameter.grad is not None for parameter in frontend) == frozen:
+            state = "has" if frozen else "has no"
+            raise WrongResultError(f"the front-end {state} gradients in a {self.cell.part}")
+        return {"loss": float(output)}
+
+    def figures(self, latency_s: float) -> dict[str, Any]:
+        """Throughput in audio seconds per second, and sizes; a step has no real-time factor."""
+        parameters = list(self.detector.parameters())
+        return {
+            "rtf": None,
+            "throughput": self.cell.batch_size * self.cell.duration_s / latency_s,
+            "n_parameters": sum(parameter.numel() for parameter in parameters),
+            "n_trained_parameters": sum(p.numel() for p in parameters if p.requires_grad),
+            "weights_bytes": sum(p.numel() * p.element_size() for p in parameters),
+        }
+
+    def _loss(self, waveforms: Tensor) -> Tensor:
+        labels = torch.arange(len(waveforms), device=self.device) % 2
+        weights = torch.tensor(CLASS_WEIGHTS, device=self.device)
+        with running_in(self.device, self.cell.precision, self.cell.attention):
+            logits = self.detector(waveforms)
+        return F.cross_entropy(logits.float(), labels, weights)
+
+
+def make_training_workload(
+    cell: Cell, detector: Detector, inputs: tuple[Tensor, ...]
+) -> TrainingWorkload:
+    """The step on a detector, which is changed by it.
+
+    Raises:
+        UnsupportedSettingError: nobody trains in int8, or in a CUDA graph here.
+    """
+    if cell.precision == "int8" or cell.execution != "eager":
+        raise UnsupportedSettingError(
+            f"a training step is measured eager and in floating point, not in {cell.precision}, "
+            f"{cell.execution}"
+        )
+    frozen = cell.part == "training-step-frozen"
+    detector.train()
+    detector.frontend.requires_grad_(not frozen)
+    if frozen:
+        detector.frontend.eval()
+    trained = [parameter for parameter in detector.parameters() if parameter.requires_grad]
+    optimizer = torch.optim.Adam(trained, lr=LEARNING_RATE, weight_decay=L2)
+    device = torch.device(cell.device)
+    scaler = torch.amp.GradScaler(device.type, enabled=cell.precision == "fp16")
+    return TrainingWorkload(cell, detector, optimizer, scaler, inputs, device)

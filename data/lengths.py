@@ -1,0 +1,241 @@
+"""How long the recordings of a corpus are: a table of numbers that stands for their distribution.
+
+A corpus that cannot be handed on can still hand on its lengths. A table holds at most a thousand of
+them: up to a thousand recordings each one's duration, of more the mean duration of each thousandth
+of the sorted recordings. Its mean is the corpus' mean either way.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import soundfile
+
+from fakemamba.data.audio import MIN_SAMPLES, RAW_STREAMS, SAMPLE_RATE_HZ, AudioError, read_audio
+from fakemamba.data.manifest import read_manifest
+from fakemamba.files import appearing_whole
+
+SCHEMA_VERSION = 1
+MAX_PARTS = 1_000
+DECIMALS = 7  # of seconds: exact for whole samples at 16 kHz
+USUAL_INPUT_S = 64_600 / SAMPLE_RATE_HZ  # what most published detectors cut or tile every clip to
+UNKNOWN_FRAMES = 2**63 - 1  # libsndfile's answer where a header has no count
+
+Durations = npt.NDArray[np.float64]
+
+
+class LengthsError(ValueError):
+    """A table of lengths cannot be had; the message names the file and the remedy."""
+
+
+@dataclass(frozen=True)
+class LengthTable:
+    """The distribution of the durations of a corpus' recordings.
+
+    ``durations_s`` ascends; its values stand for equal shares of the ``count`` recordings.
+    ``source`` says which recordings they are, ``licence`` (None: not stated) is theirs, and
+    ``made_by`` is the command that measured them.
+
+    Raises:
+        LengthsError: numbers that no corpus can have.
+    """
+
+    name: str
+    source: str
+    licence: str | None
+    made_by: str
+    count: int
+    min_s: float
+    max_s: float
+    durations_s: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        values = np.array((self.min_s, *self.durations_s, self.max_s))
+        if not (np.isfinite(values).all() and values[0] > 0 and (np.diff(values) >= 0).all()):
+            raise LengthsError(
+                f"lengths {self.name}: from min_s over durations_s to max_s there must be positive "
+                "numbers that ascend; measure the corpus again"
+            )
+        if len(self.durations_s) != min(self.count, MAX_PARTS) or not self.durations_s:
+            raise LengthsError(
+                f"lengths {self.name}: {len(self.durations_s)} durations of {self.count} "
+                f"recordings; there must be {MAX_PARTS}, or one a recording if they are fewer"
+            )
+
+    @property
+    def mean_s(self) -> float:
+        """Mean duration of a recording."""
+        return float(np.mean(self.durations_s))
+
+    @property
+    def hours(self) -> float:
+        """Duration of all recordings together."""
+        return self.count * self.mean_s / 3600
+
+    def quantile_s(self, level: npt.ArrayLike) -> Durations:
+        """The duration that a share ``level`` in [0, 1] of the recordings does not exceed.
+
+        A value is that of the middle of its share, and between the middles the line is straight
+        (Hazen's rule; Hyndman and Fan 1996, type 5).
+        """
+        parts = len(self.durations_s)
+        levels = np.concatenate([[0.0], (np.arange(parts) + 0.5) / parts, [1.0]])
+        return np.interp(
+            np.asarray(level, np.float64), levels, (self.min_s, *self.durations_s, self.max_s)
+        )
+
+    def share_under(self, duration_s: float) -> float:
+        """The share of recordings that are shorter, within one part in a thousand."""
+        return float(np.searchsorted(self.durations_s, duration_s)) / len(self.durations_s)
+
+
+def draw_durations(table: LengthTable, count: int) -> Durations:
+    """The middles of ``count`` equal shares of the recordings, ascending, in seconds (count,).
+
+    The draw is not random: ten durations have the table's quantiles 0.05, 0.15, ..., 0.95.
+
+    Raises:
+        ValueError: ``count`` is less than one.
+    """
+    if count < 1:
+        raise ValueError(f"{count} durations cannot be drawn")
+    return table.quantile_s((np.arange(count) + 0.5) / count)
+
+
+def list_lengths() -> list[str]:
+    """Names of the tables that come with the package."""
+    names = [path.name for path in (files("fakemamba.data") / "lengths").iterdir()]
+    return sorted(name.removesuffix(".json") for name in names if name.endswith(".json"))
+
+
+def read_lengths(name_or_path: str | Path) -> LengthTable:
+    """Read a table that comes with the package, by its name, or one that `write_lengths` wrote.
+
+    Raises:
+        LengthsError: no such table or file, or a file that holds something else.
+    """
+    if str(name_or_path) in list_lengths():
+        text = (files("fakemamba.data") / "lengths" / f"{name_or_path}.json").read_text("utf-8")
+    else:
+        try:
+            text = Path(name_or_path).read_text("utf-8")
+        except FileNotFoundError as error:
+            raise LengthsError(
+                f"{name_or_path}: no such file, and none of the tables {', '.join(list_lengths())}"
+            ) from error
+        except UnicodeDecodeError as error:
+            raise _not_a_table(name_or_path) from error
+    try:
+        content = json.loads(text)
+        schema = content.pop("schema")
+        if schema != SCHEMA_VERSION:
+            raise LengthsError(
+                f"{name_or_path} has schema {schema!r}, but this version reads {SCHEMA_VERSION}; "
+                "measure the corpus again"
+            )
+        return LengthTable(**content | {"durations_s": tuple(content["durations_s"])})
+    except (json.JSONDecodeError, AttributeError, KeyError, TypeError) as error:
+        raise _not_a_table(name_or_path) from error
+
+
+def write_lengths(table: LengthTable, path: str | Path) -> None:
+    """Write a table as JSON, for `read_lengths`."""
+    with appearing_whole(path) as partial:
+        content = {"schema": SCHEMA_VERSION, **asdict(table)}
+        partial.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", "utf-8")
+
+
+def summarise_lengths(
+    durations_s: npt.ArrayLike, *, name: str, source: str, licence: str | None, made_by: str
+) -> LengthTable:
+    """The table of any number of durations in seconds (count,), in any order.
+
+    Raises:
+        LengthsError: there are none, or one that is not a positive number.
+    """
+    ascending = np.sort(np.asarray(durations_s, np.float64))
+    if not len(ascending):
+        raise LengthsError(f"lengths {name}: no recordings")
+    count, parts = len(ascending), min(len(ascending), MAX_PARTS)
+    summed = np.concatenate([[0.0], np.cumsum(ascending)])  # (count + 1,)
+    at_edges = np.interp(np.linspace(0, count, parts + 1), np.arange(count + 1), summed)
+    means = np.sort(np.round(np.diff(at_edges) * parts / count, DECIMALS))
+    low, high = np.round(ascending[[0, -1]], DECIMALS).tolist()
+    values = tuple(np.clip(means, low, high).tolist())
+    return LengthTable(name, source, licence, made_by, count, low, high, values)
+
+
+def measure_lengths(
+    manifest_path: str | Path,
+    root: str | Path | None = None,
+    progress: Callable[[Sequence[Any]], Iterable[Any]] = iter,
+    *,
+    source: str | None = None,
+    licence: str | None = None,
+) -> LengthTable:
+    """The table of a manifest's recordings, from their headers where these say the length.
+
+    Recordings without such a header, as raw streams and MP4, are decoded.
+
+    Args:
+        manifest_path: a CSV with a column ``path``, as `read_manifest` reads it.
+        root: where its paths begin, if not at the manifest's folder.
+        progress: passes on the sequence of recordings that it is given, and may count them.
+        source: what the recordings are; None takes the manifest's name.
+        licence: theirs.
+
+    Raises:
+        ManifestError: the manifest cannot be used.
+        LengthsError: some recordings cannot be read, all of which are named.
+    """
+    manifest_path = Path(manifest_path)
+    paths = [recording.path for recording in read_manifest(manifest_path, root)]
+    with ThreadPoolExecutor() as pool:
+        results = pool.map(_duration_or_error, paths)
+        found = [result for _, result in zip(progress(paths), results, strict=True)]
+    errors = [str(result) for result in found if isinstance(result, AudioError)]
+    if errors:
+        raise LengthsError(
+            f"{manifest_path}: {len(errors)} of {len(paths)} recordings cannot be used; mend them "
+            "or take their lines out:\n  " + "\n  ".join(errors)
+        )
+    return summarise_lengths(
+        [result for result in found if isinstance(result, float)],
+        name=manifest_path.stem,
+        source=source or manifest_path.name,
+        licence=licence,
+        made_by=f"fakemamba lengths {manifest_path.name}",
+    )
+
+
+def _duration_or_error(path: Path) -> float | AudioError:
+    try:
+        header = None if path.suffix.lower() in RAW_STREAMS else soundfile.info(path)
+    except (soundfile.LibsndfileError, TypeError):  # TypeError: headerless by its name
+        header = None
+    try:
+        if header is None or header.frames == UNKNOWN_FRAMES:
+            return len(read_audio(path)) / SAMPLE_RATE_HZ
+    except AudioError as error:
+        return error
+    duration_s = header.frames / header.samplerate
+    if duration_s * SAMPLE_RATE_HZ < MIN_SAMPLES:
+        return AudioError(
+            f"{path}: {duration_s:g} s, but a detector needs at least {MIN_SAMPLES} samples at "
+            "16 kHz"
+        )
+    return duration_s
+
+
+def _not_a_table(path: str | Path) -> LengthsError:
+    return LengthsError(
+        f"{path} is no table of lengths; write one with `fakemamba lengths MANIFEST --json-out`"
+    )

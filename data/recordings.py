@@ -1,0 +1,32 @@
+"""Speech of four people that comes with the package, to compare what detectors make of it."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+
+import numpy as np
+import soundfile
+
+from fakemamba.data.audio import Waveform, cut_or_tile
+
+
+def real_speech(num_samples: int, row: int) -> Waveform:
+    """Human speech (num_samples,) float32 at 16 kHz; another speaker in each of four ``row``s.
+
+    Long inputs go on with the next speakers, and then repeat. Licences: data/recordings/README.md.
+    """
+    speakers = _recordings()
+    start = row % len(speakers)
+    return cut_or_tile(np.concatenate(speakers[start:] + speakers[:start]), num_samples)
+
+
+@cache
+def _recordings() -> tuple[Waveform, ...]:
+    folder = files("fakemamba.data") / "recordings"
+    paths = sorted(path.name for path in folder.iterdir() if path.name.endswith(".flac"))
+    waveforms = []
+    for name in paths:
+        with (folder / name).open("rb") as file:
+            waveforms.append(soundfile.read(file, dtype="float32")[0])
+    return tuple(waveforms)

@@ -1,0 +1,119 @@
+"""Rooflines: points and ceilings are where the table says, and doubtful counts stay away."""
+
+import subprocess
+import sys
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+
+from fakemamba.analysis.roofline import plot_roofline
+
+PARTS = {"front-end": 40e9, "encoder": 4e9, "end-to-end": 44e9}
+
+
+def cell(detector, part, duration_s, **changes):
+    """One row of the tidy table: 10 flops a byte, half of the matrix product's speed."""
+    flops = PARTS[part] * duration_s
+    return {
+        "detector": detector,
+        "part": part,
+        "duration_s": duration_s,
+        "status": "measured",
+        "frontend": "xls-r-tiny",
+        "backend": "none",
+        "batch_size": 1,
+        "precision": "fp32",
+        "execution": "eager",
+        "attention": "sdpa",
+        "clock": "latency",
+        "device": "cuda:0",
+        "device_name": "Test GPU",
+        "flops": flops,
+        "bytes_moved": flops / 10,
+        "flop_coverage": 0.95,
+        "latency_s": flops / 50e12,
+        "copy_bytes_per_s": 4e12,
+        "matmul_flops_per_s": 100e12,
+    } | changes
+
+
+@pytest.fixture
+def rows():
+    return [
+        cell(detector, part, duration_s)
+        for detector in ("fake-mamba-l", "xlsr-conformer")
+        for part in PARTS
+        for duration_s in (1.0, 4.0)
+    ]
+
+
+@pytest.fixture
+def figures(monkeypatch):
+    """The figures that were closed, still to be looked at."""
+    kept, close = [], plt.close
+    monkeypatch.setattr(plt, "close", kept.append)
+    yield kept
+    close("all")
+
+
+def draw(rows, tmp_path):
+    return list(plot_roofline(pd.DataFrame(rows), tmp_path))
+
+
+def test_points_and_ceilings_are_where_they_were_measured(rows, tmp_path, figures):
+    (path,) = draw(rows, tmp_path)
+    assert path.name == "roofline-xls-r-tiny-cuda0-fp32-b1-sdpa.png"
+    assert path.stat().st_size > 10_000
+    axes = figures[0].axes[0]
+    points = np.concatenate([np.asarray(dots.get_offsets()) for dots in axes.collections])
+    assert len(points) == len(rows)
+    np.testing.assert_allclose(points, [[10, 50e12]] * len(rows))
+    memory, products = axes.lines[-2:]
+    np.testing.assert_allclose(memory.get_ydata() / memory.get_xdata(), 4e12)
+    np.testing.assert_allclose(products.get_ydata(), 100e12)
+    assert memory.get_xdata()[1] == products.get_xdata()[0] == 25
+    labels = [text.get_text().strip() for text in axes.texts]
+    assert labels == ["copy 4.0 TB/s", "matrix product 100.0 Tflop/s"]
+    left, right = axes.get_xlim()
+    bottom, top = axes.get_ylim()
+    assert left < 10 and right > 25 and bottom < 50e12 and top > 100e12
+    assert not figures[0].texts
+
+
+def test_doubtful_and_unknown_counts_are_hidden_and_said(rows, tmp_path, figures):
+    rows[0] |= {"flop_coverage": 0.89}
+    rows[1] |= {"flops": None, "flop_coverage": None}
+    draw(rows, tmp_path)
+    assert sum(len(dots.get_offsets()) for dots in figures[0].axes[0].collections) == len(rows) - 2
+    (note,) = figures[0].texts
+    assert note.get_text().startswith("2 of 12 cells not drawn")
+
+
+def test_every_setting_has_a_figure_of_its_own(rows, tmp_path):
+    rows += [row | {"precision": "bf16", "batch_size": 8} for row in rows]
+    rows += [cell("xlsr-conformer", "encoder", 64.0, status="out-of-memory", precision="fp16")]
+    names = [path.name for path in draw(rows, tmp_path)]
+    assert sorted(names) == [
+        "roofline-xls-r-tiny-cuda0-bf16-b8-sdpa.png",
+        "roofline-xls-r-tiny-cuda0-fp32-b1-sdpa.png",
+    ]
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(names)
+
+
+@pytest.mark.parametrize("unknown", ["copy_bytes_per_s", "matmul_flops_per_s"])
+def test_a_ceiling_that_was_not_measured_is_not_drawn(rows, tmp_path, figures, unknown):
+    draw([row | {unknown: None} for row in rows], tmp_path)
+    (label,) = figures[0].axes[0].texts
+    assert ("copy" in label.get_text()) == (unknown != "copy_bytes_per_s")
+
+
+def test_results_without_any_trusted_count_are_refused(rows, tmp_path):
+    with pytest.raises(ValueError, match="none of the 12 cells has a time and a count"):
+        draw([row | {"flop_coverage": 0.5} for row in rows], tmp_path)
+
+
+def test_drawing_needs_no_torch():
+    code = "import sys, fakemamba.analysis.roofline; assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,0 +1,80 @@
+"""``fakemamba lengths``: a corpus' lengths, printed and written."""
+
+import numpy as np
+import pytest
+import soundfile
+
+from fakemamba.cli.main import main
+from fakemamba.data.lengths import list_lengths, read_lengths
+
+
+@pytest.fixture
+def manifest(tmp_path):
+    """Four recordings of 1, 2, 4 and 8 s, and their manifest in another folder."""
+    (tmp_path / "audio").mkdir()
+    for seconds in (1, 2, 4, 8):
+        soundfile.write(tmp_path / "audio" / f"{seconds}.wav", np.zeros(seconds * 16_000), 16_000)
+    path = tmp_path / "mine.csv"
+    path.write_text("path\n1.wav\n2.wav\n4.wav\n8.wav\n")
+    return path
+
+
+def rows_of(printed):
+    """The printed table as names and numbers."""
+    cells = [line.split("│") for line in printed.splitlines() if line.count("│") == 3]
+    return {name.strip(): figure.strip() for _, name, figure, _ in cells}
+
+
+def test_a_corpus_is_printed_and_written(manifest, tmp_path, capsys):
+    out = tmp_path / "new" / "mine.json"
+    arguments = ["lengths", str(manifest), "--root", str(tmp_path / "audio")]
+    arguments += ["--source", "tones", "--licence", "CC0-1.0", "--json-out", str(out)]
+    assert main(arguments) == 0
+    printed = capsys.readouterr().out
+    assert "mine: tones; licence: CC0-1.0" in printed and str(out) in printed
+    rows = rows_of(printed)
+    assert (rows["recordings"], rows["hours"]) == ("4", "0.004")
+    assert (rows["shortest (s)"], rows["p50 (s)"], rows["longest (s)"]) == (
+        "1.000",
+        "3.000",
+        "8.000",
+    )
+    assert rows["under 64,600 samples"] == "75.0%"
+    assert sum("25.0% █" in line for line in printed.splitlines()) == 4
+    assert read_lengths(out).durations_s == (1.0, 2.0, 4.0, 8.0)
+    assert main(["lengths", str(out)]) == 0
+    assert rows_of(capsys.readouterr().out) == rows
+
+
+def test_without_a_corpus_the_tables_are_listed(capsys):
+    assert main(["lengths"]) == 0
+    printed = capsys.readouterr().out
+    assert all(f" {name} " in printed for name in list_lengths())
+    assert "2,760" in printed
+
+
+def test_a_table_is_shown_by_its_name(capsys):
+    assert main(["lengths", "asterisk-prompts-es"]) == 0
+    assert rows_of(capsys.readouterr().out)["recordings"] == "513"
+
+
+def test_recordings_of_one_length_have_no_steps(manifest, tmp_path, capsys):
+    manifest.write_text("path\n2.wav\n2.wav\n")
+    assert main(["lengths", str(manifest), "--root", str(tmp_path / "audio")]) == 0
+    assert "█" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["absent.csv"], "absent.csv: no such manifest"),
+        (["absent.json"], "absent.json: no such file, and none of the tables asterisk-prompts"),
+        (["--json-out", "x.json"], "no corpus given"),
+        (["asterisk-prompts", "--root", "x"], "--root belong to a CSV"),
+    ],
+    ids=str,
+)
+def test_wrong_arguments_are_one_line(arguments, message, capsys):
+    assert main(["lengths", *arguments]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("fakemamba: error: ") and message in error
