@@ -41,7 +41,9 @@ class Cell:
     def id(self) -> str:
         """A name that is unique in a sweep and readable in a test report."""
         length = f"{self.duration_s:g}s"
-        source = length if self.recording is None else f"{self.recording.stem}-{length}"
+        source = length
+        if self.recording is not None:
+            source = f"{self.recording.parent.name}-{self.recording.stem}-{length}"
         parts = (self.detector, self.frontend, self.part, source, f"b{self.batch_size}")
         how = (self.precision, self.backend, self.execution, self.attention, self.clock)
         return "-".join((*parts, *how))

@@ -15,6 +15,7 @@ from fakemamba.bench import options
 from fakemamba.bench.cells import AnyCell
 from fakemamba.bench.journal import Journal, JournalError, read_result
 from fakemamba.bench.limits import plan_limits
+from fakemamba.bench.outcome import Outcome
 from fakemamba.bench.replay import PlaybackClock
 from fakemamba.bench.report import SweepReport, identity_of
 from fakemamba.bench.scan_workload import plan_scans
@@ -56,11 +57,17 @@ def pytest_configure(config: pytest.Config) -> None:
         runner = SweepRunner(method, option("--bench-isolate"), option("--bench-timeout"))
         if path:
             runner.journal = _journal(Path(path), identity, resume is not None)
+        earlier: dict[str, dict[str, Any]] = {}
         if resume is not None:
-            every = [cell for kind in cells.values() for cell in kind]
-            runner.known = read_result(resume, identity, every)
+            every = {cell.id: cell for kind in cells.values() for cell in kind}
+            earlier = read_result(resume, identity)
+            runner.known = {
+                cell_id: Outcome.from_entry(every[cell_id], entry)
+                for cell_id, entry in earlier.items()
+                if cell_id in every
+            }
             if runner.journal is not None:
-                runner.known |= runner.journal.read(every)
+                runner.known |= runner.journal.read(every.values())
     except (ValueError, OSError) as error:
         raise pytest.UsageError(str(error)) from error
     config.stash[CELLS] = cells
@@ -72,7 +79,7 @@ def pytest_configure(config: pytest.Config) -> None:
         "order": options.order(config),
         "seed": option("--bench-seed"),
     }
-    config.stash[REPORT] = SweepReport(device, described, identity)
+    config.stash[REPORT] = SweepReport(device, described, identity, earlier)
 
 
 def _journal(result: Path, identity: dict[str, Any], resumed: bool) -> Journal:
@@ -165,7 +172,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     runner = config.stash.get(RUNNER, None)
     if runner is not None and runner.journal is not None:
         result = Path(config.getoption("benchmark_json"))
-        if config.stash[REPORT].is_in(result):
+        if config.stash[REPORT].is_in(result, runner.known):
             runner.journal.discard()
 
 
@@ -174,3 +181,6 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     if report.outcomes:
         counts = ", ".join(f"{count} {status}" for status, count in report.counts().items())
         terminalreporter.write_line(f"fakemamba sweep: {counts}")
+    error = terminalreporter.config.stash[RUNNER].journal_error
+    if error is not None:
+        terminalreporter.write_line(f"fakemamba sweep: {error}", red=True)

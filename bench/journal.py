@@ -70,10 +70,8 @@ class Journal:
         self.path.unlink(missing_ok=True)
 
 
-def read_result(
-    path: Path, identity: dict[str, Any], cells: Iterable[AnyCell]
-) -> dict[str, Outcome]:
-    """The outcomes of cells that a finished result has, by cell id; empty if there is no file.
+def read_result(path: Path, identity: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The ``benchmarks`` of a finished result by cell id; empty if there is no file.
 
     Raises:
         JournalError: the file is no result of this benchmark, or of another machine or version.
@@ -82,15 +80,13 @@ def read_result(
         return {}
     try:
         content = json.loads(path.read_text())
-        block, entries = content["fakemamba"], content["benchmarks"]
-        _require_same(block["identity"], identity, path)
-        by_id = {entry["extra_info"]["cell_id"]: entry for entry in entries}
+        _require_same(content["fakemamba"]["identity"], identity, path)
+        return {entry["extra_info"]["cell_id"]: entry for entry in content["benchmarks"]}
     except (json.JSONDecodeError, KeyError, TypeError) as error:
         raise JournalError(
             f"{path} is no result that can be resumed ({type(error).__name__}: {error}); move it "
             "away and measure again"
         ) from error
-    return {cell.id: Outcome.from_entry(cell, by_id[cell.id]) for cell in cells if cell.id in by_id}
 
 
 def _header(identity: dict[str, Any]) -> dict[str, Any]:

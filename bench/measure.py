@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import gc
 import itertools
-import statistics
 import time
 import traceback
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable
+from dataclasses import asdict, replace
 from typing import Any, Protocol
 
 import torch
@@ -17,46 +14,27 @@ from torch import Tensor
 
 from fakemamba.bench.cells import Cell, ScanCell
 from fakemamba.bench.execution import UnsupportedSettingError
-from fakemamba.bench.instruments.cache import make_flush
 from fakemamba.bench.instruments.ceilings import measure_ceilings
-from fakemamba.bench.instruments.clock import (
-    Clock,
-    NoSuchClockError,
-    Reading,
-    make_clock,
-    time_once,
-)
+from fakemamba.bench.instruments.clock import Clock, NoSuchClockError, make_clock, time_once
 from fakemamba.bench.instruments.energy import measure_energy
 from fakemamba.bench.instruments.machine import disturbances, read_state
 from fakemamba.bench.instruments.memory import is_out_of_memory, measure_peak, memory_ends_politely
-from fakemamba.bench.instruments.rounds import Rounds, median_interval, time_rounds, warm_up
 from fakemamba.bench.instruments.work import Work, count_work
 from fakemamba.bench.method import Method
 from fakemamba.bench.outcome import Outcome
+from fakemamba.bench.timing import Timeable, Timed, launch_bound, time_workload
 from fakemamba.bench.verification import WrongResultError
 from fakemamba.models.detector import UnsupportedInputError
 
 Measurable = Cell | ScanCell
 UNSUPPORTED = (UnsupportedInputError, UnsupportedSettingError, NoSuchClockError)
-OVERHEAD_ROUNDS = 20
 MOST_ATTEMPTS = 2
-DEVICE_ONLY_ROUNDS = 10
 LEAST_COVERAGE = 0.9  # below, counted work is not compared with a device's
 MOST_MFU = 1.1  # above, the product was no ceiling: some CPUs have no fast one in fp16
 
 
-class Workload(Protocol):
+class Workload(Timeable, Protocol):
     """One cell, ready to run."""
-
-    @property
-    def device(self) -> torch.device:
-        """Where the work is done."""
-        ...
-
-    @property
-    def inputs(self) -> Sequence[Any]:
-        """Inputs of one shape, which take turns."""
-        ...
 
     def run(self, given: Any) -> Tensor:
         """Do the work once on one of the inputs and return its output."""
@@ -154,7 +132,7 @@ class Measurer:
         timed, watched = self._time_undisturbed(work, clock)
         details |= {**timed.figures(), **work.figures(timed.latency_s), **watched}
         if device.type == "cuda" and cell.clock == "latency":
-            details |= _launch_bound(work, timed, make_clock(device, "device"))
+            details |= launch_bound(work, timed, make_clock(device, "device"))
         if "work" in self.method.instruments:
             details |= self._count(cell, work, timed.latency_s)
         if "energy" in self.method.instruments:
@@ -166,7 +144,7 @@ class Measurer:
         attempts = 0
         while True:
             before = read_state(work.device)
-            timed = _time(work, clock, self.method)
+            timed = time_workload(work, clock, self.method)
             after = read_state(work.device)
             disturbed_by = disturbances(before, after)
             attempts += 1
@@ -216,91 +194,12 @@ class Measurer:
         return {"energy": asdict(energy), "net_energy_j_per_audio_s": per_audio_s}
 
 
-@dataclass(frozen=True)
-class Timed:
-    """The rounds of a cell, and the warm-up before them."""
-
-    rounds: Rounds
-    warmup_rounds: int
-    warmed_up: bool
-    overhead_s: float
-
-    @property
-    def samples_s(self) -> tuple[float, ...]:
-        """Device seconds of every round."""
-        return tuple(reading.device_s for reading in self.rounds.readings)
-
-    @property
-    def latency_s(self) -> float:
-        """Their median."""
-        return statistics.median(self.samples_s)
-
-    def figures(self) -> dict[str, Any]:
-        """Median, its interval, the host's side, what ended the rounds, and the clock's own cost.
-
-        ``host_latency_s`` is until the result is there, ``enqueue_s`` until the work is queued.
-        """
-        readings, latency_s = self.rounds.readings, self.latency_s
-        interval = median_interval(self.samples_s)
-        return {
-            "latency_s": latency_s,
-            "latency_low_s": interval and interval[0],
-            "latency_high_s": interval and interval[1],
-            "host_latency_s": statistics.median(reading.host_s for reading in readings),
-            "enqueue_s": statistics.median(reading.enqueue_s for reading in readings),
-            "stopped_by": self.rounds.stopped_by,
-            "warmup_rounds": self.warmup_rounds,
-            "warmed_up": self.warmed_up,
-            "overhead_share": self.overhead_s / latency_s,
-        }
-
-
-def _time(work: Workload, clock: Clock, method: Method) -> Timed:
-    given = itertools.cycle(work.inputs)
-    flush = make_flush(work.device) if method.flush_cache else None
-
-    def take(call: Callable[[Any], object]) -> Reading:
-        if flush is not None:
-            flush()
-        return clock.time(lambda: call(next(given)))
-
-    with _no_garbage_collection():
-        empty = [take(lambda _: None).host_s for _ in range(OVERHEAD_ROUNDS)]
-        warm = warm_up(lambda: take(work.run), method.effort)
-        rounds = time_rounds(lambda: take(work.run), method.effort)
-    return Timed(rounds, warm.rounds, warm.steady, statistics.median(empty))
-
-
-def _launch_bound(work: Workload, timed: Timed, clock: Clock) -> dict[str, Any]:
-    """The GPU's own time, and the share of the latency in which it waited for launches."""
-    given = itertools.cycle(work.inputs)
-    try:
-        readings = [clock.time(lambda: work.run(next(given))) for _ in range(DEVICE_ONLY_ROUNDS)]
-    except RuntimeError as error:  # the work waits for the GPU itself
-        return {"device_only_s": None, "launch_bound_share": None, "device_only_reason": str(error)}
-    device_only_s = statistics.median(reading.device_s for reading in readings)
-    share = max(0.0, 1 - device_only_s / timed.latency_s)
-    return {"device_only_s": device_only_s, "launch_bound_share": share}
-
-
 def _ceilings(device: torch.device, precision: str) -> dict[str, Any]:
     found = measure_ceilings(device, precision)
     return {
         "copy_bytes_per_s": found.copy_bytes_per_s,
         "matmul_flops_per_s": found.matmul_flops_per_s,
     }
-
-
-@contextmanager
-def _no_garbage_collection() -> Iterator[None]:
-    gc.collect()
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 def _line(error: BaseException) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -40,14 +41,23 @@ def identity_of(device: torch.device, method: Method) -> dict[str, Any]:
 
 
 class SweepReport:
-    """Collects outcomes by the node id of their test, and puts them into a result's JSON."""
+    """Collects outcomes by the node id of their test, and puts them into a result's JSON.
+
+    ``earlier`` are entries of the result that is resumed, by cell id: what is not measured or
+    played back again stays in it.
+    """
 
     def __init__(
-        self, device: torch.device, options: dict[str, Any], identity: dict[str, Any]
+        self,
+        device: torch.device,
+        options: dict[str, Any],
+        identity: dict[str, Any],
+        earlier: dict[str, dict[str, Any]],
     ) -> None:
         self.device = device
         self.options = options
         self.identity = identity
+        self.earlier = earlier
         self.outcomes: dict[str, Outcome] = {}
 
     def add(self, node_id: str, outcome: Outcome) -> None:
@@ -68,20 +78,22 @@ class SweepReport:
             entry = _entry_without_time(node_id, outcome)
             if outcome.status != "measured" and entry["fullname"] not in present:
                 output["benchmarks"].append(entry)
+        here = {entry["extra_info"]["cell_id"] for entry in output["benchmarks"]}
+        output["benchmarks"] += [e for cell_id, e in self.earlier.items() if cell_id not in here]
 
     def counts(self) -> dict[str, int]:
         """How many cells ended in which way."""
         counted = Counter(outcome.status for outcome in self.outcomes.values())
         return {status: counted[status] for status in STATUSES if counted[status]}
 
-    def is_in(self, path: Path) -> bool:
-        """Whether a file is a whole result with every one of the outcomes."""
+    def is_in(self, path: Path, known: Iterable[str]) -> bool:
+        """Whether a file is a whole result with all outcomes, and all cells known from before."""
         try:
             entries = json.loads(path.read_text())["benchmarks"]
             written = {entry["extra_info"]["cell_id"] for entry in entries}
         except (OSError, json.JSONDecodeError, KeyError, TypeError):
             return False
-        return {outcome.cell.id for outcome in self.outcomes.values()} <= written
+        return {outcome.cell.id for outcome in self.outcomes.values()} | {*known} <= written
 
     def write_alone(self, config: pytest.Config, path: Path) -> None:
         """Write the JSON of a sweep in which nothing was timed, which pytest-benchmark does not."""

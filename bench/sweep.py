@@ -141,6 +141,7 @@ def plan(options: SweepOptions) -> list[Cell]:
                     )
                     for precision, backend, execution, attention in settings
                 ]
+    _require_distinct(cells)
     return cells
 
 
@@ -175,6 +176,17 @@ def _backends(detector: str, options: SweepOptions) -> list[str]:
         return ["none"]
     device = torch.device(options.device)
     return list(dict.fromkeys(resolve_backend(name, device) for name in options.backends))
+
+
+def _require_distinct(cells: Sequence[Cell]) -> None:
+    by_id: dict[str, Cell] = {}
+    for cell in cells:
+        other = by_id.setdefault(cell.id, cell)
+        if other is not cell:
+            raise ValueError(
+                f"{other.recording} and {cell.recording} cannot be told apart by folder, name and "
+                "duration; rename one, or leave it out of the manifest"
+            )
 
 
 def _check(options: SweepOptions) -> None:

@@ -76,6 +76,7 @@ class SweepRunner:
         timeout_s: of such a process.
         known: outcomes by cell id, of an earlier run.
         journal: gets every new outcome.
+        journal_error: why it no longer does, as when the disk is full.
     """
 
     method: Method
@@ -83,24 +84,29 @@ class SweepRunner:
     timeout_s: float | None = None
     known: dict[str, Outcome] = field(default_factory=dict)
     journal: Journal | None = None
+    journal_error: str | None = None
     _measurers: dict[type, CellMeasurer] = field(default_factory=dict)
     _memory_ended: dict[tuple[object, ...], AnyCell] = field(default_factory=dict)
 
     def run(self, cell: AnyCell) -> Outcome:
-        """How the cell ended.
-
-        Raises:
-            OSError: the journal cannot be written; outcomes before are in it.
-        """
+        """How the cell ended."""
         outcome = self.known.get(cell.id)
         if outcome is None:
             outcome = self._not_tried(cell) or self._measure(cell)
-            if self.journal is not None:
-                self.journal.add(outcome)
+            self._write_down(outcome)
         if outcome.status == "out-of-memory":
             ended = self._memory_ended.get(cell.row, cell)
             self._memory_ended[cell.row] = min(ended, cell, key=lambda one: one.size)
         return outcome
+
+    def _write_down(self, outcome: Outcome) -> None:
+        """Add to the journal; once it cannot be written, go on without: the result may still be."""
+        if self.journal is None or self.journal_error is not None:
+            return
+        try:
+            self.journal.add(outcome)
+        except OSError as error:
+            self.journal_error = f"{self.journal.path}: {error}; later cells are not in it"
 
     def _not_tried(self, cell: AnyCell) -> Outcome | None:
         ended = self._memory_ended.get(cell.row)

@@ -8,11 +8,12 @@ from collections.abc import Callable, Sequence
 
 import tyro
 
-from fakemamba.cli import backends, convert, detectors, kernels, lengths, plot, profile, score
+from fakemamba.cli import backends, convert, cost, detectors, kernels, lengths, plot, profile, score
 
 COMMANDS: dict[str, Callable[..., int | None]] = {
     "backends": backends.backends,
     "convert": convert.convert,
+    "cost": cost.cost,
     "detectors": detectors.detectors,
     "kernels": kernels.kernels,
     "lengths": lengths.lengths,

@@ -44,6 +44,10 @@ class NoSuchClockError(ValueError):
     """A device has no clock of this mode."""
 
 
+class LaunchesShowError(RuntimeError):
+    """A call waits for the GPU itself, so that its launches cannot be hidden."""
+
+
 def make_clock(device: torch.device, mode: str = "latency") -> Clock:
     """The clock of a device.
 
@@ -99,8 +103,7 @@ class CudaClock:
         """Run the call and time it; one synchronisation, after the work.
 
         Raises:
-            RuntimeError: in mode ``device``, the call waits for the GPU itself, so that its
-                launches cannot be hidden.
+            LaunchesShowError: in mode ``device``, the call waits for the GPU itself.
         """
         if self._mode == "device":
             return self._time_behind_spin(call)
@@ -135,7 +138,9 @@ class CudaClock:
                 device_s = self._start.elapsed_time(self._end) * 1e-3
                 return Reading(device_s, done_s - start_s, queued_s - start_s)
             if self._spin_cycles >= MOST_SPIN_CYCLES:
-                raise RuntimeError("the call waits for the GPU, so its launches cannot be hidden")
+                raise LaunchesShowError(
+                    "the call waits for the GPU, so its launches cannot be hidden"
+                )
             self._spin_cycles *= 2
 
 

@@ -161,6 +161,10 @@ def test_a_killed_sweep_is_resumed_and_only_what_is_missing_is_measured(tmp_path
     assert "4 cells are known from before" in again.stdout
     assert len(json.loads(path.read_text())["benchmarks"]) == 6
 
+    fewer = bench(tmp_path, *TWO, "--bench-resume", str(path), "-k", "aasist and 0.25s")
+    assert fewer.returncode == 0, fewer.stdout + fewer.stderr
+    assert len(json.loads(path.read_text())["benchmarks"]) == 6, "what is not run is not lost"
+
 
 def test_isolated_cells_come_in_random_order_with_their_seed(tmp_path):
     path = tmp_path / "out.json"

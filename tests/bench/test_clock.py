@@ -10,6 +10,7 @@ from fakemamba.bench.instruments.clock import (
     QUEUED_CALLS,
     CudaClock,
     HostClock,
+    LaunchesShowError,
     NoSuchClockError,
     make_clock,
 )
@@ -103,7 +104,7 @@ def test_a_call_that_waits_for_the_gpu_cannot_have_its_launches_hidden(cuda):
         cuda.run_kernel()
         cuda.synchronize(None)
 
-    with pytest.raises(RuntimeError, match="waits for the GPU"):
+    with pytest.raises(LaunchesShowError, match="waits for the GPU"):
         gpu_clock(cuda, "device").time(waiting)
 
 

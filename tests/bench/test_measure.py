@@ -42,6 +42,7 @@ def test_a_measured_cell_has_figures_that_agree():
     rate = figures["flops"] / figures["latency_s"]
     assert figures["mfu"] is None or figures["mfu"] == rate / figures["matmul_flops_per_s"]
     assert figures["first_call_s"] > 0 and figures["load_s"] > 0
+    assert 0 < figures["overhead_share"] < 0.01
     assert figures["host_latency_s"] == figures["latency_s"], "a CPU has one clock"
     json.dumps(outcome.to_json(), allow_nan=False)
 
@@ -149,10 +150,10 @@ def test_inputs_of_rounds_differ():
 
 
 def test_a_cache_flush_costs_the_round_nothing(measurer, monkeypatch):
-    from fakemamba.bench import measure
+    from fakemamba.bench import timing
 
     flushed = []
-    monkeypatch.setattr(measure, "make_flush", lambda device: lambda: flushed.append(device))
+    monkeypatch.setattr(timing, "make_flush", lambda device: lambda: flushed.append(device))
     method = Method(Effort(3, 0.0, max_rounds=3), (), flush_cache=True)
     outcome = Measurer(method, WorkloadCache()).measure(CELL)
-    assert outcome.status == "measured" and len(flushed) >= 3 + measure.OVERHEAD_ROUNDS
+    assert outcome.status == "measured" and len(flushed) >= 3 + timing.OVERHEAD_ROUNDS

@@ -97,6 +97,19 @@ def test_a_corpus_brings_its_own_lengths(tmp_path):
     assert {cell.frontend for cell in cells} == {FULL_SIZE}
 
 
+def test_recordings_that_only_a_folder_tells_apart_are_different_cells(tmp_path):
+    for folder in ("en", "fr"):
+        (tmp_path / folder).mkdir()
+        soundfile.write(tmp_path / folder / "a.wav", speech_like(8_000, 0), 16_000)
+    (tmp_path / "m.csv").write_text("path\nen/a.wav\nfr/a.wav\n")
+    asked_for = {"parts": ["encoder"], "detectors": ["fake-mamba-l"]}
+    cells = plan(options(corpus=tmp_path / "m.csv", **asked_for))
+    assert len({cell.id for cell in cells}) == 2
+    (tmp_path / "m.csv").write_text("path\nen/a.wav\nen/a.wav\n")
+    with pytest.raises(ValueError, match="cannot be told apart"):
+        plan(options(corpus=tmp_path / "m.csv", **asked_for))
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

@@ -173,8 +173,8 @@ def test_a_damaged_journal_is_named_with_its_line(tmp_path):
 def test_what_is_no_result_is_not_resumed(tmp_path):
     (tmp_path / "out.json").write_text("{}")
     with pytest.raises(JournalError, match="is no result that can be resumed"):
-        read_result(tmp_path / "out.json", IDENTITY, [CELL])
-    assert read_result(tmp_path / "absent.json", IDENTITY, [CELL]) == {}
+        read_result(tmp_path / "out.json", IDENTITY)
+    assert read_result(tmp_path / "absent.json", IDENTITY) == {}
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
@@ -185,3 +185,12 @@ def test_a_full_disk_is_an_error_and_earlier_lines_stay(tmp_path):
     with pytest.raises(OSError, match="No space left"):
         Journal(tmp_path / "full", IDENTITY).add(Outcome(CELL, "measured"))
     assert list(journal.read([CELL])) == [CELL.id]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_a_sweep_goes_on_when_the_disk_is_full(runner, tmp_path):
+    (tmp_path / "full").symlink_to("/dev/full")
+    runner.journal = Journal(tmp_path / "full", IDENTITY)
+    outcomes = [runner.run(replace(CELL, duration_s=duration_s)) for duration_s in (1.0, 2.0)]
+    assert [outcome.status for outcome in outcomes] == ["measured"] * 2
+    assert "No space left" in runner.journal_error

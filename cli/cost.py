@@ -1,0 +1,64 @@
+"""``fakemamba cost``: what a corpus costs each detector, by the lengths of its recordings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import tyro
+
+BATCH_SIZES = (8, 16, 32)
+
+
+def cost(
+    results: tyro.conf.Positional[tuple[Path, ...]],
+    /,
+    lengths: str,
+    csv_out: Path | None = None,
+) -> None:
+    """Print latency over a corpus' lengths, and device seconds for an hour of its audio.
+
+    Args:
+        results: JSON files written by `pytest bench/ --bench-lengths NAME --benchmark-json`.
+        lengths: The same name of a table of lengths, or its .json (see `fakemamba lengths`).
+        csv_out: File to write the table to, with the reason of each figure that is missing.
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    from fakemamba.analysis.length_cost import LEVELS, length_cost, padding_waste
+    from fakemamba.analysis.results import read_results
+    from fakemamba.data.lengths import draw_durations, read_lengths
+    from fakemamba.files import appearing_whole
+
+    if not results:
+        raise ValueError("no results given: fakemamba cost RESULTS.json ... --lengths NAME")
+    table = read_lengths(lengths)
+    costs = length_cost(read_results(results), table)
+    shown = Table(
+        *("detector", "part", "setting", "p50 (ms)", "p95 (ms)", "p99 (ms)", "device s / audio h"),
+        title=f"{table.name}: {table.count:,} recordings, {table.hours:.2f} h",
+    )
+    for row in costs.to_dict("records"):
+        setting = "{device_name}, {precision}, {execution}, batch {batch_size}".format_map(row)
+        latencies = [_figure(row[name], 1e3) for name in LEVELS]
+        hour = _figure(row["device_s_per_audio_hour"], 1)
+        shown.add_row(row["detector"], row["part"], setting, *latencies, hour)
+    Console().print(shown)
+    for reason in dict.fromkeys(costs["reason"].dropna()):
+        print(f"left out: {reason}")
+    durations_s = draw_durations(table, table.count)
+    for batch_size in BATCH_SIZES:
+        waste = [padding_waste(durations_s, batch_size, sorted=one) for one in (True, False)]
+        print(
+            f"padding in batches of {batch_size}: {waste[0]:.1%} if sorted by length, "
+            f"{waste[1]:.1%} in random order"
+        )
+    if csv_out is not None:
+        with appearing_whole(csv_out) as partial:
+            costs.to_csv(partial, index=False)
+
+
+def _figure(value: float | None, scale: float) -> str:
+    import pandas as pd
+
+    return "-" if pd.isna(value) else f"{value * scale:.4g}"

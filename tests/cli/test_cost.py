@@ -1,0 +1,65 @@
+"""``fakemamba cost``: a corpus's lengths and a latency curve to figures."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fakemamba.cli.main import main
+from fakemamba.data.lengths import draw_durations, read_lengths
+
+TABLE = read_lengths("asterisk-prompts")
+
+
+@pytest.fixture
+def results(tmp_path):
+    """A result whose latency is 10 ms and 20 ms for each second, over the table's lengths."""
+
+    def write(durations_s):
+        cell = {
+            **{"detector": "fake-mamba-l", "frontend": "xls-r-300m", "part": "end-to-end"},
+            **{"batch_size": 1, "precision": "fp32", "backend": "cpu", "execution": "eager"},
+            **{"device": "cpu", "attention": "sdpa", "clock": "latency"},
+        }
+        entries = [
+            {
+                "extra_info": {
+                    "cell": cell | {"duration_s": duration_s},
+                    **{"input": "speech-like", "recording": None},
+                    **{"status": "measured", "reason": None},
+                    "latency_s": 0.01 + 0.02 * duration_s,
+                },
+                "stats": {},
+            }
+            for duration_s in durations_s
+        ]
+        block = {"schema": 2, "environment": {"device": "CPU: Test"}}
+        path = tmp_path / "out.json"
+        path.write_text(json.dumps({"fakemamba": block, "benchmarks": entries}))
+        return str(path)
+
+    return write
+
+
+def test_the_cost_of_a_linear_curve_is_its_closed_form(results, tmp_path, capsys):
+    drawn_s = [*draw_durations(TABLE, 200).tolist(), TABLE.min_s, TABLE.max_s]
+    arguments = ["cost", results(drawn_s), "--lengths", "asterisk-prompts"]
+    assert main([*arguments, "--csv-out", str(tmp_path / "cost.csv")]) == 0
+    (row,) = pd.read_csv(tmp_path / "cost.csv").to_dict("records")
+    assert row["latency_p95_s"] == pytest.approx(0.01 + 0.02 * TABLE.quantile_s(0.95), rel=0.01)
+    wanted = 3600 * (0.01 + 0.02 * np.mean(TABLE.durations_s)) / np.mean(TABLE.durations_s)
+    assert row["device_s_per_audio_hour"] == pytest.approx(wanted, rel=0.01)
+    printed = capsys.readouterr().out
+    assert "2,760 recordings" in printed and "padding in batches of 8: 3.9% if sorted" in printed
+
+
+def test_what_was_not_measured_is_left_out_and_named(results, capsys):
+    assert main(["cost", results([1.0, 2.0]), "--lengths", "asterisk-prompts"]) == 0
+    printed = capsys.readouterr().out
+    assert "left out:" in printed and "measured were 1 to 2 s" in printed
+
+
+def test_an_unknown_table_is_named(results, capsys):
+    assert main(["cost", results([1.0, 2.0]), "--lengths", "absent"]) == 1
+    assert "none of the tables" in capsys.readouterr().err
