@@ -26,6 +26,10 @@ _RESET_PEAK = "5"
 GPU_KIND = "allocated on the GPU"
 CPU_KIND = "resident growth on the CPU"
 
+# Left to others, who may grow meanwhile; and what a process may always grow by.
+_LEAST_RESERVE_BYTES, _RESERVED_SHARE = 1 << 30, 0.05
+_LEAST_GROWTH_BYTES = 64 << 20
+
 # What torch says on a CPU; GPUs have an exception of their own.
 _CPU_OOM_MESSAGES = ("can't allocate memory", "not enough memory", "cannot allocate memory")
 
@@ -110,11 +114,12 @@ def _process_bytes(device: torch.device) -> Reading[int]:
 
 
 @contextmanager
-def memory_ends_politely(device: torch.device, *, reserve_bytes: int = 1 << 30) -> Iterator[None]:
+def memory_ends_politely(device: torch.device) -> Iterator[None]:
     """Make a CPU allocation that the machine cannot hold fail as an exception.
 
     Linux promises more memory than there is and kills whoever uses it. Inside, the process's data
-    may grow by what is available now, less a reserve. Does nothing on a GPU or off Linux.
+    may grow to what it uses and what is available now, less a reserve for others. Does nothing on a
+    GPU or off Linux.
     """
     if device.type != "cpu" or sys.platform != "linux":
         yield
@@ -122,9 +127,8 @@ def memory_ends_politely(device: torch.device, *, reserve_bytes: int = 1 << 30) 
     import resource
 
     limits = resource.getrlimit(resource.RLIMIT_DATA)
-    available = psutil.virtual_memory().available - reserve_bytes
-    limit = _resident_bytes("VmData") + max(available, reserve_bytes)
     hard = limits[1]
+    limit = _data_limit_bytes()
     resource.setrlimit(
         resource.RLIMIT_DATA, (limit if hard == resource.RLIM_INFINITY else min(limit, hard), hard)
     )
@@ -132,6 +136,14 @@ def memory_ends_politely(device: torch.device, *, reserve_bytes: int = 1 << 30) 
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_DATA, limits)
+
+
+def _data_limit_bytes() -> int:
+    """Counted from what is resident: mapped memory that is not in use yet may still come to be."""
+    memory = psutil.virtual_memory()
+    reserve = max(_LEAST_RESERVE_BYTES, int(memory.total * _RESERVED_SHARE))
+    could_hold = _resident_bytes("RssAnon") + memory.available - reserve
+    return max(could_hold, _resident_bytes("VmData") + _LEAST_GROWTH_BYTES)
 
 
 def is_out_of_memory(error: BaseException) -> bool:
