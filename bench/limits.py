@@ -12,16 +12,16 @@ from fakemamba.bench.outcome import Outcome
 START_S = 4.0  # a usual utterance; also the duration at which batches grow
 MOST = {"duration_s": 2.0**16, "batch_size": 2.0**16}
 CLOSENESS = 1.05  # of the smallest that does not fit to the largest that does
-MOST_CALL_S = 60.0
+MOST_TRIAL_S = 20.0  # making the input included
 
 
 @dataclass(frozen=True)
 class Limit:
     """What a search found: the largest value that fits, the smallest known that does not.
 
-    ``ended_by`` is ``out-of-memory``, another status of a cell, ``time`` where a call would have
-    taken longer than a minute, or ``most`` where nobody would ask for more. ``fits`` is None if the
-    first value did not.
+    ``ended_by`` is ``out-of-memory``, another status of a cell, ``time`` where the next trial would
+    have taken long, or ``most`` where nobody would ask for more. ``fits`` is None if the first
+    value did not.
     """
 
     fits: float | None
@@ -56,7 +56,7 @@ class LimitMeasurer:
 def find_limit(probe: Callable[[float], Outcome], first: float, most: float) -> Limit:
     """Double a value until the probe fails, then halve the interval until it is close.
 
-    The probe's outcome is ``measured``, with ``first_call_s`` in its details, if the value fits.
+    The probe's outcome is ``measured``, with ``trial_s`` in its details, if the value fits.
     """
     fits, fails, ended_by, reason, trials = None, None, "most", None, 0
     value = first
@@ -68,8 +68,9 @@ def find_limit(probe: Callable[[float], Outcome], first: float, most: float) -> 
             break
         fits = value
         # Attention is quadratic, so twice the value may take four times as long.
-        if 4 * outcome.details["first_call_s"] > MOST_CALL_S:
+        if 4 * outcome.details["trial_s"] > MOST_TRIAL_S:
             ended_by = "time"
+            reason = f"the next trial would have taken more than {MOST_TRIAL_S:g} s"
             break
         value *= 2
     while fits is not None and fails is not None:

@@ -87,7 +87,7 @@ class Measurer:
         return self._recorded(cell, self._measure)
 
     def probe(self, cell: Measurable) -> Outcome:
-        """Run a cell once, only to know whether it can be; its ``first_call_s`` is in the details.
+        """Run a cell once, only to know whether it can be; the details have what that took.
 
         It gives back the memory that it took, so that the next probe has all of it.
         """
@@ -112,9 +112,11 @@ class Measurer:
             return Outcome(cell, "failed", _line(error), traceback=traceback.format_exc())
 
     def _run_once(self, cell: Measurable) -> Outcome:
+        start_s = time.perf_counter()
         work = self._preparer.prepare(cell)
         call_s = time_once(lambda: work.run(work.inputs[0]), work.device)
-        return Outcome(cell, "measured", None, {"first_call_s": call_s}, (call_s,))
+        trial_s = time.perf_counter() - start_s
+        return Outcome(cell, "measured", None, {"trial_s": trial_s}, (call_s,))
 
     def _measure(self, cell: Measurable) -> Outcome:
         device = torch.device(cell.device)

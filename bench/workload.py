@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from fakemamba.bench.cells import FRAMES_PER_S, Cell
 from fakemamba.bench.execution import running_in
+from fakemamba.bench.instruments.memory import is_out_of_memory
 from fakemamba.bench.verification import (
     WrongResultError,
     require_close,
@@ -18,6 +19,8 @@ from fakemamba.bench.verification import (
     require_tail_heard,
 )
 from fakemamba.data.audio import SAMPLE_RATE_HZ
+
+ERRORS = ("max_abs_error", "relative_error")
 
 
 @dataclass(frozen=True)
@@ -67,11 +70,17 @@ class DetectorWorkload:
         together, alone = self.truth.on_ragged_batch()
         require_close(together, alone, precision, "a batch against its rows alone")
         if self._is_plain:
-            return {"max_abs_error": None, "relative_error": None}
-        errors = [
-            require_close(self.run(given), wanted, precision, what)
-            for given, wanted in self.truth.on_speech()
-        ]
+            return dict.fromkeys(ERRORS)
+        try:
+            errors = [
+                require_close(self.run(given), wanted, precision, what)
+                for given, wanted in self.truth.on_speech()
+            ]
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+            # The plain scan and fp32 need more memory than what is measured may need.
+            return dict.fromkeys(ERRORS) | {"error_reason": "memory ended while fp32 was run"}
         return {
             "max_abs_error": max(error.max_abs for error in errors),
             "relative_error": max(error.relative for error in errors),

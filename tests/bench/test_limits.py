@@ -19,7 +19,7 @@ CELL = Cell("fake-mamba-s", "xls-r-tiny", "encoder", 4.0, backend="torch")
 def probe_of(capacity, seconds=1e-3):
     def probe(value):
         status = "measured" if value <= capacity else "out-of-memory"
-        return Outcome(CELL, status, details={"first_call_s": seconds})
+        return Outcome(CELL, status, details={"trial_s": seconds})
 
     return probe
 
@@ -42,7 +42,7 @@ def test_what_does_not_fit_at_all_has_no_limit():
     assert find_limit(probe_of(3.0), 4.0, 100.0).fits is None
 
 
-def test_a_search_ends_before_calls_take_minutes():
+def test_a_search_ends_before_trials_take_minutes():
     limit = find_limit(probe_of(1e9, seconds=20.0), 4.0, 65_536.0)
     assert (limit.fits, limit.fails, limit.ended_by) == (4.0, None, "time")
 

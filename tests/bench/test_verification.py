@@ -94,3 +94,13 @@ def test_an_output_that_is_remembered_is_wrong():
 def test_the_error_names_the_bound():
     with pytest.raises(WrongResultError, match=r"relative error 1 against fp32, but bf16 may"):
         require_close(torch.zeros(3), torch.ones(3), "bf16", "logits")
+
+
+def test_where_fp32_does_not_fit_the_error_is_unknown_not_the_cell_lost(measurer, monkeypatch):
+    def ends(self, cell, detector):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(WorkloadCache, "_speech_with_outputs", ends)
+    outcome = measurer.measure(replace(CELL, precision="bf16"))
+    assert outcome.status == "measured" and outcome.details["max_abs_error"] is None
+    assert outcome.details["error_reason"] == "memory ended while fp32 was run"
