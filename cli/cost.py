@@ -7,6 +7,7 @@ from pathlib import Path
 import tyro
 
 BATCH_SIZES = (8, 16, 32)
+SETTING = "{device_name}, {precision}, {execution}, batch {batch_size}"
 
 
 def cost(
@@ -23,7 +24,7 @@ def cost(
         csv_out: File to write the table to, with the reason of each figure that is missing.
     """
     from rich.console import Console
-    from rich.table import Table
+    from rich.table import Column, Table
 
     from fakemamba.analysis.length_cost import LEVELS, length_cost, padding_waste
     from fakemamba.analysis.results import read_results
@@ -34,15 +35,21 @@ def cost(
         raise ValueError("no results given: fakemamba cost RESULTS.json ... --lengths NAME")
     table = read_lengths(lengths)
     costs = length_cost(read_results(results), table)
+    rows = costs.to_dict("records")
+    settings = [SETTING.format_map(row) for row in rows]
+    title = f"{table.name}: {table.count:,} recordings, {table.hours:.2f} h"
+    several = len(set(settings)) > 1
     shown = Table(
-        *("detector", "part", "setting", "p50 (ms)", "p95 (ms)", "p99 (ms)", "device s / audio h"),
-        title=f"{table.name}: {table.count:,} recordings, {table.hours:.2f} h",
+        Column("detector", no_wrap=True),
+        *(("part", "setting") if several else ("part",)),
+        *("p50 (ms)", "p95 (ms)", "p99 (ms)", "device s / audio h"),
+        title=title if several else f"{title}; {settings[0]}",
     )
-    for row in costs.to_dict("records"):
-        setting = "{device_name}, {precision}, {execution}, batch {batch_size}".format_map(row)
+    for row, setting in zip(rows, settings, strict=True):
         latencies = [_figure(row[name], 1e3) for name in LEVELS]
         hour = _figure(row["device_s_per_audio_hour"], 1)
-        shown.add_row(row["detector"], row["part"], setting, *latencies, hour)
+        where = [row["part"], setting] if several else [row["part"]]
+        shown.add_row(row["detector"], *where, *latencies, hour)
     Console().print(shown)
     for reason in dict.fromkeys(costs["reason"].dropna()):
         print(f"left out: {reason}")
