@@ -22,6 +22,7 @@ from fakemamba.models.detector import Detector
 CLASS_WEIGHTS = (0.1, 0.9)
 LEARNING_RATE = 1e-6
 L2 = 1e-4
+MOST_HALVINGS = 16
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,7 @@ class TrainingWorkload:
             WrongResultError: they are not.
         """
         require_finite(output, "the loss")
+        self._settle_scale()
         for name, parameter in self.detector.named_parameters():
             if parameter.grad is not None:
                 require_finite(parameter.grad, f"the gradient of {name}")
@@ -75,6 +77,14 @@ class TrainingWorkload:
             "n_trained_parameters": sum(p.numel() for p in parameters if p.requires_grad),
             "weights_bytes": sum(p.numel() * p.element_size() for p in parameters),
         }
+
+    def _settle_scale(self) -> None:
+        """Let the loss scaling of fp16 find its scale: it begins too high, and halves."""
+        for _ in range(MOST_HALVINGS if self.scaler.is_enabled() else 0):
+            before = self.scaler.get_scale()
+            self.run(self.inputs[0])
+            if self.scaler.get_scale() >= before:
+                break
 
     def _loss(self, waveforms: Tensor) -> Tensor:
         labels = torch.arange(len(waveforms), device=self.device) % 2

@@ -33,12 +33,12 @@ class OutputError:
 def require_finite(output: Tensor, what: str) -> None:
     """Raise `WrongResultError` if anything is NaN or infinite."""
     if not bool(torch.isfinite(output).all()):
-        raise WrongResultError(f"the output of {what} is not finite")
+        raise WrongResultError(f"{what} is not finite")
 
 
 def require_close(found: Tensor, wanted: Tensor, precision: str, what: str) -> OutputError:
     """The difference, if it is within the bound of the precision; else `WrongResultError`."""
-    require_finite(found, what)
+    require_finite(found, f"the output of {what}")
     difference = found.float() - wanted.float()
     error = OutputError(
         float(difference.abs().max()), float(difference.norm() / wanted.float().norm())

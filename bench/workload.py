@@ -65,7 +65,7 @@ class DetectorWorkload:
             WrongResultError: an output is not what it has to be.
         """
         precision, what = self.cell.precision, f"{self.cell.part} in {self.cell.precision}"
-        require_finite(output, what)
+        require_finite(output, f"the output of {what}")
         self._require_tail_heard(output.clone(), what)  # the next run of a graph overwrites it
         together, alone = self.truth.on_ragged_batch()
         require_close(together, alone, precision, "a batch against its rows alone")

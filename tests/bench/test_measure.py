@@ -119,6 +119,22 @@ def test_a_training_step_trains_what_it_says(measurer, part):
     assert (trained == figures["n_parameters"]) == (part == "training-step")
 
 
+def test_a_training_step_in_fp16_is_measured_once_its_loss_scale_has_settled(measurer):
+    outcome = measurer.measure(replace(CELL, part="training-step", precision="fp16"))
+    assert outcome.status == "measured", outcome.reason
+
+
+def test_a_training_step_without_finite_gradients_is_wrong(measurer, monkeypatch):
+    patch = torch.nn.functional.cross_entropy
+    monkeypatch.setattr(
+        torch.nn.functional,
+        "cross_entropy",
+        lambda *given: (patch(*given) - patch(*given).detach()).sqrt() + 1,
+    )
+    outcome = measurer.measure(replace(CELL, part="training-step"))
+    assert outcome.status == "wrong" and "the gradient of" in outcome.reason
+
+
 def test_a_training_step_leaves_no_trace_in_the_cells_after_it(measurer):
     before = measurer.measure(replace(CELL, precision="bf16")).details["max_abs_error"]
     measurer.measure(replace(CELL, part="training-step", batch_size=2))
