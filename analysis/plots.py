@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from fakemamba.files import appearing_whole
@@ -97,19 +98,28 @@ def _draw(cells: pd.DataFrame, quantity: str, folder: Path) -> Path:
     for axes in grid.axes.flat:
         _plain_durations(axes, durations_s)
         axes.grid(True, which="minor", linewidth=0.4, alpha=0.5)
+    grid.figure.suptitle(setting_title(setting), y=1.03, fontsize="medium")
+    return save_figure(grid.figure, folder, quantity.removesuffix("_s"), setting)
+
+
+def setting_title(setting: pd.Series) -> str:
+    """What all cells of a figure have in common, for people."""
     batch = "" if setting["batch_size"] == 1 else f", batch {setting['batch_size']}"
-    grid.figure.suptitle(
+    return (
         f"{setting['frontend']}, {setting['precision']}{batch}, {setting['execution']} · "
-        f"{setting['device_name']}",
-        y=1.03,
-        fontsize="medium",
+        f"{setting['device_name']}"
     )
-    name = [quantity.removesuffix("_s"), setting["frontend"], setting["device"].replace(":", "")]
+
+
+def save_figure(figure: Figure, folder: Path, kind: str, setting: pd.Series) -> Path:
+    """Write a figure of a setting, under a name that says which, and close it."""
+    name = [kind, setting["frontend"], setting["device"].replace(":", "")]
     name += [setting["precision"], f"b{setting['batch_size']}", setting["attention"]]
     name += [setting[key] for key, usual in UNUSUAL.items() if setting[key] != usual]
     path = folder / ("-".join(name) + ".png")
-    grid.figure.savefig(path, dpi=150, bbox_inches="tight")
-    plt.close(grid.figure)
+    with appearing_whole(path) as partial:
+        figure.savefig(partial, format="png", dpi=150, bbox_inches="tight")
+    plt.close(figure)
     return path
 
 

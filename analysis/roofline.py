@@ -22,8 +22,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter, StrMethodFormatter
 
-from fakemamba.analysis.plots import PART_ORDER, SETTING, UNUSUAL, line_names
-from fakemamba.files import appearing_whole
+from fakemamba.analysis.plots import PART_ORDER, SETTING, line_names, save_figure, setting_title
 
 LEAST_COVERAGE = 0.9
 MARKERS = "osD^vPX*<>hpd8H"
@@ -95,26 +94,14 @@ def _draw(cells: pd.DataFrame, hidden: int, folder: Path) -> Path:
     axes.set_ylabel("achieved (flop/s)")
     axes.grid(True, which="minor", linewidth=0.4, alpha=0.5)
     _draw_legend(axes, markers, colours, durations_s)
-    batch = "" if setting["batch_size"] == 1 else f", batch {setting['batch_size']}"
-    axes.set_title(
-        f"{setting['frontend']}, {setting['precision']}{batch}, {setting['execution']} · "
-        f"{setting['device_name']}",
-        fontsize="medium",
-    )
+    axes.set_title(setting_title(setting), fontsize="medium")
     if hidden:
         note = (
             f"{hidden} of {hidden + len(cells)} cells not drawn: "
             f"no count of their flops that covers {LEAST_COVERAGE:.0%} of their time"
         )
         figure.text(0.01, -0.02, note, fontsize="small", color="0.35")
-    name = ["roofline", setting["frontend"], setting["device"].replace(":", "")]
-    name += [setting["precision"], f"b{setting['batch_size']}", setting["attention"]]
-    name += [setting[key] for key, usual in UNUSUAL.items() if setting[key] != usual]
-    path = folder / ("-".join(name) + ".png")
-    with appearing_whole(path) as partial:
-        figure.savefig(partial, format="png", dpi=150, bbox_inches="tight")
-    plt.close(figure)
-    return path
+    return save_figure(figure, folder, "roofline", setting)
 
 
 def _draw_ceilings(axes: Axes, cells: pd.DataFrame) -> None:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from fakemamba.bench.cells import Cell, ScanCell
 from fakemamba.bench.execution import UnsupportedSettingError
-from fakemamba.bench.instruments.ceilings import measure_ceilings
+from fakemamba.bench.instruments.ceilings import Ceilings, measure_ceilings
 from fakemamba.bench.instruments.clock import Clock, NoSuchClockError, make_clock, time_once
 from fakemamba.bench.instruments.energy import measure_energy
 from fakemamba.bench.instruments.machine import disturbances, read_state
@@ -76,7 +76,7 @@ class Measurer:
         self.method = method
         self._preparer = preparer
         self._work: dict[object, Work] = {}
-        self._ceilings: dict[object, dict[str, Any]] = {}
+        self._ceilings: dict[object, Ceilings] = {}
 
     def measure(self, cell: Measurable) -> Outcome:
         """Measure a cell, or say why it was not.
@@ -166,10 +166,9 @@ class Measurer:
         counted = self._work[key]
         precision = (cell.device, cell.precision)
         if precision not in self._ceilings:
-            self._ceilings[precision] = _ceilings(work.device, cell.precision)
+            self._ceilings[precision] = measure_ceilings(work.device, cell.precision)
         ceilings = self._ceilings[precision]
-        most_flops_per_s = ceilings["matmul_flops_per_s"]
-        mfu = counted.flops / latency_s / most_flops_per_s
+        mfu: float | None = counted.flops / latency_s / ceilings.matmul_flops_per_s
         if counted.coverage < LEAST_COVERAGE or mfu > MOST_MFU:
             mfu = None
         return {
@@ -179,8 +178,9 @@ class Measurer:
             "uncounted": counted.uncounted,
             "flops_per_byte": counted.flops / counted.bytes_moved,
             "mfu": mfu,
-            "bandwidth_share": counted.bytes_moved / latency_s / ceilings["copy_bytes_per_s"],
-            **ceilings,
+            "bandwidth_share": counted.bytes_moved / latency_s / ceilings.copy_bytes_per_s,
+            "copy_bytes_per_s": ceilings.copy_bytes_per_s,
+            "matmul_flops_per_s": ceilings.matmul_flops_per_s,
         }
 
     def _energy(self, cell: Measurable, work: Workload, latency_s: float) -> dict[str, Any]:
@@ -194,14 +194,6 @@ class Measurer:
         audio_s = cell.duration_s * cell.batch_size
         per_audio_s = None if energy.net_energy_j is None else energy.net_energy_j / audio_s
         return {"energy": asdict(energy), "net_energy_j_per_audio_s": per_audio_s}
-
-
-def _ceilings(device: torch.device, precision: str) -> dict[str, Any]:
-    found = measure_ceilings(device, precision)
-    return {
-        "copy_bytes_per_s": found.copy_bytes_per_s,
-        "matmul_flops_per_s": found.matmul_flops_per_s,
-    }
 
 
 def _line(error: BaseException) -> str:

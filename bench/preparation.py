@@ -38,7 +38,7 @@ class WorkloadCache:
         self._detector: tuple[object, Detector] | None = None
         self._quantised: tuple[object, nn.Module] | None = None
         self._ragged: dict[object, tuple[Tensor, Tensor]] = {}  # of the latest detector
-        self._outputs: dict[object, Tensor] = {}  # of its latest input; on a CPU, to burden no GPU
+        self._outputs: dict[object, Tensor] = {}  # for its latest input; on a CPU, to burden no GPU
         self._outputs_of: object = None
 
     def prepare(self, cell: Cell) -> DetectorWorkload | TrainingWorkload:
@@ -52,11 +52,11 @@ class WorkloadCache:
         device = torch.device(cell.device)
         check_setting(device, cell.precision, cell.execution)
         detector = self._get_detector(cell)
-        waveforms = self._waveforms(cell)
-        detector.check_input(waveforms, None)
         if self._outputs_of != _input_key(cell):
             self._outputs.clear()
             self._outputs_of = _input_key(cell)
+        waveforms = self._waveforms(cell)
+        detector.check_input(waveforms, None)
         _set_kernels(detector, cell.attention, cell.backend)
         if cell.part in TRAINING_PARTS:
             self._detector = self._frontend = None  # a step changes them
@@ -76,11 +76,8 @@ class WorkloadCache:
 
         def countable(given: Tensor) -> Tensor:
             # Flops of a scan are the same by every backend, but mamba-ssm's fused mixer hides them.
-            _set_kernels(detector, cell.attention, "auto")
-            try:
+            with _kernels(cell, detector, cell.attention, "auto"):
                 return eager(given)
-            finally:
-                _set_kernels(detector, cell.attention, cell.backend)
 
         return DetectorWorkload(cell, part, countable, call, _rotated(first), truth, device)
 
@@ -105,12 +102,16 @@ class WorkloadCache:
 
     def _waveforms(self, cell: Cell) -> Tensor:
         """(batch, samples): different speech-like rows, or the recording in every row."""
-        if cell.recording is not None:
-            rows = [read_audio(cell.recording)] * cell.batch_size
-        else:
-            seeds = range(SEED, SEED + cell.batch_size)
-            rows = [speech_like(_num_samples(cell), seed) for seed in seeds]
-        return torch.from_numpy(np.stack(rows)).to(cell.device)
+
+        def waveforms() -> Tensor:
+            if cell.recording is not None:
+                rows = [read_audio(cell.recording)] * cell.batch_size
+            else:
+                seeds = range(SEED, SEED + cell.batch_size)
+                rows = [speech_like(_num_samples(cell), seed) for seed in seeds]
+            return torch.from_numpy(np.stack(rows))
+
+        return self._keep("waveforms", waveforms).to(cell.device)
 
     def _get_frontend(self, cell: Cell) -> Frontend:
         key = (cell.frontend, cell.device)
@@ -216,14 +217,23 @@ def _set_kernels(detector: Detector, attention: str, backend: str) -> None:
 
 
 @contextmanager
-def _plain(cell: Cell, detector: Detector) -> Iterator[None]:
-    """fp32, scaled dot-product attention, the torch scan; the cell's own kernels afterwards."""
-    _set_kernels(detector, "sdpa", "torch")
+def _kernels(cell: Cell, detector: Detector, attention: str, backend: str) -> Iterator[None]:
+    """Other kernels for a while, the cell's own afterwards."""
+    _set_kernels(detector, attention, backend)
     try:
-        with running_in(torch.device(cell.device), "fp32", "sdpa"):
-            yield
+        yield
     finally:
         _set_kernels(detector, cell.attention, cell.backend)
+
+
+@contextmanager
+def _plain(cell: Cell, detector: Detector) -> Iterator[None]:
+    """fp32, scaled dot-product attention, the torch scan."""
+    with (
+        _kernels(cell, detector, "sdpa", "torch"),
+        running_in(torch.device(cell.device), "fp32", "sdpa"),
+    ):
+        yield
 
 
 def _run_plain(cell: Cell, detector: Detector, given: Tensor) -> Tensor:

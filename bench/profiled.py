@@ -27,7 +27,7 @@ from fakemamba.bench.instruments.environment import describe_environment
 from fakemamba.bench.instruments.trace import MemoryPoint, Trace, parse_trace
 from fakemamba.bench.preparation import WorkloadCache
 from fakemamba.models.detector import Detector
-from fakemamba.models.mamba import Mamba
+from fakemamba.models.mamba import has_mamba
 from fakemamba.models.scan import resolve_backend
 
 WARMUP_CALLS = 2
@@ -198,7 +198,7 @@ def record_allocations(
 
 def _backend_used(detector: Detector, backend: str, device: torch.device) -> str:
     """The selective scan's backend, ``none`` where the detector has no Mamba."""
-    if not any(isinstance(module, Mamba) for module in detector.modules()):
+    if not has_mamba(detector):
         return "none"
     return resolve_backend(backend, device)
 

@@ -17,7 +17,7 @@ from fakemamba.bench.instruments.rounds import Effort
 from fakemamba.data.audio import SAMPLE_RATE_HZ, read_audio
 from fakemamba.data.lengths import draw_durations, read_lengths
 from fakemamba.data.manifest import read_manifest
-from fakemamba.models.mamba import Mamba
+from fakemamba.models.mamba import has_mamba
 from fakemamba.models.registry import create_detector, detector_entry, list_detectors
 from fakemamba.models.scan import check_backend, resolve_backend
 
@@ -172,7 +172,7 @@ def _series(options: SweepOptions) -> list[Series]:
 def _backends(detector: str, options: SweepOptions) -> list[str]:
     """The scan backends that a detector will use, ``none`` where it has no Mamba."""
     model = create_detector(detector, "xls-r-tiny", device="meta")
-    if not any(isinstance(module, Mamba) for module in model.modules()):
+    if not has_mamba(model):
         return ["none"]
     device = torch.device(options.device)
     return list(dict.fromkeys(resolve_backend(name, device) for name in options.backends))

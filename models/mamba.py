@@ -188,6 +188,11 @@ def make_mixer(directions: str, width: int) -> nn.Module:
     return MIXERS[directions](width)
 
 
+def has_mamba(module: nn.Module) -> bool:
+    """Whether anything below ``module`` scans."""
+    return any(isinstance(child, Mamba) for child in module.modules())
+
+
 def set_scan_backend(module: nn.Module, backend: str) -> None:
     """Let every Mamba below ``module`` scan with ``backend`` (see `selective_scan`).
 
