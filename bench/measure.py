@@ -168,16 +168,15 @@ class Measurer:
         if precision not in self._ceilings:
             self._ceilings[precision] = measure_ceilings(work.device, cell.precision)
         ceilings = self._ceilings[precision]
-        mfu: float | None = counted.flops / latency_s / ceilings.matmul_flops_per_s
-        if counted.coverage < LEAST_COVERAGE or mfu > MOST_MFU:
-            mfu = None
+        mfu = counted.flops / latency_s / ceilings.matmul_flops_per_s
+        trusted = counted.coverage >= LEAST_COVERAGE and mfu <= MOST_MFU
         return {
             "flops": counted.flops,
             "bytes_moved": counted.bytes_moved,
             "flop_coverage": counted.coverage,
             "uncounted": counted.uncounted,
             "flops_per_byte": counted.flops / counted.bytes_moved,
-            "mfu": mfu,
+            "mfu": mfu if trusted else None,
             "bandwidth_share": counted.bytes_moved / latency_s / ceilings.copy_bytes_per_s,
             "copy_bytes_per_s": ceilings.copy_bytes_per_s,
             "matmul_flops_per_s": ceilings.matmul_flops_per_s,
