@@ -14,6 +14,7 @@ from torch import Tensor
 
 from fakemamba.bench.cells import Cell, ScanCell
 from fakemamba.bench.execution import UnsupportedSettingError
+from fakemamba.bench.instruments.cache import CacheSizeUnknownError
 from fakemamba.bench.instruments.ceilings import Ceilings, measure_ceilings
 from fakemamba.bench.instruments.clock import Clock, NoSuchClockError, make_clock, time_once
 from fakemamba.bench.instruments.energy import measure_energy
@@ -27,7 +28,12 @@ from fakemamba.bench.verification import WrongResultError
 from fakemamba.models.detector import UnsupportedInputError
 
 Measurable = Cell | ScanCell
-UNSUPPORTED = (UnsupportedInputError, UnsupportedSettingError, NoSuchClockError)
+UNSUPPORTED = (
+    UnsupportedInputError,
+    UnsupportedSettingError,
+    NoSuchClockError,
+    CacheSizeUnknownError,
+)
 MOST_ATTEMPTS = 2
 LEAST_COVERAGE = 0.9  # below, counted work is not compared with a device's
 MOST_MFU = 1.1  # above, the product was no ceiling: some CPUs have no fast one in fp16

@@ -17,7 +17,6 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.nn.modules.module import register_module_forward_pre_hook
 from torch.profiler import ProfilerActivity, profile, record_function, schedule
 
 from fakemamba.bench.attribution import Attribution, CrossCheck, attribute, cross_check
@@ -26,6 +25,7 @@ from fakemamba.bench.instruments.clock import synchronise, time_once
 from fakemamba.bench.instruments.environment import describe_environment
 from fakemamba.bench.instruments.trace import MemoryPoint, Trace, parse_trace
 from fakemamba.bench.preparation import WorkloadCache
+from fakemamba.bench.workload import DetectorWorkload
 from fakemamba.models.detector import Detector
 from fakemamba.models.mamba import has_mamba
 from fakemamba.models.scan import resolve_backend
@@ -86,12 +86,14 @@ def profile_cell(cell: Cell, num_calls: int) -> Profile:
         num_calls: at least 1.
 
     Raises:
-        ValueError: there is nothing to profile, or the detector cannot take this input.
+        ValueError: the cell is not end to end, or there is no call to make.
+        UnsupportedInputError: the detector cannot take this input.
     """
     device = torch.device(cell.device)
     work = WorkloadCache().prepare(cell)
     call = partial(work.run, work.inputs[0])
-    detector = find_detector(call)
+    if not isinstance(work, DetectorWorkload) or not isinstance(detector := work.part, Detector):
+        raise ValueError(f"no detector runs end to end in {cell.id}, so its time has no parts")
     calls = profile_calls(call, detector.parts, device, num_calls)
     trace = parse_trace(calls.trace_json)
     attribution = attribute(trace, calls.parts, device.type)
@@ -128,28 +130,6 @@ def profile_calls(
     snapshot, snapshot_reason = record_allocations(call, device)
     names, plain, profiled = tuple(parts), tuple(plain_s), tuple(profiled_s)
     return ProfiledCalls(trace_json, names, plain, profiled, snapshot, snapshot_reason)
-
-
-def find_detector(call: Callable[[], object]) -> Detector:
-    """The detector that runs in a call, whoever holds it and whatever copy of it that is.
-
-    Raises:
-        ValueError: none does.
-    """
-    found: list[Detector] = []
-
-    def look(module: nn.Module, inputs: object) -> None:
-        if isinstance(module, Detector):
-            found.append(module)
-
-    handle = register_module_forward_pre_hook(look)
-    try:
-        call()
-    finally:
-        handle.remove()
-    if not found:
-        raise ValueError("no detector runs in this call, so its time has no parts")
-    return found[0]
 
 
 @contextmanager

@@ -6,10 +6,13 @@
 GPU's alone, without the launches (as nvbench's blocking kernel does).
 
 On a GPU the device's time is between two CUDA events. On a CPU device and host are one.
+
+`CudaTimer` alone is a ``timer=`` for anybody's pytest-benchmark test.
 """
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -77,6 +80,53 @@ class HostClock:
         return Reading(elapsed_s, elapsed_s, elapsed_s)
 
 
+class DeviceMoment:
+    """A moment on a GPU's stream. The difference of two is in seconds, and waits for the later."""
+
+    def __init__(self, event: Any) -> None:
+        self._event = event
+
+    def __sub__(self, earlier: DeviceMoment) -> float:
+        self.wait()
+        return earlier._event.elapsed_time(self._event) * 1e-3  # elapsed_time is in milliseconds
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the GPU has come to it."""
+        return self._event.query()
+
+    def wait(self) -> None:
+        """Hold the host until the GPU has come to it."""
+        self._event.synchronize()
+
+
+class CudaTimer:
+    """A timer that tells a GPU's time, and does not wait for it: a `DeviceMoment` a call.
+
+    As pytest-benchmark's ``timer=``, its rounds are seconds on the device. The events take turns,
+    so a moment is lost when the timer has been asked ``moments`` times more.
+
+    Args:
+        cuda: ``torch.cuda``, or a stand-in.
+        moments: how many are kept.
+    """
+
+    __name__ = "cuda_events"  # what pytest-benchmark calls it in its JSON
+
+    def __init__(self, cuda: Any = torch.cuda, moments: int = 2) -> None:
+        # Made once and recorded once: either costs host time, which must not be in a round.
+        self._events = [cuda.Event(enable_timing=True) for _ in range(moments)]
+        for event in self._events:
+            event.record()
+        self._turns = itertools.cycle(self._events)
+
+    def __call__(self) -> DeviceMoment:
+        """Now, in the order of the current stream."""
+        event = next(self._turns)
+        event.record()
+        return DeviceMoment(event)
+
+
 class CudaClock:
     """CUDA events on the current stream, beside perf_counter.
 
@@ -95,8 +145,7 @@ class CudaClock:
         now: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._device, self._mode, self._cuda, self._now = device, mode, cuda, now
-        self._start = cuda.Event(enable_timing=True)  # made once: making one costs host time
-        self._end = cuda.Event(enable_timing=True)
+        self._timer = CudaTimer(cuda)
         self._spin_cycles = SPIN_CYCLES
 
     def time(self, call: Callable[[], object]) -> Reading:
@@ -112,31 +161,30 @@ class CudaClock:
     def _time(self, call: Callable[[], object], calls: int) -> Reading:
         self._cuda.synchronize(self._device)
         start_s = self._now()
-        self._start.record()
+        start = self._timer()
         for _ in range(calls):
             call()
-        self._end.record()
+        end = self._timer()
         queued_s = self._now()
-        self._end.synchronize()
+        end.wait()
         done_s = self._now()
-        device_s = self._start.elapsed_time(self._end) * 1e-3  # elapsed_time is in milliseconds
-        return Reading(device_s / calls, (done_s - start_s) / calls, (queued_s - start_s) / calls)
+        times_s = (end - start, done_s - start_s, queued_s - start_s)
+        return Reading(*(time_s / calls for time_s in times_s))
 
     def _time_behind_spin(self, call: Callable[[], object]) -> Reading:
         while True:
             self._cuda.synchronize(self._device)
             self._cuda._sleep(self._spin_cycles)
             start_s = self._now()
-            self._start.record()
+            start = self._timer()
             call()
-            spin_is_over = self._start.query()
-            self._end.record()
+            spin_is_over = start.is_over
+            end = self._timer()
             queued_s = self._now()
-            self._end.synchronize()
+            end.wait()
             done_s = self._now()
             if not spin_is_over:
-                device_s = self._start.elapsed_time(self._end) * 1e-3
-                return Reading(device_s, done_s - start_s, queued_s - start_s)
+                return Reading(end - start, done_s - start_s, queued_s - start_s)
             if self._spin_cycles >= MOST_SPIN_CYCLES:
                 raise LaunchesShowError(
                     "the call waits for the GPU, so its launches cannot be hidden"

@@ -9,8 +9,14 @@ import torch
 from torch import nn
 
 from fakemamba.bench.attribution import OUTSIDE, attribute, cross_check
+from fakemamba.bench.cells import Cell
 from fakemamba.bench.instruments.trace import RANGE, parse_trace
-from fakemamba.bench.profiled import find_detector, named_ranges, profile_calls, record_allocations
+from fakemamba.bench.profiled import (
+    named_ranges,
+    profile_calls,
+    profile_cell,
+    record_allocations,
+)
 
 PARTS = ("front-end", "encoder", "head")
 CPU, GPU = torch.device("cpu"), torch.device("cuda:0")
@@ -178,12 +184,17 @@ def test_ranges_are_there_inside_and_gone_outside_whatever_fails():
     assert ranges_of(lambda: model(torch.ones(1, 2))) == []
 
 
-def test_the_detector_is_found_in_the_call(make_detector, waveforms):
-    detector = make_detector("fake-mamba-s")
-    holder = nn.Sequential(nn.Identity(), detector)
-    assert find_detector(lambda: holder(waveforms)) is detector
-    with pytest.raises(ValueError, match="no detector runs"):
-        find_detector(lambda: nn.Linear(2, 2)(torch.ones(1, 2)))
+@pytest.mark.parametrize("precision", ["fp32", "int8"])
+def test_a_quantised_copy_has_its_parts_too(precision):
+    cell = Cell("fake-mamba-s", "xls-r-tiny", "end-to-end", 0.5, 1, precision, "auto")
+    found = profile_cell(cell, 1)
+    assert found.calls.parts == PARTS
+    assert all(found.attribution.part_shares[part] > 0 for part in PARTS)
+
+
+def test_a_part_alone_has_no_parts_to_profile():
+    with pytest.raises(ValueError, match="no detector runs end to end"):
+        profile_cell(Cell("fake-mamba-s", "xls-r-tiny", "encoder", 0.5, backend="auto"), 1)
 
 
 def test_the_trace_has_the_profiled_calls_and_no_other(make_detector, waveforms):

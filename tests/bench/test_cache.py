@@ -3,7 +3,11 @@
 import pytest
 import torch
 
-from fakemamba.bench.instruments.cache import last_level_cache_bytes, make_flush
+from fakemamba.bench.instruments.cache import (
+    CacheSizeUnknownError,
+    last_level_cache_bytes,
+    make_flush,
+)
 
 CPU = torch.device("cpu")
 
@@ -16,7 +20,7 @@ def test_the_last_level_is_the_largest(tmp_path):
 
 
 def test_a_machine_that_does_not_say_is_refused(tmp_path):
-    with pytest.raises(NotImplementedError, match="is not in"):
+    with pytest.raises(CacheSizeUnknownError, match="is not in"):
         last_level_cache_bytes(CPU, tmp_path)
 
 

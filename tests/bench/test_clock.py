@@ -1,7 +1,11 @@
 """Clocks against known truths: a simulated GPU whose launches and kernels cost what they are told,
 a host clock that is told what time it is, and a call that lasts as long as it says."""
 
+import json
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
 import torch
@@ -9,6 +13,7 @@ import torch
 from fakemamba.bench.instruments.clock import (
     QUEUED_CALLS,
     CudaClock,
+    CudaTimer,
     HostClock,
     LaunchesShowError,
     NoSuchClockError,
@@ -18,33 +23,34 @@ from fakemamba.bench.instruments.clock import (
 LAUNCH_S, KERNEL_S = 10e-6, 4e-6
 
 
+class SimulatedEvent:
+    def __init__(self, cuda):
+        self._cuda = cuda
+
+    def record(self):
+        self.done_s = max(self._cuda.host_s, self._cuda.stream_s)
+
+    def synchronize(self):
+        self._cuda.host_s = max(self._cuda.host_s, self.done_s)
+
+    def query(self):
+        return self._cuda.host_s >= self.done_s
+
+    def elapsed_time(self, other):
+        return (other.done_s - self.done_s) * 1e3
+
+
 class SimulatedCuda:
     """A host and a stream: a launch takes host time, kernels run one after the other when both the
     launch and the kernel before are over."""
-
-    class Event:
-        def __init__(self, cuda):
-            self._cuda = cuda
-
-        def record(self):
-            self.done_s = max(self._cuda.host_s, self._cuda.stream_s)
-
-        def synchronize(self):
-            self._cuda.host_s = max(self._cuda.host_s, self.done_s)
-
-        def query(self):
-            return self._cuda.host_s >= self.done_s
-
-        def elapsed_time(self, other):
-            return (other.done_s - self.done_s) * 1e3
 
     def __init__(self):
         self.host_s = self.stream_s = 0.0
         self.synchronisations = 0
 
-    def make_event(self, enable_timing):
+    def Event(self, enable_timing):
         assert enable_timing
-        return SimulatedCuda.Event(self)
+        return SimulatedEvent(self)
 
     def synchronize(self, device):
         self.synchronisations += 1
@@ -53,16 +59,18 @@ class SimulatedCuda:
     def _sleep(self, cycles):
         self.run_kernel(cycles / 2e9)
 
+    def rest(self):
+        self.synchronize(None)
+        self.host_s += 1e-3
+
     def run_kernel(self, seconds=KERNEL_S):
         self.host_s += LAUNCH_S
         self.stream_s = max(self.host_s, self.stream_s) + seconds
 
 
 @pytest.fixture
-def cuda(monkeypatch):
-    simulated = SimulatedCuda()
-    monkeypatch.setattr(simulated, "Event", simulated.make_event, raising=False)
-    return simulated
+def cuda():
+    return SimulatedCuda()
 
 
 def gpu_clock(cuda, mode):
@@ -117,6 +125,43 @@ def test_throughput_is_a_calls_share_of_those_queued(cuda):
     assert reading.enqueue_s == pytest.approx(LAUNCH_S)
     alone = gpu_clock(cuda, "latency").time(one_large_kernel)
     assert alone.device_s > reading.device_s
+
+
+TIMED_BY_EVENTS = """
+import sys
+sys.path.insert(0, {tests!r})
+from test_clock import SimulatedCuda
+from fakemamba.bench.instruments.clock import CudaTimer
+import pytest
+
+CUDA = SimulatedCuda()
+
+@pytest.mark.benchmark(timer=CudaTimer(CUDA))
+def test_kernel(benchmark):
+    # Known: 3 ms on the device, in a round that begins with the host 1 ms late.
+    benchmark.pedantic(CUDA.run_kernel, args=(3e-3,), setup=CUDA.rest, rounds=5)
+"""
+
+
+def test_events_are_a_timer_for_pytest_benchmark(tmp_path):
+    source = TIMED_BY_EVENTS.format(tests=str(Path(__file__).parent))
+    (tmp_path / "test_kernel.py").write_text(source)
+    command = [sys.executable, "-m", "pytest", "-q", "--benchmark-json=out.json", "test_kernel.py"]
+    run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert run.returncode == 0, run.stdout
+    (entry,) = json.loads((tmp_path / "out.json").read_text())["benchmarks"]
+    assert entry["options"]["timer"] == "cuda_events"
+    assert entry["stats"]["data"] == pytest.approx([3e-3 + LAUNCH_S] * 5)
+
+
+def test_a_moment_waits_for_nothing_before_it_is_subtracted(cuda):
+    timer = CudaTimer(cuda)
+    start = timer()
+    cuda.run_kernel(2e-3)
+    end = timer()
+    assert not end.is_over and cuda.host_s == pytest.approx(LAUNCH_S)
+    assert end - start == pytest.approx(2e-3 + LAUNCH_S)
+    assert end.is_over and cuda.host_s == pytest.approx(2e-3 + LAUNCH_S)
 
 
 def test_the_host_clock_counts_what_passes_in_the_call():

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from fakemamba.bench.cells import Cell
+from fakemamba.bench.instruments.cache import CacheSizeUnknownError
 from fakemamba.bench.instruments.rounds import Effort
 from fakemamba.bench.measure import Measurer
 from fakemamba.bench.method import Method
@@ -173,3 +174,16 @@ def test_a_cache_flush_costs_the_round_nothing(measurer, monkeypatch):
     method = Method(Effort(3, 0.0, max_rounds=3), (), flush_cache=True)
     outcome = Measurer(method, WorkloadCache()).measure(CELL)
     assert outcome.status == "measured" and len(flushed) >= 3 + timing.OVERHEAD_ROUNDS
+
+
+def test_a_cache_of_unknown_size_is_unsupported_and_says_so(measurer, monkeypatch):
+    from fakemamba.bench import timing
+
+    def unknown(device):
+        raise CacheSizeUnknownError("the size of the caches is not known")
+
+    monkeypatch.setattr(timing, "make_flush", unknown)
+    method = Method(Effort(3, 0.0, max_rounds=3), (), flush_cache=True)
+    outcome = Measurer(method, WorkloadCache()).measure(CELL)
+    assert outcome.status == "unsupported"
+    assert outcome.reason == "the size of the caches is not known"
