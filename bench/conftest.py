@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from fakemamba.bench.limits import plan_limits
 from fakemamba.bench.outcome import Outcome
 from fakemamba.bench.replay import PlaybackClock
 from fakemamba.bench.report import SweepReport, identity_of
+from fakemamba.bench.result_file import ResultFile
 from fakemamba.bench.scan_workload import plan_scans
 from fakemamba.bench.sweep import plan
 from fakemamba.bench.sweep_runner import Progress, SweepRunner
@@ -28,6 +29,7 @@ CELLS = pytest.StashKey[dict[str, Sequence[AnyCell]]]()
 CLOCK = pytest.StashKey[PlaybackClock]()
 RUNNER = pytest.StashKey[SweepRunner]()
 REPORT = pytest.StashKey[SweepReport]()
+RESULT = pytest.StashKey[ResultFile]()
 PROGRESS = pytest.StashKey[Progress]()
 
 
@@ -38,8 +40,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     option = config.getoption
     resume = option("--bench-resume")
-    if resume is not None and not option("benchmark_json"):
-        config.option.benchmark_json = str(resume)
+    result = option("benchmark_json") or resume
+    path = None if result is None else Path(result)
     try:
         sweep = options.sweep_options(config)
         method = options.method(config, sweep.profile)
@@ -53,10 +55,9 @@ def pytest_configure(config: pytest.Config) -> None:
         }
         device = resolve_device(sweep.device)
         identity = identity_of(device, method)
-        path = option("benchmark_json")
         runner = SweepRunner(method, option("--bench-isolate"), option("--bench-timeout"))
-        if path:
-            runner.journal = _journal(Path(path), identity, resume is not None)
+        if path is not None:
+            runner.journal = _journal(path, identity, resume is not None)
         earlier: dict[str, dict[str, Any]] = {}
         if resume is not None:
             every = {cell.id: cell for kind in cells.values() for cell in kind}
@@ -70,6 +71,8 @@ def pytest_configure(config: pytest.Config) -> None:
                 runner.known |= runner.journal.read(every.values())
     except (ValueError, OSError) as error:
         raise pytest.UsageError(str(error)) from error
+    if path is not None:
+        config.stash[RESULT] = config.option.benchmark_json = ResultFile(path)
     config.stash[CELLS] = cells
     config.stash[CLOCK] = PlaybackClock()
     config.stash[RUNNER] = runner
@@ -159,21 +162,37 @@ def pytest_benchmark_update_json(config: pytest.Config, output_json: dict[str, A
     config.stash[REPORT].complete(output_json)
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    report, path = session.config.stash[REPORT], session.config.getoption("benchmark_json")
-    if path and report.outcomes and "measured" not in report.counts():
-        report.write_alone(session.config, Path(path))
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
+    """Around pytest-benchmark, which writes the result if anything was timed."""
+    config = session.config
+    report, result = config.stash[REPORT], config.stash.get(RESULT, None)
+    try:
+        yield
+        if result is not None:
+            result.take_place()
+            if report.outcomes and "measured" not in report.counts():
+                report.write_alone(config, result.path)
+    except OSError as error:
+        if result is None:
+            raise
+        result.discard()
+        session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
+        config.get_terminal_writer().line(
+            f"fakemamba sweep: {result} could not be written: {error}. What stood there before is "
+            f"as it was; make room, and go on with --bench-resume {result}",
+            red=True,
+        )
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_unconfigure(config: pytest.Config) -> None:
     """The journal goes when all that it holds is in the result."""
     runner = config.stash.get(RUNNER, None)
-    if runner is not None and runner.journal is not None:
-        result = Path(config.getoption("benchmark_json"))
-        if config.stash[REPORT].is_in(result, runner.known):
-            runner.journal.discard()
+    if runner is None or runner.journal is None:
+        return
+    if config.stash[REPORT].is_in(config.stash[RESULT].path, runner.known):
+        runner.journal.discard()
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

@@ -1,71 +1,54 @@
-"""A process of its own for one cell: nothing that another cell did is in it."""
+"""Measuring in a process of its own: a whole cell, or its peak of memory alone.
+
+The memory that earlier cells have left behind, freed but still with the process, is not in it.
+"""
 
 from __future__ import annotations
 
-import json
-import signal
-import subprocess
-import sys
-import tempfile
-from dataclasses import asdict
-from pathlib import Path
-from typing import Any
+import torch
 
-from fakemamba.bench.cells import AnyCell, Cell, LimitCell, ScanCell
+from fakemamba.bench.cells import AnyCell
+from fakemamba.bench.child import ChildEndedError, answer_of
+from fakemamba.bench.instruments.memory import CPU_KIND, PeakMemory, memory_ends_politely
+from fakemamba.bench.measure import Measurable, Workload, find_peak_here
+from fakemamba.bench.measurers import make_measurer, make_preparer
 from fakemamba.bench.method import Method
 from fakemamba.bench.outcome import Outcome
 
-_KINDS: dict[str, type[AnyCell]] = {"cell": Cell, "scan_cell": ScanCell, "limit_cell": LimitCell}
 
-
-def measure_in_worker(cell: AnyCell, method: Method, timeout_s: float | None = None) -> Outcome:
+def measure_in_child(cell: AnyCell, method: Method, timeout_s: float | None = None) -> Outcome:
     """Measure a cell in a new process.
 
-    A worker that dies, or takes longer than ``timeout_s``, gives the status ``failed``.
+    A process that dies, or takes longer than ``timeout_s``, gives the status ``failed``.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        answer = Path(folder) / "outcome.json"
-        try:
-            finished = subprocess.run(
-                [sys.executable, "-m", "fakemamba.bench.worker", str(answer)],
-                input=json.dumps(to_request(cell, method)),
-                capture_output=True,
-                text=True,
-                timeout=timeout_s,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            return Outcome(cell, "failed", f"it took longer than {timeout_s:g} s and was ended")
-        if answer.exists():
-            return Outcome.from_record(cell, json.loads(answer.read_text()))
-        return Outcome(cell, "failed", _death(finished.returncode), traceback=finished.stderr)
+    device = torch.device(cell.device)
+    try:
+        return answer_of(measure_alone, cell, method, device=device, timeout_s=timeout_s)
+    except ChildEndedError as error:
+        return Outcome(cell, "failed", str(error), traceback=error.said)
 
 
-def to_request(cell: AnyCell, method: Method) -> dict[str, Any]:
-    """What a worker is asked, as JSON."""
-    kind = next(name for name, kind in _KINDS.items() if isinstance(cell, kind))
-    fields = json.loads(json.dumps(asdict(cell), default=str))  # a path is text
-    return {"kind": kind, "cell": fields, "method": asdict(method)}
+def find_peak_in_child(cell: Measurable, work: Workload) -> PeakMemory:
+    """A CPU cell's peak in a new process; a GPU's allocator has no need of one.
+
+    A process that dies gives no peak, and the reason.
+    """
+    if work.device.type != "cpu":
+        return find_peak_here(cell, work)
+    try:
+        return answer_of(find_peak_alone, cell, device=work.device)
+    except ChildEndedError as error:
+        return PeakMemory(None, None, CPU_KIND, f"where it was to be measured: {error}")
 
 
-def from_request(request: dict[str, Any]) -> tuple[AnyCell, Method]:
-    """The cell and method of a request."""
-    return _cell(request["kind"], request["cell"]), Method.from_json(request["method"])
+def measure_alone(cell: AnyCell, method: Method) -> Outcome:
+    """What the new process does for `measure_in_child`."""
+    return make_measurer(type(cell), method).measure(cell)
 
 
-def _cell(kind: str, fields: dict[str, Any]) -> AnyCell:
-    if kind == "limit_cell":
-        base = _cell("cell", fields["base"])
-        assert isinstance(base, Cell)
-        return LimitCell(base, fields["vary"])
-    if fields.get("recording") is not None:
-        fields = {**fields, "recording": Path(fields["recording"])}
-    return _KINDS[kind](**fields)
-
-
-def _death(status: int) -> str:
-    if status == -signal.SIGKILL:
-        return "its process was killed (SIGKILL): by hand, or by the kernel because memory ended"
-    if status < 0:
-        return f"its process ended by signal {signal.Signals(-status).name}"
-    return f"its process ended with status {status} and left no record"
+def find_peak_alone(cell: Measurable) -> PeakMemory:
+    """What the new process does for `find_peak_in_child`."""
+    work = make_preparer(type(cell)).prepare(cell)
+    with memory_ends_politely(work.device):
+        work.run(work.inputs[0])  # loads what only a first call loads
+        return find_peak_here(cell, work)

@@ -19,7 +19,12 @@ from fakemamba.bench.instruments.ceilings import Ceilings, measure_ceilings
 from fakemamba.bench.instruments.clock import Clock, NoSuchClockError, make_clock, time_once
 from fakemamba.bench.instruments.energy import measure_energy
 from fakemamba.bench.instruments.machine import disturbances, read_state
-from fakemamba.bench.instruments.memory import is_out_of_memory, measure_peak, memory_ends_politely
+from fakemamba.bench.instruments.memory import (
+    PeakMemory,
+    is_out_of_memory,
+    measure_peak,
+    memory_ends_politely,
+)
 from fakemamba.bench.instruments.work import Work, count_work
 from fakemamba.bench.method import Method
 from fakemamba.bench.outcome import Outcome
@@ -75,12 +80,22 @@ class Preparer(Protocol):
         ...
 
 
+FindPeak = Callable[[Measurable, Workload], PeakMemory]
+
+
+def find_peak_here(cell: Measurable, work: Workload) -> PeakMemory:
+    """Peak memory of one more call, in this process."""
+    return measure_peak(lambda: work.run(work.inputs[0]), work.device)
+
+
 class Measurer:
     """Measures the cells of a sweep one after the other, and keeps what they share."""
 
-    def __init__(self, method: Method, preparer: Preparer) -> None:
+    def __init__(
+        self, method: Method, preparer: Preparer, find_peak: FindPeak = find_peak_here
+    ) -> None:
         self.method = method
-        self._preparer = preparer
+        self._preparer, self._find_peak = preparer, find_peak
         self._work: dict[object, Work] = {}
         self._ceilings: dict[object, Ceilings] = {}
 
@@ -131,12 +146,12 @@ class Measurer:
         work = self._preparer.prepare(cell)
         load_s = time.perf_counter() - start_s
         outputs: list[Tensor] = []
-        first = work.inputs[0]
-        first_call_s = time_once(lambda: outputs.append(work.run(first)), device)
+        first_call_s = time_once(lambda: outputs.append(work.run(work.inputs[0])), device)
         details: dict[str, Any] = {"load_s": load_s, "first_call_s": first_call_s}
-        details |= work.verify(outputs.pop())
+        output = outputs.pop().clone()  # the next run of a graph overwrites it
         if "memory" in self.method.instruments:
-            details |= measure_peak(lambda: work.run(first), device).figures()
+            details |= self._find_peak(cell, work).figures()
+        details |= work.verify(output)
         timed, watched = self._time_undisturbed(work, clock)
         details |= {**timed.figures(), **work.figures(timed.latency_s), **watched}
         if device.type == "cuda" and cell.clock == "latency":

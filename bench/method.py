@@ -1,4 +1,4 @@
-"""How cells are measured: everything that a worker has to know beside the cell."""
+"""How cells are measured: everything that has to be known beside the cell."""
 
 from __future__ import annotations
 

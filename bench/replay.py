@@ -1,4 +1,4 @@
-"""Gives pytest-benchmark the times of a cell that was measured before, here or in a worker.
+"""Gives pytest-benchmark the times of a cell that was measured before, here or elsewhere.
 
 pytest-benchmark decides on rounds beforehand and knows one clock, so cells are measured without it.
 Their rounds are then played back through its public ``timer=``: a clock whose time passes only in

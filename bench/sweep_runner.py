@@ -5,35 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
 
-from fakemamba.bench.cells import AnyCell, LimitCell, ScanCell
-from fakemamba.bench.isolation import measure_in_worker
+from fakemamba.bench.cells import AnyCell
+from fakemamba.bench.isolation import find_peak_in_child, measure_in_child
 from fakemamba.bench.journal import Journal
-from fakemamba.bench.limits import LimitMeasurer
-from fakemamba.bench.measure import Measurer
+from fakemamba.bench.measurers import CellMeasurer, make_measurer
 from fakemamba.bench.method import Method
 from fakemamba.bench.outcome import Outcome
-from fakemamba.bench.preparation import WorkloadCache
-from fakemamba.bench.scan_workload import ScanPreparer
 
 REPORT_EVERY_S = 10.0
-
-
-class CellMeasurer(Protocol):
-    """Measures cells of one kind."""
-
-    def measure(self, cell: Any) -> Outcome:
-        """How the cell ended."""
-        ...
-
-
-def make_measurer(kind: type[AnyCell], method: Method) -> CellMeasurer:
-    """What measures cells of a kind in this process."""
-    if kind is ScanCell:
-        return Measurer(method, ScanPreparer())
-    measurer = Measurer(method, WorkloadCache())
-    return LimitMeasurer(measurer) if kind is LimitCell else measurer
 
 
 class Progress:
@@ -117,10 +97,10 @@ class SweepRunner:
 
     def _measure(self, cell: AnyCell) -> Outcome:
         if self.isolate:
-            return measure_in_worker(cell, self.method, self.timeout_s)
+            return measure_in_child(cell, self.method, self.timeout_s)
         kind = type(cell)
         if kind not in self._measurers:
-            self._measurers[kind] = make_measurer(kind, self.method)
+            self._measurers[kind] = make_measurer(kind, self.method, find_peak_in_child)
         return self._measurers[kind].measure(cell)
 
 

@@ -16,10 +16,10 @@ SMALL = ["--bench-frontend", "xls-r-tiny", "--bench-time", "0", "--bench-min-rou
 SMALL += ["--bench-instruments", "memory"]
 
 
-def bench(tmp_path, *arguments):
+def bench(tmp_path, *arguments, **options):
     command = [sys.executable, "-m", "pytest", "bench/", "-q", "-p", "no:cacheprovider"]
     command += ["--benchmark-storage", f"file://{tmp_path / 'storage'}", *SMALL, *arguments]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, **options)
 
 
 @pytest.fixture(scope="module")
@@ -180,3 +180,29 @@ def test_isolated_cells_come_in_random_order_with_their_seed(tmp_path):
 
 def _lines(journal):
     return journal.read_bytes().splitlines()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits the size of files as Linux does")
+def test_a_result_that_cannot_be_written_costs_nothing_that_was_measured(tmp_path):
+    import resource
+
+    def no_file_above_10_kb():  # stands in for a full disk
+        resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
+
+    out = tmp_path / "out.json"
+    cells = ["--bench-detectors", "xlsr-conformer", "--bench-parts", "encoder"]
+    cells += ["--bench-resume", str(out), "--bench-durations"]
+    assert bench(tmp_path, *cells, "0.5").returncode == 0
+    before = out.read_bytes()
+
+    full = bench(tmp_path, *cells, "0.5,0.6", preexec_fn=no_file_above_10_kb)
+    assert full.returncode == pytest.ExitCode.INTERNAL_ERROR
+    assert f"{out} could not be written" in full.stdout and "Traceback" not in full.stdout
+    assert out.read_bytes() == before
+    assert {path.name for path in tmp_path.glob("*out.json*")} == {"out.json", "out.json.journal"}
+
+    resumed = bench(tmp_path, *cells, "0.5,0.6")
+    assert resumed.returncode == 0 and "2 cells are known from before" in resumed.stdout
+    entries = json.loads(out.read_text())["benchmarks"]
+    assert [entry["extra_info"]["cell"]["duration_s"] for entry in entries] == [0.5, 0.6]
+    assert not Path(f"{out}.journal").exists()

@@ -7,10 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fakemamba.bench.cells import Cell, LimitCell
-from fakemamba.bench.instruments.rounds import Effort
-from fakemamba.bench.isolation import from_request, to_request
 from fakemamba.bench.limits import LimitMeasurer, find_limit, plan_limits
-from fakemamba.bench.method import Method
 from fakemamba.bench.outcome import Outcome
 
 CELL = Cell("fake-mamba-s", "xls-r-tiny", "encoder", 4.0, backend="torch")
@@ -89,5 +86,3 @@ def test_each_kind_of_cell_is_searched_once():
     cells = [replace(CELL, duration_s=d, batch_size=b) for d in (1.0, 2.0) for b in (1, 8)]
     planned = plan_limits([*cells, replace(CELL, precision="bf16")])
     assert len(planned) == 4 and len({cell.id for cell in planned}) == 4
-    method = Method(Effort(1, 0.0))
-    assert from_request(to_request(planned[0], method)) == (planned[0], method)

@@ -1,9 +1,5 @@
 """Running cells: what is known, what memory rules out, isolation, progress, playback, journal."""
 
-import json
-import signal
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,11 +7,14 @@ import pytest
 
 from fakemamba.bench import isolation, sweep_runner
 from fakemamba.bench.cells import Cell, ScanCell
+from fakemamba.bench.child import ChildEndedError
+from fakemamba.bench.instruments.memory import PeakMemory
 from fakemamba.bench.instruments.rounds import Effort
-from fakemamba.bench.isolation import from_request, measure_in_worker, to_request
+from fakemamba.bench.isolation import find_peak_in_child, measure_in_child
 from fakemamba.bench.journal import Journal, JournalError, read_result
 from fakemamba.bench.method import Method
 from fakemamba.bench.outcome import Outcome
+from fakemamba.bench.preparation import WorkloadCache
 from fakemamba.bench.replay import PlaybackClock
 from fakemamba.bench.sweep_runner import Progress, SweepRunner
 
@@ -37,7 +36,7 @@ def runner(monkeypatch):
             runner.measured.append(cell)
             return Outcome(cell, statuses.get(cell.size, "measured"), samples_s=(1.0,))
 
-    monkeypatch.setattr(sweep_runner, "make_measurer", lambda kind, method: Told())
+    monkeypatch.setattr(sweep_runner, "make_measurer", lambda *arguments: Told())
     runner.statuses = statuses
     return runner
 
@@ -70,44 +69,35 @@ def test_what_is_known_is_not_measured_and_counts_for_memory(runner):
 
 
 @pytest.mark.parametrize("cell", [CELL, SCAN], ids=["detector", "scan"])
-def test_a_worker_gives_what_this_process_would(cell):
-    outcome = measure_in_worker(cell, METHOD)
+def test_a_process_of_its_own_gives_what_this_one_would(cell):
+    outcome = measure_in_child(cell, METHOD)
     assert outcome.status == "measured", outcome.traceback
     assert outcome.cell == cell and len(outcome.samples_s) >= 2
     assert outcome.details["peak_bytes"] is not None or outcome.details["peak_bytes_reason"]
 
 
-def test_a_request_keeps_the_recording(tmp_path):
-    cell = replace(CELL, recording=tmp_path / "speech.flac")
-    assert from_request(json.loads(json.dumps(to_request(cell, METHOD)))) == (cell, METHOD)
+def test_a_process_that_dies_is_a_record(monkeypatch):
+    def ended(*arguments, **options):
+        raise ChildEndedError("it ended", "no such driver")
+
+    monkeypatch.setattr(isolation, "answer_of", ended)
+    outcome = measure_in_child(CELL, METHOD)
+    assert (outcome.status, outcome.reason) == ("failed", "it ended")
+    assert outcome.traceback == "no such driver"
+    peak = find_peak_in_child(CELL, WorkloadCache().prepare(CELL))
+    assert peak.peak_bytes is None and peak.reason.endswith("it ended")
 
 
-def worker_that(monkeypatch, code):
-    """Let the worker be another program."""
-    run = subprocess.run
-    command = [sys.executable, "-c", code]
-    monkeypatch.setattr(isolation.subprocess, "run", lambda _, **options: run(command, **options))
+def test_memory_is_measured_in_a_process_of_its_own(monkeypatch):
+    asked = []
 
+    def find_peak(cell, work):
+        asked.append(cell)
+        return PeakMemory(12345, 1, "told")
 
-def test_a_worker_that_is_killed_is_a_record(monkeypatch):
-    worker_that(monkeypatch, f"import os; os.kill(os.getpid(), {int(signal.SIGKILL)})")
-    outcome = measure_in_worker(CELL, METHOD)
-    assert outcome.status == "failed" and "killed (SIGKILL)" in outcome.reason
-
-
-def test_a_worker_that_ends_without_a_record_shows_what_it_said(monkeypatch):
-    worker_that(monkeypatch, "raise SystemExit('no such driver')")
-    outcome = measure_in_worker(CELL, METHOD)
-    assert outcome.status == "failed" and "status 1" in outcome.reason
-    assert "no such driver" in outcome.traceback
-
-
-def test_a_worker_that_takes_too_long_is_ended(monkeypatch):
-    worker_that(monkeypatch, "import time; time.sleep(600)")
-    outcome = measure_in_worker(CELL, METHOD, timeout_s=0.5)
-    assert (
-        outcome.status == "failed" and outcome.reason == "it took longer than 0.5 s and was ended"
-    )
+    monkeypatch.setattr(sweep_runner, "find_peak_in_child", find_peak)
+    outcome = SweepRunner(METHOD).run(CELL)
+    assert asked == [CELL] and outcome.details["peak_bytes"] == 12345
 
 
 def test_progress_expects_long_cells_to_take_long():

@@ -1,0 +1,97 @@
+"""A function's answer from a process of its own: nothing that ran here before is in it.
+
+For work on a CPU, processes are forked from a server that has imported everything and done nothing,
+so that each begins in a fraction of a second. For a GPU they are begun from the start: a driver
+that was looked at before a fork does not work after it.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import tempfile
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import torch
+
+_PRELOADED = ["fakemamba.bench.isolation"]
+
+
+class ChildEndedError(RuntimeError):
+    """A process ended, or was ended, without an answer; ``said`` is what it wrote meanwhile."""
+
+    def __init__(self, reason: str, said: str) -> None:
+        super().__init__(reason)
+        self.said = said
+
+
+def answer_of(
+    function: Callable[..., Any],
+    *arguments: Any,
+    device: torch.device,
+    timeout_s: float | None = None,
+) -> Any:
+    """Call a function in a new process.
+
+    Args:
+        function: of a module, so that the process can find it.
+        arguments: what it is given; they and the answer are pickled.
+        device: where it will work.
+        timeout_s: the process is ended after so many seconds.
+
+    Raises:
+        ChildEndedError: there is no answer.
+    """
+    context = _context(device)
+    ours, theirs = context.Pipe(duplex=False)
+    with tempfile.TemporaryDirectory() as folder, ours:
+        said = Path(folder) / "said.txt"
+        process = context.Process(target=_answer, args=(theirs, said, function, arguments))
+        process.start()
+        theirs.close()  # so that the pipe ends with the process
+        try:
+            if not ours.poll(timeout_s):
+                reason = f"it took longer than {timeout_s:g} s and was ended"
+                raise ChildEndedError(reason, _text(said))
+            return ours.recv()
+        except EOFError:
+            process.join()
+            raise ChildEndedError(_death(process.exitcode), _text(said)) from None
+        finally:
+            process.kill()
+            process.join()
+
+
+def _context(device: torch.device) -> Any:
+    if device.type != "cpu" or "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(_PRELOADED)
+    return context
+
+
+def _answer(
+    pipe: Connection, said: Path, function: Callable[..., Any], arguments: tuple[Any, ...]
+) -> None:
+    with said.open("w") as file:
+        for stream in (1, 2):
+            os.dup2(file.fileno(), stream)
+    pipe.send(function(*arguments))
+
+
+def _text(path: Path) -> str:
+    return path.read_text(errors="replace") if path.exists() else ""
+
+
+def _death(status: int | None) -> str:
+    if status is None:
+        return "its process left no answer"
+    if status == -signal.SIGKILL:
+        return "its process was killed (SIGKILL): by hand, or by the kernel because memory ended"
+    if status < 0:
+        return f"its process ended by signal {signal.Signals(-status).name}"
+    return f"its process ended with status {status} and left no record"

@@ -1,0 +1,34 @@
+"""What measures, and what prepares, each kind of cell."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from fakemamba.bench.cells import AnyCell, LimitCell, ScanCell
+from fakemamba.bench.limits import LimitMeasurer
+from fakemamba.bench.measure import FindPeak, Measurer, Preparer, find_peak_here
+from fakemamba.bench.method import Method
+from fakemamba.bench.outcome import Outcome
+from fakemamba.bench.preparation import WorkloadCache
+from fakemamba.bench.scan_workload import ScanPreparer
+
+
+class CellMeasurer(Protocol):
+    """Measures cells of one kind."""
+
+    def measure(self, cell: Any) -> Outcome:
+        """How the cell ended."""
+        ...
+
+
+def make_measurer(
+    kind: type[AnyCell], method: Method, find_peak: FindPeak = find_peak_here
+) -> CellMeasurer:
+    """What measures cells of a kind in this process, and finds their peak of memory as told."""
+    measurer = Measurer(method, make_preparer(kind), find_peak)
+    return LimitMeasurer(measurer) if kind is LimitCell else measurer
+
+
+def make_preparer(kind: type[AnyCell]) -> Preparer:
+    """What makes the workloads of a kind of cell."""
+    return ScanPreparer() if kind is ScanCell else WorkloadCache()

@@ -1,0 +1,32 @@
+"""Where a sweep's result is written: pytest-benchmark overwrites files in place, this does not.
+
+It opens the path that it was given and tells its name, so it is given one that opens beside the
+result and is told as the result. A disk that fills up then costs no earlier result.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+class ResultFile:
+    """A path-like object that opens as ``.NAME.partial`` and reads as ``NAME``."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._partial = path.with_name(f".{path.name}.partial")
+
+    def __fspath__(self) -> str:
+        return str(self._partial)
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+    def take_place(self) -> None:
+        """What was written, if anything was, becomes the result."""
+        if self._partial.exists():
+            self._partial.replace(self.path)
+
+    def discard(self) -> None:
+        """Remove what was written."""
+        self._partial.unlink(missing_ok=True)
