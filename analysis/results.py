@@ -2,107 +2,139 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-SCHEMA_VERSIONS = (1, 2)  # 1 had one clock, and no figures of work, host and cold start
-FIGURES = (
-    "latency_s",
-    "latency_low_s",
-    "latency_high_s",
-    "host_latency_s",
-    "enqueue_s",
-    "device_only_s",
-    "launch_bound_share",
-    "rtf",
-    "throughput",
-    "load_s",
-    "first_call_s",
-    "peak_bytes",
-    "activation_bytes",
-    "baseline_bytes",
-    "reserved_bytes",
-    "process_bytes",
-    "weights_bytes",
-    "n_parameters",
-    "max_abs_error",
-    "relative_error",
-    "flops",
-    "bytes_moved",
-    "flop_coverage",
-    "mfu",
-    "bandwidth_share",
-    "copy_bytes_per_s",
-    "matmul_flops_per_s",
-    "bytes_per_s",
-    "net_energy_j_per_audio_s",
-    "overhead_share",
-    "stopped_by",
-    "attempts",
-)
+from fakemamba.analysis.schema import FIGURES, is_cell
+from fakemamba.analysis.validation import ResultsError, read_content
+
+__all__ = ["FIGURES", "Launch", "ResultsError", "read_launch", "read_results", "require_distinct"]
+
+TEXTS = ("stopped_by", "error_reason")
 STATS = {"min": "latency_min_s", "max": "latency_max_s", "iqr": "latency_iqr_s", "rounds": "rounds"}
 
 
-class ResultsError(ValueError):
-    """A file holds no results that this version can read."""
+@dataclass(frozen=True)
+class Launch:
+    """What one process measured: one file.
+
+    Attributes:
+        path: of the file.
+        cells: as `read_results` gives them.
+        environment: device, versions and settings of the machine.
+        options: of the command.
+        identity: what has to be equal for two launches to be parts of one sweep; empty where the
+            file is older than that.
+        created: when, in ISO 8601, if the file says so.
+    """
+
+    path: Path
+    cells: pd.DataFrame
+    environment: dict[str, Any]
+    options: dict[str, Any]
+    identity: dict[str, Any]
+    created: str | None
+
+
+def read_launch(path: str | Path) -> Launch:
+    """Read one file written by ``pytest bench/ --benchmark-json``.
+
+    Raises:
+        ResultsError: as `read_results`.
+    """
+    path = Path(path)
+    content = read_content(path)
+    block = content["fakemamba"]
+    return Launch(
+        path=path,
+        cells=_table(_rows(path, content, 0)),
+        environment=block["environment"],
+        options=block["options"],
+        identity=block["identity"],
+        created=content.get("datetime"),
+    )
 
 
 def read_results(paths: Sequence[str | Path]) -> pd.DataFrame:
     """Read files written by ``pytest bench/ --benchmark-json`` into one table.
 
     Returns:
-        A row a cell: the cell's fields, ``status``, ``reason``, figures with units in their names
-        (NaN where the cell has no time), ``device_name``, and the file it came from.
+        A row a cell: ``cell_id``, which is unique in a file, the cell's fields, ``status``,
+        ``reason``, figures with units in their names (NaN where there is none), ``samples_s`` (a
+        tuple of every round's time, None where the cell has none), ``disturbed_by`` (a tuple),
+        ``device_name``, the file it came from (``source``), and the file's place among the given
+        (``launch``).
 
     Raises:
-        ResultsError: a file is missing, is not JSON, was not written by this benchmark, or has
-            another schema.
+        ResultsError: a file cannot be read, was not written by this benchmark, has another schema,
+            or says what cannot be; one is given twice; or none is given.
     """
-    rows = [row for path in paths for row in _rows(Path(path))]
-    return pd.DataFrame(rows)
-
-
-def _rows(path: Path) -> list[dict[str, Any]]:
-    try:
-        content = json.loads(path.read_text())
-    except FileNotFoundError as error:
-        raise ResultsError(f"{path}: no such file") from error
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise ResultsError(f"{path} is not JSON: {error}; run the benchmark again") from error
-    block = content.get("fakemamba") if isinstance(content, dict) else None
-    if block is None:
-        raise ResultsError(
-            f"{path} has no block 'fakemamba': it was not written by `pytest bench/ "
-            "--benchmark-json=...` of this project"
-        )
-    if block.get("schema") not in SCHEMA_VERSIONS:
-        raise ResultsError(
-            f"{path} has schema {block.get('schema')!r}, but this version reads "
-            f"{' and '.join(map(str, SCHEMA_VERSIONS))}; install the version that wrote it, or "
-            "measure again"
-        )
-    device_name = block["environment"]["device"]
-    return [
-        _row(entry) | {"device_name": device_name, "source": path.name}
-        for entry in content["benchmarks"]
-        if "cell" in entry.get("extra_info", {})
+    if not paths:
+        raise ResultsError("no results given; name the .json files that the benchmark wrote")
+    require_distinct(paths)
+    rows = [
+        row
+        for launch, path in enumerate(map(Path, paths))
+        for row in _rows(path, read_content(path), launch)
     ]
+    return _table(rows)
+
+
+def require_distinct(paths: Sequence[str | Path]) -> None:
+    """Check that no file is given twice, under whichever names.
+
+    Raises:
+        ResultsError: one is.
+    """
+    seen: dict[tuple[int, int], Path] = {}
+    for path in map(Path, paths):
+        try:
+            found = path.stat()
+        except (OSError, ValueError):
+            continue  # whoever reads it says why it cannot be
+        other = seen.setdefault((found.st_dev, found.st_ino), path)
+        if other is not path:
+            raise ResultsError(f"{path} is given twice, also as {other}; give each file once")
+
+
+def _rows(path: Path, content: dict[str, Any], launch: int) -> Iterator[dict[str, Any]]:
+    device_name = content["fakemamba"]["environment"]["device"]
+    for entry in filter(is_cell, content["benchmarks"]):
+        yield _row(entry) | {"device_name": device_name, "source": path.name, "launch": launch}
 
 
 def _row(entry: dict[str, Any]) -> dict[str, Any]:
     info, stats = entry["extra_info"], entry["stats"]
+    disturbed_by = tuple(info.get("disturbed_by") or ())
     return {
-        "clock": "latency",
         **info["cell"],
+        "cell_id": info["cell_id"],
         "input": info["input"],
         "recording": info["recording"],
         "status": info["status"],
         "reason": info["reason"],
-        **{name: info.get(name) for name in FIGURES},
+        **{name: info.get(name) for name in (*FIGURES, *TEXTS)},
+        "net_energy_j": (info.get("energy") or {}).get("net_energy_j"),
         **{column: stats.get(name) for name, column in STATS.items()},
-        "disturbed": bool(info.get("disturbed_by")),
+        "samples_s": tuple(stats["data"]) if stats.get("data") else None,
+        "sm_clock_mhz": _clock_under_load(info),
+        "disturbed": bool(disturbed_by),
+        "disturbed_by": disturbed_by,
     }
+
+
+def _clock_under_load(info: dict[str, Any]) -> float | None:
+    """The GPU's clock directly after the rounds, if it was still at work."""
+    gpu = ((info.get("machine") or {}).get("after") or {}).get("gpu") or {}
+    return gpu.get("sm_clock_mhz") if gpu.get("idle") is False else None
+
+
+def _table(rows: list[dict[str, Any]] | Iterator[dict[str, Any]]) -> pd.DataFrame:
+    table = pd.DataFrame(list(rows))
+    for name in (*FIGURES, "net_energy_j", "sm_clock_mhz", *STATS.values()):
+        table[name] = pd.to_numeric(table[name])  # a column of None alone is NaN too
+    return table

@@ -8,25 +8,48 @@ from collections.abc import Callable, Sequence
 
 import tyro
 
-from fakemamba.cli import backends, convert, cost, detectors, kernels, lengths, plot, profile, score
+from fakemamba.cli import (
+    backends,
+    compare,
+    convert,
+    cost,
+    crossover,
+    detectors,
+    gate,
+    kernels,
+    lengths,
+    plot,
+    profile,
+    report,
+    scaling,
+    score,
+)
 
 COMMANDS: dict[str, Callable[..., int | None]] = {
     "backends": backends.backends,
+    "compare": compare.compare,
     "convert": convert.convert,
     "cost": cost.cost,
+    "crossover": crossover.crossover,
     "detectors": detectors.detectors,
+    "gate": gate.gate,
     "kernels": kernels.kernels,
     "lengths": lengths.lengths,
     "plot": plot.plot,
     "profile": profile.profile,
+    "report": report.report,
+    "scaling": scaling.scaling,
     "score": score.score,
 }
 # Optional packages, and the extra that brings each.
-EXTRAS = dict.fromkeys(("pandas", "matplotlib", "seaborn"), "report")
+EXTRAS = dict.fromkeys(("pandas", "matplotlib", "seaborn", "jinja2", "plotly"), "report")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one sub-command; 0 if all went well, 1 if something that was asked for is missing."""
+    """Run one sub-command; 0 if all went well, 1 if something that was asked for is missing.
+
+    ``compare`` and ``gate`` have statuses of their own, in docs/gate.md.
+    """
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     try:
         status = tyro.extras.subcommand_cli_from_dict(

@@ -2,27 +2,68 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import tyro
 
 
-def plot(results: tyro.conf.Positional[tuple[Path, ...]], /, out: Path) -> None:
-    """Draw RTF and latency over duration and rooflines, and write all cells as one CSV.
+def plot(
+    results: tyro.conf.Positional[tuple[Path, ...]],
+    /,
+    out: Path,
+    eer: Path | None = None,
+    published_eer: str | None = None,
+    lengths: tuple[str, ...] = (),
+    kernels: Path | None = None,
+    against: str | None = None,
+) -> int:
+    """Draw all that the results can answer, write all cells as one CSV, and say what is not drawn.
 
     Args:
         results: JSON files written by `pytest bench/ --benchmark-json`.
         out: Folder to write to.
+        eer: CSV with a column `detector` and one `eer` in per cent, and `low` and `high` if known:
+            error rates, to be drawn against real-time factor and memory.
+        published_eer: Instead of it a data set, such as In-the-Wild: take what was published.
+        lengths: Corpora to draw beside the results' recordings: names or JSON files of
+            `fakemamba lengths`.
+        kernels: JSON written by `fakemamba kernels --json-out`, to be drawn too.
+        against: The detector that the crossover charts compare all others with; by default the
+            first of the results.
     """
-    from fakemamba.analysis.plots import plot_results
+    from fakemamba.analysis.pictures.error_rates import published_eer as rates_on
+    from fakemamba.analysis.pictures.error_rates import read_eer
+    from fakemamba.analysis.pictures.figures import NotDrawn
+    from fakemamba.analysis.pictures.plots import Beside, plot_results
+    from fakemamba.analysis.published import read_published
     from fakemamba.analysis.results import read_results
-    from fakemamba.analysis.roofline import LEAST_COVERAGE, plot_roofline
 
     if not results:
         raise ValueError("no results given: fakemamba plot RESULTS.json ... --out FOLDER")
-    table = read_results(results)
-    for written in plot_results(table, out):
-        print(written)
-    if (table["flop_coverage"] >= LEAST_COVERAGE).any():
-        for written in plot_roofline(table, out):
-            print(written)
+    if eer is not None and published_eer is not None:
+        raise ValueError("--eer and --published-eer both name error rates; give one of them")
+    rates, source = None, ""
+    if eer is not None:
+        rates, source = read_eer(eer), eer.name
+    elif published_eer is not None:
+        rates, source = rates_on(read_published(), published_eer), f"published, {published_eer}"
+    beside = Beside(rates, source, _lengths_s(lengths), kernels, against)
+    figures = 0
+    for outcome in plot_results(read_results(results), out, beside):
+        if isinstance(outcome, NotDrawn):
+            print(outcome, file=sys.stderr)
+        else:
+            print(outcome)
+            figures += outcome.suffix == ".png"
+    return 0 if figures else 1
+
+
+def _lengths_s(names: tuple[str, ...]) -> dict[str, tuple[float, ...]]:
+    """Durations of each table of lengths, by its name."""
+    if not names:
+        return {}
+    from fakemamba.data.lengths import read_lengths
+
+    tables = [read_lengths(name) for name in names]
+    return {f"{table.name}, {table.count:,} recordings": table.durations_s for table in tables}

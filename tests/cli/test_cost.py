@@ -25,16 +25,20 @@ def results(tmp_path):
         entries = [
             {
                 "extra_info": {
+                    "cell_id": f"{duration_s}s",
                     "cell": cell | {"duration_s": duration_s},
                     **{"input": "speech-like", "recording": None},
                     **{"status": "measured", "reason": None},
-                    "latency_s": 0.01 + 0.02 * duration_s,
+                    "latency_s": latency_s,
                 },
-                "stats": {},
+                "stats": dict.fromkeys(("min", "max", "median"), latency_s)
+                | {"iqr": 0.0, "rounds": 1, "data": [latency_s]},
             }
             for duration_s in durations_s
+            for latency_s in [0.01 + 0.02 * duration_s]
         ]
-        block = {"schema": 2, "environment": {"device": "CPU: Test"}}
+        environment = {"device": "CPU: Test"}
+        block = {"schema": 2, "environment": environment, "options": {}, "identity": {}}
         path = tmp_path / "out.json"
         path.write_text(json.dumps({"fakemamba": block, "benchmarks": entries}))
         return str(path)

@@ -1,0 +1,158 @@
+"""What is lost with a slower scan backend: against the fastest one, at equal detector and input."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import matplotlib.pyplot as plt
+import pandas as pd
+from matplotlib.axes import Axes
+
+from fakemamba.analysis.palette import GREYS, Look, backend_look, look
+from fakemamba.analysis.pictures.figures import (
+    PLAIN_NUMBERS,
+    Line,
+    NotDrawn,
+    Outcome,
+    Setting,
+    by_setting,
+    device_title,
+    disturbed_note,
+    file_words,
+    house_style,
+    part_cells,
+    part_panels,
+    plain_log_ticks,
+    save_figure,
+    shortened,
+    split_lines,
+    step_of,
+    tick_durations,
+)
+from fakemamba.analysis.results import ResultsError
+
+PICTURE = "Slowdown by the scan's backend"
+OWN_WAY = "fakemamba, "  # begins the name of a way that is one of our backends
+OTHER_MARKERS = ("v", "P", "*", "<", ">")
+
+
+def plot_degradation(results: pd.DataFrame, folder: Path) -> Iterator[Outcome]:
+    """Draw the slowdown over duration, a figure a setting; yield each file, or why there is none.
+
+    Drawn are detectors that were measured with several backends at equal durations.
+    """
+    cells = part_cells(results)
+    drawn = False
+    for setting, group in by_setting(cells[cells["status"] == "measured"]):
+        slowdowns = slowdown(group)
+        if not slowdowns.empty:
+            drawn = True
+            yield _draw_degradation(slowdowns, setting, folder, disturbed_note(group))
+    if not drawn:
+        yield NotDrawn(
+            PICTURE.lower(), "no detector was measured with several backends of the scan"
+        )
+
+
+def slowdown(cells: pd.DataFrame) -> pd.DataFrame:
+    """Latency against the fastest backend's, of each detector, part and duration with several.
+
+    Returns:
+        Columns ``detector``, ``part``, ``duration_s``, ``backend`` and ``slowdown``, at least one.
+    """
+    keys = ["detector", "part", "duration_s"]
+    medians = cells.groupby([*keys, "backend"], sort=False)["latency_s"].median().reset_index()
+    groups = medians.groupby(keys)["latency_s"]
+    several = groups.transform("size") > 1
+    return medians.assign(slowdown=medians["latency_s"] / groups.transform("min"))[several]
+
+
+def plot_kernels(path: Path, folder: Path) -> Path:
+    """Draw what ``fakemamba kernels --json-out`` wrote, and return the file.
+
+    Raises:
+        ResultsError: the file is something else.
+    """
+    try:
+        content = json.loads(path.read_text())
+        loss, ways = content["degradation"], pd.DataFrame(content["encoder"])
+        backends = pd.DataFrame(loss["backends"])[["part", "backend", "slowdown"]]
+        ways = ways[["path", "num_frames", "latency_s"]]
+        device = device_title(loss["device"], content["environment"]["device"])
+    except FileNotFoundError as error:
+        raise ResultsError(f"{path}: no such file") from error
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ResultsError(
+            f"{path} is not what `fakemamba kernels --json-out` writes: {error!r}"
+        ) from error
+    title = (
+        f"left: {loss['detector']}, {loss['frontend']}, {loss['duration_s']:g} s; right: encoder "
+        f"of fake-mamba-l; {loss['precision']}, batch {loss['batch_size']} · {device}"
+    )
+    parts = list(dict.fromkeys(backends["part"]))
+    with house_style():
+        figure, row = plt.subplots(
+            *(1, len(parts) + 1),
+            figsize=(3.2 * len(parts) + 5.4, 3.8),
+            width_ratios=[*[1.0] * len(parts), 1.7],
+        )
+        for axes, part in zip(row, parts, strict=False):
+            _draw_bars(axes, backends[backends["part"] == part], loss["detector"])
+            axes.set_title(part)
+        handles = _draw_ways(row[-1], ways)
+        setting = Setting(title, file_words([loss["detector"], loss["device"]]))
+        notes = ["Bars: latency against the fastest backend's."]
+        picture = "What each way to run the scan costs"
+        return save_figure(figure, folder, "kernels", setting, picture, handles, notes)
+
+
+def _draw_degradation(
+    slowdowns: pd.DataFrame, setting: Setting, folder: Path, notes: list[str]
+) -> Path:
+    durations_s = list(slowdowns["duration_s"])
+    with house_style():
+        figure, panels = part_panels(slowdowns["part"])
+        lines = split_lines(slowdowns)
+        for line, of_line in lines:
+            for part, group in of_line.groupby("part"):
+                points = group[["duration_s", "slowdown"]]
+                medians = points.groupby(step_of(points["duration_s"], durations_s)).median()
+                style = line.stroke | line.points
+                panels[str(part)].plot(medians["duration_s"], medians["slowdown"], **style)
+        for axes in panels.values():
+            tick_durations(axes, durations_s, "audio duration (s)")
+            axes.set_ylim(bottom=0)
+        next(iter(panels.values())).set_ylabel("latency / that of the fastest backend")
+        handles = [line.handle for line, _ in lines]
+        return save_figure(figure, folder, "degradation", setting, PICTURE, handles, notes)
+
+
+def _draw_bars(axes: Axes, backends: pd.DataFrame, detector: str) -> None:
+    """One part: a bar a backend, the fastest on top."""
+    backends = backends.sort_values("slowdown", ascending=False)
+    names = [shortened(name) for name in backends["backend"]]
+    bars = axes.barh(names, backends["slowdown"], color=look(detector).colour, height=0.6)
+    axes.bar_label(bars, [f" {value:.2f} ×" for value in backends["slowdown"]], fontsize="small")
+    axes.set_xlim(0, 1.3 * backends["slowdown"].max())
+    axes.set_xlabel("slowdown")
+    axes.grid(visible=False, axis="y")
+
+
+def _draw_ways(axes: Axes, ways: pd.DataFrame) -> list[Any]:
+    """Latency over frames: our backends as everywhere, other packages' ways hollow."""
+    lines, others = [], iter(OTHER_MARKERS * len(ways))
+    for name, group in ways.groupby("path", sort=False):
+        text = str(name)
+        if text.startswith(OWN_WAY):
+            line = Line(shortened(text), backend_look(text.removeprefix(OWN_WAY)))
+        else:
+            line = Line(shortened(text), Look(GREYS[1], next(others), (1.5, 1.5)), "none")
+        axes.plot(group["num_frames"], group["latency_s"], **line.stroke | line.points)
+        lines.append(line)
+    tick_durations(axes, list(ways["num_frames"]), "frames")
+    axes.set(yscale="log", ylabel="latency (s)", title="encoder")
+    plain_log_ticks(axes.yaxis, PLAIN_NUMBERS)
+    return [line.handle for line in lines]

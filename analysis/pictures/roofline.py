@@ -1,0 +1,164 @@
+"""Rooflines (Williams, Waterman and Patterson 2009): how near a device's ceilings a part runs.
+
+Arithmetic intensity is flops over the bytes that unfused execution moves, so a part whose kernels
+are fused, or whose tensors stay in the cache, may lie above the memory's ceiling.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.ticker import EngFormatter
+
+from fakemamba.analysis.palette import GREYS
+from fakemamba.analysis.pictures.figures import (
+    NotDrawn,
+    Outcome,
+    Setting,
+    by_setting,
+    house_style,
+    part_cells,
+    part_panels,
+    plain_log_ticks,
+    save_figure,
+    split_lines,
+)
+
+PICTURE = "Roofline"
+LEAST_COVERAGE = 0.9
+MARGIN = 2.5  # factor between what is drawn and the frame
+AREA_SMALLEST, AREA_LARGEST = 28.0, 130.0  # of markers, in points²
+WORK = ["flops", "bytes_moved", "latency_s"]
+
+
+def plot_roofline(results: pd.DataFrame, folder: Path) -> Iterator[Outcome]:
+    """Draw one figure a setting; yield each file, or why there is none.
+
+    Cells less than 90 % of whose time has a flop formula, or whose work was not counted, are not
+    drawn; a note says how many. A setting that has no other cells gets no figure.
+    """
+    cells = part_cells(results)
+    drawn = False
+    for setting, group in by_setting(cells[cells["status"] == "measured"]):
+        is_counted = (group["flop_coverage"] >= LEAST_COVERAGE) & group[WORK].notna().all(axis=1)
+        trusted = group[is_counted]
+        if not trusted.empty:
+            drawn = True
+            yield _draw(trusted, len(group) - len(trusted), setting, folder)
+    if not drawn:
+        yield NotDrawn(
+            PICTURE.lower(),
+            "no cell of a detector has a time and a count of its work that covers "
+            f"{LEAST_COVERAGE:.0%} of it; measure with --bench-instruments work",
+        )
+
+
+def _draw(cells: pd.DataFrame, hidden: int, setting: Setting, folder: Path) -> Path:
+    """A panel a part, a line a detector over durations, whose markers grow."""
+    cells = cells.assign(
+        intensity=cells["flops"] / cells["bytes_moved"],
+        flops_per_s=cells["flops"] / cells["latency_s"],
+    )
+    durations_s = np.unique(cells["duration_s"])
+    with house_style():
+        figure, panels = part_panels(cells["part"], width_in=4.4)
+        lines = split_lines(cells)
+        for line, of_line in lines:
+            for part, group in of_line.groupby("part"):
+                group = group.sort_values("duration_s")
+                x, y = group["intensity"], group["flops_per_s"]
+                axes = panels[str(part)]
+                axes.plot(x, y, **line.stroke | {"linewidth": 0.9, "alpha": 0.6}, zorder=2)
+                is_full = line.fill == "full"
+                axes.scatter(
+                    *(x, y, _areas(group["duration_s"], durations_s)),
+                    marker=line.look.marker,
+                    facecolors=line.look.colour if is_full else "none",
+                    edgecolors="white" if is_full else line.look.colour,
+                    linewidths=0.6 if is_full else 1.2,
+                    zorder=3,
+                )
+        left, right = _limit(next(iter(panels.values())), cells)
+        for axes in panels.values():
+            axes.set(xscale="log", yscale="log", xlabel="arithmetic intensity (flop / byte moved)")
+            plain_log_ticks(axes.xaxis)
+            plain_log_ticks(axes.yaxis, EngFormatter())
+        next(iter(panels.values())).set_ylabel("achieved (flop/s)")
+        figure.draw_without_rendering()  # lays the axes out: only then is the slope's angle known
+        for axes in panels.values():
+            _draw_ceilings(axes, cells, left, right)
+        handles: list[Any] = [line.handle for line, _ in lines]
+        ends_s = dict.fromkeys(durations_s[[0, -1]].tolist())
+        handles += [_size_handle(duration_s, durations_s) for duration_s in ends_s]
+        notes = []
+        if hidden:
+            notes.append(
+                f"{hidden} of {hidden + len(cells)} cells not drawn: no count of their flops that "
+                f"covers {LEAST_COVERAGE:.0%} of their time."
+            )
+        return save_figure(figure, folder, "roofline", setting, PICTURE, handles, notes)
+
+
+def _limit(axes: Axes, cells: pd.DataFrame) -> tuple[float, float]:
+    """Let points and ceilings in, with room around them; returns the ends in intensity."""
+    bandwidth, peak = _ceilings(cells)
+    intensity, achieved = cells["intensity"], cells["flops_per_s"]
+    left = np.nanmin([intensity.min(), peak / bandwidth]) / MARGIN
+    right = np.nanmax([intensity.max(), peak / bandwidth]) * MARGIN
+    axes.set_xlim(left, right)
+    axes.set_ylim(
+        np.nanmin([achieved.min(), peak / MARGIN**2]) / MARGIN,
+        np.nanmax([achieved.max(), peak]) * MARGIN,
+    )
+    return float(left), float(right)
+
+
+def _ceilings(cells: pd.DataFrame) -> tuple[float, float]:
+    """Bytes per second of a large copy, and flops per second of a large matrix product."""
+    return cells["copy_bytes_per_s"].median(), cells["matmul_flops_per_s"].median()
+
+
+def _draw_ceilings(axes: Axes, cells: pd.DataFrame, left: float, right: float) -> None:
+    """Memory's slope and the matrix product's height, as far as they were measured."""
+    bandwidth, peak = _ceilings(cells)
+    ridge = peak / bandwidth
+    line: dict[str, Any] = {"color": GREYS[0], "linewidth": 1.4, "zorder": 1}
+    text: dict[str, Any] = {"fontsize": "small", "color": GREYS[0]}
+    text |= {"xytext": (0, 4), "textcoords": "offset points"}
+    if np.isfinite(bandwidth):
+        ends = np.array([left, ridge if np.isfinite(ridge) else right])
+        axes.plot(ends, ends * bandwidth, **line)
+        middle = float(np.sqrt(max(left, axes.get_ylim()[0] / bandwidth) * ends[1]))
+        on_screen = axes.transData.transform(np.column_stack([ends, ends * bandwidth]))
+        along = np.degrees(np.arctan2(*(on_screen[1] - on_screen[0])[::-1]))
+        axes.annotate(
+            f"copy {EngFormatter(unit='B/s', places=0)(bandwidth)}",
+            (middle, middle * bandwidth),
+            ha="center",
+            rotation=along,
+            rotation_mode="anchor",
+            **text,
+        )
+    if np.isfinite(peak):
+        axes.plot([ridge if np.isfinite(ridge) else left, right], [peak, peak], **line)
+        label = f"matrix product {EngFormatter(unit='flop/s', places=0)(peak)} "
+        axes.annotate(label, (right, peak), ha="right", **text)
+
+
+def _size_handle(duration_s: float, durations_s: np.ndarray) -> Line2D:
+    size = float(np.sqrt(_areas(pd.Series([duration_s]), durations_s)[0]))
+    style: dict[str, Any] = {"color": GREYS[2], "marker": "o", "linestyle": ""}
+    return Line2D([], [], **style, markersize=size, label=f"{duration_s:g} s")
+
+
+def _areas(durations_s: pd.Series, all_durations_s: np.ndarray) -> np.ndarray:
+    """Areas of markers, evenly over the durations' logarithm."""
+    least, most = np.log(all_durations_s[[0, -1]])
+    share = (np.log(durations_s) - least) / max(most - least, 1e-9)
+    return (AREA_SMALLEST + (AREA_LARGEST - AREA_SMALLEST) * share).to_numpy()

@@ -1,0 +1,80 @@
+"""The selective scan by itself: latency over frames, a line a backend."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import pandas as pd
+
+from fakemamba.analysis.palette import backend_look
+from fakemamba.analysis.pictures.figures import (
+    Line,
+    NotDrawn,
+    Outcome,
+    Setting,
+    device_title,
+    disturbed_note,
+    file_words,
+    house_style,
+    plain_log_ticks,
+    save_figure,
+    shortened,
+    tick_durations,
+)
+
+PICTURE = "Latency of the selective scan"
+SETTING = ["device", "device_name", "precision", "batch_size", "execution", "clock"]
+SETTING += ["channels", "states"]
+
+
+def plot_scan(results: pd.DataFrame, folder: Path) -> Iterator[Outcome]:
+    """Draw one figure a precision, batch and execution; yield each file, or why there is none."""
+    cells = results[(results["part"] == "scan") & (results["status"] == "measured")]
+    if cells.empty:
+        reason = "no cell of a scan has a time; measure with `pytest bench/bench_scan.py`"
+        yield NotDrawn(PICTURE.lower(), reason)
+        return
+    for _, group in cells.groupby(SETTING, sort=False):
+        yield _draw(group, folder)
+
+
+def _draw(cells: pd.DataFrame, folder: Path) -> Path:
+    passes, directions = cells["passes"].unique(), cells["directions"].unique()
+    size = (max(5.5, 3.7 * len(directions)), 1.4 + 2.9 * len(passes))
+    frames = list(cells["num_frames"])
+    with house_style():
+        figure, grid = plt.subplots(
+            len(passes), len(directions), sharex=True, sharey=True, squeeze=False, figsize=size
+        )
+        names = list(dict.fromkeys(cells["backend"]))
+        lines = {name: Line(shortened(name), backend_look(name)) for name in names}
+        for row, one_pass in zip(grid, passes, strict=True):
+            for axes, direction in zip(row, directions, strict=True):
+                shown = cells[(cells["passes"] == one_pass) & (cells["directions"] == direction)]
+                for name, group in shown.groupby("backend", sort=False):
+                    medians = group.groupby("num_frames")["latency_s"].median()
+                    line = lines[str(name)]
+                    axes.plot(medians.index, medians, **line.stroke | line.points)
+                tick_durations(axes, frames, "frames (50 a second)")
+                axes.set_yscale("log")
+                plain_log_ticks(axes.yaxis)
+                axes.set_title(f"{one_pass} · {direction}")
+        for axes in grid.flat:
+            axes.label_outer()
+        for axes in grid[:, 0]:
+            axes.set_ylabel("latency (s)")
+        handles = [line.handle for line in lines.values()]
+        notes = ["Above each panel: pass · directions.", *disturbed_note(cells)]
+        return save_figure(figure, folder, "scan", _setting(cells.iloc[0]), PICTURE, handles, notes)
+
+
+def _setting(first: pd.Series) -> Setting:
+    title = (
+        f"{first['precision']}, batch {first['batch_size']:g}, {first['execution']}, "
+        f"{first['channels']:g} channels of {first['states']:g} states, {first['clock']} clock · "
+        f"{device_title(first['device'], first['device_name'])}"
+    )
+    words = [first["device"], first["precision"], f"b{first['batch_size']:g}", first["execution"]]
+    return Setting(title, file_words(words))

@@ -1,0 +1,78 @@
+"""Every cell of the results with how it ended, and those that have no time or a doubtful one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pandas as pd
+
+from fakemamba.analysis.report.settings import PARTS
+from fakemamba.analysis.report.tables import Field, Record, Table, tabulate
+from fakemamba.analysis.report.words import interval
+
+SCAN = "scan"
+
+
+def _interval_ms(record: Record) -> str | None:
+    return interval((record["latency_low_s"], record["latency_high_s"]), 1e3) or None
+
+
+def _disturbed_by(record: Record) -> str | None:
+    return ", ".join(record["disturbed_by"]) or None
+
+
+MEASURED = (
+    Field("status", "status", is_key=True, mark=True),
+    Field("latency (ms)", "latency_s", 1e3, is_key=True),
+    Field("95 % interval (ms)", _interval_ms),
+    Field("real-time factor", "rtf"),
+    Field("rounds", "rounds"),
+    Field("peak memory (MB)", "peak_bytes", 1e-6),
+    Field("weights (MB)", "weights_bytes", 1e-6),
+    Field("energy a call (J)", "net_energy_j"),
+    Field("greatest error", "max_abs_error"),
+    Field("reason", "reason"),
+    Field("disturbed by", _disturbed_by),
+    Field("file", "source"),
+    Field("cell", "cell_id"),
+)
+WAY = (
+    Field("precision", "precision"),
+    Field("batch", "batch_size"),
+    Field("execution", "execution"),
+    Field("clock", "clock"),
+    Field("device", "device_name"),
+)
+DETECTOR = (
+    Field("detector", "detector", is_key=True),
+    Field("part", "part", is_key=True),
+    Field("duration (s)", "duration_s", is_key=True),
+    Field("front-end", "frontend"),
+    Field("scan backend", "backend"),
+    Field("attention", "attention"),
+    *WAY,
+    Field("recording", "recording"),
+)
+SCANNED = (
+    Field("backend", "backend", is_key=True),
+    Field("frames", "num_frames", is_key=True),
+    Field("directions", "directions"),
+    Field("passes", "passes"),
+    Field("channels", "channels"),
+    Field("states", "states"),
+)
+TROUBLES = ("wrong", "failed", "out-of-memory", "unsupported")
+
+
+def cell_tables(results: pd.DataFrame) -> Iterator[Table]:
+    """A table of the detectors' cells, and one of the scan's, as far as there are any."""
+    if results.empty:
+        return
+    of_detectors = results[results["part"].isin(PARTS)]
+    if not of_detectors.empty:
+        records = of_detectors.to_dict("records")
+        yield tabulate("detector-cells", "Detectors", (*DETECTOR, *MEASURED), records)
+    of_scan = results[results["part"] == SCAN]
+    if not of_scan.empty:
+        records = of_scan.to_dict("records")
+        yield tabulate("scan-cells", "Selective scan alone", (*SCANNED, *WAY, *MEASURED), records)

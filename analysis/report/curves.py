@@ -1,0 +1,163 @@
+"""Charts over the duration of the audio: real-time factor, latency, peak memory and energy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from fakemamba.analysis.report.settings import Setting, key_of
+from fakemamba.analysis.report.traces import (
+    Axis,
+    Chart,
+    Style,
+    Trace,
+    band,
+    curve,
+    hover,
+    points,
+    rounded,
+)
+from fakemamba.analysis.scaling.verdicts import Scaling
+
+DURATION = Axis("audio duration (s)")
+CURVE_POINTS = 40
+MANY_DURATIONS = 16
+MEDIAN_STEPS = 10
+FIT_NOTE = (
+    "Lines are the fitted a + bT + cT² with their 95 % bands, and end where the measurements end; "
+    "without a fit they go through medians."
+)
+MEMORY_NOTES = {
+    "cpu": "On a CPU: the growth of the process in a call, without the weights.",
+    "cuda": "On a GPU: all that was allocated in a call, with the weights.",
+}
+MEDIAN_NOTE = "Lines go through medians."
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """A column of the results as a chart; ``fitted`` is the name that scalings have for it."""
+
+    column: str
+    title: str
+    unit: str
+    scale: float = 1.0
+    low: str | None = None
+    high: str | None = None
+    fitted: str | None = None
+
+
+QUANTITIES = (
+    Quantity("rtf", "Real-time factor", "latency / duration"),
+    Quantity(
+        *("latency_s", "Latency", "ms", 1e3, "latency_low_s", "latency_high_s"), fitted="latency"
+    ),
+    Quantity("peak_bytes", "Peak memory", "MB", 1e-6, fitted="peak-memory"),
+    Quantity("net_energy_j_per_audio_s", "Energy, net of idle", "J per second of audio"),
+)
+
+
+def duration_charts(
+    setting: Setting, styles: Sequence[Style], scalings: Sequence[Scaling]
+) -> Iterator[Chart]:
+    """A chart for every quantity that was measured, a panel a part."""
+    measured = setting.cells[setting.cells["status"] == "measured"]
+    own = [one for one in scalings if key_of(one) == setting.key]
+    for quantity in QUANTITIES:
+        cells = measured[measured[quantity.column].notna()]
+        if cells.empty:
+            continue
+        fits = [one for one in own if one.quantity == quantity.fitted]
+        panels = tuple(part for part in setting.parts if part in set(cells["part"]))
+        traces = [
+            trace
+            for panel, part in enumerate(panels)
+            for line, name in enumerate(setting.lines)
+            for trace in _line(
+                quantity,
+                cells[(cells["part"] == part) & (cells["line"] == name)],
+                [fit for fit in fits if fit.part == part],
+                (panel, line, styles[line]),
+            )
+        ]
+        yield Chart(
+            quantity.column,
+            quantity.title,
+            _note(cells, quantity, any(fit.a_s is not None for fit in fits)),
+            panels,
+            DURATION,
+            Axis(f"{quantity.title.split(',')[0].lower()} ({quantity.unit})"),
+            tuple(traces),
+        )
+
+
+def _line(
+    quantity: Quantity, cells: pd.DataFrame, fits: Sequence[Scaling], where: tuple[int, int, Style]
+) -> Iterator[Trace]:
+    """Points, and the fit with its band, or else medians."""
+    if cells.empty:
+        return
+    own = [fit for fit in fits if _is_of(fit, cells, quantity)]
+    many = cells["duration_s"].nunique() > MANY_DURATIONS
+    drawn = [trace for fit in own for trace in _fit(fit, quantity.scale, where)]
+    yield from drawn or [curve(*where, *_medians(cells, quantity), hoverinfo="skip")]
+    told = f"%{{x:.4~g}} s: %{{y:.4~g}} {quantity.unit}"
+    marker = {"size": 5, "opacity": 0.6} if many else {"size": 8}
+    template = hover(str(cells["line"].iloc[0]), told)
+    more: dict[str, Any] = {"hovertemplate": template, "marker": marker}
+    y = cells[quantity.column] * quantity.scale
+    if quantity.low and quantity.high and not many:
+        bars = {
+            "type": "data",
+            "array": rounded(cells[quantity.high] * quantity.scale - y),
+            "arrayminus": rounded(y - cells[quantity.low] * quantity.scale),
+        }
+        more |= {"error_y": bars | {"thickness": 1, "width": 3}}
+    yield points(*where, cells["duration_s"], y, **more)
+
+
+def _is_of(fit: Scaling, cells: pd.DataFrame, quantity: Quantity) -> bool:
+    """Whether a fit is of these cells, and of the figure that is drawn.
+
+    Memory may be fitted without the weights, and drawn with them.
+    """
+    first = cells.iloc[0]
+    if (fit.detector, fit.backend) != (first["detector"], first["backend"]):
+        return False
+    return bool((cells[fit.figure] == cells[quantity.column]).all())
+
+
+def _fit(fit: Scaling, scale: float, where: tuple[int, int, Style]) -> Iterator[Trace]:
+    """The fitted curve and its band, within the durations that were measured."""
+    if fit.a_s is None or fit.t_min_s is None or fit.t_max_s is None:
+        return
+    durations_s = np.geomspace(fit.t_min_s, fit.t_max_s, CURVE_POINTS)
+    low, high = (edge * scale for edge in fit.band(durations_s))
+    yield band(*where, durations_s, low, high)
+    yield curve(*where, durations_s, fit.predict(durations_s) * scale, hoverinfo="skip")
+
+
+def _medians(cells: pd.DataFrame, quantity: Quantity) -> tuple[pd.Series, pd.Series]:
+    """Medians at each duration, or of many durations' steps of equal ratio."""
+    step = cells["duration_s"]
+    if step.nunique() > MANY_DURATIONS:
+        logarithm = np.log(step)
+        edges = np.linspace(logarithm.min(), logarithm.max(), MEDIAN_STEPS + 1)[1:-1]
+        step = pd.Series(np.digitize(logarithm, edges), index=cells.index)
+    medians = cells.groupby(step)[["duration_s", quantity.column]].median()
+    return medians["duration_s"], medians[quantity.column] * quantity.scale
+
+
+def _note(cells: pd.DataFrame, quantity: Quantity, fitted: bool) -> str:
+    notes = [FIT_NOTE if fitted else MEDIAN_NOTE]
+    if quantity.column == "peak_bytes":
+        notes.append(MEMORY_NOTES.get(str(cells["device"].iloc[0]).split(":")[0], ""))
+    if quantity.low and cells[quantity.low].notna().any():
+        notes.append("Bars are 95 % intervals of the median.")
+    if zeros := int((cells[quantity.column] <= 0).sum()):
+        notes.append(f"{zeros} cells are 0, which a logarithmic axis cannot show.")
+    return " ".join(filter(None, notes))

@@ -1,0 +1,125 @@
+"""Which detector is the fastest at which duration, and by how much."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from math import comb
+
+import numpy as np
+import pandas as pd
+
+from fakemamba.analysis.report.answer import Claim, Point
+from fakemamba.analysis.report.sections import Section
+from fakemamba.analysis.report.settings import Setting
+from fakemamba.analysis.report.tables import Field, Record, tabulate
+from fakemamba.analysis.report.words import number
+
+FEW_DURATIONS = 12
+STEPS = 6
+TIE = "no clear winner"
+LARGEST_CHANCE = 0.05  # of as many wins if both were as fast, by the sign test
+FIELDS = (
+    Field("duration (s)", "durations", is_key=True),
+    Field("fastest", "line", is_key=True),
+    Field("latency (ms)", "latency_s", 1e3, is_key=True),
+    Field("next", "rival", is_key=True),
+    Field("next takes", "times", is_key=True),
+    Field("how sure", "sureness", is_key=True),
+)
+
+
+def fastest_section(settings: Sequence[Setting]) -> Iterator[Section]:
+    """A table a setting and part: a row a duration, or a step of many durations."""
+    tables = []
+    for place, setting in enumerate(settings):
+        for part in _compared(setting):
+            records = list(_records(setting, part))
+            if records:
+                caption = f"{part}: {setting.label}"
+                tables.append(tabulate(f"fastest-{place}-{part}", caption, FIELDS, records))
+    if tables:
+        yield Section("fastest", "Fastest", "The fastest at each duration", (), tuple(tables))
+
+
+def fastest_claims(setting: Setting) -> Iterator[Claim]:
+    """For each part: the detectors that are the fastest, from which duration on."""
+    points = []
+    for part in _compared(setting):
+        runs = groupby(_records(setting, part), lambda one: one["line"] if one["sure"] else TIE)
+        told = ", ".join(f"{name} from {number(next(run)['from_s'])} s" for name, run in runs)
+        if told:
+            points.append(Point("fastest", "", part, told))
+    if points:
+        yield Claim("Fastest", tuple(points))
+
+
+def _compared(setting: Setting) -> list[str]:
+    """The parts that are not the same for all detectors."""
+    return [part for part in setting.parts if part != "front-end"]
+
+
+def _records(setting: Setting, part: str) -> Iterator[Record]:
+    """At durations that at least two lines have, or at steps of equal ratio of many durations."""
+    measured = setting.cells["status"] == "measured"
+    cells = setting.cells[measured & (setting.cells["part"] == part)]
+    lines = cells.groupby("duration_s")["line"].transform("nunique")
+    cells = cells[lines >= 2]
+    if cells["duration_s"].nunique() <= FEW_DURATIONS:
+        yield from _at_durations(cells)
+    else:
+        yield from _at_steps(cells)
+
+
+def _at_durations(cells: pd.DataFrame) -> Iterator[Record]:
+    """The two fastest at each duration, and whether their intervals are apart."""
+    columns = ["latency_s", "latency_low_s", "latency_high_s"]
+    for duration_s, group in cells.groupby("duration_s"):
+        medians = group.groupby("line")[columns].median().sort_values("latency_s")
+        best, rival = medians.iloc[0], medians.iloc[1]
+        yield {
+            "durations": duration_s,
+            "from_s": duration_s,
+            "line": str(best.name),
+            "rival": str(rival.name),
+            "latency_s": best["latency_s"],
+            "times": f"{number(rival['latency_s'] / best['latency_s'])} × as long",
+            "sure": bool(best["latency_high_s"] < rival["latency_low_s"]),
+            "sureness": _sureness(best, rival),
+        }
+
+
+def _at_steps(cells: pd.DataFrame) -> Iterator[Record]:
+    """The two fastest in each step, and at how many of its durations the first is faster."""
+    latencies = cells.pivot_table(
+        index="duration_s", columns="line", values="latency_s", aggfunc="median"
+    )
+    durations_s = latencies.index.to_numpy(np.float64)
+    edges = np.geomspace(durations_s[0], durations_s[-1], STEPS + 1)
+    for _, step in latencies.groupby(np.digitize(durations_s, edges[1:-1])):
+        common = step.dropna(axis=1)
+        if common.shape[1] < 2:
+            continue
+        first, second = common.median().sort_values().index[:2]
+        wins, count = int((common[first] < common[second]).sum()), len(common)
+        chance = 2 * sum(comb(count, k) for k in range(wins, count + 1)) / 2**count
+        shown = chance < LARGEST_CHANCE
+        yield {
+            "durations": f"{number(step.index.min())} to {number(step.index.max())}",
+            "from_s": step.index.min(),
+            "line": first,
+            "rival": second,
+            "latency_s": common[first].median(),
+            "times": f"{number((common[second] / common[first]).median())} × as long",
+            "sure": shown,
+            "sureness": f"faster at {wins} of {count} durations"
+            f"{'' if shown else ': no difference shown'}",
+        }
+
+
+def _sureness(best: pd.Series, rival: pd.Series) -> str:
+    if best.isna().any() or rival.isna().any():
+        return "unknown: there are no intervals"
+    if best["latency_high_s"] < rival["latency_low_s"]:
+        return "95 % intervals are apart"
+    return "95 % intervals overlap: no difference shown"

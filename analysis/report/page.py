@@ -1,0 +1,181 @@
+"""The page: what results say, rendered into one file that needs nothing else.
+
+The same inputs give the same bytes. A content security policy allows the page's own scripts, by
+their hashes, and no request at all; strings of results are escaped by the template.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from importlib.metadata import version
+from importlib.resources import files
+from pathlib import Path
+
+import pandas as pd
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+from plotly.offline import get_plotlyjs
+
+from fakemamba.analysis.compare.verdict import Comparison
+from fakemamba.analysis.published import beside_ours, read_published
+from fakemamba.analysis.report.answer import answer, question
+from fakemamba.analysis.report.chart_data import chart_data
+from fakemamba.analysis.report.environment import environment_table
+from fakemamba.analysis.report.fastest import fastest_claims, fastest_section
+from fakemamba.analysis.report.reproduce import replay
+from fakemamba.analysis.report.sections import (
+    Section,
+    cells_section,
+    comparison_section,
+    growth_sections,
+    published_section,
+    trouble_section,
+)
+from fakemamba.analysis.report.settings import Setting, settings
+from fakemamba.analysis.report.words import share, shorten, visible
+from fakemamba.analysis.results import Launch
+from fakemamba.analysis.scaling.crossover import Crossover, crossovers
+from fakemamba.analysis.scaling.verdicts import Scaling, Thresholds, scale
+from fakemamba.files import appearing_whole
+
+PACKAGE = "fakemamba.analysis.report"
+SLUGS = (
+    *("near-linear", "quadratic", "undecided", "fixed-length input"),
+    *("measured", "wrong", "failed", "out-of-memory", "unsupported"),
+    *("regressed", "unanswerable", "accepted", "fine", "inside", "outside"),
+)
+POLICY = (
+    "default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data: blob:; "
+    "base-uri 'none'; form-action 'none'"
+)
+
+
+def write_report(
+    launches: Sequence[Launch], path: str | Path, comparison: Comparison | None = None
+) -> None:
+    """Write the page.
+
+    Args:
+        launches: from `read_launch`.
+        path: file to write.
+        comparison: from `read_comparison`.
+
+    Raises:
+        ResultsError: the table of published figures cannot be read.
+    """
+    page = render(launches, comparison)
+    with appearing_whole(path) as partial:
+        partial.write_text(page, encoding="utf-8")
+
+
+def render(launches: Sequence[Launch], comparison: Comparison | None = None) -> str:
+    """The page as HTML; see `write_report`."""
+    results = pd.concat(
+        [launch.cells.assign(launch=place) for place, launch in enumerate(launches)],
+        ignore_index=True,
+    )
+    places = settings(results)
+    detectors = list(dict.fromkeys(name for one in places for name in one.cells["detector"]))
+    thresholds = Thresholds()
+    scalings = scale(results, thresholds) if places else []
+    crossed = crossovers(results) if places else []
+    sections = list(_sections(results, places, scalings, crossed, comparison))
+    scripts = [Markup(text) for text in (_asset("tables.js"), get_plotlyjs(), _asset("charts.js"))]
+    hashes = " ".join(f"'sha256-{_hash(script)}'" for script in scripts)
+    return (
+        _environment()
+        .get_template("page.html")
+        .render(
+            policy=Markup(POLICY.format(hashes=hashes)),
+            style=Markup(_asset("style.css")),
+            scripts=scripts,
+            question=question(detectors),
+            status_line=_status_line(launches, results),
+            sections=[
+                ("answer", "Answer"),
+                ("charts", "Charts"),
+                *((section.anchor, section.link) for section in sections),
+                ("reproduce", "Measure again"),
+                ("environment", "Environment"),
+            ],
+            answers=[(answer(one, scalings), tuple(fastest_claims(one))) for one in places],
+            thresholds=_told(thresholds),
+            table_sections=sections,
+            replays=[replay(launch) for launch in launches],
+            environment=environment_table(launches),
+            charts=chart_data(places, scalings, crossed),
+            version=version("fakemamba"),
+        )
+    )
+
+
+def _sections(
+    results: pd.DataFrame,
+    places: Sequence[Setting],
+    scalings: Sequence[Scaling],
+    crossed: Sequence[Crossover],
+    comparison: Comparison | None,
+) -> Iterator[Section]:
+    if comparison is not None:
+        yield comparison_section(comparison)
+    yield from fastest_section(places)
+    yield from growth_sections(scalings, crossed)
+    published = read_published()
+    yield published_section(beside_ours(published, results), published)
+    yield trouble_section(results)
+    yield cells_section(results)
+
+
+def _status_line(launches: Sequence[Launch], results: pd.DataFrame) -> str:
+    """How many files and cells there are, and how the cells ended."""
+    counts = Counter(results["status"]) if len(results) else Counter()
+    ended = ", ".join(f"{count:,} {status}" for status, count in counts.most_common())
+    noun = "file" if len(launches) == 1 else "files"
+    return f"{len(launches)} {noun}, {len(results):,} cells: {ended or 'none'}"
+
+
+def _told(thresholds: Thresholds) -> str:
+    """By which thresholds the verdicts were given."""
+    return (
+        "Near-linear: the quadratic share’s interval ends below "
+        f"{share(thresholds.share_near_linear)} and the exponent’s below "
+        f"{thresholds.exponent_near_linear:g}. Quadratic: the share’s begins above "
+        f"{share(thresholds.share_quadratic)} or the exponent’s above "
+        f"{thresholds.exponent_quadratic:g}."
+    )
+
+
+def _environment() -> Environment:
+    """Jinja with escaping, where strings of results cannot hide characters."""
+    environment = Environment(
+        loader=PackageLoader(PACKAGE, "assets"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=StrictUndefined,
+        finalize=lambda value: visible(value) if type(value) is str else value,
+    )
+    environment.policies["json.dumps_kwargs"] = {
+        "allow_nan": False,
+        "separators": (",", ":"),
+        "sort_keys": True,
+    }
+    environment.filters["short"] = shorten
+    environment.filters["slug"] = _slug
+    return environment
+
+
+def _slug(word: str) -> str:
+    """The style's class of a verdict or status; of another word, none."""
+    return word.replace(" ", "-") if word in SLUGS else "other"
+
+
+def _asset(name: str) -> str:
+    return (files(PACKAGE) / "assets" / name).read_text(encoding="utf-8")
+
+
+def _hash(script: str) -> str:
+    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()

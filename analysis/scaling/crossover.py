@@ -1,0 +1,254 @@
+"""From which duration on one detector beats another: in latency, memory or energy.
+
+Users choose by this, not by slopes. Compared are the measured values themselves, straight between
+durations on logarithmic axes, inside the range that both were measured in and nowhere else. A win
+is one beyond noise: the 95 % interval of the ratio leaves 1. Peak memory is here with the weights,
+where they are part of it, as it has to fit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from itertools import combinations
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from fakemamba.analysis.scaling.advice import MANY_DURATIONS, why_no_fit
+from fakemamba.analysis.scaling.curves import Curve, Floats, Setting, curves
+from fakemamba.analysis.scaling.fit import LEAST_DURATIONS, LEVEL
+
+DRAWS = 1000
+CHI_SQUARE_MEDIAN = 0.4549  # of one degree of freedom
+STEPS = 4  # an octave, to which many durations are joined
+
+Verdict = Literal["throughout", "from a duration on", "several crossings", "undecided"]
+Interval = tuple[float, float]
+OWN = ("detector", "backend")  # what two detectors need not share
+
+
+@dataclass(frozen=True)
+class Crossover(Setting):
+    """``detector`` beats ``rival`` from ``from_s`` to ``to_s``; None where that is open.
+
+    Attributes:
+        quantity: ``latency``, ``peak-memory`` or ``energy``; less is better.
+        rival: the detector that loses at ``to_s``; if it is open who does, the other one.
+        rival_backend: its backend of the scan.
+        start_s: where the range that both were measured in begins.
+        to_s: where it ends.
+        from_s: from here on the detector beats the rival, up to the end.
+        from_s_ci: its 95 % interval, or the two measured durations that it lies between; None where
+            it is the range's start.
+        crossings_s: every duration at which the better one changes.
+        ratio: the rival's value over the detector's at ``to_s``, with its 95 % interval.
+        verdict: ``throughout``, ``from a duration on``, ``several crossings`` or ``undecided``.
+        reason: of the verdict.
+    """
+
+    quantity: str
+    rival: str
+    rival_backend: str | None
+    verdict: Verdict
+    reason: str
+    start_s: float | None = None
+    to_s: float | None = None
+    from_s: float | None = None
+    from_s_ci: Interval | None = None
+    crossings_s: tuple[float, ...] = ()
+    ratio: float | None = None
+    ratio_ci: Interval | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """All fields; unknown is None."""
+        return {one.name: getattr(self, one.name) for one in fields(self)}
+
+
+@dataclass(frozen=True)
+class _Line:
+    """A curve on logarithmic axes: nodes (n,), values (n,) and their draws (draws, n)."""
+
+    nodes: Floats
+    values: Floats
+    draws: Floats
+
+
+def crossovers(
+    results: pd.DataFrame, quantities: Sequence[str] = ("latency", "peak-memory", "energy")
+) -> list[Crossover]:
+    """Compare every pair of detectors with equal part and setting; the scan's backends may differ.
+
+    Raises:
+        ValueError: the results have no cell of a detector, or a quantity is unknown.
+    """
+    with_weights = results.assign(activation_bytes=np.nan) if len(results) else results
+    groups: dict[tuple[Any, ...], list[Curve]] = {}
+    for curve in curves(with_weights, quantities):
+        shared = (value for name, value in curve.labels().items() if name not in OWN)
+        groups.setdefault((curve.quantity, *shared), []).append(curve)
+    found = []
+    for group in groups.values():
+        lines = [_line(curve, seed) for seed, curve in enumerate(group)]
+        for (one, line), (other, other_line) in combinations(zip(group, lines, strict=True), 2):
+            if one.detector != other.detector:
+                found.append(_compare(one, line, other, other_line))
+    return found
+
+
+def _line(curve: Curve, seed: int) -> _Line | str:
+    """A curve's line, or why it has none."""
+    name = f"{curve.quantity} of {curve.detector}"
+    if curve.fixed_length is not None:
+        return f"{name} has a fixed-length input: {curve.fixed_length}"
+    values = curve.values()
+    if not len(values) or not (values > 0).all():
+        return why_no_fit(curve) or f"{name} was not measured"
+    rng = np.random.default_rng(seed)
+    draws, resampled = curve.resampled(DRAWS, rng)
+    nodes = np.log(curve.durations_s)
+    logs, log_draws = np.log(values), np.log(values[None] if draws is None else draws)
+    if draws is not None and len(nodes) >= LEAST_DURATIONS:
+        extra = np.sqrt(max(0.0, _roughness(nodes, logs) - log_draws.var(axis=0).mean()))
+        log_draws = log_draws + extra * rng.standard_normal((DRAWS, len(nodes)))
+    elif resampled == "nothing":
+        return (
+            f"{name} has one value at each of {len(values)} durations, which says nothing of its "
+            f"noise: measure {LEAST_DURATIONS} durations, or three launches"
+        )
+    if len(nodes) <= MANY_DURATIONS:
+        return _Line(nodes, logs, log_draws)
+    _, step = np.unique(np.round(STEPS * nodes / np.log(2)), return_inverse=True)
+    mean = (step[:, None] == np.arange(step.max() + 1)) / np.bincount(step)  # (n, steps)
+    return _Line(nodes @ mean, logs @ mean, log_draws @ mean)
+
+
+def _roughness(nodes: Floats, logs: Floats) -> float:
+    """The variance of single cells: how far each is off the straight line between its neighbours.
+
+    That a cell as a whole is off shows in none of its rounds. The median over cells lets a curve
+    have an edge, as at the end of a floor.
+    """
+    right = (nodes[1:-1] - nodes[:-2]) / (nodes[2:] - nodes[:-2])
+    off = logs[1:-1] - (1 - right) * logs[:-2] - right * logs[2:]
+    return float(np.median(off**2 / (1 + right**2 + (1 - right) ** 2)) / CHI_SQUARE_MEDIAN)
+
+
+def _compare(one: Curve, line: _Line | str, other: Curve, other_line: _Line | str) -> Crossover:
+    """The pair's crossover; who wins at the longest common duration comes first."""
+    if isinstance(line, str) or isinstance(other_line, str):
+        reason = line if isinstance(line, str) else str(other_line)
+        return _crossover(one, other, verdict="undecided", reason=reason)
+    start = max(line.nodes[0], other_line.nodes[0])
+    end = min(line.nodes[-1], other_line.nodes[-1])
+    if end <= start:
+        reason = "they were not measured in a common range of durations; measure both in the same"
+        return _crossover(one, other, verdict="undecided", reason=reason)
+    nodes = np.union1d(line.nodes, other_line.nodes)
+    nodes = nodes[(nodes >= start) & (nodes <= end)]
+    weights, other_weights = (_interpolation(each.nodes, nodes) for each in (line, other_line))
+    lead = other_line.values @ other_weights - line.values @ weights  # > 0 where `one` is better
+    leads = other_line.draws @ other_weights - line.draws @ weights
+    low, high = np.quantile(leads, LEVEL, axis=0)
+    durations_s = np.exp(nodes)
+    span = {"start_s": float(durations_s[0]), "to_s": float(durations_s[-1])}
+    wins = _wins(lead, leads)
+    if wins[-1] < 0:
+        one, other, lead, leads, wins = other, one, -lead, -leads, -wins
+        low, high = -high, -low
+    ratio = {
+        "ratio": float(np.exp(lead[-1])),
+        "ratio_ci": (float(np.exp(low[-1])), float(np.exp(high[-1]))),
+    }
+    if wins[-1] == 0:
+        reason = (
+            f"at {span['to_s']:.4g} s the ratio of {other.detector} to {one.detector} is "
+            f"{np.exp(low[-1]):.3f} to {np.exp(high[-1]):.3f}, a tie within noise"
+        )
+        return _crossover(one, other, **span, **ratio, verdict="undecided", reason=reason)
+    return _crossover(one, other, **span, **ratio, **_from(nodes, lead, leads, wins))
+
+
+def _wins(lead: Floats, leads: Floats) -> npt.NDArray[np.int_]:
+    """1 where a lead (n,) is positive beyond noise, -1 where negative, 0 where that is open.
+
+    At the end by the interval of its draws (draws, n) there; before it by a band that holds for all
+    durations at once, as many are looked at: as wide as the draws' largest deviation.
+    """
+    low, high = np.quantile(leads[:, -1], LEVEL)
+    deviation = leads.std(axis=0)
+    scale = np.where(deviation > 0, deviation, 1)
+    widest = np.quantile((np.abs(leads - lead) / scale).max(axis=1), LEVEL[1] - LEVEL[0])
+    wins = np.where(np.abs(lead) > widest * deviation, np.sign(lead), 0).astype(int)
+    wins[-1] = int(low > 0) - int(high < 0)
+    return wins
+
+
+def _from(nodes: Floats, lead: Floats, leads: Floats, wins: npt.NDArray[np.int_]) -> dict[str, Any]:
+    """Since when the winner at the end has won.
+
+    Args:
+        nodes: logarithms of durations (n,).
+        lead: logarithm of how much better the winner is (n,).
+        leads: draws of it (draws, n).
+        wins: 1 where it is better beyond noise, -1 where worse, 0 where that is open (n,).
+    """
+    durations_s = np.exp(nodes)
+    decided = np.flatnonzero(wins)
+    changes = decided[1:][np.diff(wins[decided]) != 0]
+    if not len(changes):
+        since = int(np.flatnonzero(wins == 0)[-1]) + 1 if (wins == 0).any() else 0
+        if since == 0:
+            reason = "better beyond noise at every duration"
+            return {"verdict": "throughout", "reason": reason, "from_s": float(durations_s[0])}
+        return {
+            "verdict": "from a duration on",
+            "reason": f"at {durations_s[since - 1]:.4g} s still a tie within noise",
+            "from_s": float(durations_s[since]),
+            "from_s_ci": (float(durations_s[since - 1]), float(durations_s[since])),
+        }
+    crossings_s = [
+        float(_last_crossing_s(nodes[: k + 1], lead[: k + 1] * wins[k])) for k in changes
+    ]
+    low_s, high_s = np.quantile(_last_crossing_s(nodes, leads), LEVEL)
+    several = len(changes) > 1
+    return {
+        "verdict": "several crossings" if several else "from a duration on",
+        "reason": f"the better one changes at {', '.join(f'{one:.4g} s' for one in crossings_s)}",
+        "from_s": crossings_s[-1],
+        "from_s_ci": (float(low_s), float(high_s)),
+        "crossings_s": tuple(crossings_s),
+    }
+
+
+def _last_crossing_s(nodes: Floats, leads: Floats) -> Floats:
+    """The duration (...) after which leads (..., n) stay positive, straight between nodes (n,).
+
+    The range's start where they always are, its end where the last one is not.
+    """
+    behind = leads <= 0
+    last = np.where(behind.any(axis=-1), leads.shape[-1] - 1 - behind[..., ::-1].argmax(axis=-1), 0)
+    after = np.minimum(last + 1, len(nodes) - 1)
+    before_lead, after_lead = (
+        np.take_along_axis(leads, place[..., None], axis=-1)[..., 0] for place in (last, after)
+    )
+    gap = np.where(after_lead > before_lead, after_lead - before_lead, 1)
+    part = np.clip(-before_lead / gap, 0, 1)
+    return np.exp(nodes[last] + part * (nodes[after] - nodes[last]))
+
+
+def _interpolation(nodes: Floats, at: Floats) -> Floats:
+    """Weights (n, m) of values at nodes (n,) that give them at (m,), straight between nodes."""
+    return np.array([np.interp(at, nodes, unit) for unit in np.eye(len(nodes))])
+
+
+def _crossover(one: Curve, other: Curve, **figures: Any) -> Crossover:
+    return Crossover(
+        **one.labels(),
+        quantity=one.quantity,
+        rival=other.detector,
+        rival_backend=other.backend,
+        **figures,
+    )

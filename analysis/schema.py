@@ -1,0 +1,131 @@
+"""What a result holds: the fields of its JSON in this schema, and the older schema's upgrade."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+SCHEMA = 2
+MOST = 2.0**63  # of any figure: beyond, whole numbers do not fit into a table's column
+ROUNDING = 1e-9
+STATUSES = ("measured", "wrong", "out-of-memory", "unsupported", "failed")
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a value has to be, and whether it is."""
+
+    words: str
+    holds: Callable[[Any], bool]
+
+
+def _is_number(value: Any) -> bool:
+    is_real = isinstance(value, int | float) and not isinstance(value, bool)
+    return is_real and -MOST < value < MOST  # which NaN is not
+
+
+def _is_whole(value: Any) -> bool:
+    return _is_number(value) and isinstance(value, int)
+
+
+NUMBER = Kind("a number", _is_number)
+TIME = Kind("a time in seconds, more than 0", lambda value: _is_number(value) and value > 0)
+AMOUNT = Kind("a number, 0 or more", lambda value: _is_number(value) and value >= 0)
+SHARE = Kind(
+    "a number from 0 to 1",
+    lambda value: _is_number(value) and -ROUNDING <= value <= 1 + ROUNDING,
+)
+COUNT = Kind("a whole number, 0 or more", lambda value: _is_whole(value) and value >= 0)
+SIZE = Kind("a whole number, 1 or more", lambda value: _is_whole(value) and value >= 1)
+TEXT = Kind("a text", lambda value: isinstance(value, str))
+TEXT_OR_NULL = Kind("a text or null", lambda value: value is None or isinstance(value, str))
+STATUS = Kind(f"one of {', '.join(STATUSES)}", lambda value: value in STATUSES)
+OBJECT = Kind("an object", lambda value: isinstance(value, dict))
+LIST = Kind("a list", lambda value: isinstance(value, list))
+TEXTS = Kind(
+    "a list of texts",
+    lambda value: isinstance(value, list) and all(isinstance(one, str) for one in value),
+)
+TIMES = Kind(
+    f"a list of {TIME.words}, one a round",
+    lambda value: isinstance(value, list) and bool(value) and all(map(TIME.holds, value)),
+)
+SCALAR = Kind(
+    "a text, a number, true, false or null",
+    lambda value: value is None or isinstance(value, str | bool) or _is_number(value),
+)
+
+CELL = {
+    "detector": TEXT,
+    "frontend": TEXT_OR_NULL,
+    "part": TEXT,
+    "duration_s": TIME,
+    "batch_size": SIZE,
+    "precision": TEXT,
+    "backend": TEXT,
+    "execution": TEXT,
+    "device": TEXT,
+    "attention": TEXT_OR_NULL,
+    "clock": TEXT,
+}
+INFO = {"status": STATUS, "reason": TEXT_OR_NULL, "input": TEXT, "recording": TEXT_OR_NULL}
+# May be absent or null: not every cell has all figures.
+FIGURES = {
+    "latency_s": TIME,
+    "latency_low_s": TIME,
+    "latency_high_s": TIME,
+    "host_latency_s": TIME,
+    "enqueue_s": TIME,
+    "device_only_s": TIME,
+    "launch_bound_share": SHARE,
+    "rtf": AMOUNT,
+    "throughput": AMOUNT,
+    "load_s": TIME,
+    "first_call_s": TIME,
+    "peak_bytes": COUNT,
+    "activation_bytes": COUNT,
+    "baseline_bytes": COUNT,
+    "reserved_bytes": COUNT,
+    "process_bytes": COUNT,
+    "weights_bytes": COUNT,
+    "n_parameters": COUNT,
+    "max_abs_error": AMOUNT,
+    "relative_error": AMOUNT,
+    "flops": COUNT,
+    "bytes_moved": COUNT,
+    "flop_coverage": SHARE,
+    "mfu": AMOUNT,
+    "bandwidth_share": AMOUNT,
+    "copy_bytes_per_s": AMOUNT,
+    "matmul_flops_per_s": AMOUNT,
+    "bytes_per_s": AMOUNT,
+    "net_energy_j_per_audio_s": NUMBER,  # net of idle: may be less than 0 by noise
+    "overhead_share": AMOUNT,
+    "attempts": COUNT,
+}
+NOTES = {"stopped_by": TEXT, "error_reason": TEXT, "disturbed_by": TEXTS, "energy": OBJECT}
+STATS = {"min": TIME, "max": TIME, "median": TIME, "iqr": AMOUNT, "rounds": SIZE, "data": TIMES}
+
+
+def is_cell(entry: dict[str, Any]) -> bool:
+    """Whether an entry of ``benchmarks`` is a cell, not somebody else's benchmark."""
+    return not entry["extra_info"].keys().isdisjoint(("cell", "cell_id"))
+
+
+def upgraded_from_1(content: dict[str, Any]) -> dict[str, Any]:
+    """A result of schema 1 as schema 2 has it: there was one clock, and a cell's id did not say so.
+
+    What a launch has to share with another to be a part of its sweep was not kept.
+    """
+
+    def upgraded(entry: dict[str, Any]) -> dict[str, Any]:
+        if not is_cell(entry):
+            return entry
+        info = entry["extra_info"]
+        named = {"cell_id": f"{entry['param']}-latency"} if TEXT.holds(entry.get("param")) else {}
+        cell = info["cell"] | {"clock": "latency"}
+        return entry | {"extra_info": info | named | {"cell": cell}}
+
+    block = content["fakemamba"] | {"schema": 2, "identity": {}}
+    return content | {"fakemamba": block, "benchmarks": list(map(upgraded, content["benchmarks"]))}

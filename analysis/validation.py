@@ -1,0 +1,247 @@
+"""Whether a file is a result that can be trusted: what it has to hold, and that this fits together.
+
+Whatever is not as the benchmark writes it is refused, with file, cell and remedy; nothing is
+mended. Texts are data, however odd they are.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import statistics
+from pathlib import Path
+from reprlib import Repr
+from typing import Any
+
+from fakemamba.analysis.schema import (
+    CELL,
+    FIGURES,
+    INFO,
+    LIST,
+    NOTES,
+    NUMBER,
+    OBJECT,
+    SCALAR,
+    SCHEMA,
+    SIZE,
+    STATS,
+    TEXT,
+    TEXT_OR_NULL,
+    TIME,
+    Kind,
+    is_cell,
+    upgraded_from_1,
+)
+
+MOST_BYTES = 64 << 20
+CLOSENESS = 1e-6  # relative; between figures that follow from each other
+REMEDY = "use the file as the benchmark wrote it, or measure again"
+
+
+class ResultsError(ValueError):
+    """A file holds no results that this version can read."""
+
+
+def read_content(path: Path) -> dict[str, Any]:
+    """The JSON of a result, checked, in this version's schema.
+
+    Raises:
+        ResultsError: it is not a result, or not whole, or contradicts itself.
+    """
+    content = _parsed(path)
+    _check_frame(path, content)
+    if content["fakemamba"]["schema"] == 1:
+        content = upgraded_from_1(content)
+    block = content["fakemamba"]
+    for name in ("environment", "options", "identity"):
+        _require(f"{path}, block 'fakemamba'", block, name, OBJECT)
+    _require(f"{path}, 'environment'", block["environment"], "device", TEXT)
+    _require(f"{path}", {"datetime": None} | content, "datetime", TEXT_OR_NULL)
+    seen: set[str] = set()
+    for index, entry in enumerate(content["benchmarks"]):
+        if is_cell(entry):
+            where = _place(path, index, entry)
+            _check_cell(where, entry)
+            cell_id = entry["extra_info"]["cell_id"]
+            if cell_id in seen:
+                raise ResultsError(
+                    f"{where} is in the file twice; remove one of the two, or measure again into a "
+                    "new file"
+                )
+            seen.add(cell_id)
+    if not seen:
+        raise ResultsError(f"{path} has no cells; measure some with `pytest bench/`")
+    return content
+
+
+def _parsed(path: Path) -> Any:
+    """What the JSON of a file is."""
+    try:
+        size, is_file = path.stat().st_size, path.is_file()
+        text = path.read_text(encoding="utf-8") if is_file and size <= MOST_BYTES else ""
+    except FileNotFoundError as error:
+        raise ResultsError(f"{path}: no such file") from error
+    except OSError as error:
+        raise ResultsError(f"{path} cannot be read: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise ResultsError(
+            f"{path} is not JSON, not even text ({error}); give the .json that the benchmark wrote"
+        ) from error
+    except ValueError as error:
+        raise ResultsError(f"{_shown(str(path))} is no file's name: {error}") from error
+    if not is_file:
+        raise ResultsError(f"{path} is not a file; give the .json that the benchmark wrote")
+    if size > MOST_BYTES:
+        raise ResultsError(
+            f"{path} is too large: {size / 2**20:.1f} MiB, at most {MOST_BYTES >> 20} are read; "
+            "measure fewer cells into each file (--bench-detectors, --bench-durations, "
+            "--bench-parts) and give all of the files"
+        )
+    if not text.strip():
+        raise ResultsError(f"{path} is empty; run the benchmark again")
+    try:
+        return json.loads(text)
+    except RecursionError as error:
+        raise ResultsError(
+            f"{path} is nested more deeply than any result; give the .json that the benchmark wrote"
+        ) from error
+    except ValueError as error:  # not JSON, or a number with thousands of digits
+        raise ResultsError(
+            f"{path} is not JSON, or cut short: {error}; copy it again, or run the benchmark again"
+        ) from error
+
+
+def _check_frame(path: Path, content: Any) -> None:
+    """Check all that every schema has, and that all values are such as JSON should have."""
+    block = content.get("fakemamba") if isinstance(content, dict) else None
+    if block is None:
+        raise ResultsError(
+            f"{path} has no block 'fakemamba': it was not written by `pytest bench/ "
+            "--benchmark-json=...` of this project"
+        )
+    _require(str(path), content, "fakemamba", OBJECT)
+    _require(str(path), content, "benchmarks", LIST)
+    schema = block.get("schema")
+    if not SIZE.holds(schema) or schema > SCHEMA:
+        newer = "update this project" if SIZE.holds(schema) else "use the version that wrote it"
+        raise ResultsError(
+            f"{path} has schema {_shown(schema)}, but this version reads 1 and {SCHEMA}; "
+            f"{newer}, or measure again"
+        )
+    _require_plain(str(path), {name: content[name] for name in content if name != "benchmarks"})
+    for index, entry in enumerate(content["benchmarks"]):
+        where = _place(path, index, entry)
+        _require_plain(where, entry)
+        _require(where, {"entry": entry}, "entry", OBJECT)
+        _require(where, entry, "extra_info", OBJECT)
+        if is_cell(entry):
+            _require(where, entry, "stats", OBJECT)
+            _require(where, entry["extra_info"], "cell", OBJECT)
+
+
+def _check_cell(where: str, entry: dict[str, Any]) -> None:
+    """Check one cell: all fields are there and of their kinds, and agree with each other."""
+    info, stats = entry["extra_info"], entry["stats"]
+    _require(where, info, "cell_id", TEXT)
+    for name, kind in CELL.items():
+        _require(where, info["cell"], name, kind)
+    for name in info["cell"]:
+        _require(where, info["cell"], name, SCALAR)
+    for name, kind in INFO.items():
+        _require(where, info, name, kind)
+    for name, kind in {**FIGURES, **NOTES}.items():
+        if info.get(name) is not None:
+            _require(where, info, name, kind)
+    energy = info.get("energy") or {}
+    if energy.get("net_energy_j") is not None:
+        _require(where, energy, "net_energy_j", NUMBER)
+    if info["status"] == "measured":
+        _require(where, info, "latency_s", TIME)
+        for name, kind in STATS.items():
+            _require(f"{where}, stats", stats, name, kind)
+        _check_agreement(where, info, stats)
+    elif info.get("latency_s") is not None or any(one is not None for one in stats.values()):
+        raise ResultsError(
+            f"{where} is {info['status']} but has a time, which only what is measured has; {REMEDY}"
+        )
+
+
+def _check_agreement(where: str, info: dict[str, Any], stats: dict[str, Any]) -> None:
+    """Check that figures which follow from others do, so that none is in another unit."""
+    cell, data, latency_s = info["cell"], stats["data"], info["latency_s"]
+    audio_s = cell["duration_s"] * cell["batch_size"]
+    followed = {
+        "stats.min": (stats["min"], min(data), "the least of stats.data"),
+        "stats.max": (stats["max"], max(data), "the most of stats.data"),
+        "stats.median": (stats["median"], statistics.median(data), "the median of stats.data"),
+        "stats.rounds": (stats["rounds"], len(data), "the length of stats.data"),
+        "latency_s": (latency_s, stats["median"], "stats.median (in seconds)"),
+        "throughput": (info.get("throughput"), audio_s / latency_s, "audio seconds / latency_s"),
+    }
+    if cell["batch_size"] == 1:
+        real_time = (info.get("rtf"), latency_s / cell["duration_s"], "latency_s / duration_s")
+        followed["rtf"] = real_time
+    for name, (value, wanted, words) in followed.items():
+        if value is not None and not math.isclose(value, wanted, rel_tol=CLOSENESS):
+            raise ResultsError(
+                f"{where}: {name} is {value:.9g}, but {words} is {wanted:.9g}; {REMEDY}"
+            )
+    low_s, high_s = info.get("latency_low_s"), info.get("latency_high_s")
+    if (low_s is not None and low_s > latency_s) or (high_s is not None and high_s < latency_s):
+        raise ResultsError(
+            f"{where}: latency_s is {latency_s:.9g}, but its interval is {low_s} to {high_s}; "
+            f"{REMEDY}"
+        )
+
+
+def _require(where: str, fields: dict[str, Any], name: str, kind: Kind) -> None:
+    if name not in fields:
+        raise ResultsError(f"{where} has no {name!r}; {REMEDY}")
+    if not kind.holds(fields[name]):
+        raise ResultsError(
+            f"{where}: {_shown(name)} is {_shown(fields[name])}, but has to be "
+            f"{kind.words}; {REMEDY}"
+        )
+
+
+def _require_plain(where: str, value: Any) -> None:
+    """Check that nothing in a value is NaN, infinite, or a text that no file can hold."""
+    todo = [("", value)]
+    while todo:
+        place, value = todo.pop()
+        if isinstance(value, dict):
+            todo += [(f"{place}.{_brief(name)}", one) for name, one in value.items()]
+            todo += [(f"a name in {place}", name) for name in value]
+        elif isinstance(value, list):
+            todo += [(f"{place}[{index}]", one) for index, one in enumerate(value)]
+        elif isinstance(value, float) and not math.isfinite(value):
+            raise ResultsError(f"{where}: {_brief(place)} is {value}, which is no number; {REMEDY}")
+        elif isinstance(value, str) and not value.isascii():
+            try:
+                value.encode()
+            except UnicodeEncodeError as error:
+                raise ResultsError(
+                    f"{where}: {_brief(place)} is not a text: {error.reason}; {REMEDY}"
+                ) from error
+
+
+def _place(path: Path, index: int, entry: Any) -> str:
+    """File and cell, for people: by its id, or by its place if it has none."""
+    names: list[Any] = []
+    if isinstance(entry, dict):
+        info = entry.get("extra_info")
+        names = [info.get("cell_id") if isinstance(info, dict) else None, entry.get("param")]
+    known = [name for name in names if isinstance(name, str)]
+    return f"{path}, cell {_shown(known[0])}" if known else f"{path}, benchmarks[{index}]"
+
+
+def _brief(name: str) -> str:
+    """A name, or a place below others, without quotes."""
+    return _shown(name.lstrip("."))[1:-1]
+
+
+def _shown(value: Any) -> str:
+    """A value on one short line, whatever is in it."""
+    short = Repr()
+    short.maxstring = short.maxother = 120
+    return short.repr(value)

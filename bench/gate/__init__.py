@@ -1,0 +1,1 @@
+"""Two revisions measured against each other on one machine: who runs what, where, when."""

@@ -1,0 +1,112 @@
+"""One launch: a new process that measures a sweep once, and the JSON that it leaves."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from fakemamba.bench.gate.commands import GateError, run_logged
+from fakemamba.bench.gate.environments import Arm
+from fakemamba.files import appearing_whole
+
+PLAN = "plan.json"
+OWN_OPTIONS = ("--benchmark-json", "--bench-resume")
+SOME_CELLS_FAILED = 1  # pytest's exit status; the result says which
+
+Launch = Callable[[Arm, Path, Sequence[str]], None]
+"""Measures tests (files, folders, node ids) with an arm; a JSON appears at the path, whole."""
+
+
+def launcher(options: Sequence[str], log: Path) -> Launch:
+    """What launches ``pytest`` with the options of a sweep, its output in a log.
+
+    Raises:
+        GateError: an option is one that the gate sets itself.
+    """
+    for option in options:
+        if option.startswith(OWN_OPTIONS):
+            raise GateError(f"{option}: the gate itself says where results are written")
+
+    def launch(arm: Arm, result: Path, tests: Sequence[str]) -> None:
+        running = result.with_name(f"{result.stem}.running")
+        for leftover in (running, running.with_name(f"{running.name}.journal")):
+            leftover.unlink(missing_ok=True)
+        result.parent.mkdir(parents=True, exist_ok=True)
+        quiet = ["-q", "-p", "no:cacheprovider", "--benchmark-quiet"]
+        command = ["-m", "pytest", *tests, *quiet, f"--benchmark-json={running}", *options]
+        status = run_logged([arm.python, *command], arm.folder, log)
+        if status not in (0, SOME_CELLS_FAILED) or not running.exists():
+            raise GateError(
+                f"a launch of {arm.name} ended with status {status} and no result; see {log}"
+            )
+        running.replace(result)
+
+    return launch
+
+
+def claim(folder: Path, plan: dict[str, Any]) -> None:
+    """Make a folder the place of one comparison's launches, or find it to be that.
+
+    Raises:
+        GateError: it holds launches of another comparison.
+    """
+    path, plan = folder / PLAN, json.loads(json.dumps(plan))
+    if path.exists():
+        try:
+            found = json.loads(path.read_text())
+        except json.JSONDecodeError as error:
+            raise GateError(f"{path} is not JSON ({error}); remove {folder}") from error
+        differing = [
+            f"{name} was {found.get(name)!r}, is {plan.get(name)!r}"
+            for name in {**found, **plan}
+            if found.get(name) != plan.get(name)
+        ]
+        if differing:
+            raise GateError(
+                f"{folder} holds another comparison: {'; '.join(differing)}. Give another --out, "
+                "or remove that folder"
+            )
+        return
+    with appearing_whole(path) as partial:
+        partial.write_text(json.dumps(plan, indent=2) + "\n")
+
+
+def node_ids(result: Path) -> dict[str, str]:
+    """The test of every cell in a launch's JSON, by cell id, as pytest takes it.
+
+    These select exactly; by ``-k``, "200f" would also select "51200f".
+
+    Raises:
+        GateError: the file is no result of a sweep.
+    """
+    found = {}
+    for entry in _entries(result):
+        info = entry["extra_info"]
+        found[info["cell_id"]] = entry["fullname"].removesuffix(f" ({info['status']})")
+    return found
+
+
+def middle_cell(result: Path) -> str:
+    """The cell id in the middle of a launch's measured cells, by latency.
+
+    Raises:
+        GateError: no cell has a time.
+    """
+    timed = sorted(
+        (entry["stats"]["median"], entry["extra_info"]["cell_id"])
+        for entry in _entries(result)
+        if entry["extra_info"]["status"] == "measured"
+    )
+    if not timed:
+        raise GateError(f"{result}: no cell has a time, so there is nothing to compare")
+    return timed[(len(timed) - 1) // 2][1]
+
+
+def _entries(result: Path) -> list[dict[str, Any]]:
+    try:
+        entries = json.loads(result.read_text())["benchmarks"]
+        return [entry for entry in entries if "cell_id" in entry["extra_info"]]
+    except (json.JSONDecodeError, KeyError, TypeError) as error:
+        raise GateError(f"{result} is no result of a sweep ({error!r}); remove it") from error

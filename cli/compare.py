@@ -1,0 +1,136 @@
+"""``fakemamba compare``: whether a change made anything slower, and by how much."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import tyro
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from fakemamba.analysis.compare.verdict import Comparison, Rules
+
+STYLES = {"regressed": "bold red", "unanswerable": "red", "undecided": "yellow"}
+LONGEST_TEXT = 500
+
+
+def compare(
+    base: tuple[Path, ...] = (),
+    head: tuple[Path, ...] = (),
+    json_out: Annotated[Path | None, tyro.conf.arg(name="json")] = None,
+    markdown: Path | None = None,
+    strict: bool = False,
+    min_effect: float = 0.025,
+    floor_us: float = 50.0,
+    accepted: Path | None = None,
+    from_json: Path | None = None,
+) -> int:
+    """Compare results of launches that took turns: 0 no regression, 1 regression, 2 no answer.
+
+    Args:
+        base: JSON files of `pytest bench/ --benchmark-json` before the change, one a launch.
+        head: As many with the change; the n-th is the partner of base's n-th.
+        json_out: File to write the comparison to.
+        markdown: File to write it to, as a comment for a pull request.
+        strict: Undecided cells are an error.
+        min_effect: The least slowdown that counts, as a share.
+        floor_us: And the least in microseconds.
+        accepted: TOML file of slow-downs that are let through, such as bench/accepted.toml.
+        from_json: Instead of comparing: a comparison's JSON, which is checked and written to
+            --markdown; 0 whatever the verdict is, 2 if it is no comparison.
+    """
+    from fakemamba.analysis.compare.from_json import read_comparison
+    from fakemamba.analysis.compare.verdict import Rules
+
+    try:
+        rules = Rules(min_effect=min_effect, floor_s=floor_us / 1e6, strict=strict)
+        if from_json is None:
+            comparison = _compare(base, head, rules, accepted)
+            _write(comparison, json_out, markdown)
+            _show(comparison)
+            return comparison.exit_code
+        if base or head or accepted or json_out or rules != Rules() or markdown is None:
+            raise ValueError("--from-json goes with --markdown alone: it compares nothing")
+        _write(read_comparison(from_json), None, markdown)
+        return 0
+    except ModuleNotFoundError as error:
+        remedy = f"this needs {error.name}: pip install 'fakemamba[report]'"
+        print(f"fakemamba: error: {remedy}", file=sys.stderr)
+    except (ValueError, OSError) as error:
+        print(f"fakemamba: error: {error}", file=sys.stderr)
+    return 2  # 1 is for a regression
+
+
+def _compare(
+    base: Sequence[Path], head: Sequence[Path], rules: Rules, accepted: Path | None
+) -> Comparison:
+    from fakemamba.analysis.compare.accepted import read_accepted
+    from fakemamba.analysis.compare.comparison import compare
+    from fakemamba.analysis.results import read_launch, require_distinct
+
+    if not base or not head:
+        raise ValueError("no results given: fakemamba compare --base B.json ... --head H.json ...")
+    require_distinct([*base, *head])
+    entries = [] if accepted is None else read_accepted(accepted)
+    before, after = ([read_launch(path) for path in side] for side in (base, head))
+    return compare(before, after, rules, entries)
+
+
+def _write(comparison: Comparison, json_out: Path | None, markdown: Path | None) -> None:
+    from fakemamba.analysis.compare.markdown import to_markdown
+    from fakemamba.files import appearing_whole
+
+    if json_out is not None:
+        with appearing_whole(json_out) as partial:
+            partial.write_text(json.dumps(comparison.to_json(), indent=2, allow_nan=False) + "\n")
+    if markdown is not None:
+        with appearing_whole(markdown) as partial:
+            partial.write_text(to_markdown(comparison))
+
+
+def _show(comparison: Comparison) -> None:
+    """The table, what a reader has to know beside it, and the verdict last."""
+    from rich.console import Console
+
+    from fakemamba.analysis.compare.wording import basis, headline, printable
+
+    if comparison.cells:
+        Console().print(_table(comparison))
+    for problem in comparison.problems:
+        print(f"{problem.reason_code}: {printable(problem.reason, LONGEST_TEXT)}")
+    for note in comparison.notes:
+        print(f"note: {printable(note, LONGEST_TEXT)}")
+    print(basis(comparison))
+    print(headline(comparison))
+
+
+def _table(comparison: Comparison) -> Table:
+    """All latencies, and what else is not fine; long names have a line of their own."""
+    from rich.table import Column, Table
+    from rich.text import Text
+
+    from fakemamba.analysis.compare.wording import (
+        change,
+        figure,
+        interval,
+        interval_name,
+        printable,
+    )
+
+    figures = Column(f"cell, and its change with its {interval_name(comparison)}", overflow="fold")
+    table = Table("verdict", figures)
+    for cell in comparison.cells:
+        if cell.verdict == "fine" and cell.quantity != "latency":
+            continue
+        why = f"{cell.reason_code}: {cell.reason}"
+        if cell.base_value is not None:
+            base, head = (figure(cell.quantity, one) for one in (cell.base_value, cell.head_value))
+            why = f"{base} → {head}, {change(cell)} ({interval(cell)}), {why}"
+        lines = (printable(one, LONGEST_TEXT) for one in (cell.cell_id, f"{cell.quantity}: {why}"))
+        table.add_row(Text(cell.verdict, STYLES.get(cell.verdict, "")), Text("\n".join(lines)))
+    return table

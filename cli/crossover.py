@@ -1,0 +1,68 @@
+"""``fakemamba crossover``: from which duration on does one detector beat another?"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import tyro
+
+if TYPE_CHECKING:
+    from fakemamba.analysis.scaling.crossover import Crossover
+
+
+def crossover(
+    results: tyro.conf.Positional[tuple[Path, ...]],
+    /,
+    json_out: Annotated[Path | None, tyro.conf.arg(name="json")] = None,
+) -> None:
+    """Print from which duration on one detector beats another, in latency, memory and energy.
+
+    Args:
+        results: JSON files written by `pytest bench/ --benchmark-json`; each is one launch.
+        json_out: File to write everything to.
+    """
+    from fakemamba.analysis.results import read_results
+    from fakemamba.analysis.scaling.crossover import crossovers
+    from fakemamba.files import appearing_whole
+
+    if not results:
+        raise ValueError("no results given: fakemamba crossover RESULTS.json ...")
+    found = crossovers(read_results(results))
+    if not found:
+        raise ValueError("no two detectors were measured in an equal part and setting")
+    groups: dict[str, list[Crossover]] = {}
+    for one in found:
+        groups.setdefault(_heading(one), []).append(one)
+    for heading, group in groups.items():
+        print(heading)
+        for one in group:
+            print(f"  {_sentence(one)}")
+    if json_out is not None:
+        with appearing_whole(json_out) as partial:
+            partial.write_text(json.dumps([one.to_json() for one in found], indent=1) + "\n")
+
+
+def _heading(one: Crossover) -> str:
+    setting = [one.device_name, one.precision, f"batch {one.batch_size}", one.attention]
+    setting += [one.frontend, one.execution, one.clock]
+    said = ", ".join(str(each) for each in setting if each is not None)
+    return f"{one.part}, {one.quantity} ({said})"
+
+
+def _sentence(one: Crossover) -> str:
+    """Who beats whom, from where to where, and by how much at the end."""
+    if one.from_s is None or one.to_s is None or one.ratio is None or one.ratio_ci is None:
+        return f"{one.detector} and {one.rival}: undecided: {one.reason}"
+    since = f"from {one.from_s:.3g} s"
+    if one.from_s_ci is not None:
+        since += f" ({one.from_s_ci[0]:.3g}–{one.from_s_ci[1]:.3g})"
+    if one.verdict == "throughout":
+        since = f"throughout {one.from_s:.3g} s"
+    several = f"; {one.reason}" if one.verdict == "several crossings" else ""
+    low, high = one.ratio_ci
+    return (
+        f"{one.detector} beats {one.rival} {since} to {one.to_s:.3g} s, there by a factor of "
+        f"{one.ratio:.2f} ({low:.2f}–{high:.2f}){several}"
+    )

@@ -1,0 +1,68 @@
+"""Results with known growth, as a benchmark would have written them."""
+
+import json
+
+import numpy as np
+import pytest
+
+DURATIONS_S = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)
+GROWTH = {  # latencies in s at a duration in s
+    "front-end": lambda duration_s: 0.02 + 0.01 * duration_s,
+    "encoder": {
+        "straight": lambda duration_s: 0.004 + 0.002 * duration_s,
+        "bent": lambda duration_s: 0.002 + 0.0005 * duration_s + 0.0002 * duration_s**2,
+    },
+}
+
+
+def entry(rng, detector, part, duration_s, latency_s, status="measured", reason=None):
+    """One entry of ``benchmarks``; ``latency_s`` is None where the cell has no time."""
+    cell = {"detector": detector, "frontend": "xls-r-tiny", "part": part, "duration_s": duration_s}
+    cell |= {"batch_size": 1, "precision": "fp32", "backend": "cpu", "execution": "eager"}
+    cell |= {"device": "cpu", "attention": "sdpa", "clock": "latency"}
+    cell_id = f"{detector}-xls-r-tiny-{part}-{duration_s:g}s-b1-fp32-cpu-eager-sdpa-latency"
+    info = {"cell": cell, "cell_id": cell_id, "input": "speech-like", "recording": None}
+    info |= {"status": status, "reason": reason}
+    node = f"bench/bench_detectors.py::bench_detector[{cell_id}]"
+    if latency_s is None:
+        return {"extra_info": info, "stats": {}, "fullname": f"{node} ({status})"}
+    samples_s = latency_s * np.exp(rng.normal(0, 0.005, 9))
+    median_s = float(np.median(samples_s))
+    info |= {"latency_s": median_s, "rtf": median_s / duration_s}
+    info |= {"latency_low_s": float(samples_s.min()), "latency_high_s": float(samples_s.max())}
+    info |= {"peak_bytes": int(1e6 + 1e5 * duration_s), "activation_bytes": None}
+    info |= {"flops": int(1e9 * duration_s), "bytes_moved": int(1e8 * duration_s)}
+    info |= {"flop_coverage": 1.0, "copy_bytes_per_s": 1e11, "matmul_flops_per_s": 1e13}
+    info |= {"net_energy_j_per_audio_s": 2.0, "energy": {"net_energy_j": 2.0 * duration_s}}
+    stats = {"min": samples_s.min(), "max": samples_s.max(), "median": median_s, "rounds": 9}
+    stats |= {"iqr": 0.01 * latency_s, "data": samples_s.tolist()}
+    return {"extra_info": info, "stats": stats, "fullname": node}
+
+
+@pytest.fixture(scope="session")
+def write_growth():
+    """Write a result of two detectors: the first's encoder is linear, the second's quadratic."""
+
+    def write(path, names=("straight", "bent"), extra=(), environment=None):
+        rng = np.random.default_rng(0)
+        entries = []
+        for name, curve in zip(names, GROWTH["encoder"].values(), strict=True):
+            for duration_s in DURATIONS_S:
+                front, encoder = GROWTH["front-end"](duration_s), curve(duration_s)
+                latencies = (("front-end", front), ("encoder", encoder))
+                for part, latency_s in (*latencies, ("end-to-end", front + encoder)):
+                    entries.append(entry(rng, name, part, duration_s, latency_s))
+        reason = "MemoryError: <b>128</b> s is too long"
+        entries.append(entry(rng, names[1], "encoder", 128.0, None, "out-of-memory", reason))
+        effort = {"min_rounds": 3, "time_s": 0.25}
+        method = {"effort": effort, "instruments": ["memory", "work"], "flush_cache": False}
+        options = {"profile": "smoke", "device": "cpu", "detectors": ["a b", "c"], "method": method}
+        git = {"commit": "0123456789abcdef", "dirty": True, "reason": None}
+        device = {"device": "CPU: Test, 2 threads", "git": git}
+        block = {"schema": 2, "options": options, "identity": {"schema": 2}}
+        block["environment"] = device | (environment or {})
+        content = {"datetime": "2026-01-01T00:00:00", "fakemamba": block}
+        path.write_text(json.dumps(content | {"benchmarks": [*entries, *extra]}))
+        return path
+
+    return write

@@ -1,0 +1,244 @@
+"""The report without a browser: its answer, its tables, its commands, and foreign strings in it."""
+
+import base64
+import hashlib
+import json
+import re
+import shlex
+from dataclasses import replace
+from html.parser import HTMLParser
+from itertools import pairwise
+
+import pytest
+from plotly import graph_objects
+
+from fakemamba.analysis.compare.comparison import compare
+from fakemamba.analysis.report.answer import answer
+from fakemamba.analysis.report.fastest import fastest_claims
+from fakemamba.analysis.report.page import render, write_report
+from fakemamba.analysis.report.reproduce import replay
+from fakemamba.analysis.report.settings import settings
+from fakemamba.analysis.report.tables import Field, tabulate
+from fakemamba.analysis.report.words import interval, number, plotly_label, visible
+from fakemamba.analysis.results import read_launch
+from fakemamba.analysis.scaling.verdicts import scale
+
+HOSTILE = "<script>window.hacked=1</script>\"'</script>\u2028\u202e%{x}&lt;"
+
+
+class Page(HTMLParser):
+    """What a page consists of: tags with attributes, scripts, and the text outside of them."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.tags, self.scripts, self.text = [], [], ""
+        self.inside = None
+        self.feed(html)
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+        if tag in ("script", "style"):
+            self.inside = tag
+            self.scripts += [(dict(attributes), "")] if tag == "script" else []
+
+    def handle_endtag(self, tag):
+        self.inside = None if tag == self.inside else self.inside
+
+    def handle_data(self, data):
+        if self.inside == "script":
+            attributes, text = self.scripts[-1]
+            self.scripts[-1] = (attributes, text + data)
+        elif self.inside is None:
+            self.text += data
+
+
+@pytest.fixture(scope="module")
+def launch(write_growth, tmp_path_factory):
+    return read_launch(write_growth(tmp_path_factory.mktemp("report") / "growth.json"))
+
+
+@pytest.fixture(scope="module")
+def html(launch):
+    return render([launch])
+
+
+@pytest.fixture(scope="module")
+def page(html):
+    return Page(html)
+
+
+def charts_of(page):
+    return json.loads(next(text for attributes, text in page.scripts if "id" in attributes))
+
+
+def test_the_answer_says_how_each_encoder_grows_and_up_to_which_duration(launch):
+    (setting,) = settings(launch.cells)
+    claims = {claim.what: claim.points for claim in answer(setting, scale(launch.cells)).claims}
+    linear, quadratic = claims["Latency of the encoder"]
+    assert (linear.verdict, linear.told) == ("near-linear", "near-linear up to 64 s")
+    assert linear.names.startswith("straight (quadratic share ")
+    assert quadratic.verdict == "quadratic" and quadratic.names.startswith("bent (")
+
+
+def test_what_was_not_decided_has_its_reason_once(launch):
+    short = launch.cells[launch.cells["duration_s"] <= 4]
+    (setting,) = settings(short)
+    (undecided,) = answer(setting, scale(short)).undecided
+    assert undecided.what == "everything" and "a fit needs" in undecided.reason
+
+
+def test_the_fastest_is_told_by_duration_as_the_truth_has_it(launch):
+    # 2 + 0.5 T + 0.2 T² and 4 + 2 T milliseconds are equal at 8.64 s
+    (setting,) = settings(launch.cells)
+    (claim,) = fastest_claims(setting)
+    assert claim.points[0].names == "bent from 1 s, straight from 16 s"
+
+
+def test_overlapping_intervals_are_no_win(launch):
+    cells = launch.cells.assign(latency_low_s=0.001, latency_high_s=9.0)
+    (setting,) = settings(cells)
+    (claim,) = fastest_claims(setting)
+    assert claim.points[0].names == "no clear winner from 1 s"
+
+
+def test_the_same_results_give_the_same_bytes(launch, html, tmp_path):
+    write_report([launch], tmp_path / "a.html")
+    assert (tmp_path / "a.html").read_bytes() == html.encode()
+
+
+def test_the_policy_allows_exactly_the_scripts_of_the_page(page):
+    policy = next(a["content"] for tag, a in page.tags if a.get("http-equiv"))
+    assert policy.startswith("default-src 'none';") and "unsafe-eval" not in policy
+    running = [text for attributes, text in page.scripts if "type" not in attributes]
+    hashes = {base64.b64encode(hashlib.sha256(one.encode()).digest()).decode() for one in running}
+    assert len(running) == 3
+    assert set(re.findall(r"'sha256-([^']+)'", policy)) == hashes
+
+
+def test_nothing_of_the_page_lies_elsewhere(page):
+    for tag, attributes in page.tags:
+        assert "src" not in attributes and tag not in ("link", "iframe", "img", "base")
+        assert attributes.get("href", "#").startswith("#")
+        assert not [name for name in attributes if name.startswith("on")]
+
+
+def test_every_cell_is_in_the_table_with_status_and_reason(launch, page):
+    for cell_id in launch.cells["cell_id"]:
+        assert cell_id in page.text
+    assert page.text.count("MemoryError: <b>128</b> s is too long") == 2  # and in "What failed"
+    assert "43 cells: 42 measured, 1 out-of-memory" in page.text
+
+
+def test_headings_are_in_order_and_ids_are_unique(page):
+    levels = [int(tag[1]) for tag, _ in page.tags if re.fullmatch(r"h\d", tag)]
+    assert levels[0] == 1 and levels.count(1) == 1
+    assert all(after <= before + 1 for before, after in pairwise(levels))
+    ids = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    targets = {a["href"][1:] for tag, a in page.tags if tag == "a"}
+    assert targets <= set(ids)
+
+
+def test_plotly_knows_every_property_of_every_trace(page):
+    (setting,) = charts_of(page)
+    names = {chart["name"] for chart in setting["charts"]}
+    assert {"rtf", "latency_s", "peak_bytes", "net_energy_j_per_audio_s"} <= names
+    assert {"share", "roofline", "crossover-latency"} <= names
+    for chart in setting["charts"]:
+        graph_objects.Figure(data=chart["traces"])
+        assert {trace["meta"]["line"] for trace in chart["traces"]} <= {-1, 0, 1}
+
+
+def test_the_latency_chart_has_the_points_the_fits_and_their_bands(launch, page):
+    (setting,) = charts_of(page)
+    chart = next(chart for chart in setting["charts"] if chart["name"] == "latency_s")
+    encoder = [trace for trace in chart["traces"] if trace["xaxis"] == "x"]
+    assert chart["panels"][0] == "encoder"
+    assert [trace["mode"] for trace in encoder] == ["lines", "lines", "markers"] * 2
+    own = launch.cells[(launch.cells["detector"] == "bent") & (launch.cells["part"] == "encoder")]
+    wanted_ms = own["latency_s"].dropna() * 1e3
+    assert encoder[5]["y"] == pytest.approx(wanted_ms.tolist(), rel=1e-4)
+    low_and_high, fit = encoder[3], encoder[4]
+    assert (fit["x"][0], fit["x"][-1]) == (1, 64)  # the fit ends where the measurements end
+    assert fit["y"][-1] == pytest.approx(wanted_ms.iloc[-1], rel=0.02)
+    assert min(low_and_high["y"]) <= fit["y"][0] and fit["y"][-1] <= max(low_and_high["y"])
+
+
+def test_shares_are_of_the_end_to_end_latency(page):
+    (setting,) = charts_of(page)
+    chart = next(chart for chart in setting["charts"] if chart["name"] == "share")
+    front_end = next(trace for trace in chart["traces"] if trace["xaxis"] == "x")
+    assert front_end["x"][0] == "1"
+    assert front_end["y"][0] == pytest.approx(100 * 0.03 / 0.036, rel=0.05)
+
+
+@pytest.mark.parametrize("name", [HOSTILE, "x" * 10_000, "", "a\nb"], ids=ascii)
+def test_foreign_names_are_text_everywhere(write_growth, tmp_path, name):
+    path = write_growth(tmp_path / "x.json", names=(name, "bent"), environment={"cpu": name})
+    html = render([read_launch(path)])
+    assert "window.hacked=1</script>" not in html
+    assert "\u2028" not in html and "\u202e" not in html
+    html.encode()
+    page = Page(html)
+    assert visible(name) in page.text
+    assert len(page.scripts) == 4
+    assert len(charts_of(page)[0]["lines"]) == 2
+
+
+def test_labels_of_charts_are_shown_as_they_are_by_plotly():
+    assert plotly_label("<b>%{x}</b> &lt;") == "&lt;b&gt;&#37;{x}&lt;/b&gt; &amp;lt;"
+    assert plotly_label("$a$") == "&#36;a&#36;"
+    assert plotly_label("\u202eabc") == "\\u202eabc"
+    assert visible("\ud800") == "\\ud800"
+    assert len(plotly_label("x" * 10_000)) < 100
+
+
+def test_numbers_keep_three_digits_and_unknown_is_no_zero():
+    texts = [number(x) for x in (0.0, 12345.6, 0.001234, float("nan"), None, float("inf"))]
+    assert texts == ["0", "12,346", "0.00123", "–", "–", "∞"]
+    assert interval((0.0312, None)) == "" and interval((0.0312, 0.5), 100) == "[3.12, 50]"
+
+
+def test_the_command_of_a_file_has_its_options_quoted(launch):
+    found = replay(launch)
+    words = shlex.split(found.commands[0])
+    assert words[:2] == ["pytest", "bench/"]
+    assert words[words.index("--bench-detectors") + 1] == "a b,c"
+    assert words[words.index("--bench-instruments") + 1] == "memory,work"
+    assert words[words.index("--bench-min-rounds") + 1] == "3"
+    assert "--bench-flush-cache" not in words and "--bench-corpus" not in words
+    assert (found.commit, found.is_dirty) == ("0123456789abcdef", True)
+    node = shlex.split(found.one_cell)[1]
+    assert node == f"bench/bench_detectors.py::bench_detector[{launch.cells['cell_id'][0]}]"
+
+
+def test_what_is_the_same_in_all_rows_is_said_once():
+    fields = (Field("a", "a", is_key=True), Field("b", "b"), Field("c", "c"), Field("d", "d", 1e3))
+    rows = [{"a": 1, "b": "x", "c": None, "d": 0.001}, {"a": 1, "b": "x", "c": None, "d": 0.002}]
+    table = tabulate("name", "caption", fields, rows)
+    assert [field.title for field in table.fields] == ["a", "d"]
+    assert table.common == (("b", "x"),)
+    assert [row[1].order for row in table.rows] == [1, 2]
+
+
+def test_results_without_a_detector_have_a_page_that_says_so(launch):
+    html = render([replace(launch, cells=launch.cells[launch.cells["status"] == "out-of-memory"])])
+    assert "No cell of a detector was measured" in Page(html).text
+    assert "MemoryError" in html
+
+
+def test_a_comparison_is_shown_with_its_verdicts(launch):
+    slower = launch.cells.assign(latency_s=launch.cells["latency_s"] * 1.5)
+    base, head = [launch] * 6, [replace(launch, cells=slower)] * 6
+    comparison = compare(base, head)
+    text = Page(render([launch], comparison)).text
+    assert comparison.verdict == "regressed"
+    assert "Base against head" in text and "Overall: regressed (exit code 1)." in text
+    assert "above-effect" in text
+
+
+def test_more_files_are_set_side_by_side(write_growth, launch, tmp_path):
+    path = write_growth(tmp_path / "other.json", names=("straight", "other"), environment={"x": 1})
+    page = Page(render([launch, read_launch(path)]))
+    assert "growth.json" in page.text and "other.json" in page.text
+    assert len(charts_of(page)[0]["lines"]) == 3

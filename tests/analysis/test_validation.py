@@ -1,0 +1,361 @@
+"""Files that are no results, or contradict themselves: refused, with file, cell and remedy."""
+
+import copy
+import io
+import json
+import os
+import re
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from fakemamba.analysis.results import ResultsError, read_launch, read_results
+
+REFERENCE = Path(__file__).parents[2] / "results"
+WRITTEN = sorted(path for path in REFERENCE.rglob("*.json") if '"fakemamba": {' in path.read_text())
+
+
+def shortened(content, *indices):
+    """A content with some of its cells."""
+    return content | {"benchmarks": [content["benchmarks"][index] for index in indices]}
+
+
+def reference(name, *indices):
+    content = json.loads((REFERENCE / "cpu-epyc-2t" / name).read_text())
+    return shortened(content, *indices)
+
+
+# Schema 2: a detector that was measured, one that was not, and a scan. Schema 1: two recordings.
+WAYS = reference("ways.json", 0)
+WAYS["benchmarks"] += [
+    next(
+        entry
+        for entry in reference("ways.json", *range(90))["benchmarks"]
+        if entry["extra_info"]["status"] == "unsupported"
+    ),
+    *reference("scan.json", 0)["benchmarks"],
+]
+OLD = reference("recordings.json", 0, 1)
+CELL_ID = WAYS["benchmarks"][0]["extra_info"]["cell_id"]
+
+
+def replaced(content, place, value):
+    """A copy of a content with another value at a place, a tuple of keys and indices."""
+    if not place:
+        return value
+    changed = copy.deepcopy(content)
+    parent = changed
+    for key in place[:-1]:
+        parent = parent[key]
+    parent[place[-1]] = value
+    return changed
+
+
+def without(content, place):
+    """A copy of a content that lacks a place."""
+    changed = copy.deepcopy(content)
+    parent = changed
+    for key in place[:-1]:
+        parent = parent[key]
+    del parent[place[-1]]
+    return changed
+
+
+def places(content, place=()):
+    """Every place in a content."""
+    yield place
+    if isinstance(content, dict | list):
+        pairs = content.items() if isinstance(content, dict) else enumerate(content)
+        for key, value in pairs:
+            yield from places(value, (*place, key))
+
+
+def refusal(folder, content, text=None):
+    """Why a content is refused, which has to name its file and be one line."""
+    path = folder / "x.json"
+    path.write_text(json.dumps(content) if text is None else text)
+    with pytest.raises(ResultsError) as caught:
+        read_results([path])
+    message = str(caught.value)
+    assert message.startswith(str(path)) and message.isprintable()
+    return message
+
+
+INFO = ("benchmarks", 0, "extra_info")
+STATS = ("benchmarks", 0, "stats")
+
+
+@pytest.mark.parametrize("path", WRITTEN, ids=lambda path: path.stem)
+def test_every_reference_result_is_accepted(path):
+    launch = read_launch(path)
+    entries = json.loads(path.read_text())["benchmarks"]
+    assert len(launch.cells) == len(entries) and launch.cells["cell_id"].is_unique
+    measured = launch.cells[launch.cells["status"] == "measured"]
+    medians = measured["samples_s"].map(pd.Series).map(pd.Series.median)
+    pd.testing.assert_series_equal(medians, measured["latency_s"], check_names=False)
+
+
+def test_an_older_schema_is_upgraded_to_the_ids_of_today(tmp_path):
+    (tmp_path / "x.json").write_text(json.dumps(OLD))
+    launch = read_launch(tmp_path / "x.json")
+    assert launch.identity == {} and set(launch.cells["clock"]) == {"latency"}
+    assert launch.cells["cell_id"].tolist() == [
+        f"{entry['param']}-latency" for entry in OLD["benchmarks"]
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "is empty; run the benchmark again"),
+        (" \n", "is empty; run the benchmark again"),
+        ("{", "is not JSON, or cut short.*copy it again"),
+        (json.dumps(WAYS)[:5_000], "is not JSON, or cut short.*copy it again"),
+        ("[" * 100_000, "nested more deeply"),
+        ('{"a": ' + "9" * 10_000 + "}", "is not JSON"),
+        ("[]", "has no block 'fakemamba': it was not written by `pytest bench/"),
+        (json.dumps(WAYS | {"fakemamba": None}), "has no block 'fakemamba'"),
+        (json.dumps(WAYS | {"fakemamba": [1]}), r"'fakemamba' is \[1\], but has to be an object"),
+        (json.dumps(WAYS | {"benchmarks": {}}), "'benchmarks' is {}, but has to be a list"),
+        (json.dumps(WAYS | {"benchmarks": []}), "has no cells; measure some"),
+        (json.dumps(WAYS | {"benchmarks": [5]}), r"benchmarks\[0\]: 'entry' is 5"),
+    ],
+    ids=lambda text: text[:12],
+)
+def test_what_is_no_result_is_refused(tmp_path, text, message):
+    assert re.search(message, refusal(tmp_path, None, text))
+
+
+@pytest.mark.parametrize("schema", [3, 99, 0, -1, True, 2.0, "2", None, [2]])
+def test_other_schemas_are_refused(tmp_path, schema):
+    message = refusal(tmp_path, replaced(WAYS, ("fakemamba", "schema"), schema))
+    assert f"has schema {schema!r}, but this version reads 1 and 2; " in message
+    assert ("update this project" in message) == (schema in (3, 99))
+
+
+@given(content=st.binary(max_size=200))
+@example(content=b"\x89PNG\r\n\x1a\n\x00\x00")
+@example(content=b"\xff\xfe{\x00}\x00")
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_binary_files_are_refused(tmp_path, content):
+    path = tmp_path / "x.json"
+    path.write_bytes(content)
+    with pytest.raises(ResultsError, match=r"x\.json (is|has) "):
+        read_results([path])
+
+
+@pytest.mark.parametrize("missing", ["environment", "options", "identity"])
+def test_a_launch_without_its_circumstances_is_refused(tmp_path, missing):
+    message = refusal(tmp_path, without(WAYS, ("fakemamba", missing)))
+    assert f"block 'fakemamba' has no '{missing}'" in message
+
+
+def test_files_that_cannot_be_read_are_named(tmp_path):
+    with pytest.raises(ResultsError, match=rf"^{tmp_path}/absent\.json: no such file"):
+        read_results([tmp_path / "absent.json"])
+    with pytest.raises(ResultsError, match=rf"^{tmp_path} is not a file; give the \.json"):
+        read_results([tmp_path])
+    with pytest.raises(ResultsError, match=rf"^{tmp_path}/x+ cannot be read: File name too long"):
+        read_results([tmp_path / ("x" * 5_000)])
+    with pytest.raises(ResultsError, match=r"^'a\\x00b.json' is no file's name: embedded null"):
+        read_results(["a\0b.json"])
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ResultsError, match=rf"^{tmp_path}/pipe is not a file"):
+        read_results([tmp_path / "pipe"])
+
+
+@pytest.fixture
+def unprivileged():
+    """Nobody's rights, as root may read everything."""
+    was_root = os.geteuid() == 0
+    if was_root:
+        os.seteuid(65534)
+    yield
+    if was_root:
+        os.seteuid(0)
+
+
+def test_a_file_without_the_right_to_read_it_is_named(tmp_path, request):
+    path = tmp_path / "x.json"
+    path.write_text(json.dumps(WAYS))
+    path.chmod(0)
+    request.getfixturevalue("unprivileged")
+    with pytest.raises(ResultsError, match=r"x\.json cannot be read: Permission denied"):
+        read_results([path])
+
+
+def test_a_huge_file_is_refused_without_reading_it(tmp_path):
+    with (tmp_path / "x.json").open("wb") as file:
+        file.truncate(2**40)  # a hole: what reads it runs out of memory
+    with pytest.raises(
+        ResultsError,
+        match=r"^/.*x\.json is too large: 1048576.0 MiB, at most 64 .*--bench-parts.* all of",
+    ):
+        read_results([tmp_path / "x.json"])
+
+
+@pytest.mark.parametrize("token", ["NaN", "Infinity", "-Infinity", "1e999"])
+@pytest.mark.parametrize(
+    "place", [(*INFO, "latency_s"), (*STATS, "data", 1), (*INFO, "machine", "before", "x")], ids=str
+)
+def test_numbers_that_are_none_are_refused_with_their_place(tmp_path, token, place):
+    text = json.dumps(replaced(WAYS, place, "TOKEN")).replace('"TOKEN"', token)
+    message = refusal(tmp_path, None, text)
+    assert CELL_ID in message and "is no number" in message
+    assert ".".join(map(str, place[2:])).replace(".1", "[1]") in message
+
+
+def test_a_number_deep_down_is_shown_on_one_short_line(tmp_path):
+    text = json.dumps(WAYS | {"benchmarks": ["DEEP"]})
+    deep = "[" * 900 + "NaN" + "]" * 900
+    assert len(refusal(tmp_path, None, text.replace('"DEEP"', deep))) < 500 + len(str(tmp_path))
+
+
+def test_a_number_that_is_none_outside_of_a_cell_is_refused_too(tmp_path):
+    message = refusal(tmp_path, replaced(WAYS, ("machine_info", "x"), float("nan")))
+    assert "machine_info.x is nan, which is no number" in message
+
+
+LATENCY_S = WAYS["benchmarks"][0]["extra_info"]["latency_s"]
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "message"),
+    [
+        ((*INFO, "latency_s"), -LATENCY_S, "'latency_s' is -0.00.*more than 0"),
+        ((*INFO, "latency_s"), 0, "'latency_s' is 0, but has to be a time in seconds"),
+        ((*INFO, "latency_s"), None, "'latency_s' is None"),
+        ((*INFO, "latency_s"), "1", "'latency_s' is '1'"),
+        ((*INFO, "latency_s"), True, "'latency_s' is True"),
+        ((*INFO, "latency_s"), LATENCY_S * 1e3, "latency_s is 4.45.*but stats.median .* is 0.0044"),
+        ((*INFO, "first_call_s"), -1.0, "'first_call_s' is -1.0"),
+        ((*INFO, "latency_low_s"), LATENCY_S * 2, "its interval is 0.0089"),
+        ((*INFO, "latency_high_s"), LATENCY_S / 2, "its interval is .* to 0.0022"),
+        ((*INFO, "rtf"), 1.0, "rtf is 1, but latency_s / duration_s is 0.0044"),
+        ((*INFO, "throughput"), 1.0, "throughput is 1, but audio seconds / latency_s is 224.4"),
+        ((*INFO, "peak_bytes"), 2.5, "'peak_bytes' is 2.5, but has to be a whole number, 0 or"),
+        ((*INFO, "peak_bytes"), -1, "'peak_bytes' is -1"),
+        ((*INFO, "peak_bytes"), 10**400, "'peak_bytes' is 1000000"),
+        ((*INFO, "flop_coverage"), 1.5, "'flop_coverage' is 1.5, but has to be a number from 0"),
+        ((*INFO, "status"), "fine", "'status' is 'fine', but has to be one of measured, wrong"),
+        ((*INFO, "status"), [], r"'status' is \[\]"),
+        ((*INFO, "status"), "failed", "is failed but has a time"),
+        ((*INFO, "disturbed_by"), "throttled", "'disturbed_by' is 'throttled'.*a list of texts"),
+        ((*INFO, "energy"), 5, "'energy' is 5, but has to be an object"),
+        ((*INFO, "energy", "net_energy_j"), "5 J", "'net_energy_j' is '5 J'"),
+        ((*INFO, "cell"), "x", "'cell' is 'x', but has to be an object"),
+        ((*INFO, "cell", "detector"), 5, "'detector' is 5, but has to be a text"),
+        ((*INFO, "cell", "duration_s"), 0, "'duration_s' is 0"),
+        ((*INFO, "cell", "batch_size"), 1.0, "'batch_size' is 1.0"),
+        ((*INFO, "cell", "batch_size"), 2, "throughput is 224.4.* is 448.8"),
+        ((*INFO, "cell", "more"), {"a": 1}, "'more' is {'a': 1}, but has to be a text, a number"),
+        ((*INFO, "cell_id"), None, "'cell_id' is None"),
+        ((*STATS, "data"), [], r"stats: 'data' is \[\], but has to be a list of a time"),
+        ((*STATS, "data", 0), -1.0, "stats: 'data' is .*more than 0"),
+        ((*STATS, "data", 0), 100.0, "stats.max is 0.0055.*the most of stats.data is 100"),
+        ((*STATS, "data", 0), 1e-9, "stats.min is 0.0040.*the least of stats.data is 1e-09"),
+        ((*STATS, "median"), 100.0, "stats.median is 100, but the median of stats.data is 0.0044"),
+        ((*STATS, "max"), LATENCY_S, "stats.max is 0.0044"),
+        ((*STATS, "rounds"), 5, "stats.rounds is 5, but the length of stats.data is 53"),
+        (STATS, {}, "stats has no 'min'"),
+        (("benchmarks", 1, "extra_info", "latency_s"), 1.0, "is unsupported but has a time"),
+        (("benchmarks", 1, "stats", "median"), 1.0, "is unsupported but has a time"),
+        ((*INFO, "reason"), "\ud800", r"extra_info.reason is not a text"),
+        ((*INFO, "machine"), {"a\udfff": 1}, "a name in .extra_info.machine is not a text"),
+    ],
+    ids=lambda value: str(value)[:30],
+)
+def test_what_cannot_be_is_refused_with_file_cell_and_remedy(tmp_path, place, value, message):
+    found = refusal(tmp_path, replaced(WAYS, place, value))
+    entry = WAYS["benchmarks"][place[1]]
+    assert "x.json, cell '" in found and entry["param"][:40] in found
+    assert re.search(message, found), found
+    assert found.endswith("; use the file as the benchmark wrote it, or measure again")
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        *((*INFO, name) for name in ("cell", "cell_id", "status", "reason", "input", "latency_s")),
+        *((*INFO, "cell", name) for name in ("detector", "duration_s", "clock", "attention")),
+        *((*STATS, name) for name in ("data", "median", "iqr")),
+        STATS,
+    ],
+    ids=str,
+)
+def test_a_field_that_is_missing_is_named(tmp_path, place):
+    assert f"has no {place[-1]!r}; " in refusal(tmp_path, without(WAYS, place))
+
+
+def test_a_cell_that_is_in_a_file_twice_is_refused(tmp_path):
+    message = refusal(tmp_path, shortened(WAYS, 0, 1, 2, 0))
+    assert CELL_ID in message and "is in the file twice; remove one of the two" in message
+
+
+@pytest.mark.parametrize(
+    "name", ["<script>alert(1)</script>", "x" * 10_000, "\x1b[31m\n\t\0", "'\"`;--", "Ω𝄞", ""]
+)
+def test_odd_texts_are_data(tmp_path, name):
+    path = tmp_path / "x.json"
+    path.write_text(json.dumps(replaced(WAYS, (*INFO, "cell", "detector"), name)))
+    assert read_results([path])["detector"].iloc[0] == name
+
+
+def test_an_odd_id_is_shown_on_one_short_line(tmp_path):
+    changed = replaced(WAYS, (*INFO, "cell_id"), "\x1b[31m\n" + "x" * 10_000)
+    message = refusal(tmp_path, replaced(changed, (*INFO, "latency_s"), -1))
+    assert len(message) < 500
+
+
+anything = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner),
+    max_leaves=4,
+)
+odd = st.sampled_from(
+    [10**400, -(2**63), 2**63, 5e-324, 1.8e308, "\ud800", "x" * 10_000, [[[]]], {"": {"": None}}]
+)
+
+
+def mutable_places(content):
+    """Every place but in the machine's state, which nothing reads, and later rounds."""
+    return [
+        place
+        for place in places(content)
+        if "machine" not in place and not ("data" in place and place[-1] not in ("data", 0, 1))
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "where"),
+    [(WAYS, mutable_places(WAYS)), (OLD, mutable_places(OLD))],
+    ids=["schema 2", "schema 1"],
+)
+@settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(data=st.data())
+def test_whatever_is_anywhere_is_read_or_refused_by_name(tmp_path, content, where, data):
+    place = data.draw(st.sampled_from(where))
+    if place and data.draw(st.booleans()):
+        changed = without(content, place)
+    else:
+        changed = replaced(content, place, data.draw(anything | odd))
+    path = tmp_path / "x.json"
+    path.write_text(json.dumps(changed))
+    try:
+        table = read_results([path])
+    except ResultsError as error:
+        assert str(error).startswith(str(path))
+    else:
+        assert 1 <= len(table) <= 3 and table["cell_id"].is_unique
+        table.to_csv(io.BytesIO())
+
+
+@pytest.mark.parametrize("share", [0.01, 0.3, 0.5, 0.9, 0.999])
+def test_a_file_cut_anywhere_is_refused(tmp_path, share):
+    text = json.dumps(WAYS, indent=1)
+    assert "cut short" in refusal(tmp_path, None, text[: int(share * len(text))])
