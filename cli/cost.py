@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
 import tyro
 
@@ -14,7 +15,7 @@ def cost(
     results: tyro.conf.Positional[tuple[Path, ...]],
     /,
     lengths: str,
-    csv_out: Path | None = None,
+    csv_out: Annotated[Path | None, tyro.conf.arg(name="csv")] = None,
 ) -> None:
     """Print latency over a corpus' lengths, and device seconds for an hour of its audio.
 

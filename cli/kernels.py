@@ -5,6 +5,9 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
+from typing import Annotated
+
+import tyro
 
 ENCODER_FRAMES = (200, 800, 3000)
 
@@ -15,7 +18,7 @@ def kernels(
     duration: float = 4.0,
     rounds: int = 5,
     device: str = "auto",
-    json_out: Path | None = None,
+    json_out: Annotated[Path | None, tyro.conf.arg(name="json")] = None,
 ) -> None:
     """Print the slowdown of every scan backend against the best one here, with its error.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
@@ -22,7 +22,7 @@ def lengths(
     corpus: tyro.conf.Positional[str | None] = None,
     /,
     root: Path | None = None,
-    json_out: Path | None = None,
+    json_out: Annotated[Path | None, tyro.conf.arg(name="json")] = None,
     source: str | None = None,
     licence: str | None = None,
 ) -> None:

@@ -28,7 +28,7 @@ def plot(
         published_eer: Instead of it a data set, such as In-the-Wild: take what was published.
         lengths: Corpora to draw beside the results' recordings: names or JSON files of
             `fakemamba lengths`.
-        kernels: JSON written by `fakemamba kernels --json-out`, to be drawn too.
+        kernels: JSON written by `fakemamba kernels --json`, to be drawn too.
         against: The detector that the crossover charts compare all others with; by default the
             first of the results.
     """

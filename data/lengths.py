@@ -237,5 +237,5 @@ def _duration_or_error(path: Path) -> float | AudioError:
 
 def _not_a_table(path: str | Path) -> LengthsError:
     return LengthsError(
-        f"{path} is no table of lengths; write one with `fakemamba lengths MANIFEST --json-out`"
+        f"{path} is no table of lengths; write one with `fakemamba lengths MANIFEST --json`"
     )

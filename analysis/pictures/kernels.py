@@ -71,7 +71,7 @@ def slowdown(cells: pd.DataFrame) -> pd.DataFrame:
 
 
 def plot_kernels(path: Path, folder: Path) -> Path:
-    """Draw what ``fakemamba kernels --json-out`` wrote, and return the file.
+    """Draw what ``fakemamba kernels --json`` wrote, and return the file.
 
     Raises:
         ResultsError: the file is something else.
@@ -86,7 +86,7 @@ def plot_kernels(path: Path, folder: Path) -> Path:
         raise ResultsError(f"{path}: no such file") from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ResultsError(
-            f"{path} is not what `fakemamba kernels --json-out` writes: {error!r}"
+            f"{path} is not what `fakemamba kernels --json` writes: {error!r}"
         ) from error
     title = (
         f"left: {loss['detector']}, {loss['frontend']}, {loss['duration_s']:g} s; right: encoder "

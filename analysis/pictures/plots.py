@@ -31,7 +31,7 @@ class Beside:
         eer: from `read_eer` or `published_eer`.
         eer_source: what these are of.
         lengths_s: durations of corpora by their names.
-        kernels: a file of ``fakemamba kernels --json-out``.
+        kernels: a file of ``fakemamba kernels --json``.
         against: the detector that the crossover chart compares all others with.
     """
 

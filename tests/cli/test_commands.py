@@ -119,7 +119,7 @@ def test_backends_says_what_can_run_here_and_why_not(capsys):
 def test_kernels_prints_and_writes_both_tables(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("fakemamba.cli.kernels.ENCODER_FRAMES", (20,))
     arguments = ["--frontend", "xls-r-tiny", "--duration", "0.5", "--rounds", "1"]
-    arguments += ["--device", "cpu", "--json-out", str(tmp_path / "k.json")]
+    arguments += ["--device", "cpu", "--json", str(tmp_path / "k.json")]
     assert main(["kernels", *arguments]) == 0
     content = json.loads((tmp_path / "k.json").read_text())
     assert {row["part"] for row in content["degradation"]["backends"]} == {"encoder", "end-to-end"}

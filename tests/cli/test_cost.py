@@ -49,7 +49,7 @@ def results(tmp_path):
 def test_the_cost_of_a_linear_curve_is_its_closed_form(results, tmp_path, capsys):
     drawn_s = [*draw_durations(TABLE, 200).tolist(), TABLE.min_s, TABLE.max_s]
     arguments = ["cost", results(drawn_s), "--lengths", "asterisk-prompts"]
-    assert main([*arguments, "--csv-out", str(tmp_path / "cost.csv")]) == 0
+    assert main([*arguments, "--csv", str(tmp_path / "cost.csv")]) == 0
     (row,) = pd.read_csv(tmp_path / "cost.csv").to_dict("records")
     assert row["latency_p95_s"] == pytest.approx(0.01 + 0.02 * TABLE.quantile_s(0.95), rel=0.01)
     wanted = 3600 * (0.01 + 0.02 * np.mean(TABLE.durations_s)) / np.mean(TABLE.durations_s)

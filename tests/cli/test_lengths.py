@@ -28,7 +28,7 @@ def rows_of(printed):
 def test_a_corpus_is_printed_and_written(manifest, tmp_path, capsys):
     out = tmp_path / "new" / "mine.json"
     arguments = ["lengths", str(manifest), "--root", str(tmp_path / "audio")]
-    arguments += ["--source", "tones", "--licence", "CC0-1.0", "--json-out", str(out)]
+    arguments += ["--source", "tones", "--licence", "CC0-1.0", "--json", str(out)]
     assert main(arguments) == 0
     printed = capsys.readouterr().out
     assert "mine: tones; licence: CC0-1.0" in printed and str(out) in printed
@@ -69,7 +69,7 @@ def test_recordings_of_one_length_have_no_steps(manifest, tmp_path, capsys):
     [
         (["absent.csv"], "absent.csv: no such manifest"),
         (["absent.json"], "absent.json: no such file, and none of the tables asterisk-prompts"),
-        (["--json-out", "x.json"], "no corpus given"),
+        (["--json", "x.json"], "no corpus given"),
         (["asterisk-prompts", "--root", "x"], "--root belong to a CSV"),
     ],
     ids=str,
