@@ -14,10 +14,14 @@ from fakemamba.analysis.report.sections import Section
 from fakemamba.analysis.report.settings import Setting
 from fakemamba.analysis.report.tables import Field, Record, tabulate
 from fakemamba.analysis.report.words import number
+from fakemamba.analysis.scaling.crossover import roughness
+from fakemamba.analysis.scaling.fit import LEAST_DURATIONS
 
 FEW_DURATIONS = 12
 STEPS = 6
 TIE = "no clear winner"
+SHOWN = "beyond rounds' and cells' noise (95 %)"
+TWO_SIDED = 1.96
 LARGEST_CHANCE = 0.05  # of as many wins if both were as fast, by the sign test
 FIELDS = (
     Field("duration (s)", "durations", is_key=True),
@@ -74,9 +78,11 @@ def _records(setting: Setting, part: str) -> Iterator[Record]:
 def _at_durations(cells: pd.DataFrame) -> Iterator[Record]:
     """The two fastest at each duration, and whether their intervals are apart."""
     columns = ["latency_s", "latency_low_s", "latency_high_s"]
+    noise = _noise_of_cells(cells)
     for duration_s, group in cells.groupby("duration_s"):
         medians = group.groupby("line")[columns].median().sort_values("latency_s")
         best, rival = medians.iloc[0], medians.iloc[1]
+        sureness = _sureness(best, rival, noise)
         yield {
             "durations": duration_s,
             "from_s": duration_s,
@@ -84,8 +90,8 @@ def _at_durations(cells: pd.DataFrame) -> Iterator[Record]:
             "rival": str(rival.name),
             "latency_s": best["latency_s"],
             "times": f"{number(rival['latency_s'] / best['latency_s'])} × as long",
-            "sure": bool(best["latency_high_s"] < rival["latency_low_s"]),
-            "sureness": _sureness(best, rival),
+            "sure": sureness == SHOWN,
+            "sureness": sureness,
         }
 
 
@@ -117,9 +123,28 @@ def _at_steps(cells: pd.DataFrame) -> Iterator[Record]:
         }
 
 
-def _sureness(best: pd.Series, rival: pd.Series) -> str:
+def _noise_of_cells(cells: pd.DataFrame) -> dict[str, float]:
+    """By how much (log) a line's cells are off as a whole; lines of few durations have no entry.
+
+    Rounds do not show it: a process may run at another speed as the next one does.
+    """
+    medians = cells.groupby(["line", "duration_s"])["latency_s"].median()
+    noise = {}
+    for line, curve in medians.groupby(level="line"):
+        if len(curve) >= LEAST_DURATIONS:
+            durations_s = curve.index.get_level_values("duration_s").to_numpy(np.float64)
+            noise[str(line)] = roughness(np.log(durations_s), np.log(curve.to_numpy())) ** 0.5
+    return noise
+
+
+def _sureness(best: pd.Series, rival: pd.Series, noise: dict[str, float]) -> str:
     if best.isna().any() or rival.isna().any():
         return "unknown: there are no intervals"
-    if best["latency_high_s"] < rival["latency_low_s"]:
-        return "95 % intervals are apart"
-    return "95 % intervals overlap: no difference shown"
+    if not best["latency_high_s"] < rival["latency_low_s"]:
+        return "95 % intervals overlap: no difference shown"
+    if not {str(best.name), str(rival.name)} <= noise.keys():
+        return f"unknown: noise from cell to cell shows with {LEAST_DURATIONS} durations"
+    spread = np.hypot(noise[str(best.name)], noise[str(rival.name)])
+    if np.log(rival["latency_s"] / best["latency_s"]) <= TWO_SIDED * spread:
+        return "within the noise from cell to cell: no difference shown"
+    return SHOWN

@@ -111,12 +111,12 @@ def _line(curve: Curve, seed: int) -> _Line | str:
     nodes = np.log(curve.durations_s)
     logs, log_draws = np.log(values), np.log(values[None] if draws is None else draws)
     if draws is not None and len(nodes) >= LEAST_DURATIONS:
-        extra = np.sqrt(max(0.0, _roughness(nodes, logs) - log_draws.var(axis=0).mean()))
+        extra = np.sqrt(max(0.0, roughness(nodes, logs) - log_draws.var(axis=0).mean()))
         log_draws = log_draws + extra * rng.standard_normal((DRAWS, len(nodes)))
-    elif resampled == "nothing":
+    elif resampled != "launches":
         return (
-            f"{name} has one value at each of {len(values)} durations, which says nothing of its "
-            f"noise: measure {LEAST_DURATIONS} durations, or three launches"
+            f"{name} has {len(values)} durations in too few launches, which says nothing of its "
+            f"noise from cell to cell: measure {LEAST_DURATIONS} durations, or three launches"
         )
     if len(nodes) <= MANY_DURATIONS:
         return _Line(nodes, logs, log_draws)
@@ -125,7 +125,7 @@ def _line(curve: Curve, seed: int) -> _Line | str:
     return _Line(nodes @ mean, logs @ mean, log_draws @ mean)
 
 
-def _roughness(nodes: Floats, logs: Floats) -> float:
+def roughness(nodes: Floats, logs: Floats) -> float:
     """The variance of single cells: how far each is off the straight line between its neighbours.
 
     That a cell as a whole is off shows in none of its rounds. The median over cells lets a curve

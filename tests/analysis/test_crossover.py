@@ -152,6 +152,18 @@ def test_one_value_at_few_durations_has_no_noise_and_no_verdict():
     assert found.verdict == "undecided" and "says nothing of its noise" in found.reason
 
 
+def test_rounds_of_few_durations_do_not_show_the_noise_of_cells():
+    """Three durations in one launch made one network 1.8 times as fast as itself."""
+    tables = [
+        table("a", mamba, [1.0, 3.0, 10.0]),
+        table("b", lambda t: 1.8 * mamba(t), [1.0, 3.0, 10.0]),
+    ]
+    found = only(*tables)
+    assert found.verdict == "undecided" and "three launches" in found.reason
+    repeated = [one.assign(launch=launch) for one in tables for launch in range(3)]
+    assert only(*repeated).verdict == "throughout"
+
+
 def test_many_lengths_are_joined():
     lengths_s = np.sort(np.random.default_rng(1).uniform(1, 64, 100))
     found = only(*(table(n, f, lengths_s, 0.1) for n, f in (("m", mamba), ("c", conformer))))

@@ -88,10 +88,17 @@ def test_what_was_not_decided_has_its_reason_once(launch):
 
 
 def test_the_fastest_is_told_by_duration_as_the_truth_has_it(launch):
-    # 2 + 0.5 T + 0.2 T² and 4 + 2 T milliseconds are equal at 8.64 s
+    # 2 + 0.5 T + 0.2 T² and 4 + 2 T milliseconds are equal at 8.64 s; at 8 s they are 6 % apart
     (setting,) = settings(launch.cells)
     (claim,) = fastest_claims(setting)
-    assert claim.points[0].names == "bent from 1 s, straight from 16 s"
+    assert claim.points[0].names == ("bent from 1 s, no clear winner from 8 s, straight from 16 s")
+
+
+def test_rounds_alone_show_no_winner(launch):
+    """The same network timed twice differs by more than its rounds do."""
+    (setting,) = settings(launch.cells[launch.cells["duration_s"].isin([1, 16, 64])])
+    (claim,) = fastest_claims(setting)
+    assert claim.points[0].names == "no clear winner from 1 s"
 
 
 def test_overlapping_intervals_are_no_win(launch):
