@@ -8,6 +8,7 @@ from typing import Any
 
 SCHEMA = 2
 MOST = 2.0**63  # of any figure: beyond, whole numbers do not fit into a table's column
+LEAST_COVERAGE = 0.9  # of a cell's time with a formula; below, its count of flops says nothing
 ROUNDING = 1e-9
 STATUSES = ("measured", "wrong", "out-of-memory", "unsupported", "failed")
 

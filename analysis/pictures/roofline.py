@@ -29,9 +29,9 @@ from fakemamba.analysis.pictures.figures import (
     save_figure,
     split_lines,
 )
+from fakemamba.analysis.schema import LEAST_COVERAGE
 
 PICTURE = "Roofline"
-LEAST_COVERAGE = 0.9
 MARGIN = 2.5  # factor between what is drawn and the frame
 AREA_SMALLEST, AREA_LARGEST = 28.0, 130.0  # of markers, in points²
 WORK = ["flops", "bytes_moved", "latency_s"]

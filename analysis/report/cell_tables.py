@@ -61,7 +61,6 @@ SCANNED = (
     Field("channels", "channels"),
     Field("states", "states"),
 )
-TROUBLES = ("wrong", "failed", "out-of-memory", "unsupported")
 
 
 def cell_tables(results: pd.DataFrame) -> Iterator[Table]:

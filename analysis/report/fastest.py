@@ -82,7 +82,7 @@ def _at_durations(cells: pd.DataFrame) -> Iterator[Record]:
     for duration_s, group in cells.groupby("duration_s"):
         medians = group.groupby("line")[columns].median().sort_values("latency_s")
         best, rival = medians.iloc[0], medians.iloc[1]
-        sureness = _sureness(best, rival, noise)
+        doubt = _doubt(best, rival, noise)
         yield {
             "durations": duration_s,
             "from_s": duration_s,
@@ -90,8 +90,8 @@ def _at_durations(cells: pd.DataFrame) -> Iterator[Record]:
             "rival": str(rival.name),
             "latency_s": best["latency_s"],
             "times": f"{number(rival['latency_s'] / best['latency_s'])} × as long",
-            "sure": sureness == SHOWN,
-            "sureness": sureness,
+            "sure": doubt is None,
+            "sureness": doubt or SHOWN,
         }
 
 
@@ -137,7 +137,8 @@ def _noise_of_cells(cells: pd.DataFrame) -> dict[str, float]:
     return noise
 
 
-def _sureness(best: pd.Series, rival: pd.Series, noise: dict[str, float]) -> str:
+def _doubt(best: pd.Series, rival: pd.Series, noise: dict[str, float]) -> str | None:
+    """Why the best one may not be the faster; None if it is."""
     if best.isna().any() or rival.isna().any():
         return "unknown: there are no intervals"
     if not best["latency_high_s"] < rival["latency_low_s"]:
@@ -147,4 +148,4 @@ def _sureness(best: pd.Series, rival: pd.Series, noise: dict[str, float]) -> str
     spread = np.hypot(noise[str(best.name)], noise[str(rival.name)])
     if np.log(rival["latency_s"] / best["latency_s"]) <= TWO_SIDED * spread:
         return "within the noise from cell to cell: no difference shown"
-    return SHOWN
+    return None

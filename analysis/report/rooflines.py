@@ -14,8 +14,8 @@ import pandas as pd
 from fakemamba.analysis.palette import GREYS
 from fakemamba.analysis.report.settings import Setting
 from fakemamba.analysis.report.traces import Axis, Chart, Style, Trace, curve, hover, points
+from fakemamba.analysis.schema import LEAST_COVERAGE
 
-LEAST_COVERAGE = 0.9
 CEILING_POINTS = 33  # so that a hovering reader finds one
 MARGIN = 3.0  # factor between what is drawn and the ends of a ceiling
 ALWAYS = -1  # the line of what no button of the legend hides

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from fakemamba.analysis.compare.verdict import Comparison
-from fakemamba.analysis.report.cell_tables import TROUBLES, cell_tables
+from fakemamba.analysis.report.cell_tables import cell_tables
 from fakemamba.analysis.report.tables import Field, Record, Table, tabulate
 from fakemamba.analysis.report.words import interval, is_known, number
 from fakemamba.analysis.scaling.crossover import Crossover
@@ -171,7 +171,7 @@ def trouble_section(results: pd.DataFrame) -> Section:
         return Section("trouble", "What failed", title, ("The files have no cells.",), ())
     notes = []
     records = []
-    without = results[results["status"].isin(TROUBLES)]
+    without = results[results["status"] != "measured"]
     for (status, reason, source), cells in without.groupby(
         ["status", "reason", "source"], dropna=False, sort=False
     ):

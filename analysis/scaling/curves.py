@@ -15,6 +15,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from fakemamba.analysis.schema import LEAST_COVERAGE
+
 PARTS = ("front-end", "encoder", "end-to-end", "training-step", "training-step-frozen")
 # The figures that show a quantity, the better first, and their unit.
 FIGURES = {
@@ -26,7 +28,6 @@ FIGURES = {
 }
 EXACT = ("flops",)  # counted, not measured
 SAME_OUTPUT = "stays the same when the end of its input changes"
-LEAST_COVERAGE = 0.9  # of the time of what was counted; below it a count says nothing of growth
 LEAST_GROWTH = 1.01  # of the work in an octave, if the whole input is read
 LEAST_LAUNCHES = 3  # to resample
 
