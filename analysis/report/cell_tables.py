@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
+from fakemamba.analysis.repeatability import Repeatability, repeat_factors
 from fakemamba.analysis.report.settings import PARTS
 from fakemamba.analysis.report.tables import Field, Record, Table, tabulate
-from fakemamba.analysis.report.words import interval
+from fakemamba.analysis.report.words import interval, is_known
 
 SCAN = "scan"
 
 
 def _interval_ms(record: Record) -> str | None:
     return interval((record["latency_low_s"], record["latency_high_s"]), 1e3) or None
+
+
+def _cell_interval_ms(record: Record) -> str | None:
+    latency_s, factor = record["latency_s"], record["repeat_factor"]
+    if not is_known(factor):
+        return None
+    return interval((latency_s / factor, latency_s * factor), 1e3) or None
 
 
 def _disturbed_by(record: Record) -> str | None:
@@ -24,7 +32,8 @@ def _disturbed_by(record: Record) -> str | None:
 MEASURED = (
     Field("status", "status", is_key=True, mark=True),
     Field("latency (ms)", "latency_s", 1e3, is_key=True),
-    Field("95 % interval (ms)", _interval_ms),
+    Field("95 % interval of rounds (ms)", _interval_ms),
+    Field("95 % interval as a cell (ms)", _cell_interval_ms),
     Field("real-time factor", "rtf"),
     Field("rounds", "rounds"),
     Field("peak memory (MB)", "peak_bytes", 1e-6),
@@ -63,10 +72,11 @@ SCANNED = (
 )
 
 
-def cell_tables(results: pd.DataFrame) -> Iterator[Table]:
+def cell_tables(results: pd.DataFrame, known: Sequence[Repeatability]) -> Iterator[Table]:
     """A table of the detectors' cells, and one of the scan's, as far as there are any."""
     if results.empty:
         return
+    results = results.assign(repeat_factor=repeat_factors(results, known))
     of_detectors = results[results["part"].isin(PARTS)]
     if not of_detectors.empty:
         records = of_detectors.to_dict("records")

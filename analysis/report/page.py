@@ -21,6 +21,7 @@ from plotly.offline import get_plotlyjs
 
 from fakemamba.analysis.compare.verdict import Comparison
 from fakemamba.analysis.published import beside_ours, read_published
+from fakemamba.analysis.repeatability import repeatabilities
 from fakemamba.analysis.report.answer import answer, question
 from fakemamba.analysis.report.chart_data import chart_data
 from fakemamba.analysis.report.environment import environment_table
@@ -35,6 +36,7 @@ from fakemamba.analysis.report.sections import (
     trouble_section,
 )
 from fakemamba.analysis.report.settings import Setting, settings
+from fakemamba.analysis.report.sureness import sureness_section
 from fakemamba.analysis.report.words import share, shorten, visible
 from fakemamba.analysis.results import Launch
 from fakemamba.analysis.scaling.crossover import Crossover, crossovers
@@ -126,7 +128,9 @@ def _sections(
     published = read_published()
     yield published_section(beside_ours(published, results), published)
     yield trouble_section(results)
-    yield cells_section(results)
+    known = repeatabilities(results)
+    yield sureness_section(known)
+    yield cells_section(results, known)
 
 
 def _status_line(launches: Sequence[Launch], results: pd.DataFrame) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from fakemamba.analysis.compare.verdict import Comparison
+from fakemamba.analysis.repeatability import Repeatability
 from fakemamba.analysis.report.cell_tables import cell_tables
 from fakemamba.analysis.report.tables import Field, Record, Table, tabulate
 from fakemamba.analysis.report.words import interval, is_known, number
@@ -212,6 +213,6 @@ def comparison_section(comparison: Comparison) -> Section:
     return Section("comparison", "Base against head", "Base against head", tuple(notes), tables)
 
 
-def cells_section(results: pd.DataFrame) -> Section:
-    """Every cell."""
-    return Section("cells", "Every cell", "Every cell", (), tuple(cell_tables(results)))
+def cells_section(results: pd.DataFrame, known: Sequence[Repeatability]) -> Section:
+    """Every cell; where it is known how well cells repeat, with an interval for that."""
+    return Section("cells", "Every cell", "Every cell", (), tuple(cell_tables(results, known)))

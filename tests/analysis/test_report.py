@@ -136,6 +136,15 @@ def test_every_cell_is_in_the_table_with_status_and_reason(launch, page):
     assert "43 cells: 42 measured, 1 out-of-memory" in page.text
 
 
+def test_how_sure_a_latency_is_as_a_cell_stands_beside_its_rounds(launch, page):
+    """The front-end is measured for both detectors, the encoders once."""
+    assert "95 % interval as a cell (ms)" in page.text and "95 % of cells are within" in page.text
+    encoders = launch.cells[launch.cells["part"] == "encoder"]
+    alone = Page(render([replace(launch, cells=encoders)])).text
+    assert "95 % interval as a cell (ms)" not in alone
+    assert "Of what is not listed here that is not known" in alone
+
+
 def test_headings_are_in_order_and_ids_are_unique(page):
     levels = [int(tag[1]) for tag, _ in page.tags if re.fullmatch(r"h\d", tag)]
     assert levels[0] == 1 and levels.count(1) == 1
