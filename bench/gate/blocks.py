@@ -20,7 +20,7 @@ from typing import Generic, Protocol, TypeVar
 
 from fakemamba.bench.gate.commands import GateError
 from fakemamba.bench.gate.environments import Arm
-from fakemamba.bench.gate.launches import Launch, middle_cell, node_ids
+from fakemamba.bench.gate.launches import Launch, is_disturbed, middle_cell, node_ids
 
 ORDERS = (("base", "head"), ("head", "base"))  # of the pairs of a block
 
@@ -92,7 +92,9 @@ class Blocks:
     """Blocks of two arms, launched one after the other, whose JSONs are kept in a folder.
 
     A pair that is there is not launched again; of a pair that was interrupted both are, as only
-    neighbours in time are a pair.
+    neighbours in time are a pair. A pair with a disturbed cell is launched once more, and the first
+    kept as ``*.disturbed``: of dozens of launches one is easily disturbed, and its cells would have
+    no answer.
 
     Attributes:
         base: the arm that is compared with.
@@ -149,10 +151,20 @@ class Blocks:
         for turn, order in enumerate(ORDERS, start=1):
             paths = {arm: self.folder / f"{name}-{turn}-{arm}.json" for arm in order}
             if not all(path.exists() for path in paths.values()):
-                for arm in order:
-                    self.tell(f"launching {paths[arm].stem}")
-                    self.launch(arms[arm], paths[arm], tests[arm])
+                self._launch_pair(paths, arms, tests)
+                if any(map(is_disturbed, paths.values())):
+                    self.tell(f"{name}-{turn} was disturbed; both are launched once more")
+                    for path in paths.values():
+                        path.replace(path.with_suffix(".disturbed"))
+                    self._launch_pair(paths, arms, tests)
             yield paths["base"], paths["head"]
+
+    def _launch_pair(
+        self, paths: Mapping[str, Path], arms: Mapping[str, Arm], tests: Mapping[str, list[str]]
+    ) -> None:
+        for arm, path in paths.items():
+            self.tell(f"launching {path.stem}")
+            self.launch(arms[arm], path, tests[arm])
 
 
 def decide(

@@ -88,6 +88,15 @@ def node_ids(result: Path) -> dict[str, str]:
     return found
 
 
+def is_disturbed(result: Path) -> bool:
+    """Whether other programs, or throttling, disturbed a cell of a launch.
+
+    Raises:
+        GateError: the file is no result of a sweep.
+    """
+    return any(entry["extra_info"].get("disturbed_by") for entry in _entries(result))
+
+
 def middle_cell(result: Path) -> str:
     """The cell id in the middle of a launch's measured cells, by latency.
 

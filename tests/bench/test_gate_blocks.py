@@ -13,7 +13,7 @@ TEST = "bench/bench_detectors.py::bench_detector[{}]"
 CELLS = {"200f": 0.001, "1200f": 0.002, "51200f": 0.003}
 
 
-def write_result(path, latencies_s, failed=()):
+def write_result(path, latencies_s, failed=(), disturbed=False):
     """A launch's JSON, as the benchmark writes it."""
     entries = [
         {
@@ -21,6 +21,7 @@ def write_result(path, latencies_s, failed=()):
             "extra_info": {
                 "cell_id": cell_id,
                 "status": "failed" if cell_id in failed else "measured",
+                "disturbed_by": ["other processes"] if disturbed else [],
             },
             "stats": {"median": None if cell_id in failed else latency_s},
         }
@@ -38,6 +39,7 @@ class Machine:
         self.time_s = 0.0
         self.launched = []
         self.ends_at = None  # the launch at which it is interrupted
+        self.disturbed = ()  # the launches that are
 
     def __call__(self, arm, result, tests):
         if self.ends_at == len(self.launched):
@@ -45,7 +47,9 @@ class Machine:
         self.launched.append((arm.name, result.stem, list(tests)))
         self.time_s += 10
         chosen = CELLS if tests == ["bench/"] else [c for c in CELLS if TEST.format(c) in tests]
-        write_result(result, {cell_id: CELLS[cell_id] for cell_id in chosen})
+        is_disturbed = len(self.launched) in self.disturbed
+        latencies_s = {cell_id: CELLS[cell_id] for cell_id in chosen}
+        write_result(result, latencies_s, disturbed=is_disturbed)
 
     def blocks(self, control=None):
         arms = (Arm(name, None, None) for name in ("base", "head"))
@@ -86,6 +90,16 @@ def test_launches_alternate_and_pairs_are_neighbours(machine):
             assert base.stem.endswith("base") and head.stem.endswith("head")
             assert abs(order.index(base.stem) - order.index(head.stem)) == 1
     assert decision.duration_s == len(machine.launched) * 10 == 240
+
+
+def test_a_disturbed_pair_is_launched_once_more_and_kept_aside(machine):
+    machine.disturbed = (2, 6, 8)  # the first pair's head; the second's base, both times
+    decision = machine.decide(lambda launches: Verdict())
+    names = [name for _, name, _ in machine.launched]
+    assert names[:4] == ["01-sweep-1-base", "01-sweep-1-head"] * 2
+    assert names[4:8] == ["01-sweep-2-head", "01-sweep-2-base"] * 2
+    assert len(names) == 24 + 4 and len(decision.launches.base) == 6
+    assert {path.stem for path in machine.folder.glob("*.disturbed")} == set(names[:8])
 
 
 def test_the_control_is_the_base_against_itself_with_the_cell_in_the_middle(machine):
