@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 import pandas as pd
 
 from fakemamba.analysis.repeatability import Repeatability, repeat_factors
+from fakemamba.analysis.report.labels import labels
 from fakemamba.analysis.report.settings import PARTS
 from fakemamba.analysis.report.tables import Field, Record, Table, tabulate
 from fakemamba.analysis.report.words import interval, is_known
@@ -45,20 +46,12 @@ MEASURED = (
     Field("file", "source"),
     Field("cell", "cell_id"),
 )
-WAY = (
-    Field("precision", "precision"),
-    Field("batch", "batch_size"),
-    Field("execution", "execution"),
-    Field("clock", "clock"),
-    Field("device", "device_name"),
-)
+WAY = labels("precision", "batch_size", "execution", "clock", "device_name")
 DETECTOR = (
     Field("detector", "detector", is_key=True),
     Field("part", "part", is_key=True),
     Field("duration (s)", "duration_s", is_key=True),
-    Field("front-end", "frontend"),
-    Field("scan backend", "backend"),
-    Field("attention", "attention"),
+    *labels("frontend", "backend", "attention"),
     *WAY,
     Field("recording", "recording"),
 )

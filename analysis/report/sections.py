@@ -10,21 +10,12 @@ import pandas as pd
 from fakemamba.analysis.compare.verdict import Comparison
 from fakemamba.analysis.repeatability import Repeatability
 from fakemamba.analysis.report.cell_tables import cell_tables
+from fakemamba.analysis.report.labels import labels
 from fakemamba.analysis.report.tables import Field, Record, Table, tabulate
 from fakemamba.analysis.report.words import interval, is_known, number
 from fakemamba.analysis.scaling.crossover import Crossover
 from fakemamba.analysis.scaling.verdicts import Scaling
 
-LABELS = (
-    Field("scan backend", "backend"),
-    Field("front-end", "frontend"),
-    Field("precision", "precision"),
-    Field("batch", "batch_size"),
-    Field("execution", "execution"),
-    Field("attention", "attention"),
-    Field("clock", "clock"),
-    Field("device", "device_name"),
-)
 SCALING = (
     Field("detector", "detector", is_key=True),
     Field("part", "part", is_key=True),
@@ -40,7 +31,7 @@ SCALING = (
     Field("a", "a_s"),
     Field("b", "b"),
     Field("c", "c"),
-    *LABELS,
+    *labels(),
     Field("reason", "reason"),
 )
 CROSSOVER = (
@@ -52,7 +43,7 @@ CROSSOVER = (
     Field("95 % interval (s)", lambda one: interval(one["from_s_ci"])),
     Field("to (s)", "to_s"),
     Field("verdict", "verdict", mark=True),
-    *LABELS,
+    *labels(),
     Field("reason", "reason"),
 )
 
@@ -82,9 +73,7 @@ BESIDE = (
     Field("durations", "durations"),
     Field("verified", lambda one: "yes" if one["verified"] else "no: quoted by others"),
     Field("our device", "device_name"),
-    *LABELS[:1],
-    *LABELS[2:3],
-    *LABELS[4:6],
+    *labels("backend", "precision", "execution", "attention"),
     Field("source", "source"),
     Field("note", "note"),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from fakemamba.analysis.repeatability import Repeatability
+from fakemamba.analysis.report.labels import labels
 from fakemamba.analysis.report.sections import Section
 from fakemamba.analysis.report.tables import Field, Record, tabulate
 from fakemamba.analysis.report.words import is_known, share
@@ -37,15 +38,12 @@ def _around(factor: float) -> str | None:
 
 FIELDS = (
     Field("part", "part", is_key=True),
-    Field("front-end", "frontend", is_key=True),
+    *labels("frontend"),
     Field("95 % of cells are within", _as_cells, is_key=True),
     Field("by rounds alone", _by_rounds, is_key=True),
     Field("cells that repeat", "cells", is_key=True),
     Field("different works", "works", is_key=True),
-    Field("precision", "precision"),
-    Field("execution", "execution"),
-    Field("clock", "clock"),
-    Field("device", "device_name"),
+    *labels("precision", "execution", "clock", "device_name"),
 )
 
 
