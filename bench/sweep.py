@@ -99,8 +99,8 @@ def plan(options: SweepOptions) -> list[Cell]:
     _check(options)
     inputs: list[tuple[float, Path | None]] | None = None
     if options.corpus is not None:
-        manifest = read_manifest(options.corpus, options.corpus_root)
-        recordings = [recording.path for recording in manifest]
+        trials = read_manifest(options.corpus, options.corpus_root)
+        recordings = [trial.path for trial in trials if trial.path is not None]
         lengths = [len(read_audio(path)) / SAMPLE_RATE_HZ for path in recordings]
         inputs = sorted(zip(lengths, recordings, strict=True))
     elif options.lengths is not None:

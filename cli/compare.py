@@ -59,7 +59,7 @@ def compare(
         _write(read_comparison(from_json), None, markdown)
         return 0
     except ModuleNotFoundError as error:
-        remedy = f"this needs {error.name}: pip install 'fakemamba[report]'"
+        remedy = f"this needs {error.name}: install fakemamba with its dependencies"
         print(f"fakemamba: error: {remedy}", file=sys.stderr)
     except (ValueError, OSError) as error:
         print(f"fakemamba: error: {error}", file=sys.stderr)

@@ -132,7 +132,7 @@ def gate(
             judge = _make_judge(arms[1].folder / ACCEPTED, rules)
             return _write(decide(blocks, judge, budget), out)
     except ModuleNotFoundError as error:
-        remedy = f"this needs {error.name}: pip install 'fakemamba[report]'"
+        remedy = f"this needs {error.name}: install fakemamba with its dependencies"
         print(f"fakemamba gate: no answer: {remedy}", file=sys.stderr)
         return NO_ANSWER
     except (ValueError, OSError) as error:

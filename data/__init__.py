@@ -1,1 +1,1 @@
-"""Audio reading, synthetic speech-like input, and manifests of recordings."""
+"""Audio, corpora, keys and manifests, and synthetic speech-like input."""

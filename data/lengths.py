@@ -186,7 +186,7 @@ def measure_lengths(
     Recordings without such a header, as raw streams and MP4, are decoded.
 
     Args:
-        manifest_path: a CSV with a column ``path``, as `read_manifest` reads it.
+        manifest_path: a CSV or Parquet file with a column ``path``, as `read_manifest` reads it.
         root: where its paths begin, if not at the manifest's folder.
         progress: passes on the sequence of recordings that it is given, and may count them.
         source: what the recordings are; None takes the manifest's name.
@@ -197,7 +197,8 @@ def measure_lengths(
         LengthsError: some recordings cannot be read, all of which are named.
     """
     manifest_path = Path(manifest_path)
-    paths = [recording.path for recording in read_manifest(manifest_path, root)]
+    trials = read_manifest(manifest_path, root)
+    paths = [trial.path for trial in trials if trial.path is not None]
     with ThreadPoolExecutor() as pool:
         results = pool.map(_duration_or_error, paths)
         found = [result for _, result in zip(progress(paths), results, strict=True)]

@@ -1,61 +1,297 @@
-"""A manifest: a CSV with a column ``path``, one recording a line."""
+"""A manifest: a CSV or Parquet table of recordings, one a line, that any corpus can be written as.
+
+Columns are ``path``, ``label``, and optionally ``trial_id``, ``attack``, ``codec``, ``vocoder``,
+``speaker``, ``source``, ``phase`` and ``duration`` (seconds); others are passed over.
+"""
 
 from __future__ import annotations
 
 import csv
-from dataclasses import dataclass
+import gzip
+import io
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from itertools import islice
 from pathlib import Path
+from typing import Any
+
+from fakemamba.data.text_lines import at_line, read_lines
+from fakemamba.data.trials import COLUMNS, Trial, TrialError, read_label, without_ending
+from fakemamba.files import appearing_whole
+
+# Trial's fields as columns of a manifest, and other publishers' words for them: Speech DF Arena's
+# protocols have file_name, In-the-Wild's list file, ASVspoof 5's keys filename and cm-label.
+NAMES = {name: name for name in COLUMNS} | {"duration_s": "duration"}
+ALIASES = {"file_name": "path", "file": "path", "filename": "trial_id", "cm-label": "label"}
+PARQUET_ROWS = 10_000
+
+Row = dict[str, str | float | None]
+Rows = Iterator[tuple[str, Sequence[Any]]]
 
 
 class ManifestError(ValueError):
     """A manifest cannot be used; the message names the file, the line and the remedy."""
 
 
-@dataclass(frozen=True)
-class Recording:
-    """One line of a manifest: where the audio is, and the line's other columns."""
+def iterate_manifest(
+    path: str | Path, root: str | Path | None = None, *, need_label: bool = False
+) -> Iterator[Trial]:
+    """Yield a manifest's trials one by one, each line checked; memory does not grow with the file.
 
-    path: Path
-    columns: dict[str, str]
+    Whether a trial stands in it twice, and whether the audio is there, is left to the reader.
+
+    Args:
+        path: .csv, .csv.gz or .parquet.
+        root: where relative paths begin, if not at the manifest's folder.
+        need_label: refuse a line without a label.
+
+    Raises:
+        ManifestError: no such file, no trials, no column ``path``, or a line that cannot be used.
+    """
+    path = Path(path)
+    folder = path.parent if root is None else Path(root)
+    need = ("path", "label") if need_label else ("path",)
+    return (trial for _, trial in iterate_table(path, folder, need, ManifestError))
 
 
-def read_manifest(path: str | Path, root: str | Path | None = None) -> list[Recording]:
-    """Read a manifest and check that every recording is there.
+def read_manifest(path: str | Path, root: str | Path | None = None) -> list[Trial]:
+    """Read a manifest and check that every recording is there, and none is there twice.
 
     Paths are relative to ``root``, or to the manifest's own folder.
 
     Raises:
-        ManifestError: no such file, no ``path`` column, no lines, an empty path, or files that are
+        ManifestError: as `iterate_manifest`; a trial that stands in it twice; recordings that are
             not there (the first ten are listed with their lines).
     """
     path = Path(path)
     folder = path.parent if root is None else Path(root)
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError as error:
-        raise ManifestError(f"{path}: no such manifest") from error
-    except UnicodeDecodeError as error:
-        raise ManifestError(f"{path} is not UTF-8 text: {error}; save it as UTF-8 CSV") from error
-    reader = csv.DictReader(text.splitlines())
-    if reader.fieldnames is None or "path" not in reader.fieldnames:
-        raise ManifestError(
-            f"{path}, line 1: no column 'path' among {reader.fieldnames}; the first line must name "
-            "the columns"
-        )
-    recordings, missing = [], []
-    for row in reader:
-        if not row["path"]:
-            raise ManifestError(f"{path}, line {reader.line_num}: the path is empty")
-        audio = folder / row["path"]  # an absolute path stays as it is
-        if not audio.is_file():
-            missing.append(f"line {reader.line_num}: {audio}")
-        recordings.append(Recording(audio, {k: v for k, v in row.items() if k and k != "path"}))
+    lines: dict[str, str] = {}
+    trials, missing = [], []
+    for place, trial in iterate_table(path, folder, ("path",), ManifestError):
+        if trial.trial_id in lines:
+            raise ManifestError(
+                f"{path}, {place}: trial {trial.trial_id} is there already, in "
+                f"{lines[trial.trial_id]}; take one out, or tell them apart by a column 'trial_id'"
+            )
+        lines[trial.trial_id] = place
+        trials.append(trial)
+        if trial.path is not None and not trial.path.is_file():
+            missing.append(f"{place}: {trial.path}")
     if missing:
         listed = "\n  ".join(missing[:10])
         raise ManifestError(
-            f"{path}: {len(missing)} of {len(recordings)} recordings are not below {folder}; say "
+            f"{path}: {len(missing)} of {len(trials)} recordings are not below {folder}; say "
             f"where they are:\n  {listed}"
         )
-    if not recordings:
-        raise ManifestError(f"{path}: no recordings after the first line")
-    return recordings
+    return trials
+
+
+def write_manifest(path: str | Path, trials: Iterable[Trial]) -> None:
+    """Write trials as .csv, .csv.gz or .parquet, by the path's ending, one after the other.
+
+    Recordings below the manifest's folder are written relative to it, so that both move together.
+
+    Raises:
+        ManifestError: a trial without a path, or another ending.
+    """
+    path = Path(path)
+    rows = (_row(path, trial) for trial in trials)
+    if path.name.endswith(".parquet"):
+        _write_parquet(path, rows)
+    elif path.name.endswith((".csv", ".csv.gz")):
+        _write_csv(path, rows)
+    else:
+        raise ManifestError(f"{path}: a manifest ends in .csv, .csv.gz or .parquet")
+
+
+def iterate_table(
+    path: Path, folder: Path | None, need: Sequence[str], error: type[ValueError]
+) -> Iterator[tuple[str, Trial]]:
+    """Yield the place, such as ``line 3``, and the trial of each row of a CSV or Parquet table.
+
+    Args:
+        path: a CSV, its columns parted by commas, tabs or blanks, or a Parquet file.
+        folder: where relative paths begin; None passes over the paths.
+        need: Trial's fields that every row has to have.
+        error: what is raised of the file.
+
+    Raises:
+        error: the table cannot be used.
+    """
+    open_rows = _open_parquet if path.name.endswith(".parquet") else _open_csv
+    header, rows = open_rows(path, error)
+    to_trial = _reader(header, folder, need, f"{path}, line 1", error)
+    place = None
+    for place, values in rows:
+        try:
+            yield place, to_trial(values)
+        except TrialError as fault:
+            raise error(f"{path}, {place}: {fault}") from fault
+    if place is None:
+        raise error(f"{path}: no recordings after the first line")
+
+
+def _open_csv(path: Path, error: type[ValueError]) -> tuple[Sequence[str], Rows]:
+    """The names of the columns, and the place and values of each row that is not blank."""
+    lines = read_lines(path, error)
+    first = next(lines)
+    delimiter = next((mark for mark in "\t, " if mark in first.strip()), ",")
+    header = next(csv.reader([first], delimiter=delimiter))
+    return header, _csv_rows(path, error, lines, len(header), delimiter)
+
+
+class _Seen:
+    """Lines, and the last one that was asked for."""
+
+    def __init__(self, lines: Iterator[str]) -> None:
+        self.lines = lines
+        self.last = ""
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        self.last = next(self.lines)
+        return self.last
+
+
+def _csv_rows(
+    path: Path, error: type[ValueError], lines: Iterator[str], width: int, delimiter: str
+) -> Rows:
+    seen = _Seen(lines)
+    reader = csv.reader(seen, delimiter=delimiter, strict=True)
+    try:
+        for values in reader:
+            number = 1 + reader.line_num  # of the file: the reader has not seen the names
+            if len(values) == width:
+                yield f"line {number}", values
+            elif values:
+                raise error(
+                    f"{at_line(path, number, seen.last)}: {len(values)} columns, but line 1 names "
+                    f"{width}; mend the line, with quotes around a value that has a comma"
+                )
+    except csv.Error as fault:
+        place = at_line(path, 1 + reader.line_num, seen.last)
+        raise error(f"{place}: {fault}; mend the quotes") from fault
+
+
+def _open_parquet(path: Path, error: type[ValueError]) -> tuple[Sequence[str], Rows]:
+    """The names of the columns, and the place and values of each row."""
+    import pyarrow
+    from pyarrow import parquet
+
+    if not path.is_file():
+        raise error(f"{path}: no such file")
+    try:
+        file = parquet.ParquetFile(path)
+    except (pyarrow.ArrowException, OSError) as fault:
+        raise error(f"{path}: not a Parquet file ({fault}); write it again") from fault
+    return file.schema_arrow.names, _parquet_rows(path, error, file)
+
+
+def _parquet_rows(path: Path, error: type[ValueError], file: Any) -> Rows:
+    import pyarrow
+
+    number = 0
+    try:
+        for batch in file.iter_batches(PARQUET_ROWS):
+            for values in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+                number += 1
+                yield f"row {number}", values
+    except (pyarrow.ArrowException, OSError) as fault:
+        raise error(f"{path}, after row {number}: {fault}; write it again") from fault
+
+
+def _reader(
+    header: Sequence[str],
+    folder: Path | None,
+    need: Sequence[str],
+    place: str,
+    error: type[ValueError],
+) -> Callable[[Sequence[Any]], Trial]:
+    """What makes a trial of a row's values, for a table with these columns."""
+    named = [ALIASES.get(name, name) for name in header]
+    for name in NAMES.values():
+        if named.count(name) > 1:
+            raise error(f"{place}: the column {name!r} is there twice; rename one")
+    for name in need if {"path", "trial_id"} & {*named} else ("path",):
+        if name not in named:
+            raise error(
+                f"{place}: no column {name!r} among {', '.join(header)}; the first line must name "
+                "the columns"
+            )
+    indices = {field: named.index(name) for field, name in NAMES.items() if name in named}
+
+    def to_trial(values: Sequence[Any]) -> Trial:
+        found = {field: _known(values[index]) for field, index in indices.items()}
+        for name in need:
+            if found[name] is None:
+                raise TrialError(f"the {name} is empty")
+        text: dict[str, Any] = {
+            field: value if value is None else str(value) for field, value in found.items()
+        }
+        written = text.pop("path", None)
+        if text.get("trial_id") is None:
+            if written is None:
+                raise TrialError("the trial_id is empty")
+            text["trial_id"] = without_ending(written)
+        if text.get("label") is not None:
+            text["label"] = read_label(text["label"])
+        if text.get("duration_s") is not None:
+            text["duration_s"] = _duration_s(text["duration_s"])
+        return Trial(path=None if folder is None or written is None else folder / written, **text)
+
+    return to_trial
+
+
+def _known(value: Any) -> Any:
+    """The value, or None for an empty one; NaN is the only value that differs from itself."""
+    return None if value == "" or value != value else value
+
+
+def _duration_s(value: str) -> float:
+    try:
+        duration_s = float(value)
+    except ValueError:
+        duration_s = math.nan
+    if not 0 <= duration_s < math.inf:
+        raise TrialError(f"the duration is {value!r}, but must be seconds")
+    return duration_s
+
+
+def _row(path: Path, trial: Trial) -> Row:
+    if trial.path is None:
+        raise ManifestError(f"{path}: trial {trial.trial_id} has no path to write")
+    row = {name: getattr(trial, field) for field, name in NAMES.items()}
+    folder = path.parent.absolute()
+    audio = trial.path.absolute()
+    return row | {
+        "path": (audio.relative_to(folder) if audio.is_relative_to(folder) else audio).as_posix()
+    }
+
+
+def _write_csv(path: Path, rows: Iterator[Row]) -> None:
+    with appearing_whole(path) as partial, ExitStack() as stack:
+        stream: Any = stack.enter_context(partial.open("wb"))
+        if path.suffix == ".gz":  # no name and no time in it: equal trials give equal bytes
+            stream = stack.enter_context(gzip.GzipFile("", "wb", fileobj=stream, mtime=0))
+        text = stack.enter_context(io.TextIOWrapper(stream, "utf-8", newline=""))
+        writer = csv.DictWriter(text, NAMES.values(), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def _write_parquet(path: Path, rows: Iterator[Row]) -> None:
+    import pyarrow
+    from pyarrow import parquet
+
+    schema = pyarrow.schema(
+        [
+            (name, pyarrow.float64() if name == "duration" else pyarrow.string())
+            for name in NAMES.values()
+        ]
+    )
+    with appearing_whole(path) as partial, parquet.ParquetWriter(partial, schema) as writer:
+        while rows_now := list(islice(rows, PARQUET_ROWS)):
+            writer.write_table(pyarrow.Table.from_pylist(rows_now, schema))

@@ -14,8 +14,9 @@ from statistics import median
 import numpy as np
 
 from fakemamba.analysis.compare.cells import Figures
-from fakemamba.analysis.compare.statistics import Estimate, estimate, holm, is_slower
+from fakemamba.analysis.compare.statistics import Estimate, estimate, is_slower
 from fakemamba.analysis.compare.verdict import CellVerdict, Rules
+from fakemamba.holm import holm
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""How much slower, with an interval, from launches that took turns; and Holm over many cells.
+"""How much slower, with an interval, from launches that took turns.
 
 Rounds inside one process are not independent, so the unit is the launch: its median is one number,
 and launches of base and head that ran one after the other are a pair, in which slow drift of the
@@ -55,23 +55,6 @@ def estimate(log_ratios: npt.ArrayLike, confidence: float) -> Estimate:
         p_slower = stdtr(pairs - 1, -mean / error)
     p_slower = np.where(error > 0, p_slower, np.where(mean > 0, 0.0, 1.0))
     return Estimate(mean, mean - reach, mean + reach, p_slower)
-
-
-def holm(p_values: npt.ArrayLike) -> Floats:
-    """Holm's adjusted p values over the last axis (..., cells).
-
-    Calling cells slower whose adjusted value is below a level calls any unchanged cell slower with
-    that probability at most, however many cells there are and however they depend on each other
-    (Holm, Scandinavian Journal of Statistics 6, 1979).
-    """
-    values = np.asarray(p_values, np.float64)
-    count = values.shape[-1]
-    order = np.argsort(values, axis=-1)
-    stepped = np.take_along_axis(values, order, axis=-1) * (count - np.arange(count))
-    ascending = np.minimum(np.maximum.accumulate(stepped, axis=-1), 1.0)
-    adjusted = np.empty_like(values)
-    np.put_along_axis(adjusted, order, ascending, axis=-1)
-    return adjusted
 
 
 def is_slower(

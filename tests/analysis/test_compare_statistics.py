@@ -6,8 +6,9 @@ import sys
 import numpy as np
 import pytest
 
-from fakemamba.analysis.compare.statistics import estimate, holm, is_slower
+from fakemamba.analysis.compare.statistics import estimate, is_slower
 from fakemamba.analysis.compare.verdict import Rules
+from fakemamba.holm import holm
 
 RULES = Rules()
 CELLS = 100

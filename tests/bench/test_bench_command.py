@@ -121,7 +121,7 @@ def test_recordings_are_measured_at_their_own_lengths(tmp_path):
     [
         (["--bench-device", "cuda:99"], "device 'cuda:99' is not there"),
         (["--bench-detectors", "fake-mumba"], "did you mean fake-mamba"),
-        (["--bench-corpus", "absent.csv"], "absent.csv: no such manifest"),
+        (["--bench-corpus", "absent.csv"], "absent.csv: no such file"),
     ],
     ids=str,
 )

@@ -105,7 +105,7 @@ def test_recordings_that_only_a_folder_tells_apart_are_different_cells(tmp_path)
     asked_for = {"parts": ["encoder"], "detectors": ["fake-mamba-l"]}
     cells = plan(options(corpus=tmp_path / "m.csv", **asked_for))
     assert len({cell.id for cell in cells}) == 2
-    (tmp_path / "m.csv").write_text("path\nen/a.wav\nen/a.wav\n")
+    (tmp_path / "m.csv").write_text("path,trial_id\nen/a.wav,one\nen/a.wav,two\n")
     with pytest.raises(ValueError, match="cannot be told apart"):
         plan(options(corpus=tmp_path / "m.csv", **asked_for))
 
@@ -137,7 +137,7 @@ def test_a_corpus_with_durations_is_refused(tmp_path):
 
 
 def test_a_corpus_that_cannot_be_used_is_refused(tmp_path):
-    with pytest.raises(ManifestError, match="no such manifest"):
+    with pytest.raises(ManifestError, match="no such file"):
         plan(options(corpus=tmp_path / "m.csv"))
     (tmp_path / "empty.wav").touch()
     (tmp_path / "m.csv").write_text("path\nempty.wav\n")

@@ -59,7 +59,7 @@ def test_a_table_is_shown_by_its_name(capsys):
 
 
 def test_recordings_of_one_length_have_no_steps(manifest, tmp_path, capsys):
-    manifest.write_text("path\n2.wav\n2.wav\n")
+    manifest.write_text("path,trial_id\n2.wav,one\n2.wav,two\n")
     assert main(["lengths", str(manifest), "--root", str(tmp_path / "audio")]) == 0
     assert "█" not in capsys.readouterr().out
 
@@ -67,7 +67,7 @@ def test_recordings_of_one_length_have_no_steps(manifest, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["absent.csv"], "absent.csv: no such manifest"),
+        (["absent.csv"], "absent.csv: no such file"),
         (["absent.json"], "absent.json: no such file, and none of the tables asterisk-prompts"),
         (["--json", "x.json"], "no corpus given"),
         (["asterisk-prompts", "--root", "x"], "--root belong to a CSV"),

@@ -1,0 +1,74 @@
+"""``fakemamba calibrate``: scores of development trials to a calibration for other trials."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import tyro
+
+
+def calibrate(
+    scores: tyro.conf.Positional[Path],
+    /,
+    out: Path,
+    key: Path | None = None,
+    key_format: str = "auto",
+    corpus: str | None = None,
+    root: Path | None = None,
+    phase: str | None = None,
+    drop_other_phases: bool = False,
+    pi_spoof: float = 0.5,
+) -> None:
+    """Fit an affine map from scores to log-likelihood ratios, and the threshold of the EER.
+
+    The map is prior-weighted logistic regression. `fakemamba evaluate --calibration` applies it to
+    other trials, and refuses those that it was fitted on.
+
+    Args:
+        scores: Score file of development trials.
+        out: JSON to write.
+        key: Key of these trials.
+        key_format: auto, asvspoof2019, asvspoof2021, asvspoof5 or csv.
+        corpus: Instead of a key: a corpus, such as asvspoof2019-la, with --root and --phase dev.
+        root: Where the corpus is.
+        phase: Of the key or the corpus; `all` takes every trial of a key. Phases
+            that are for evaluating are refused.
+        drop_other_phases: Leave out scores of the key's other phases.
+        pi_spoof: Prior of a spoof at which the map is best; 0.5 gives the least Cllr.
+    """
+    from fakemamba.cli.keyed_scores import keyed_scores
+    from fakemamba.data.keys import JUDGED_PHASES
+    from fakemamba.evaluation.calibration import fit_calibration, write_calibration
+    from fakemamba.evaluation.evaluate import split
+
+    (keyed,) = keyed_scores(
+        [scores],
+        key=key,
+        key_format=key_format,
+        corpus=corpus,
+        root=root,
+        phase=phase,
+        drop_other_phases=drop_other_phases,
+    )
+    table = keyed.table
+    judged = table["phase"].isin(JUDGED_PHASES)
+    if judged.any():
+        found_phase = table["phase"][judged].iloc[0]
+        raise ValueError(
+            f"{judged.sum():,} of these trials are of phase {found_phase}, which is for "
+            "evaluating: fit on development trials, such as --phase dev or progress"
+        )
+    bonafide, spoof = split(table)
+    found = fit_calibration(bonafide, spoof, table["trial_id"], pi_spoof)
+    write_calibration(out, found)
+    print(f"{found.bonafide:,} bona fide and {found.spoof:,} spoof trials")
+    print(f"llr = {found.scale:.6g} * score {found.offset:+.6g}   (pi_spoof {pi_spoof:g})")
+    change = f"{found.cllr_bits_before:.4f} -> {found.cllr_bits_after:.4f}"
+    print(f"Cllr {change} bits, on these very trials")
+    print(f"EER {found.eer:.3%} at a raw score of {found.eer_threshold:.6g}")
+    if found.smoothed:
+        print(
+            "The classes do not overlap, so no finite scale is best: fitted to smoothed targets. "
+            "More or harder trials would say more."
+        )
+    print(out)

@@ -1,0 +1,90 @@
+"""``fakemamba corpus check``: what is there of a corpus, what is missing, and where to get it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import tyro
+
+if TYPE_CHECKING:
+    from fakemamba.data.corpora.check import CorpusCheck, Names, PhaseCheck
+
+
+def corpus_check(
+    name: tyro.conf.Positional[str],
+    /,
+    root: Path,
+    phase: str | None = None,
+    json_out: Annotated[Path | None, tyro.conf.arg(name="json")] = None,
+) -> int:
+    """Check a corpus on disk against what its publisher gives out; 0 only if all of it is there.
+
+    Nothing is downloaded, and no recording is opened.
+
+    Args:
+        name: One of asvspoof2019-la, asvspoof2021-la, asvspoof2021-df, asvspoof5, in-the-wild and
+            open-speech.
+        root: The folder that the publisher's archives were unpacked in.
+        phase: Check this phase alone, such as eval.
+        json_out: File to write the check to.
+    """
+    from fakemamba.data.corpora import open_corpus
+    from fakemamba.files import appearing_whole
+
+    check = open_corpus(name, root).check(phase)
+    _show(check)
+    if json_out is not None:
+        with appearing_whole(json_out) as partial:
+            partial.write_text(json.dumps(check.to_json(), indent=2) + "\n")
+    return 0 if check.complete else 1
+
+
+def _show(check: CorpusCheck) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    counts = Table(
+        *("phase", "bona fide", "spoof", "missing", "empty", "twice", "hours", "complete"),
+        title=f"{check.title} below {check.root}",
+    )
+    phases = [phase for part in check.parts for phase in part.phases]
+    for phase in phases:
+        counts.add_row(*_row(phase))
+    Console().print(counts)
+    for phase in phases:
+        if phase.expected is not None and phase.expected != (phase.bona_fide, phase.spoof):
+            bona_fide, spoof = phase.expected
+            print(f"{phase.phase}: the publisher has {bona_fide:,} bona fide and {spoof:,} spoof")
+    for part in check.parts:
+        if part.problem is not None:
+            print(f"problem: {part.problem}")
+        usual = f" (expected: {part.surplus_is})" if part.surplus_is else ""
+        _list(f"recordings that no trial names{usual}", part.surplus)
+    for phase in phases:
+        _list(f"{phase.phase}: recordings that are not there", phase.missing)
+        _list(f"{phase.phase}: recordings of no bytes", phase.empty)
+        _list(f"{phase.phase}: recordings of several trials", phase.repeated)
+    if check.complete:
+        print("complete")
+    else:
+        print(f"not complete. Its layout:\n{check.layout}")
+        print(f"Where it is to be had: {check.source}. Licence: {check.licence}")
+
+
+def _row(phase: PhaseCheck) -> tuple[str, ...]:
+    faults = (phase.missing, phase.empty, phase.repeated)
+    counts = (phase.bona_fide, phase.spoof, *(names.count for names in faults))
+    hours = "-" if phase.duration_s is None else f"{phase.duration_s / 3600:.2f}"
+    verdict = "yes" if phase.complete else "no"
+    return phase.phase, *(f"{count:,}" for count in counts), hours, verdict
+
+
+def _list(what: str, names: Names) -> None:
+    if names.count:
+        print(f"{names.count:,} {what}:")
+        for name in names.first:
+            print(f"  {name}")
+        if names.count > len(names.first):
+            print("  ...")

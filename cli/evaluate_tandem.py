@@ -1,0 +1,42 @@
+"""``fakemamba evaluate-tandem``: a detector with speaker verification, a-DCF, t-DCF and t-EER."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+
+def evaluate_tandem(
+    table: tyro.conf.Positional[Path],
+    /,
+    json_out: Annotated[Path | None, tyro.conf.arg(name="json")] = None,
+) -> None:
+    """Compute the metrics of a detector together with speaker verification on the same trials.
+
+    Args:
+        table: Columns named in the first line, as in ASVspoof 5's track 2: asv-label (target,
+            nontarget or spoof), and sasv-score for a-DCF, cm-score and asv-score for t-DCF and
+            t-EER.
+        json_out: File to write them to; rates in it are fractions.
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    from fakemamba.evaluation.tandem_table import evaluate_tandem as figures_of
+    from fakemamba.evaluation.tandem_table import read_tandem_table
+    from fakemamba.files import appearing_whole
+
+    figures = figures_of(read_tandem_table(table))
+    shown = Table("metric", "value", "costs")
+    for name, figure in figures.items():
+        value = f"{figure.value:.3%}" if name == "t_eer" else f"{figure.value:.4f}"
+        shown.add_row(name, value, figure.costs)
+    Console().print(shown)
+    if json_out is not None:
+        content = {"scores": str(table), "metrics": {n: asdict(one) for n, one in figures.items()}}
+        with appearing_whole(json_out) as partial:
+            partial.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n")

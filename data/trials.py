@@ -1,0 +1,97 @@
+"""A trial: one recording to be judged, with what its corpus says of it.
+
+Every list of trials, be it an ASVspoof key, a manifest or a corpus on disk, is read into these.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from operator import attrgetter
+from pathlib import Path
+
+import pandas as pd
+
+BONA_FIDE = "bonafide"
+SPOOF = "spoof"
+
+# Each word is one that a publisher uses: ASVspoof bonafide and spoof, In-the-Wild bona-fide,
+# ASVspoof 2017 genuine, ADD genuine and fake, Fake-or-Real real and fake. Numbers are not among
+# them, as corpora do not agree which class 1 is.
+LABELS = {
+    "bonafide": BONA_FIDE,
+    "bona-fide": BONA_FIDE,
+    "genuine": BONA_FIDE,
+    "real": BONA_FIDE,
+    "spoof": SPOOF,
+    "fake": SPOOF,
+}
+AUDIO_ENDING = re.compile(
+    r"(?<=[^/])\.(wav|flac|mp3|ogg|opus|m4a|mp4|aac|wma|webm|amr|aiff?|au|sph|gsm|g722|al(aw)?|ul(aw)?)$",
+    re.IGNORECASE,
+)
+
+
+class TrialError(ValueError):
+    """Something is no trial; the message says what is wrong with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One recording of a corpus. What the corpus does not say is None.
+
+    ``trial_id`` is unique in its corpus and names the line of a score file. ``label`` is
+    `BONA_FIDE` or `SPOOF`; ``duration_s`` is in seconds.
+    """
+
+    trial_id: str
+    path: Path | None = None
+    label: str | None = None
+    attack: str | None = None
+    codec: str | None = None
+    vocoder: str | None = None
+    speaker: str | None = None
+    source: str | None = None
+    phase: str | None = None
+    duration_s: float | None = None
+
+
+COLUMNS = tuple(field.name for field in fields(Trial))
+
+
+def trial_table(trials: Iterable[Trial]) -> pd.DataFrame:
+    """The trials as a table whose columns are Trial's fields.
+
+    Text and paths have dtype object and None where they are unknown, ``duration_s`` is float64
+    with NaN.
+    """
+    values = list(zip(*map(attrgetter(*COLUMNS), trials), strict=True)) or [()] * len(COLUMNS)
+    types = ["float64" if name == "duration_s" else "object" for name in COLUMNS]
+    return pd.DataFrame(
+        {
+            name: pd.Series(column, dtype=dtype)
+            for name, column, dtype in zip(COLUMNS, values, types, strict=True)
+        }
+    )
+
+
+def read_label(text: str) -> str:
+    """`BONA_FIDE` or `SPOOF` for a publisher's word.
+
+    Raises:
+        TrialError: any other word; those that are known are listed.
+    """
+    try:
+        return LABELS[text]
+    except KeyError:
+        known = ", ".join(LABELS)
+        raise TrialError(f"the label is {text!r}, but must be one of {known}") from None
+
+
+def without_ending(name: str) -> str:
+    """The name of a recording as it is written, but for its ending.
+
+    ``a/b.c.wav`` gives ``a/b.c``; what has no audio ending, such as ``LA_E_1.5``, is kept.
+    """
+    return AUDIO_ENDING.sub("", name)

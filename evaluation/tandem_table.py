@@ -1,0 +1,134 @@
+"""A table of a detector and a speaker verification (ASV) system on the same trials, with metrics.
+
+The form is ASVspoof 5's track 2: a first line that names the columns, of which ``asv-label``
+(target, nontarget or spoof) is needed, and ``sasv-score``, or both ``cm-score`` and ``asv-score``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from fakemamba.data.keys import ASV_LABELS, AsvScores
+from fakemamba.data.text_lines import at_line, read_lines
+from fakemamba.evaluation.metrics.checks import Floats
+from fakemamba.evaluation.metrics.costs import ADCF_ASVSPOOF5, ADCF_SHIM2024, TDCF_2019, TDCF_2021
+from fakemamba.evaluation.metrics.tandem import (
+    SPOOF_SHARE,
+    a_dcf,
+    asv_rates,
+    min_tdcf_2019,
+    min_tdcf_2021,
+    t_eer,
+)
+
+LABEL = "asv-label"
+SCORES = ("cm-score", "asv-score", "sasv-score")
+
+
+class TandemTableError(ValueError):
+    """The table cannot be used; the message names the file, the line and the remedy."""
+
+
+@dataclass(frozen=True)
+class TandemFigure:
+    """A metric of the whole, and its costs in words; rates are fractions."""
+
+    value: float
+    costs: str
+
+
+def read_tandem_table(path: str | Path) -> dict[str, dict[str, Floats]]:
+    """Scores by column and label: ``{"cm-score": {"target": (n,), ...}, ...}``.
+
+    Args:
+        path: columns parted by tabs, blanks or commas; plain or gzip-compressed.
+
+    Raises:
+        TandemTableError: no such file, no column of labels or of scores, a line that cannot be
+            used.
+    """
+    columns: list[str] = []
+    found: dict[str, dict[str, list[float]]] = {}
+    for number, line in enumerate(read_lines(path, TandemTableError), 1):
+        parts = line.replace(",", " ").split()
+        if not parts:
+            continue
+        place = at_line(path, number, line)
+        if not columns:
+            columns = parts
+            names = [name for name in SCORES if name in columns]
+            if LABEL not in columns or not names:
+                raise TandemTableError(
+                    f"{place}: the first line has to name {LABEL}, and sasv-score or cm-score and "
+                    f"asv-score; it names {', '.join(columns)[:200]}"
+                )
+            found = {name: {label: [] for label in ASV_LABELS} for name in names}
+            continue
+        if len(parts) != len(columns):
+            raise TandemTableError(
+                f"{place}: {len(parts)} columns, but the first line names {len(columns)}; mend "
+                "the line"
+            )
+        row = dict(zip(columns, parts, strict=True))
+        if row[LABEL] not in ASV_LABELS:
+            raise TandemTableError(
+                f"{place}: {LABEL} is {row[LABEL]!r}, but must be one of {', '.join(ASV_LABELS)}"
+            )
+        for name, of_label in found.items():
+            of_label[row[LABEL]].append(_number(row[name], name, place))
+    return {
+        name: {label: np.array(values) for label, values in of_label.items()}
+        for name, of_label in found.items()
+    }
+
+
+def evaluate_tandem(scores: Mapping[str, Mapping[str, Floats]]) -> dict[str, TandemFigure]:
+    """Every metric that the columns allow.
+
+    The a-DCF has two published sets of costs, and both are given.
+
+    Args:
+        scores: from `read_tandem_table`.
+
+    Raises:
+        TandemTableError: neither ``sasv-score`` nor both others.
+        MetricError: a class without trials, or an ASV system at which a metric is not defined.
+    """
+    figures = {}
+    if "sasv-score" in scores:
+        classes = tuple(scores["sasv-score"][label] for label in ASV_LABELS)
+        for name, adcf in (("asvspoof5", ADCF_ASVSPOOF5), ("shim2024", ADCF_SHIM2024)):
+            figures[f"a_dcf_{name}"] = TandemFigure(a_dcf(*classes, adcf), adcf.text)
+    if {"cm-score", "asv-score"} <= scores.keys():
+        cm, asv = scores["cm-score"], AsvScores(**scores["asv-score"])
+        bonafide = np.concatenate([cm["target"], cm["nontarget"]])
+        rates = asv_rates(asv)
+        figures |= {
+            "min_tdcf_2019": TandemFigure(
+                min_tdcf_2019(bonafide, cm["spoof"], rates), f"{TDCF_2019.text}; {rates.text}"
+            ),
+            "min_tdcf_2021": TandemFigure(
+                min_tdcf_2021(bonafide, cm["spoof"], rates), f"{TDCF_2021.text}; {rates.text}"
+            ),
+            "t_eer": TandemFigure(
+                t_eer(bonafide, cm["spoof"], asv),
+                f"misses, nontargets and spoofs alike, spoof share {SPOOF_SHARE:g}",
+            ),
+        }
+    if not figures:
+        raise TandemTableError("there is no sasv-score, and not both cm-score and asv-score")
+    return figures
+
+
+def _number(text: str, column: str, place: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = np.nan
+    if not np.isfinite(value):
+        raise TandemTableError(f"{place}: {column} {text!r} is not a finite number; mend the line")
+    return value
