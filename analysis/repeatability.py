@@ -86,14 +86,14 @@ def _of(repeated: pd.DataFrame) -> Repeatability | None:
     if freedom < LEAST_FREEDOM:
         return None
     spread = np.sqrt((deviation**2).sum() / freedom)
-    half_width = np.log(repeated["latency_high_s"] / repeated["latency_low_s"]).median() / 2
-    first = repeated.iloc[0]
+    half_widths = np.log(repeated["latency_high_s"] / repeated["latency_low_s"]) / 2
+    setting: dict[str, Any] = {name: repeated.iloc[0].get(name) for name in SETTING}
     return Repeatability(
-        **{name: first.get(name) for name in SETTING},
+        **setting,
         cells=len(repeated),
         works=works.nunique(),
         factor=float(np.exp(stdtrit(freedom, (1 + LEVEL) / 2) * spread)),
-        rounds_factor=float(np.exp(half_width)),
+        rounds_factor=float(np.exp(pd.Series(half_widths).median())),
     )
 
 
@@ -103,11 +103,11 @@ def _work(cells: pd.DataFrame) -> pd.Series:
     Detectors that cut their input give it less to do, which shows in its flops; where these are
     unknown, detectors are kept apart.
     """
-    named = cells["cell_id"] + "\n" + cells["device_name"]
-    shared = cells[(cells["part"] == FRONTEND) & cells["flops"].notna()]
-    for index, values in shared[list(FRONTEND_WORK)].iterrows():
-        named[index] = "\n".join(map(str, values))
-    return named
+    is_shared = (cells["part"] == FRONTEND) & cells["flops"].notna()
+    own = cells["cell_id"] + "\n" + cells["device_name"]
+    fields = cells.reindex(columns=list(FRONTEND_WORK)).to_numpy(object)
+    shared = pd.Series(["\n".join(map(str, row)) for row in fields], cells.index, object)
+    return own.where(~is_shared, shared)
 
 
 def _setting(labelled: Mapping[str, Any] | pd.Series) -> tuple[str, ...]:

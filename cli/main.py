@@ -10,11 +10,17 @@ import tyro
 
 from fakemamba.cli import (
     backends,
+    calibrate,
     compare,
     convert,
+    corpus,
     cost,
     crossover,
     detectors,
+    embed,
+    evaluate,
+    evaluate_segments,
+    evaluate_tandem,
     gate,
     kernels,
     lengths,
@@ -27,11 +33,17 @@ from fakemamba.cli import (
 
 COMMANDS: dict[str, Callable[..., int | None]] = {
     "backends": backends.backends,
+    "calibrate": calibrate.calibrate,
     "compare": compare.compare,
     "convert": convert.convert,
+    "corpus": corpus.corpus,
     "cost": cost.cost,
     "crossover": crossover.crossover,
     "detectors": detectors.detectors,
+    "embed": embed.embed,
+    "evaluate": evaluate.evaluate,
+    "evaluate-segments": evaluate_segments.evaluate_segments,
+    "evaluate-tandem": evaluate_tandem.evaluate_tandem,
     "gate": gate.gate,
     "kernels": kernels.kernels,
     "lengths": lengths.lengths,
@@ -42,7 +54,12 @@ COMMANDS: dict[str, Callable[..., int | None]] = {
     "score": score.score,
 }
 # Optional packages, and the extra that brings each.
-EXTRAS = dict.fromkeys(("pandas", "matplotlib", "seaborn", "jinja2", "plotly"), "report")
+EXTRAS = {
+    **dict.fromkeys(("matplotlib", "seaborn", "jinja2", "plotly"), "report"),
+    **dict.fromkeys(("pyarrow", "sklearn", "umap"), "evaluate"),
+    **dict.fromkeys(("pyworld", "piper", "onnxruntime"), "corpus"),
+    "accelerate": "train",
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

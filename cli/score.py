@@ -1,65 +1,235 @@
-"""``fakemamba score``: audio files to a score file."""
+"""``fakemamba score``: recordings, a manifest or a corpus to a score file."""
 
 from __future__ import annotations
 
+import os
 import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
+if TYPE_CHECKING:
+    from fakemamba.data.trials import Trial
+    from fakemamba.evaluation.scoring import Scored
+
+MOST_WORKERS = 8
+FAILURES_SHOWN = 20
+
 
 def score(
-    files: tyro.conf.Positional[tuple[Path, ...]],
+    files: tyro.conf.Positional[tuple[Path, ...]] = (),
     /,
+    *,
     checkpoint: Path,
     out: Path,
+    manifest: Path | None = None,
+    corpus: str | None = None,
+    root: Path | None = None,
+    phase: str | None = None,
     detector: str | None = None,
     length: Annotated[int | None, tyro.conf.arg(metavar="SAMPLES")] = None,
+    precision: Literal["fp32", "bf16"] = "fp32",
+    batch_seconds: Annotated[float, tyro.conf.arg(metavar="S")] = 64.0,
+    workers: int | None = None,
+    score_format: Annotated[
+        Literal["asvspoof", "csv", "arena"], tyro.conf.arg(name="format")
+    ] = "asvspoof",
+    allow_missing: Annotated[int, tyro.conf.arg(metavar="N")] = 0,
+    resume: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
     device: str = "auto",
 ) -> int:
-    """Score recordings: one line `stem score` a file, the raw logit of bona fide.
+    """Score recordings: one line `id score` each, the raw logit of bona fide, in the given order.
+
+    Under `torchrun --nproc-per-node N -m fakemamba.cli.main score` every process takes a share.
 
     Args:
-        files: Audio files.
+        files: Audio files; a file's id is its name without folder and ending.
         checkpoint: A folder made by `fakemamba convert`, or an official .pth with --detector.
-        out: Score file to write; it appears when all files are done.
+        out: Score file to write; it appears when all is done, and OUT.json with it, which says
+            what the scores were made with.
+        manifest: Instead of files: a CSV or Parquet with a column `path`.
+        corpus: Instead of files: a corpus by name, as `fakemamba corpus check` knows it.
+        root: Where the corpus is, or where the manifest's paths begin, if not at its folder.
+        phase: The part of the corpus to score, if not eval or test.
         detector: The detector that the checkpoint must be of; needed for an official .pth.
         length: Cut or tile every clip to so many samples (the papers: 66800 or 64600).
-        device: auto, cpu, or cuda:0 and so on.
+        precision: bf16 is for front-end and encoder; the head is in fp32, and so are the scores.
+        batch_seconds: Audio in a batch with its padding; halved where memory ends.
+        workers: Threads that decode; by default a core's each, up to 8.
+        score_format: asvspoof (`id score`), csv, or arena (Speech DF Arena's `path score`).
+        allow_missing: So many recordings may be unreadable. With more the command fails at its
+            end, when all others have their scores.
+        resume: Go on with a run that was killed, or that had unreadable recordings.
+        device: auto, cpu, cuda, or cuda:0 and so on.
     """
-    from rich.console import Console
-    from rich.progress import track
+    from fakemamba.bench.instruments.environment import describe_environment
+    from fakemamba.data.audio import SAMPLE_RATE_HZ
+    from fakemamba.evaluation.provenance import scoring_identity
+    from fakemamba.evaluation.ranks import joined_ranks
+    from fakemamba.evaluation.score_run import ScoreRun, Settings
+    from fakemamba.evaluation.trial_list import survey
+    from fakemamba.models.loading import check_named, load_detector
 
-    from fakemamba.evaluation.scoring import check_stems, score_files, write_scores
-    from fakemamba.models.checkpoints import from_pretrained
-    from fakemamba.models.device import resolve_device
-    from fakemamba.models.official import convert_official
-
-    if not files:
-        raise ValueError("no recordings given: fakemamba score ... FILE ...")
     if length is not None and length < 1:
         raise ValueError(f"--length {length}: a clip cannot be cut to that")
-    check_stems(files)
-    place = resolve_device(device)
-    if checkpoint.is_dir():
-        model = from_pretrained(checkpoint, expected=detector)
-    elif detector is not None:
-        model = convert_official([checkpoint], detector)
-    else:
-        raise ValueError(
-            f"{checkpoint} is not a folder; for an official checkpoint say which one it is with "
-            "--detector"
+    if not 0 < batch_seconds < float("inf"):
+        raise ValueError(f"--batch-seconds {batch_seconds}: no recording fits into that")
+    if workers is not None and workers < 1:
+        raise ValueError(f"--workers {workers}: give 1 or more")
+    if allow_missing < 0:
+        raise ValueError(f"--allow-missing {allow_missing}: give 0 or more")
+    if out.is_dir():
+        raise ValueError(f"--out {out} is a folder; name a file")
+    check_named(checkpoint, detector)
+    source, told = _source(files, manifest, corpus, root, phase)
+    name = _name_in(score_format, root or (manifest and manifest.parent))
+    with joined_ranks(device) as ranks:
+        listed = survey(source, None if score_format == "csv" else _refuser_of_blanks(name))
+        identity = scoring_identity(
+            checkpoint,
+            listed.sha256,
+            detector=detector,
+            num_samples=length,
+            precision=precision,
+            device=ranks.device,
         )
-    scores, failures = {}, []
-    results = score_files(model.to(place), files, num_samples=length)
-    for path, result in track(results, "scoring", total=len(files), console=Console(stderr=True)):
-        if isinstance(result, float):
-            scores[path.stem] = result
-        else:
-            failures.append(result)
-    write_scores(out, scores)
-    for failure in failures:
-        print(f"not scored: {failure}", file=sys.stderr)
-    print(f"{out}: {len(scores)} scores, {len(failures)} files not scored")
-    return 1 if failures else 0
+        run = ScoreRun(source, out, identity, listed.count, ranks)
+        done = run.begin(resume=resume)
+        model = load_detector(checkpoint, detector).to(ranks.device)
+        cores = (os.cpu_count() or 1) // ranks.count_on_node
+        settings = Settings(
+            budget_samples=max(1, round(batch_seconds * SAMPLE_RATE_HZ)),
+            workers=max(1, min(MOST_WORKERS, cores)) if workers is None else workers,
+            num_samples=length,
+            precision=precision,
+        )
+        with _progress(run.share(done), show=ranks.index == 0) as on_progress:
+            run.work(model, done, settings, on_progress)
+        if ranks.index:
+            return 0
+        how = {
+            "checkpoint": str(checkpoint),
+            "batch_seconds": batch_seconds,
+            "workers": settings.workers,
+            "ranks": ranks.count,
+        }
+        facts = {"trials": told, "settings": how, "environment": describe_environment(ranks.device)}
+        result = run.finish(name, score_format, allow_missing, facts)
+    return _report(out, result.num_scored, result.failures, allow_missing)
+
+
+def _source(
+    files: Sequence[Path],
+    manifest: Path | None,
+    corpus: str | None,
+    root: Path | None,
+    phase: str | None,
+) -> tuple[Callable[[], Iterable[Trial]], dict[str, Any]]:
+    """The list of trials, had anew at every call, and what the sidecar tells of it."""
+    from fakemamba.data.trials import Trial
+    from fakemamba.evaluation.provenance import file_sha256
+
+    if sum((bool(files), manifest is not None, corpus is not None)) != 1:
+        raise ValueError(
+            "no recordings given, or in several ways: name audio FILES, a --manifest, or a --corpus"
+        )
+    if phase is not None and corpus is None:
+        raise ValueError("--phase belongs to a --corpus")
+    if manifest is not None:
+        from fakemamba.data.manifest import iterate_manifest
+
+        told = {"manifest": str(manifest), "sha256": file_sha256(manifest)}
+        return lambda: iterate_manifest(manifest, root), told
+    if corpus is not None:
+        from fakemamba.data.corpora import open_corpus
+
+        if root is None:
+            raise ValueError(f"say where {corpus} is with --root")
+        opened = open_corpus(corpus, root)
+        return lambda: opened.trials(phase), {"corpus": corpus, "phase": phase}
+    if root is not None:
+        raise ValueError("--root belongs to a --manifest or a --corpus")
+    return lambda: (Trial(path.stem, path) for path in files), {"files": len(files)}
+
+
+def _name_in(score_format: str, root: Path | None) -> Callable[[Trial], str]:
+    """What a trial is called in a score file: the id, or for the arena its path below the root."""
+
+    def path_below(trial: Trial) -> str:
+        if trial.path is None:
+            return trial.trial_id
+        if root is not None and trial.path.is_relative_to(root):
+            return str(trial.path.relative_to(root))
+        return str(trial.path)
+
+    return path_below if score_format == "arena" else lambda trial: trial.trial_id
+
+
+def _refuser_of_blanks(name: Callable[[Trial], str]) -> Callable[[Trial], None]:
+    """Names that the score file could not hold are refused before the work, not after it."""
+
+    def check(trial: Trial) -> None:
+        if len(name(trial).split()) != 1:
+            raise ValueError(
+                f"{name(trial)!r} has a blank in it, which would part it in the score file; use "
+                "--format csv"
+            )
+
+    return check
+
+
+@contextmanager
+def _progress(total: int, *, show: bool) -> Iterator[Callable[[Sequence[Scored]], None]]:
+    """A bar of this rank's share, with trials a second and seconds of audio a second."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    from fakemamba.data.audio import SAMPLE_RATE_HZ
+
+    columns = (
+        TextColumn("scoring"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[speed]}"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), disable=not show) as progress:
+        task = progress.add_task("", total=total, speed="")
+        audio_s = 0.0
+
+        def advance(scored: Sequence[Scored]) -> None:
+            nonlocal audio_s
+            audio_s += sum(one.num_samples for one in scored) / SAMPLE_RATE_HZ
+            progress.advance(task, len(scored))
+            state = progress.tasks[0]
+            if state.elapsed:
+                speed = f"{state.completed / state.elapsed:.1f} trials/s"
+                progress.update(task, speed=f"{speed}, {audio_s / state.elapsed:.0f} s audio/s")
+
+        yield advance
+
+
+def _report(out: Path, num_scored: int, failures: dict[str, str], allow_missing: int) -> int:
+    for reason in list(failures.values())[:FAILURES_SHOWN]:
+        print(f"not scored: {reason}", file=sys.stderr)
+    if len(failures) > FAILURES_SHOWN:
+        print(f"and {len(failures) - FAILURES_SHOWN:,} more: see {out}.json", file=sys.stderr)
+    print(f"{out}: {num_scored} scores, {len(failures)} files not scored")
+    if len(failures) <= allow_missing:
+        return 0
+    print(
+        f"fakemamba: error: {len(failures)} recordings have no score, and {allow_missing} may; all "
+        f"others are in {out}. Mend the files and go on with --resume, or do so with "
+        f"--allow-missing {len(failures)}",
+        file=sys.stderr,
+    )
+    return 1

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from operator import attrgetter
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -66,12 +67,16 @@ def trial_table(trials: Iterable[Trial]) -> pd.DataFrame:
     Text and paths have dtype object and None where they are unknown, ``duration_s`` is float64
     with NaN.
     """
-    values = list(zip(*map(attrgetter(*COLUMNS), trials), strict=True)) or [()] * len(COLUMNS)
-    types = ["float64" if name == "duration_s" else "object" for name in COLUMNS]
+    # Column by column: a tuple a trial would keep the garbage collector busy.
+    columns: dict[str, list[Any]] = {name: [] for name in COLUMNS}
+    appenders = [(attrgetter(name), column.append) for name, column in columns.items()]
+    for trial in trials:
+        for value_of, append in appenders:
+            append(value_of(trial))
     return pd.DataFrame(
         {
-            name: pd.Series(column, dtype=dtype)
-            for name, column, dtype in zip(COLUMNS, values, types, strict=True)
+            name: pd.Series(column, dtype="float64" if name == "duration_s" else "object")
+            for name, column in columns.items()
         }
     )
 

@@ -100,9 +100,10 @@ def evaluate_tandem(scores: Mapping[str, Mapping[str, Floats]]) -> dict[str, Tan
     """
     figures = {}
     if "sasv-score" in scores:
-        classes = tuple(scores["sasv-score"][label] for label in ASV_LABELS)
-        for name, adcf in (("asvspoof5", ADCF_ASVSPOOF5), ("shim2024", ADCF_SHIM2024)):
-            figures[f"a_dcf_{name}"] = TandemFigure(a_dcf(*classes, adcf), adcf.text)
+        sasv = scores["sasv-score"]
+        for name, costs in (("asvspoof5", ADCF_ASVSPOOF5), ("shim2024", ADCF_SHIM2024)):
+            value = a_dcf(sasv["target"], sasv["nontarget"], sasv["spoof"], costs)
+            figures[f"a_dcf_{name}"] = TandemFigure(value, costs.text)
     if {"cm-score", "asv-score"} <= scores.keys():
         cm, asv = scores["cm-score"], AsvScores(**scores["asv-score"])
         bonafide = np.concatenate([cm["target"], cm["nontarget"]])

@@ -1,59 +1,182 @@
-"""Files to scores."""
+"""Trials to scores: those of each recording alone, in any batch, precision and memory."""
 
 import numpy as np
 import pytest
 import soundfile
 import torch
+from torch import nn
 
-from fakemamba.data.audio import AudioError, cut_or_tile, read_audio
+from fakemamba.data.audio import cut_or_tile, read_audio
 from fakemamba.data.synthetic import speech_like
-from fakemamba.evaluation.scoring import check_stems, score_files, write_scores
+from fakemamba.data.trials import Trial
+from fakemamba.evaluation.scoring import score_trials
+from fakemamba.models.detector import Detector, UnsupportedInputError
+
+LENGTHS = (16_000, 5_000, 900, 5_000, 12_345)
+
+
+class Part(nn.Module):
+    """A part made of a function of (input, lengths)."""
+
+    def __init__(self, function):
+        super().__init__()
+        self.function = function
+        self.weight = nn.Parameter(torch.zeros(1))
+
+    def forward(self, given, lengths=None):
+        return self.function(given, lengths)
+
+
+class Summing(Detector):
+    """Its score is the sum of a recording's samples; ``watch`` sees every batch's shape."""
+
+    def __init__(self, watch=lambda shape: None):
+        nn.Module.__init__(self)
+
+        def add(given, lengths):
+            watch(tuple(given.shape))
+            return given, lengths
+
+        self.frontend = Part(add)
+        self.encoder = Part(lambda given, lengths: given)
+        self.head = Part(lambda given, lengths: given.sum(1)[:, None] * torch.tensor([0.0, 1.0]))
 
 
 @pytest.fixture
-def recordings(tmp_path):
+def trials(tmp_path):
     paths = []
-    for seed, num_samples in enumerate((16_000, 5_000, 900)):
+    for seed, num_samples in enumerate(LENGTHS):
         paths.append(tmp_path / f"clip{seed}.wav")
         soundfile.write(paths[-1], speech_like(num_samples, seed), 16_000, subtype="FLOAT")
-    return paths
+    return [Trial(path.stem, path) for path in paths]
+
+
+def results(detector, trials, budget_samples=100_000, **options):
+    options = {"workers": 2, **options}
+    lists = score_trials(detector, trials, budget_samples=budget_samples, **options)
+    scored = [one for some in lists for one in some]
+    by_id = {one.trial.trial_id: one for one in scored}
+    assert len(by_id) == len(scored) == len(trials)
+    return by_id
 
 
 @torch.inference_mode()
-def test_a_score_is_the_bona_fide_logit_of_the_whole_file(recordings, make_detector):
+def alone(detector, trial, num_samples=None):
+    clip = read_audio(trial.path)
+    clip = clip if num_samples is None else cut_or_tile(clip, num_samples)
+    return detector(torch.from_numpy(clip)[None])[0, 1].item()
+
+
+def test_a_batch_of_one_gives_the_bona_fide_logit_of_the_whole_file(trials, make_detector):
     detector = make_detector("fake-mamba-s")
-    for path, score in score_files(detector, recordings):
-        assert score == detector(torch.from_numpy(read_audio(path))[None])[0, 1].item()
+    scored = results(detector, trials, budget_samples=1)
+    for trial, num_samples in zip(trials, LENGTHS, strict=True):
+        one = scored[trial.trial_id]
+        assert abs(one.score - alone(detector, trial)) < 1e-6 and one.num_samples == num_samples
 
 
-@torch.inference_mode()
-def test_a_fixed_length_cuts_or_tiles(recordings, make_detector):
+@pytest.mark.parametrize("name", ["fake-mamba-s", "xlsr-conformer-tcm", "xlsr-aasist"])
+def test_scores_do_not_depend_on_the_batch(name, trials, make_detector):
+    detector = make_detector(name)
+    usable = [t for t, n in zip(trials, LENGTHS, strict=True) if n >= detector.min_samples]
+    scored = results(detector, usable)
+    for trial in usable:
+        assert abs(scored[trial.trial_id].score - alone(detector, trial)) < 1e-5
+
+
+def test_a_fixed_length_cuts_or_tiles(trials, make_detector):
     detector = make_detector("fake-mamba-s")
-    for path, score in score_files(detector, recordings, num_samples=8_000):
-        clip = torch.from_numpy(cut_or_tile(read_audio(path), 8_000))
-        assert score == detector(clip[None])[0, 1].item()
+    scored = results(detector, trials, num_samples=8_000)
+    for trial in trials:
+        assert abs(scored[trial.trial_id].score - alone(detector, trial, 8_000)) < 1e-5
+        assert scored[trial.trial_id].num_samples == 8_000
 
 
-def test_a_file_that_cannot_be_read_does_not_stop_the_others(recordings, make_detector):
-    recordings.insert(1, recordings[0].with_name("absent.wav"))
-    results = dict(score_files(make_detector("fake-mamba-s"), recordings))
-    assert isinstance(results[recordings[1]], AudioError)
-    assert sum(isinstance(result, float) for result in results.values()) == 3
+def test_a_file_that_cannot_be_read_does_not_stop_the_others(trials, make_detector, tmp_path):
+    trials.insert(1, Trial("absent", tmp_path / "absent.wav"))
+    scored = results(make_detector("fake-mamba-s"), trials)
+    assert "absent.wav: no such file" in scored.pop("absent").reason
+    assert all(one.score is not None and one.reason is None for one in scored.values())
 
 
-def test_a_clip_that_is_too_short_for_the_detector_is_refused(recordings, make_detector):
-    results = dict(score_files(make_detector("xlsr-aasist"), recordings))
-    assert "XLSRAASIST needs 1040" in str(results[recordings[2]])
-    tiled = dict(score_files(make_detector("xlsr-aasist"), recordings, num_samples=4_000))
-    assert np.isfinite(list(tiled.values())).all()
+def test_what_is_too_short_for_the_detector_is_refused_alone(trials, make_detector):
+    detector = make_detector("xlsr-aasist")
+    scored = results(detector, trials)
+    short = scored.pop("clip2")
+    assert short.score is None
+    assert "clip2.wav" in short.reason and "XLSRAASIST needs 1040" in short.reason
+    for trial in trials:
+        if trial.trial_id != "clip2":
+            assert abs(scored[trial.trial_id].score - alone(detector, trial)) < 1e-5
+    tiled = results(detector, trials, num_samples=4_000)
+    assert all(one.score is not None for one in tiled.values())
 
 
-def test_score_lines_have_nine_significant_digits(tmp_path):
-    write_scores(tmp_path / "deep" / "scores.txt", {"a": 1 / 3, "b": -123456.789012})
-    assert (tmp_path / "deep" / "scores.txt").read_text() == "a 0.333333333\nb -123456.789\n"
-    assert len(list((tmp_path / "deep").iterdir())) == 1
+def test_what_is_too_long_for_the_detector_is_refused_alone(trials):
+    def refuse(shape):
+        if shape[1] > 15_000:
+            raise UnsupportedInputError("positions end at 15000")
+
+    scored = results(Summing(refuse), trials)
+    assert "clip0.wav: positions end at 15000" in scored.pop("clip0").reason
+    assert all(one.score is not None for one in scored.values())
 
 
-def test_files_with_one_stem_are_refused(tmp_path):
-    with pytest.raises(ValueError, match="several files are called a:"):
-        check_stems([tmp_path / "a.wav", tmp_path / "b" / "a.flac"])
+def test_where_memory_ends_batches_are_halved_and_stay_so(trials):
+    shapes = []
+
+    def limited(shape):
+        shapes.append(shape)
+        if shape[0] * shape[1] > 20_000:
+            raise torch.OutOfMemoryError("stand-in")
+
+    scored = results(Summing(limited), trials, budget_samples=80_000)
+    for trial in trials:
+        assert scored[trial.trial_id].score == pytest.approx(
+            float(read_audio(trial.path).sum()), abs=1e-3
+        )
+    shapes.clear()
+    many = [Trial(f"{trial.trial_id}-{k}", trial.path) for k in range(8) for trial in trials]
+    assert all(one.score is not None for one in results(Summing(limited), many, 80_000).values())
+    refused = [shape for shape in shapes if shape[0] * shape[1] > 20_000]
+    assert 1 <= len(refused) <= 3  # not one a batch
+
+
+def test_a_recording_that_does_not_fit_alone_is_a_failure_and_others_go_on(trials):
+    def limited(shape):
+        if shape[1] > 13_000:
+            raise torch.OutOfMemoryError("stand-in")
+
+    scored = results(Summing(limited), trials)
+    assert "clip0.wav: out of memory with 1.0 s alone" in scored.pop("clip0").reason
+    assert all(one.score is not None for one in scored.values())
+
+
+def test_other_errors_of_a_detector_are_not_hidden(trials):
+    def broken(shape):
+        raise RuntimeError("shapes do not match")
+
+    with pytest.raises(RuntimeError, match="shapes do not match"):
+        results(Summing(broken), trials)
+
+
+def test_a_score_that_is_no_number_is_a_failure(trials, make_detector):
+    detector = make_detector("fake-mamba-s")
+    with torch.no_grad():
+        detector.head.classifier.bias.fill_(float("nan"))
+    assert all("gives nan" in one.reason for one in results(detector, trials).values())
+
+
+def test_bf16_is_near_fp32_and_its_scores_are_not_rounded_to_bf16(trials, make_detector):
+    detector = make_detector("fake-mamba-s")
+    exact, rough = results(detector, trials), results(detector, trials, precision="bf16")
+    exact, rough = (np.array([r[t.trial_id].score for t in trials]) for r in (exact, rough))
+    assert 0 < np.abs(exact - rough).max() < 0.05
+    rounded = torch.tensor(rough).bfloat16().double().numpy()
+    assert (rounded != rough).all()
+    assert (rough == rough.astype(np.float32)).all()
+
+
+def test_another_precision_is_refused(trials):
+    with pytest.raises(ValueError, match="precision 'fp8' is not one of fp32, bf16"):
+        results(Summing(), trials, precision="fp8")

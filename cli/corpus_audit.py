@@ -1,0 +1,135 @@
+"""``fakemamba corpus audit``: whether length, level or silence give a corpus' classes away."""
+
+from __future__ import annotations
+
+import json
+import sys
+import textwrap
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import tyro
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from fakemamba.evaluation.audit import Shortcut
+
+# Words for the long table, and for the head of the one with a line an attack.
+CUE_WORDS = {
+    "duration_s": ("duration (s)", "length"),
+    "level_dbfs": ("level (dBFS)", "level"),
+    "peak_dbfs": ("peak (dBFS)", "peak"),
+    "leading_silence_s": ("silence before (s)", "before"),
+    "trailing_silence_s": ("silence after (s)", "after"),
+    "bandwidth_hz": ("bandwidth (Hz)", "band"),
+    "digital_silence_share": ("digital silence", "zeros"),
+    "dc_offset": ("DC offset", "DC"),
+    "all_together": ("all together", "all"),
+}
+WIDTH = 80
+HOW_TO_READ = (
+    "EER (%) of telling bona fide from spoof by one figure alone, in the direction that is better, "
+    "its 95 % interval, and the figure's median in each class. All together: a linear probe on "
+    "trials that it was not fit to. A frame of 10 ms is active if it is at most 40 dB below the "
+    "loudest one; silence is before the first and after the last of these, and the level is "
+    "theirs. 99 % of the power of the first difference is below the bandwidth. Digital silence is "
+    "the share of frames that do not change."
+)
+
+
+def corpus_audit(
+    name: tyro.conf.Positional[str | None] = None,
+    /,
+    root: Path | None = None,
+    phase: str | None = None,
+    manifest: Path | None = None,
+    per_attack: bool = False,
+    limit: Annotated[int | None, tyro.conf.arg(metavar="N")] = None,
+    seed: int = 0,
+    json_out: Annotated[Path | None, tyro.conf.arg(name="json")] = None,
+) -> int:
+    """Measure how well single figures of the recordings tell bona fide from spoof: 50 % is chance.
+
+    Args:
+        name: A corpus, such as asvspoof2019-la; or give a --manifest.
+        root: Where the corpus is, or where the manifest's paths begin if not at its folder.
+        phase: Of the corpus; by default its eval or test phase.
+        manifest: CSV or Parquet file with the columns `path` and `label`.
+        per_attack: Compare each attack by itself with all bona fide recordings, too.
+        limit: Listen to so many recordings of each class, drawn by lot.
+        seed: Of that lot, and of the intervals.
+        json_out: File to write the figures to.
+    """
+    from rich.console import Console
+    from rich.progress import track
+
+    from fakemamba.cli.labelled_trials import labelled_trials
+    from fakemamba.data.sampling import draw_per_class
+    from fakemamba.evaluation.audit import RULE, audit
+    from fakemamba.files import appearing_whole
+
+    trials = labelled_trials(name, root, phase, manifest)
+    drawn = None if limit is None else draw_per_class(trials, limit, seed)
+    counting = partial(
+        track,
+        description="listening",
+        total=None if drawn is None else len(drawn),
+        console=Console(stderr=True),
+    )
+    source = trials if drawn is None else drawn
+    result = audit(source, per_attack=per_attack, seed=seed, progress=counting)
+    console = Console()
+    overall = [one for one in result.shortcuts if one.attack is None]
+    print(f"{overall[0].bonafide:,} bona fide and {overall[0].spoof:,} spoofed recordings")
+    console.print(_table(overall))
+    print(textwrap.fill(f"{HOW_TO_READ} {RULE}", WIDTH))
+    if per_attack:
+        console.print(_attack_table([one for one in result.shortcuts if one.attack is not None]))
+        print("EER (%) of one attack's recordings against all bona fide ones; *: gives it away.")
+    for one in overall:
+        if one.reason is not None:
+            print(f"no figure for {CUE_WORDS[one.cue][0]}: {one.reason}")
+    if json_out is not None:
+        with appearing_whole(json_out) as partial_path:
+            partial_path.write_text(json.dumps(result.to_json(), indent=2, allow_nan=False) + "\n")
+        print(json_out)
+    for failure in result.failures:
+        print(f"not read: {failure}", file=sys.stderr)
+    return 1 if result.failures else 0
+
+
+def _table(shortcuts: Sequence[Shortcut]) -> Table:
+    from rich.table import Column, Table
+    from rich.text import Text
+
+    figures = (Column(head, justify="right") for head in ("EER", "95 %", "bona fide", "spoof"))
+    table = Table("cue", *figures, "")
+    for one in shortcuts:
+        interval = "–"
+        if one.low is not None and one.high is not None:
+            interval = f"{100 * one.low:.1f}–{100 * one.high:.1f}"
+        medians = (
+            "" if median is None else f"{median:.4g}"
+            for median in (one.bonafide_median, one.spoof_median)
+        )
+        mark = Text("gives away", "bold red") if one.gives_away else ""
+        table.add_row(CUE_WORDS[one.cue][0], _percent(one), interval, *medians, mark)
+    return table
+
+
+def _attack_table(shortcuts: Sequence[Shortcut]) -> Table:
+    from rich.table import Column, Table
+
+    heads = (Column(short, justify="right") for _, short in CUE_WORDS.values())
+    table = Table(Column("attack", overflow="fold"), *heads, padding=0)  # there are many columns
+    for attack in dict.fromkeys(one.attack for one in shortcuts):
+        of_it = (one for one in shortcuts if one.attack == attack)
+        table.add_row(attack, *(_percent(one) + "*" * one.gives_away for one in of_it))
+    return table
+
+
+def _percent(one: Shortcut) -> str:
+    return "–" if one.eer is None else f"{100 * one.eer:.1f}"

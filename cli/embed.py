@@ -1,0 +1,94 @@
+"""``fakemamba embed``: embeddings, a map of them, and how separable the classes are in them."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Literal
+
+import tyro
+
+BATCH_S = 64.0
+MOST_WORKERS = 8
+
+
+def embed(
+    checkpoint: Path,
+    out: Path,
+    manifest: Path | None = None,
+    corpus: str | None = None,
+    root: Path | None = None,
+    phase: str | None = None,
+    method: Literal["tsne", "umap"] = "tsne",
+    limit: Annotated[int, tyro.conf.arg(metavar="N")] = 1000,
+    seed: int = 0,
+    detector: str | None = None,
+    length: Annotated[int | None, tyro.conf.arg(metavar="SAMPLES")] = None,
+    device: str = "auto",
+) -> int:
+    """Write embeddings.npz, map.csv, embeddings.png and separability.json to a folder.
+
+    Args:
+        checkpoint: A folder made by `fakemamba convert`, or an official .pth with --detector.
+        out: Folder to write to.
+        manifest: CSV or Parquet file with the columns `path` and `label`; or give a --corpus.
+        corpus: A corpus by its name, such as asvspoof2019-la.
+        root: Where the corpus is, or where the manifest's paths begin if not at its folder.
+        phase: Of the corpus; by default its eval or test phase.
+        method: How the map is made.
+        limit: Take so many recordings of each class, drawn by lot.
+        seed: Of that lot, of the map, and of the folds of the linear probe.
+        detector: The detector that the checkpoint must be of; needed for an official .pth.
+        length: Cut or tile every clip to so many samples (the papers: 66800 or 64600).
+        device: auto, cpu, or cuda:0 and so on.
+    """
+    from rich.console import Console
+    from rich.progress import track
+
+    from fakemamba.analysis.pictures.embeddings import plot_embeddings
+    from fakemamba.cli.labelled_trials import labelled_trials
+    from fakemamba.data.audio import SAMPLE_RATE_HZ
+    from fakemamba.data.sampling import draw_per_class
+    from fakemamba.data.trials import trial_table
+    from fakemamba.evaluation.embeddings import embed_trials, write_embeddings
+    from fakemamba.evaluation.separability import METHOD_NAMES, project, separability
+    from fakemamba.files import appearing_whole
+    from fakemamba.models.device import resolve_device
+    from fakemamba.models.loading import load_detector
+
+    if length is not None and length < 1:
+        raise ValueError(f"--length {length}: a clip cannot be cut to that")
+    trials = draw_per_class(labelled_trials(corpus, root, phase, manifest), limit, seed)
+    place = resolve_device(device)
+    model = load_detector(checkpoint, detector)
+    counting = partial(
+        track, description="embedding", total=len(trials), console=Console(stderr=True)
+    )
+    embeddings = embed_trials(
+        model.to(place),
+        trials,
+        budget_samples=round(BATCH_S * SAMPLE_RATE_HZ),
+        workers=min(MOST_WORKERS, os.cpu_count() or 1),
+        num_samples=length,
+        progress=counting,
+    )
+    for failure in embeddings.failures:
+        print(f"not embedded: {failure}", file=sys.stderr)
+    table = trial_table(embeddings.trials)
+    found = separability(embeddings.vectors, table, seed)
+    places = project(embeddings.vectors, method, seed)
+    points = table.assign(x=places[:, 0], y=places[:, 1])
+    write_embeddings(out / "embeddings.npz", embeddings)
+    with appearing_whole(out / "separability.json") as partial_path:
+        partial_path.write_text(json.dumps(found.to_json(), indent=2, allow_nan=False) + "\n")
+    with appearing_whole(out / "map.csv") as partial_path:
+        points[["trial_id", "x", "y", "label", "attack", "speaker"]].to_csv(
+            partial_path, index=False
+        )
+    system = f"{checkpoint.name}, {METHOD_NAMES[method]} of {len(points):,} recordings"
+    plot_embeddings(points, system, found.in_words, out / "embeddings.png")
+    print(f"{out}: {len(points)} embeddings of {found.width} figures; {'; '.join(found.in_words)}")
+    return 1 if embeddings.failures else 0

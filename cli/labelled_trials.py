@@ -1,0 +1,38 @@
+"""Which trials a command is about: those of a manifest, or of a corpus by its name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from fakemamba.data.trials import Trial
+
+
+def labelled_trials(
+    corpus: str | None, root: Path | None, phase: str | None, manifest: Path | None
+) -> Iterator[Trial]:
+    """The trials of one of both, one by one, each with a label.
+
+    Args:
+        corpus: a corpus' name.
+        root: where the corpus is, or where the manifest's paths begin.
+        phase: of the corpus; None takes its eval or test phase.
+        manifest: a CSV or Parquet file with the columns ``path`` and ``label``.
+
+    Raises:
+        ValueError: both or none are named, or an argument belongs to the other.
+    """
+    from fakemamba.data.corpora import open_corpus
+    from fakemamba.data.manifest import iterate_manifest
+
+    if (corpus is None) == (manifest is None):
+        raise ValueError("name either a corpus, with --root, or a --manifest")
+    if manifest is not None:
+        if phase is not None:
+            raise ValueError("--phase belongs to a corpus, but a --manifest is given")
+        return iterate_manifest(manifest, root, need_label=True)
+    if root is None:
+        raise ValueError(f"say where {corpus} is with --root")
+    return open_corpus(str(corpus), root).trials(phase)

@@ -1,0 +1,80 @@
+"""What scores are made of, as hashes: weights, and the code that turns a recording into a score."""
+
+from __future__ import annotations
+
+import hashlib
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+
+import torch
+import transformers
+
+from fakemamba import __version__
+
+# Rooms and files whose change may change a score.
+SCORING_CODE = {
+    "fakemamba.models": "",
+    "fakemamba.baselines": "",
+    "fakemamba.data": "audio.py",
+    "fakemamba.evaluation": "scoring.py",
+}
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file's content."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def checkpoint_sha256(checkpoint: Path) -> str:
+    """SHA-256 of a checkpoint's file, or of the names and contents of a folder's files."""
+    if not checkpoint.is_dir():
+        return file_sha256(checkpoint)
+    digest = hashlib.sha256()
+    for path in sorted(path for path in checkpoint.iterdir() if path.is_file()):
+        digest.update(f"{path.name} {file_sha256(path)}\n".encode())
+    return digest.hexdigest()
+
+
+def code_sha256() -> str:
+    """SHA-256 of the sources in `SCORING_CODE`, as a commit says little if it is dirty."""
+    digest = hashlib.sha256()
+    for package, name in SCORING_CODE.items():
+        _add(files(package) / name if name else files(package), digest)
+    return digest.hexdigest()
+
+
+def _add(entry: Traversable, digest: hashlib._Hash) -> None:
+    if entry.is_dir():
+        for one in sorted(entry.iterdir(), key=lambda one: one.name):
+            _add(one, digest)
+    elif entry.name.endswith(".py"):
+        digest.update(entry.name.encode() + b"\0" + entry.read_bytes())
+
+
+def scoring_identity(
+    checkpoint: Path,
+    trials_sha256: str,
+    *,
+    detector: str | None,
+    num_samples: int | None,
+    precision: str,
+    device: torch.device,
+) -> dict[str, str | int | None]:
+    """All that scores depend on, but for rounding: that changes with padding and a GPU's kind.
+
+    Runs of one identity give the same scores, so that one may go on with another's.
+    """
+    return {
+        "weights_sha256": checkpoint_sha256(checkpoint),
+        "detector": detector,
+        "trials_sha256": trials_sha256,
+        "length": num_samples,
+        "precision": precision,
+        "device": device.type,
+        "fakemamba": __version__,
+        "code_sha256": code_sha256(),
+        "torch": torch.__version__,
+        "transformers": transformers.__version__,
+    }

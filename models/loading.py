@@ -1,0 +1,38 @@
+"""A detector from a checkpoint of either form: a folder of this package, or an official file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fakemamba.models.checkpoints import CheckpointError, from_pretrained
+from fakemamba.models.detector import Detector
+from fakemamba.models.official import convert_official
+
+
+def check_named(checkpoint: Path, name: str | None) -> None:
+    """Refuse an official file of an unknown detector, before anything else is done.
+
+    Raises:
+        CheckpointError: the checkpoint is no folder, and no detector is named.
+    """
+    if not checkpoint.is_dir() and name is None:
+        raise CheckpointError(
+            f"{checkpoint} is not a folder; for an official checkpoint say which one it is with "
+            "--detector"
+        )
+
+
+def load_detector(checkpoint: Path, name: str | None = None) -> Detector:
+    """Read a detector, in eval mode.
+
+    Args:
+        checkpoint: a folder made by ``fakemamba convert``, or an official ``.pth``.
+        name: the detector that it must be of; an official file does not say so itself.
+
+    Raises:
+        CheckpointError: it cannot be read, is of another detector, or is not named.
+    """
+    check_named(checkpoint, name)
+    if checkpoint.is_dir() or name is None:
+        return from_pretrained(checkpoint, expected=name)
+    return convert_official([checkpoint], name)

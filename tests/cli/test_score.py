@@ -1,0 +1,251 @@
+"""Scoring as its users call it: lists, formats, unreadable files, kills, and several processes."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import soundfile
+
+from fakemamba import save_pretrained
+from fakemamba.cli.main import main
+from fakemamba.data.synthetic import speech_like
+from fakemamba.evaluation.score_files import read_scores
+
+LENGTHS = (9_000, 4_000, 12_000, 700, 6_500, 4_001)
+
+
+@pytest.fixture
+def model(tmp_path, make_detector):
+    save_pretrained(make_detector("fake-mamba-s"), tmp_path / "model")
+    return tmp_path / "model"
+
+
+@pytest.fixture
+def clips(tmp_path):
+    (tmp_path / "audio").mkdir()
+    paths = []
+    for seed, num_samples in enumerate(LENGTHS):
+        paths.append(tmp_path / "audio" / f"clip{seed}.flac")
+        soundfile.write(paths[-1], speech_like(num_samples, seed), 16_000)
+    return paths
+
+
+@pytest.fixture
+def manifest(tmp_path, clips):
+    """Every recording many times, under other names."""
+
+    def write(repeats):
+        names = [f"t{k}-{path.stem},audio/{path.name}" for k in range(repeats) for path in clips]
+        path = tmp_path / "manifest.csv"
+        path.write_text("trial_id,path\n" + "".join(f"{name}\n" for name in names))
+        return path
+
+    return write
+
+
+def scored(path):
+    table = read_scores(path)
+    assert table["trial_id"].is_unique
+    return dict(zip(table["trial_id"], table["score"], strict=True))
+
+
+def arguments(model, out, *more):
+    common = ["--checkpoint", model, "--out", out, "--device", "cpu", "--workers", "2", *more]
+    return ["score", *map(str, common)]
+
+
+def test_lines_are_in_the_order_of_the_list_and_the_sidecar_says_what_made_them(
+    model, manifest, tmp_path, capsys
+):
+    listed, out = manifest(3), tmp_path / "scores.txt"
+    assert main(arguments(model, out, "--manifest", listed)) == 0
+    names = [line.split(",")[0] for line in listed.read_text().splitlines()[1:]]
+    assert list(scored(out)) == names
+    told = json.loads((tmp_path / "scores.txt.json").read_text())
+    assert told["counts"] == {"trials": 18, "scored": 18, "failed": 0}
+    assert told["audio_s"] == pytest.approx(3 * sum(LENGTHS) / 16_000)
+    assert told["trials"]["manifest"] == str(listed) and len(told["trials"]["sha256"]) == 64
+    assert len(told["identity"]["weights_sha256"]) == len(told["identity"]["code_sha256"]) == 64
+    assert told["environment"]["device"].startswith("CPU: ")
+    assert not (tmp_path / "scores.txt.journal").exists()
+    assert "18 scores, 0 files not scored" in capsys.readouterr().out
+
+
+def test_csv_and_arena_are_written_by_name(model, manifest, tmp_path):
+    common = ["--manifest", manifest(1)]
+    assert main(arguments(model, tmp_path / "s.csv", *common, "--format", "csv")) == 0
+    assert (tmp_path / "s.csv").read_text().startswith("trial_id,score\nt0-clip0,")
+    assert main(arguments(model, tmp_path / "s.txt", *common, "--format", "arena")) == 0
+    assert (tmp_path / "s.txt").read_text().startswith("audio/clip0.flac ")
+
+
+def test_unreadable_files_fail_the_end_and_are_all_that_resuming_scores(
+    model, clips, tmp_path, capsys, monkeypatch
+):
+    out, broken = tmp_path / "s.txt", clips[1]
+    content = broken.read_bytes()
+    broken.write_bytes(b"")
+    common = arguments(model, out, *clips)
+    assert main(common) == 1
+    told = capsys.readouterr()
+    assert "clip1.flac: the file is empty" in told.err and "all others are in" in told.err
+    assert "5 scores, 1 files not scored" in told.out
+    first = scored(out)
+    assert list(first) == ["clip0", "clip2", "clip3", "clip4", "clip5"]
+    sidecar = json.loads((tmp_path / "s.txt.json").read_text())
+    assert list(sidecar["failures"]) == ["clip1"] and sidecar["counts"]["failed"] == 1
+
+    assert main(common) == 1
+    assert "go on with it by --resume, or remove it" in capsys.readouterr().err
+    broken.write_bytes(content)
+    read = []
+    from fakemamba.evaluation import batches
+
+    decode = batches.read_audio
+    monkeypatch.setattr(batches, "read_audio", lambda path: read.append(path) or decode(path))
+    assert main([*common, "--resume"]) == 0
+    assert read == [broken]
+    assert list(scored(out)) == [path.stem for path in clips]
+    assert first.items() < scored(out).items()
+    assert not (tmp_path / "s.txt.journal").exists()
+
+
+def test_a_run_that_was_killed_after_its_scores_appeared_is_ended_by_resuming(
+    model, clips, tmp_path, monkeypatch
+):
+    out = tmp_path / "s.txt"
+
+    def killed(folder):
+        raise RuntimeError("killed")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("fakemamba.evaluation.score_run.remove_journal", killed)
+        with pytest.raises(RuntimeError, match="killed"):
+            main(arguments(model, out, *clips))
+    before = out.read_bytes()
+    monkeypatch.setattr(
+        "fakemamba.evaluation.batches.read_audio", killed
+    )  # nothing is left to read
+    assert main(arguments(model, out, *clips, "--resume")) == 0
+    assert out.read_bytes() == before and not (tmp_path / "s.txt.journal").exists()
+
+
+def test_a_corpus_is_scored_by_name_and_phase(model, clips, tmp_path):
+    rows = [
+        f"{path.relative_to(tmp_path)},spoof,{'test' if i else 'dev'}\n"
+        for i, path in enumerate(clips)
+    ]
+    (tmp_path / "manifest.csv").write_text("path,label,phase\n" + "".join(rows))
+    common = arguments(model, tmp_path / "s.txt", "--corpus", "open-speech", "--root", tmp_path)
+    assert main(common) == 0
+    assert list(scored(tmp_path / "s.txt")) == [f"audio/{path.stem}" for path in clips[1:]]
+    assert main([*common, "--phase", "dev"]) == 0
+    assert list(scored(tmp_path / "s.txt")) == ["audio/clip0"]
+
+
+@pytest.mark.parametrize(("allowed", "status"), [("1", 1), ("2", 0)])
+def test_so_many_may_be_missing(allowed, status, model, clips, tmp_path):
+    for path in clips[:2]:
+        path.unlink()
+    common = arguments(model, tmp_path / "s.txt", *clips, "--allow-missing", allowed)
+    assert main(common) == status
+    assert len(scored(tmp_path / "s.txt")) == 4
+    assert (tmp_path / "s.txt.journal").exists() == bool(status)
+
+
+def test_a_run_with_other_weights_trials_or_settings_is_not_resumed(
+    model, clips, tmp_path, capsys, make_detector
+):
+    out = tmp_path / "s.txt"
+    clips[0].unlink()
+    assert main(arguments(model, out, *clips)) == 1
+    before = out.read_bytes()
+    for more, message in (
+        ([*clips, "--length", "8000"], "length was None, is 8000"),
+        ([*clips, "--precision", "bf16"], "precision was 'fp32', is 'bf16'"),
+        (clips[1:], "trials_sha256 was"),
+    ):
+        capsys.readouterr()
+        assert main(arguments(model, out, *more, "--resume")) == 1
+        assert message in capsys.readouterr().err
+    detector = make_detector("fake-mamba-s")
+    detector.head.classifier.bias.data += 1
+    save_pretrained(detector, model)
+    assert main(arguments(model, out, *clips, "--resume")) == 1
+    assert "weights_sha256 was" in capsys.readouterr().err
+    assert out.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ([], "no recordings given"),
+        (["--manifest", "m.csv", "a.wav"], "or in several ways"),
+        (["a.wav", "b/a.flac"], "several recordings are called a:"),
+        (["my clip.wav"], "'my clip' has a blank in it"),
+        (["a.wav", "--root", "."], "--root belongs to"),
+        (["a.wav", "--phase", "eval"], "--phase belongs to"),
+        (["--corpus", "in-the-wild"], "say where in-the-wild is with --root"),
+        (["a.wav", "--batch-seconds", "0"], "no recording fits into that"),
+        (["a.wav", "--workers", "0"], "--workers 0: give 1"),
+        (["a.wav", "--allow-missing", "-1"], "give 0 or more"),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_scored_is_refused_before_the_work(more, message, model, tmp_path, capsys):
+    assert main(arguments(model, tmp_path / "s.txt", *more)) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("fakemamba: error: ") and message in error
+    assert not (tmp_path / "s.txt").exists()
+
+
+def launch(launcher, given):
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, *launcher, "-m", "fakemamba.cli.main", *given]
+    return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+
+
+def same(found, wanted):
+    assert list(found) == list(wanted)
+    assert list(found.values()) == pytest.approx(list(wanted.values()), abs=1e-5)
+
+
+def test_a_killed_run_goes_on_with_no_trial_lost_or_doubled(model, manifest, tmp_path):
+    listed, out = manifest(40), tmp_path / "scores.txt"
+    given = arguments(model, out, "--manifest", listed)
+    process = launch([], [*given, "--batch-seconds", "0.01"])  # one by one, to be met at work
+    journal = tmp_path / "scores.txt.journal" / "rank-0.jsonl"
+    deadline = time.monotonic() + 120
+    while not journal.exists() or journal.read_bytes().count(b"\n") < 20:
+        assert process.poll() is None and time.monotonic() < deadline, process.stderr.read()
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert not out.exists()
+    assert 20 <= journal.read_bytes().count(b"\n") <= 240
+    with journal.open("a") as file:
+        file.write("[239, 0.12")  # what a kill in the middle of a line leaves
+    assert main([*given, "--resume"]) == 0
+    assert main(arguments(model, tmp_path / "whole.txt", "--manifest", listed)) == 0
+    same(scored(out), scored(tmp_path / "whole.txt"))
+
+
+def test_two_processes_give_the_scores_of_one(model, manifest, tmp_path):
+    pytest.importorskip("accelerate")
+    listed = manifest(2)
+    with listed.open("a") as file:
+        file.write("absent,audio/absent.wav\n")
+    more = ("--manifest", listed, "--allow-missing", "1")
+    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    process = launch(torchrun, arguments(model, tmp_path / "two.txt", *more))
+    _, errors = process.communicate(timeout=300)
+    assert process.returncode == 0, errors
+    assert main(arguments(model, tmp_path / "one.txt", *more)) == 0
+    same(scored(tmp_path / "two.txt"), scored(tmp_path / "one.txt"))
+    told = json.loads((tmp_path / "two.txt.json").read_text())
+    assert told["settings"]["ranks"] == 2 and list(told["failures"]) == ["absent"]
+    assert told["audio_s"] == pytest.approx(2 * sum(LENGTHS) / 16_000)
