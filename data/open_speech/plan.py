@@ -1,0 +1,154 @@
+"""Which recordings the open corpus has: families of one human recording and its forgeries.
+
+A family is a human recording and `FORGERIES` spoofs of the same text, in the same language, of
+about the same duration, each by another attack. So no split tells its classes apart by text,
+language or duration. The test has a speaker, her two languages and attacks of its own and, as all
+splits, texts of its own: a text id is in one split only, whatever the language, and so are texts
+that read the same.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.cluster.hierarchy import DisjointSet
+
+from fakemamba.data.open_speech.attacks import ATTACKS
+from fakemamba.data.open_speech.prompts import Prompt
+
+FORGERIES = 3
+PARTIAL = "partial-spoof"  # the phase of spliced recordings, whose material is the test's
+# English and Spanish, read by one person, are together; most synthesizers know English.
+LANGUAGES = {"train": ("fr", "it", "ru"), "dev": ("fr", "it", "ru"), "test": ("en", "es")}
+SHARES = {"train": 0.4, "dev": 0.15, "test": 0.45}  # of the texts
+LETTERS = {"train": "T", "dev": "D", "test": "E", PARTIAL: "P"}
+SIZES: dict[str, int | None] = {"small": 8, "full": None}  # families a language and split
+
+
+@dataclass(frozen=True, slots=True)
+class Forgery:
+    """One spoof to make: by which attack, in which of its voices (None: the original's)."""
+
+    trial_id: str
+    attack: str
+    voice: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Splice:
+    """Two recordings with foreign stretches: of a forgery, and of the same person's other prompt.
+
+    ``forgery`` is the place of the spoof in the family. The second one is bona fide throughout, so
+    that not every cut is a spoof's.
+    """
+
+    trial_id: str
+    control_id: str
+    forgery: int
+    donor: Prompt
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """A human recording, its forgeries, and in the test what is spliced of them."""
+
+    prompt: Prompt
+    phase: str
+    trial_id: str
+    forgeries: tuple[Forgery, ...]
+    splice: Splice | None = None
+
+
+def plan_families(prompts: Sequence[Prompt], size: str, seed: int) -> list[Family]:
+    """The families of a corpus; the same for the same prompts, size and seed."""
+    phases = split_texts(prompts, np.random.default_rng([seed, 0]))
+    chosen = []
+    for phase, languages in LANGUAGES.items():
+        for language in languages:
+            fitting = [
+                prompt
+                for prompt in prompts
+                if prompt.language == language and phases[prompt.text_id] == phase
+            ]
+            rng = np.random.default_rng([seed, 1, *phase.encode(), *language.encode()])
+            order = rng.permutation(len(fitting))[: SIZES[size]]
+            chosen += _families([fitting[index] for index in order], phase)
+    return _named(chosen, np.random.default_rng([seed, 2]))
+
+
+def split_texts(prompts: Iterable[Prompt], rng: np.random.Generator) -> dict[str, str]:
+    """The phase of each text id. Ids whose texts read the same in some language go together."""
+    alike = DisjointSet()
+    same_words: dict[tuple[str, str], str] = {}
+    for prompt in prompts:
+        alike.add(prompt.text_id)
+        if prompt.samples is None:  # the words of a piece are not known exactly
+            words = " ".join(re.findall(r"\w+", prompt.text.lower()))
+            first = same_words.setdefault((prompt.language, words), prompt.text_id)
+            alike.merge(first, prompt.text_id)
+    groups = sorted(sorted(group) for group in alike.subsets())
+    edges = np.cumsum([*SHARES.values()]) * sum(map(len, groups))
+    phases: dict[str, str] = {}
+    placed = 0
+    for index in rng.permutation(len(groups)):
+        phase = list(SHARES)[min(int(np.searchsorted(edges, placed, "right")), len(SHARES) - 1)]
+        phases |= dict.fromkeys(groups[index], phase)
+        placed += len(groups[index])
+    return phases
+
+
+def attacks_for(language: str, phase: str) -> list[str]:
+    """Names of the attacks that a language has in a split."""
+    return [
+        attack.name
+        for attack in ATTACKS.values()
+        if attack.unseen == (phase == "test")
+        and (attack.voices is None or language in attack.voices)
+    ]
+
+
+def _families(prompts: Sequence[Prompt], phase: str) -> list[Family]:
+    """Families whose attacks take turns, and their voices too; ids are given later."""
+    families = []
+    used = Counter[str]()
+    for place, prompt in enumerate(prompts):
+        names = attacks_for(prompt.language, phase)
+        forgeries = []
+        for turn in range(FORGERIES):
+            name = names[(place * FORGERIES + turn) % len(names)]
+            voices = ATTACKS[name].voices
+            voice = None if voices is None else used[name] % len(voices[prompt.language])
+            used[name] += 1
+            forgeries.append(Forgery("", name, voice))
+        donor = prompts[(place + 1) % len(prompts)]
+        splice = Splice("", "", place % FORGERIES, donor) if phase == "test" else None
+        families.append(Family(prompt, phase, "", tuple(forgeries), splice))
+    return families
+
+
+def _named(families: Sequence[Family], rng: np.random.Generator) -> list[Family]:
+    """Ids from a shuffled count, that say neither class nor family."""
+    totals = Counter[str]()
+    for family in families:
+        totals[family.phase] += 1 + FORGERIES
+        totals[PARTIAL] += 2 * (family.splice is not None)
+    numbers = {phase: iter(rng.permutation(total)) for phase, total in sorted(totals.items())}
+
+    def new_id(phase: str) -> str:
+        return f"OS_{LETTERS[phase]}_{next(numbers[phase]) + 1:05d}"
+
+    named = []
+    for family in families:
+        forgeries = tuple(
+            Forgery(new_id(family.phase), one.attack, one.voice) for one in family.forgeries
+        )
+        splice = family.splice
+        if splice is not None:
+            splice = Splice(new_id(PARTIAL), new_id(PARTIAL), splice.forgery, splice.donor)
+        trial_id = new_id(family.phase)
+        named.append(Family(family.prompt, family.phase, trial_id, forgeries, splice))
+    return named

@@ -1,0 +1,170 @@
+"""The open corpus built: the same bytes however it was built, and nothing that gives it away."""
+
+import csv
+import hashlib
+import json
+import multiprocessing
+from collections import Counter, defaultdict
+
+import pytest
+
+from fakemamba.cli.corpus_build import corpus_build
+from fakemamba.data.audio import read_audio
+from fakemamba.data.manifest import read_manifest
+from fakemamba.data.open_speech import build as building
+from fakemamba.data.open_speech import packages, plan
+from fakemamba.data.open_speech.build import BuildError, build
+from fakemamba.data.open_speech.packages import MissingPackagesError, installed_versions
+from fakemamba.evaluation.audit import audit
+
+
+@pytest.fixture(scope="module")
+def installed():
+    """Skip where something that the corpus is made of is not installed."""
+    try:
+        installed_versions()
+    except MissingPackagesError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture
+def tiny(installed, monkeypatch):
+    """Four families, one of each language but Spanish."""
+    monkeypatch.setitem(plan.SIZES, "tiny", 1)
+    languages = {"train": ("fr", "ru"), "dev": ("it",), "test": ("en",)}
+    monkeypatch.setattr(plan, "LANGUAGES", languages)
+
+
+class Killed(BaseException):
+    pass
+
+
+def stop_early(families, total):
+    """Progress that is killed after the first of the families."""
+    yield next(iter(families))
+    raise Killed
+
+
+def contents(folder):
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def test_an_interrupted_build_goes_on_to_the_same_bytes(tiny, tmp_path):
+    built = build(tmp_path / "whole", size="tiny", workers=1)
+    with pytest.raises(Killed):
+        build(tmp_path / "halves", size="tiny", workers=2, progress=stop_early)
+    assert not (tmp_path / "halves" / "manifest.csv").exists()
+    kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "halves").rglob("*.flac")}
+    assert kept
+    assert build(tmp_path / "halves", size="tiny", workers=2) == built
+    assert all(path.stat().st_mtime_ns == when for path, when in kept.items())
+    whole = contents(tmp_path / "whole")
+    assert whole == contents(tmp_path / "halves")
+
+    described = json.loads((tmp_path / "whole" / "build.json").read_text())
+    whole.pop("build.json")
+    assert described["sha256"] == whole
+    assert described["versions"].keys() >= {"espeak-ng", "numpy", "fakemamba"}
+    assert described["recordings"] == sum(name.endswith(".flac") for name in whole)
+    with pytest.raises(BuildError, match="is not empty"):
+        build(tmp_path / "whole", size="tiny", seed=1)
+
+
+@pytest.fixture(scope="module")
+def small(installed, tmp_path_factory):
+    """A small build by the command: its folder, and its manifest's rows."""
+    folder = tmp_path_factory.mktemp("open-speech")
+    corpus_build("open-speech", out=folder)
+    with (folder / "manifest.csv").open(newline="", encoding="utf-8") as file:
+        return folder, list(csv.DictReader(file))
+
+
+def end_a_process(families, total):
+    """Progress during which one of the processes is killed."""
+    next(iter(multiprocessing.active_children())).kill()
+    yield from families
+
+
+def test_a_killed_process_is_told_with_the_remedy(tiny, tmp_path):
+    with pytest.raises(BuildError, match="the same command goes on"):
+        build(tmp_path / "out", size="tiny", workers=1, progress=end_a_process)
+
+
+def test_the_manifest_is_one_and_its_recordings_are_as_it_says(small):
+    folder, rows = small
+    trials = read_manifest(folder / "manifest.csv")
+    assert len(trials) == len(rows) > 200
+    for trial in trials[::10]:
+        waveform = read_audio(trial.path)
+        assert len(waveform) / 16_000 == pytest.approx(trial.duration_s, abs=1e-6)
+        assert 0.01 < abs(waveform).max() < 0.99
+    assert all(row["licence"] and row["text"] and row["speaker"] for row in rows)
+    page = (folder / "LICENCES.md").read_text()
+    assert all(row["source"] in page for row in rows)
+
+
+def test_classes_have_the_same_texts_and_languages(small):
+    _, rows = small
+    shares = defaultdict(Counter)
+    for row in rows:
+        if row["phase"] != plan.PARTIAL:
+            shares[row["phase"], row["text_id"], row["language"]][row["label"]] += 1
+    assert len(shares) > 50
+    for counts in shares.values():
+        assert counts["spoof"] == plan.FORGERIES * counts["bonafide"]
+
+
+def test_no_cue_gives_the_classes_away(small):
+    folder, _ = small
+    trials = [one for one in read_manifest(folder / "manifest.csv") if one.phase != plan.PARTIAL]
+    found = {one.cue: one.eer for one in audit(trials).shortcuts if one.attack is None}
+    for cue in ("duration_s", "level_dbfs", "leading_silence_s", "trailing_silence_s"):
+        assert found[cue] > 0.45, cue
+    for cue in ("bandwidth_hz", "peak_dbfs"):
+        assert found[cue] > 0.4, cue
+
+
+def test_segments_cover_each_spliced_recording(small):
+    folder, rows = small
+    expected = {row["trial_id"]: row for row in rows if row["phase"] == plan.PARTIAL}
+    labels, ends = defaultdict(list), defaultdict(float)
+    for line in (folder / "segments.rttm").read_text().splitlines():
+        kind, trial_id, channel, start, length, *_, label, _, _ = line.split()
+        assert (kind, channel) == ("SPEAKER", "1")
+        assert float(start) == pytest.approx(ends[trial_id], abs=2e-6)
+        ends[trial_id] = float(start) + float(length)
+        labels[trial_id].append(label)
+    assert labels.keys() == expected.keys() and len(expected) >= 10
+    for trial_id, row in expected.items():
+        assert ends[trial_id] == pytest.approx(float(row["duration"]), abs=2e-6)
+        spoofed = "spoof" in labels[trial_id]
+        assert spoofed == (row["label"] == "spoof")
+        assert "bonafide" in labels[trial_id]
+
+
+def test_what_is_missing_is_listed_before_any_work(tmp_path, monkeypatch):
+    monkeypatch.setattr(packages, "_debian_versions", lambda: {"flite": "2.2"})
+    with pytest.raises(MissingPackagesError) as error:
+        build(tmp_path / "out")
+    said = str(error.value)
+    assert "apt-get install --no-install-recommends asterisk-core-sounds-en " in said
+    assert "festvox-ru" in said and " flite" not in said
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_with_something_else_is_left_alone(tmp_path, monkeypatch):
+    monkeypatch.setattr(building, "installed_versions", dict)
+    (tmp_path / "thesis.tex").write_text("x")
+    with pytest.raises(BuildError, match="is not empty"):
+        build(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+@pytest.mark.parametrize("wrong", [{"size": "huge"}, {"seed": -1}])
+def test_a_size_or_seed_that_cannot_be_is_refused(tmp_path, wrong):
+    with pytest.raises(BuildError, match="sizes are small and full"):
+        build(tmp_path / "out", **wrong)

@@ -1,0 +1,118 @@
+"""The plan of the open corpus: splits that share nothing, and classes in balance."""
+
+from collections import Counter
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fakemamba.data.open_speech.attacks import ATTACKS
+from fakemamba.data.open_speech.plan import (
+    FORGERIES,
+    LANGUAGES,
+    PARTIAL,
+    SIZES,
+    attacks_for,
+    plan_families,
+    split_texts,
+)
+from fakemamba.data.open_speech.prompts import READERS, Prompt
+
+
+@pytest.fixture(scope="module")
+def prompts():
+    """120 texts in five languages; texts 0 and 1 read the same in Russian."""
+    return [
+        Prompt(f"text-{number}", language, words(number, language), Path("x"))
+        for language in READERS
+        for number in range(120)
+    ]
+
+
+def words(number, language):
+    return f"{language} {max(number, 1) if language == 'ru' else number}!"
+
+
+@pytest.fixture(scope="module", params=["small", "full"])
+def families(request, prompts):
+    return plan_families(prompts, request.param, seed=3)
+
+
+def test_splits_share_no_text_no_attack_and_for_the_test_no_speaker(families):
+    texts, attacks, speakers = {}, {}, {}
+    for family in families:
+        texts.setdefault(family.phase, set()).add(family.prompt.text_id)
+        attacks.setdefault(family.phase, set()).update(one.attack for one in family.forgeries)
+        speakers.setdefault(family.phase, set()).add(family.prompt.reader.speaker)
+    assert set(texts) == set(LANGUAGES)
+    assert not any(one & other for one, other in combinations(texts.values(), 2))
+    assert not attacks["test"] & (attacks["train"] | attacks["dev"])
+    assert not speakers["test"] & (speakers["train"] | speakers["dev"])
+    assert set().union(*attacks.values()) == set(ATTACKS)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_texts_that_read_the_same_stay_together(prompts, seed):
+    phases = split_texts(prompts, np.random.default_rng(seed))
+    assert phases["text-0"] == phases["text-1"]
+    shares = {phase: count / 120 for phase, count in Counter(phases.values()).items()}
+    assert shares == pytest.approx({"train": 0.4, "dev": 0.15, "test": 0.45}, abs=0.02)
+
+
+def test_a_language_has_as_many_spoofs_a_bona_fide_recording_everywhere(families):
+    for family in families:
+        names = [one.attack for one in family.forgeries]
+        assert len(set(names)) == len(names) == FORGERIES
+        assert set(names) <= set(attacks_for(family.prompt.language, family.phase))
+    for phase, languages in LANGUAGES.items():
+        for language in languages:
+            uses = Counter(
+                one.attack
+                for family in families
+                if (family.phase, family.prompt.language) == (phase, language)
+                for one in family.forgeries
+            )
+            assert set(uses) == set(attacks_for(language, phase))
+            assert max(uses.values()) - min(uses.values()) <= 1
+
+
+def test_every_voice_is_used(prompts):
+    families = plan_families(prompts, "full", seed=0)
+    used = {
+        (one.attack, family.prompt.language, one.voice)
+        for family in families
+        for one in family.forgeries
+    }
+    expected = {
+        (name, language, voice)
+        for name, attack in ATTACKS.items()
+        for language, voices in (attack.voices or {}).items()
+        for voice in range(len(voices))
+    }
+    assert expected <= used
+
+
+def test_ids_are_unique_and_say_neither_class_nor_family(families):
+    ids = [family.trial_id for family in families]
+    ids += [one.trial_id for family in families for one in family.forgeries]
+    splices = [family.splice for family in families if family.splice is not None]
+    ids += [name for one in splices for name in (one.trial_id, one.control_id)]
+    assert len(set(ids)) == len(ids)
+    test = [family for family in families if family.phase == "test"]
+    assert len(splices) == len(test) and PARTIAL not in LANGUAGES
+    numbers = sorted(int(family.trial_id[-5:]) for family in test)
+    assert numbers[0] <= len(test) and numbers[-1] >= (FORGERIES - 1) * len(test)
+
+
+def test_a_splice_has_another_recording_of_the_same_language(families):
+    for family in families:
+        if family.splice is not None:
+            assert family.splice.donor != family.prompt
+            assert family.splice.donor.language == family.prompt.language
+
+
+def test_the_seed_and_the_size_decide(prompts):
+    small = plan_families(prompts, "small", 0)
+    assert small == plan_families(prompts, "small", 0) != plan_families(prompts, "small", 1)
+    assert len(small) == SIZES["small"] * sum(map(len, LANGUAGES.values()))
