@@ -29,8 +29,9 @@ IN_THE_WILD = {"eval": (19_963, 11_816)}
 
 # File name and columns -> counts a phase; "" where the file is one phase and does not say which.
 PUBLISHED = {
-    ("trial_metadata.txt", 8): ASVSPOOF2021_LA,
-    ("trial_metadata.txt", 13): ASVSPOOF2021_DF,
+    # The other phases' counts are of the paper, not counted; they refuse no key.
+    ("trial_metadata.txt", 8): {"eval": ASVSPOOF2021_LA["eval"]},
+    ("trial_metadata.txt", 13): {"eval": ASVSPOOF2021_DF["eval"]},
     ("ASVspoof2019.LA.cm.train.trn.txt", 5): {"": ASVSPOOF2019_LA["train"]},
     ("ASVspoof2019.LA.cm.dev.trl.txt", 5): {"": ASVSPOOF2019_LA["dev"]},
     ("ASVspoof2019.LA.cm.eval.trl.txt", 5): {"": ASVSPOOF2019_LA["eval"]},

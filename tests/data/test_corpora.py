@@ -204,10 +204,10 @@ def test_the_publisher_s_key_must_be_whole(tmp_path):
     """Without another description: 181,566 trials are asked for."""
     asvspoof2021_la(tmp_path)
     corpus = open_corpus("asvspoof2021-la", tmp_path)
-    with pytest.raises(KeyFileError, match="has 1,676 and 14,788"):
+    with pytest.raises(KeyFileError, match="has 14,816 and 133,360"):
         list(corpus.trials())
     check = corpus.check()
-    assert "has 1,676 and 14,788" in check.parts[0].problem
+    assert "has 14,816 and 133,360" in check.parts[0].problem
     assert check.parts[0].phases[1].expected == (14_816, 133_360)
 
 
