@@ -165,7 +165,7 @@ def test_pytest_benchmarks_own_compare_fail_works_on_our_results(tmp_path):
     command += ["--benchmark-storage", f"file://{tmp_path}", "--bench-frontend", "xls-r-tiny"]
     command += ["--bench-detectors", "xlsr-conformer", "--bench-parts", "encoder"]
     command += ["--bench-durations", "0.25", "--bench-time", "0", "--bench-min-rounds", "3"]
-    command += ["--bench-instruments", "memory"]
+    command += ["--bench-instruments", "work"]
 
     def bench(*arguments):
         found = subprocess.run(
