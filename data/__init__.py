@@ -1,1 +1,1 @@
-"""Audio, corpora, keys and manifests, and synthetic speech-like input."""
+"""Audio and its augmentation, corpora, keys and manifests, and synthetic speech-like input."""

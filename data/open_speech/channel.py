@@ -18,7 +18,7 @@ from scipy.ndimage import minimum_filter1d, uniform_filter1d
 from scipy.signal import firwin, get_window, oaconvolve, welch
 
 from fakemamba.data.audio import SAMPLE_RATE_HZ, Waveform
-from fakemamba.data.open_speech.coding import coded
+from fakemamba.data.coding import coded
 
 FRAME = 160  # samples, 10 ms
 ACTIVE_DB = 40.0  # a frame is speech if it is no further below the loudest one

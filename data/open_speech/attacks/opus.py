@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 
 from fakemamba.data.audio import Waveform
+from fakemamba.data.coding import coded
 from fakemamba.data.open_speech.attacks.attack import Attack, Original, Voice
-from fakemamba.data.open_speech.coding import coded
 
 BITS_PER_S = 10_000
 SPEECH = {"application": "voip", "vbr": "off"}
