@@ -55,14 +55,18 @@ def repeatabilities(results: pd.DataFrame) -> list[Repeatability]:
     """For each part and setting in which something was measured more than twice.
 
     Pooled over works is the variance of log latency within a work, with Student's quantile for as
-    many repeats; the prediction interval of one cell.
+    many repeats; the prediction interval of one cell. Cells that other programs disturbed are left
+    out, as they are off by anything.
 
     Args:
         results: from `read_results`, of one launch or several.
     """
     if results.empty:
         return []
-    measured = results[(results["status"] == "measured") & results["latency_s"].notna()]
+    is_measured = (results["status"] == "measured") & results["latency_s"].notna()
+    measured = results[is_measured & ~results["disturbed"]]
+    if measured.empty:
+        return []
     settings = measured.apply(_setting, axis=1)
     found = []
     for _, cells in measured.groupby(settings, sort=False):
@@ -73,9 +77,10 @@ def repeatabilities(results: pd.DataFrame) -> list[Repeatability]:
 
 
 def repeat_factors(results: pd.DataFrame, known: Sequence[Repeatability]) -> pd.Series:
-    """For each cell the factor that holds for its part and setting; NaN where none is known."""
+    """For each cell the factor of its part and setting; NaN where none is known, or disturbed."""
     factors = {_setting(vars(one)): one.factor for one in known}
-    return results.apply(lambda cell: factors.get(_setting(cell), np.nan), axis=1)
+    found = results.apply(lambda cell: factors.get(_setting(cell), np.nan), axis=1)
+    return found.mask(results["disturbed"])
 
 
 def _of(repeated: pd.DataFrame) -> Repeatability | None:

@@ -13,7 +13,8 @@ from fakemamba.analysis.report.words import is_known, share
 NOTE = (
     "The interval beside a latency is that of rounds in one process. It does not hold what differs "
     "from cell to cell; that shows where the very same work was measured again: in another launch, "
-    "or, for a front-end, with another detector. Smaller differences between two cells say nothing."
+    "or, for a front-end, with another detector. Smaller differences between two cells say "
+    "nothing. Disturbed cells are left out: they are off by anything."
 )
 UNKNOWN = (
     "Of what is not listed here that is not known: run the command again into other files, three "

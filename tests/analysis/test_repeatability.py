@@ -33,6 +33,7 @@ def cells_of(rng, spread, detectors=11, durations=20, part="front-end", launches
                         "recording": None,
                         "status": "measured",
                         "launch": launch,
+                        "disturbed": False,
                         "flops": 1e6 * duration_s,
                         "latency_s": latency_s,
                         "latency_low_s": latency_s * 0.999,
@@ -110,5 +111,16 @@ def test_cells_without_a_time_are_no_repeats(write_growth, tmp_path):
     }
 
 
+def test_disturbed_cells_say_nothing_of_the_others():
+    table = cells_of(np.random.default_rng(6), 0.01)
+    table["disturbed"] = table["detector"].isin(["d3", "d7"])
+    table.loc[table["disturbed"], "latency_s"] *= 30
+    (found,) = known = repeatabilities(table)
+    assert found.factor < 1.03 and found.cells == 180
+    assert repeat_factors(table, known).isna().equals(table["disturbed"])
+
+
 def test_nothing_gives_nothing():
     assert repeatabilities(pd.DataFrame()) == []
+    table = cells_of(np.random.default_rng(7), 0.01).assign(disturbed=True)
+    assert repeatabilities(table) == [] and repeat_factors(table, []).isna().all()
