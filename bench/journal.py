@@ -15,6 +15,7 @@ from typing import Any
 
 from fakemamba.bench.cells import AnyCell
 from fakemamba.bench.outcome import Outcome
+from fakemamba.differences import differences
 
 FORMAT = 1
 
@@ -113,12 +114,7 @@ def _whole_lines(path: Path) -> list[dict[str, Any]]:
 
 def _require_same(found: dict[str, Any], wanted: dict[str, Any], path: Path) -> None:
     """Raises `JournalError`, naming what differs."""
-    differing = [
-        f"{name} was {found.get(name)!r}, is {wanted.get(name)!r}"
-        for name in {**found, **wanted}
-        if found.get(name) != wanted.get(name)
-    ]
-    if differing:
+    if differing := differences(found, wanted):
         raise JournalError(
             f"{path} cannot be resumed: {'; '.join(differing)}. Use the same settings and machine, "
             "or move the file away"

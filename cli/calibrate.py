@@ -39,7 +39,7 @@ def calibrate(
     from fakemamba.cli.keyed_scores import keyed_scores
     from fakemamba.data.keys import JUDGED_PHASES
     from fakemamba.evaluation.calibration import fit_calibration, write_calibration
-    from fakemamba.evaluation.evaluate import split
+    from fakemamba.evaluation.coverage import split
 
     (keyed,) = keyed_scores(
         [scores],

@@ -66,12 +66,12 @@ def corpus_audit(
     from rich.console import Console
     from rich.progress import track
 
-    from fakemamba.cli.labelled_trials import labelled_trials
+    from fakemamba.cli.trial_source import trial_source
     from fakemamba.data.sampling import draw_per_class
     from fakemamba.evaluation.audit import RULE, audit
     from fakemamba.files import appearing_whole
 
-    trials = labelled_trials(name, root, phase, manifest)
+    trials = trial_source(name, root, phase, manifest)()
     drawn = None if limit is None else draw_per_class(trials, limit, seed)
     counting = partial(
         track,

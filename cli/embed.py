@@ -49,7 +49,7 @@ def embed(
     from rich.progress import track
 
     from fakemamba.analysis.pictures.embeddings import plot_embeddings
-    from fakemamba.cli.labelled_trials import labelled_trials
+    from fakemamba.cli.trial_source import trial_source
     from fakemamba.data.audio import SAMPLE_RATE_HZ
     from fakemamba.data.sampling import draw_per_class
     from fakemamba.data.trials import trial_table
@@ -61,7 +61,7 @@ def embed(
 
     if length is not None and length < 1:
         raise ValueError(f"--length {length}: a clip cannot be cut to that")
-    trials = draw_per_class(labelled_trials(corpus, root, phase, manifest), limit, seed)
+    trials = draw_per_class(trial_source(corpus, root, phase, manifest)(), limit, seed)
     place = resolve_device(device)
     model = load_detector(checkpoint, detector)
     counting = partial(

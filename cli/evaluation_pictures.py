@@ -12,7 +12,7 @@ import pandas as pd
 from fakemamba.analysis.pictures.calibration import ScoreSet, plot_calibration
 from fakemamba.analysis.pictures.det import plot_det
 from fakemamba.analysis.pictures.duration_errors import plot_confusion, plot_duration_eer
-from fakemamba.evaluation.evaluate import split
+from fakemamba.evaluation.coverage import split
 from fakemamba.evaluation.metrics.costs import DCF_ASVSPOOF5
 from fakemamba.evaluation.metrics.detection import cllr_bits, equal_error, error_rates
 

@@ -129,6 +129,7 @@ def _source(
     phase: str | None,
 ) -> tuple[Callable[[], Iterable[Trial]], dict[str, Any]]:
     """The list of trials, had anew at every call, and what the sidecar tells of it."""
+    from fakemamba.cli.trial_source import trial_source
     from fakemamba.data.trials import Trial
     from fakemamba.evaluation.provenance import file_sha256
 
@@ -138,18 +139,11 @@ def _source(
         )
     if phase is not None and corpus is None:
         raise ValueError("--phase belongs to a --corpus")
-    if manifest is not None:
-        from fakemamba.data.manifest import iterate_manifest
-
-        told = {"manifest": str(manifest), "sha256": file_sha256(manifest)}
-        return lambda: iterate_manifest(manifest, root), told
-    if corpus is not None:
-        from fakemamba.data.corpora import open_corpus
-
-        if root is None:
-            raise ValueError(f"say where {corpus} is with --root")
-        opened = open_corpus(corpus, root)
-        return lambda: opened.trials(phase), {"corpus": corpus, "phase": phase}
+    if not files:
+        source = trial_source(corpus, root, phase, manifest, need_label=False)
+        if manifest is None:
+            return source, {"corpus": corpus, "phase": phase}
+        return source, {"manifest": str(manifest), "sha256": file_sha256(manifest)}
     if root is not None:
         raise ValueError("--root belongs to a --manifest or a --corpus")
     return lambda: (Trial(path.stem, path) for path in files), {"files": len(files)}

@@ -11,11 +11,10 @@ import numpy.typing as npt
 import soundfile
 import soxr
 
+from fakemamba.data.headers import RAW_STREAMS
+
 SAMPLE_RATE_HZ = 16_000
 MIN_SAMPLES = 400  # one front-end frame
-
-# File name endings that say the codec, for streams without a container around them.
-RAW_STREAMS = {".g722": "g722", ".al": "alaw", ".alaw": "alaw", ".ul": "mulaw", ".ulaw": "mulaw"}
 
 log = logging.getLogger(__name__)
 

@@ -18,7 +18,8 @@ from itertools import islice
 import numpy as np
 from scipy.signal import welch
 
-from fakemamba.data.audio import SAMPLE_RATE_HZ, AudioError, Waveform, read_audio
+from fakemamba.data.audio import SAMPLE_RATE_HZ, Waveform
+from fakemamba.data.reading import waveform_or_reason
 from fakemamba.data.trials import Trial
 
 FRAME = 160  # samples, 10 ms
@@ -102,14 +103,8 @@ def read_cues(
 
 
 def _cues_or_reason(trial: Trial) -> Cues | str:
-    if trial.path is None:
-        return f"{trial.trial_id}: no audio file is known for this trial"
-    try:
-        return measure_cues(read_audio(trial.path))
-    except AudioError as error:
-        return str(error)
-    except OSError as error:
-        return f"{trial.path}: {error.strerror or error}"
+    found = waveform_or_reason(trial)
+    return found if isinstance(found, str) else measure_cues(found)
 
 
 def _bandwidth_hz(samples: np.ndarray) -> float:

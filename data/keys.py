@@ -17,7 +17,7 @@ import pandas as pd
 
 from fakemamba.data.manifest import ALIASES, iterate_table
 from fakemamba.data.protocols import LAYOUTS, PHASES, KeyFileError, NumberedTrials, read_protocol
-from fakemamba.data.text_lines import at_line, read_lines
+from fakemamba.data.text_lines import at_line, finite_number, read_lines
 from fakemamba.data.trials import Trial, trial_table
 
 __all__ = ["KEY_FORMATS", "AsvScores", "KeyFileError", "iterate_key", "read_asv_scores", "read_key"]
@@ -142,14 +142,7 @@ def read_asv_scores(path: str | Path, phase: str | None = None) -> AsvScores:
         if label not in found:
             known = ", ".join(ASV_LABELS)
             raise KeyFileError(f"{place}: the label is {label!r}, but must be one of {known}")
-        try:
-            value = float(score)
-        except ValueError:
-            value = np.nan
-        if not np.isfinite(value):
-            raise KeyFileError(
-                f"{place}: the score {score!r} is not a finite number; mend the line"
-            )
+        value = finite_number(score, "the score", place, KeyFileError)
         if its_phase is None or wanted in (ALL_PHASES, PHASES.get(its_phase, its_phase)):
             found[label].append(value)
     missing = [label for label, scores in found.items() if not scores]

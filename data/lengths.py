@@ -17,9 +17,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import soundfile
 
-from fakemamba.data.audio import MIN_SAMPLES, RAW_STREAMS, SAMPLE_RATE_HZ, AudioError, read_audio
+from fakemamba.data.audio import MIN_SAMPLES, SAMPLE_RATE_HZ, AudioError, read_audio
+from fakemamba.data.headers import header_duration_s
 from fakemamba.data.manifest import read_manifest
 from fakemamba.files import appearing_whole
 
@@ -27,7 +27,6 @@ SCHEMA_VERSION = 1
 MAX_PARTS = 1_000
 DECIMALS = 7  # of seconds: exact for whole samples at 16 kHz
 USUAL_INPUT_S = 64_600 / SAMPLE_RATE_HZ  # what most published detectors cut or tile every clip to
-UNKNOWN_FRAMES = 2**63 - 1  # libsndfile's answer where a header has no count
 
 Durations = npt.NDArray[np.float64]
 
@@ -218,16 +217,12 @@ def measure_lengths(
 
 
 def _duration_or_error(path: Path) -> float | AudioError:
-    try:
-        header = None if path.suffix.lower() in RAW_STREAMS else soundfile.info(path)
-    except (soundfile.LibsndfileError, TypeError):  # TypeError: headerless by its name
-        header = None
-    try:
-        if header is None or header.frames == UNKNOWN_FRAMES:
+    duration_s = header_duration_s(path)
+    if duration_s is None:
+        try:
             return len(read_audio(path)) / SAMPLE_RATE_HZ
-    except AudioError as error:
-        return error
-    duration_s = header.frames / header.samplerate
+        except AudioError as error:
+            return error
     if duration_s * SAMPLE_RATE_HZ < MIN_SAMPLES:
         return AudioError(
             f"{path}: {duration_s:g} s, but a detector needs at least {MIN_SAMPLES} samples at "

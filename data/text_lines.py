@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import math
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -57,3 +58,24 @@ def at_line(path: str | Path, number: int, line: str) -> str:
     """Where an error message begins: file, line and, if the line has no end, that it is cut."""
     cut = "" if line.endswith("\n") else " (the file ends in the middle of it; fetch it again)"
     return f"{path}, line {number}{cut}"
+
+
+def finite_number(text: str, what: str, place: str, error: type[ValueError]) -> float:
+    """The number that a column holds.
+
+    Args:
+        text: the column.
+        what: its name, for the message.
+        place: file and line.
+        error: what is raised of it.
+
+    Raises:
+        error: it is no number, NaN or infinite.
+    """
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise error(f"{place}: {what} {text!r} is not a finite number; mend the line")
+    return value

@@ -14,12 +14,13 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 
-import soundfile
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from fakemamba.data.audio import SAMPLE_RATE_HZ, AudioError, Waveform, cut_or_tile, read_audio
+from fakemamba.data.audio import SAMPLE_RATE_HZ, Waveform, cut_or_tile
+from fakemamba.data.headers import header_duration_s
+from fakemamba.data.reading import waveform_or_reason
 from fakemamba.data.trials import Trial
 
 WINDOW_TRIALS = 4096
@@ -141,15 +142,10 @@ def _collected(
 
 def _decode(trial: Trial, num_samples: int | None) -> Waveform | str:
     """The recording, or why there is none."""
-    if trial.path is None:
-        return f"{trial.trial_id}: no audio file is known for this trial"
-    try:
-        waveform = read_audio(trial.path)
-    except AudioError as error:
-        return str(error)
-    except OSError as error:
-        return f"{trial.path}: {error.strerror or error}"
-    return waveform if num_samples is None else cut_or_tile(waveform, num_samples)
+    found = waveform_or_reason(trial)
+    if isinstance(found, str) or num_samples is None:
+        return found
+    return cut_or_tile(found, num_samples)
 
 
 def _expected_samples(trial: Trial) -> int:
@@ -158,10 +154,9 @@ def _expected_samples(trial: Trial) -> int:
         return round(trial.duration_s * SAMPLE_RATE_HZ)
     if trial.path is None:
         return 0
-    try:
-        return round(soundfile.info(trial.path).duration * SAMPLE_RATE_HZ)
-    except (soundfile.LibsndfileError, OSError, TypeError, ValueError):
-        pass
+    duration_s = header_duration_s(trial.path)
+    if duration_s is not None:
+        return round(duration_s * SAMPLE_RATE_HZ)
     try:
         return trial.path.stat().st_size * GUESSED_SAMPLES_A_BYTE
     except OSError:

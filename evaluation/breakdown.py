@@ -6,15 +6,13 @@ of both classes that share the value.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import soundfile
 
+from fakemamba.data.headers import header_duration_s
 from fakemamba.data.trials import BONA_FIDE, SPOOF
 
 COLUMNS = ("attack", "codec", "duration", "speaker", "vocoder", "source")
@@ -22,7 +20,6 @@ COLUMNS = ("attack", "codec", "duration", "speaker", "vocoder", "source")
 DURATION_BUCKETS = ("< 3", "3-4", "4-5", "5-6", "> 6")
 EDGES_S = (3.0, 4.0, 5.0, np.nextafter(6.0, 7.0))
 UNKNOWN = "unknown"
-UNKNOWN_FRAMES = 2**63 - 1  # libsndfile's answer where a header has no count
 NO_DURATIONS = (
     "; give it a column duration, or take the recordings' own with --corpus NAME --root FOLDER"
 )
@@ -54,7 +51,7 @@ def durations_s(table: pd.DataFrame) -> pd.Series:
     known = table["duration_s"].copy()
     paths = table["path"][known.isna() & table["path"].notna()]
     with ThreadPoolExecutor() as pool:
-        known[paths.index] = list(pool.map(_header_duration_s, paths))
+        known[paths.index] = np.array(list(pool.map(header_duration_s, paths)), np.float64)
     return known
 
 
@@ -113,14 +110,6 @@ def confusion(table: pd.DataFrame, threshold: float) -> pd.DataFrame:
     order = counted.assign(place=places).sort_values(["place", "label", "attack"]).index
     columns = ["bucket", "attack", "label", "accepted", "rejected", "accepted_share"]
     return counted.loc[order, columns].reset_index(drop=True)
-
-
-def _header_duration_s(path: Path) -> float:
-    try:
-        header = soundfile.info(path)
-    except (soundfile.LibsndfileError, TypeError):  # TypeError: headerless by its name
-        return math.nan
-    return header.frames / header.samplerate if header.frames < UNKNOWN_FRAMES else math.nan
 
 
 def _values(table: pd.DataFrame, column: str) -> pd.Series:

@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterable, Iterator
 import numpy as np
 import pandas as pd
 
-from fakemamba.data.trials import SPOOF
+from fakemamba.data.trials import BONA_FIDE, SPOOF
+from fakemamba.evaluation.metrics.checks import Floats
 
 MOST_NAMED = 5
 EVEN = 0.5  # the EER of a detector that guesses
@@ -81,6 +82,13 @@ def join(
     table = key.reset_index(drop=True)
     attack = table["attack"].where(table["label"] == SPOOF, None)
     return table.assign(attack=attack, score=values)
+
+
+def split(table: pd.DataFrame) -> tuple[Floats, Floats]:
+    """Bona fide scores (n,) and spoof scores (m,)."""
+    scores = table["score"].to_numpy(np.float64)
+    is_bonafide = (table["label"] == BONA_FIDE).to_numpy()
+    return scores[is_bonafide], scores[~is_bonafide]
 
 
 def check_orientation(eer: float, scores: pd.Series, name: str = "the score file") -> None:

@@ -10,11 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from fakemamba.data.trials import BONA_FIDE
 from fakemamba.evaluation.bootstrap import Interval
 from fakemamba.evaluation.breakdown import confusion, parts
 from fakemamba.evaluation.calibration import Calibration
-from fakemamba.evaluation.coverage import check_orientation
+from fakemamba.evaluation.coverage import check_orientation, split
 from fakemamba.evaluation.metrics.checks import MetricError
 from fakemamba.evaluation.metrics.costs import DCF_ASVSPOOF5, TDCF_2019, TDCF_2021
 from fakemamba.evaluation.metrics.detection import act_dcf, cllr_bits, equal_error, min_dcf
@@ -178,13 +177,6 @@ def evaluate(
         transfer=moved,
         doubt=doubt,
     )
-
-
-def split(table: pd.DataFrame) -> tuple[Floats, Floats]:
-    """Bona fide scores (n,) and spoof scores (m,)."""
-    scores = table["score"].to_numpy(np.float64)
-    is_bonafide = (table["label"] == BONA_FIDE).to_numpy()
-    return scores[is_bonafide], scores[~is_bonafide]
 
 
 def _detection(bonafide: Floats, spoof: Floats) -> dict[str, float]:

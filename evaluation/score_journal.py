@@ -20,6 +20,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from fakemamba.differences import differences
+
 if TYPE_CHECKING:
     from fakemamba.evaluation.scoring import Scored
 
@@ -131,13 +133,7 @@ def _require_same(header: Any, identity: Identity, path: Path) -> None:
     """Raises `JournalError`, naming what differs."""
     if not isinstance(header, dict) or header.get("format") != FORMAT:
         raise JournalError(f"{path} was written by another version; move it away and score again")
-    found, wanted = header.get("identity", {}), dict(identity)
-    differing = [
-        f"{name} was {found.get(name)!r}, is {wanted.get(name)!r}"
-        for name in {**found, **wanted}
-        if found.get(name) != wanted.get(name)
-    ]
-    if differing:
+    if differing := differences(header.get("identity", {}), identity):
         raise JournalError(
             f"{path} cannot be resumed: {'; '.join(differing)}. Use the same weights, trials, "
             "settings and code, or remove the journal and score all again"

@@ -148,17 +148,16 @@ class ScoreRun:
             )
         if survey(self.source).sha256 != self.identity["trials_sha256"]:
             raise TrialListError("the list of trials changed while it was scored; score it again")
-        failures = {
-            trial.trial_id: done.reasons[index]
-            for index, trial in enumerate(self.source())
-            if index in done.reasons
-        }
-        scored = (
-            (name(trial), float(score))
-            for trial, score in zip(self.source(), done.scores, strict=True)
-            if not np.isnan(score)
-        )
-        write_scores(self.out, scored, score_format)
+        failures: dict[str, str] = {}
+
+        def scored() -> Iterator[tuple[str, float]]:
+            for index, (trial, score) in enumerate(zip(self.source(), done.scores, strict=True)):
+                if np.isnan(score):
+                    failures[trial.trial_id] = done.reasons[index]
+                else:
+                    yield name(trial), float(score)
+
+        write_scores(self.out, scored(), score_format)
         sidecar = {
             "format": FORMAT,
             "scores": {

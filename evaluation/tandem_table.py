@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from fakemamba.data.keys import ASV_LABELS, AsvScores
-from fakemamba.data.text_lines import at_line, read_lines
+from fakemamba.data.text_lines import at_line, finite_number, read_lines
 from fakemamba.evaluation.metrics.checks import Floats
 from fakemamba.evaluation.metrics.costs import ADCF_ASVSPOOF5, ADCF_SHIM2024, TDCF_2019, TDCF_2021
 from fakemamba.evaluation.metrics.tandem import (
@@ -79,7 +79,7 @@ def read_tandem_table(path: str | Path) -> dict[str, dict[str, Floats]]:
                 f"{place}: {LABEL} is {row[LABEL]!r}, but must be one of {', '.join(ASV_LABELS)}"
             )
         for name, of_label in found.items():
-            of_label[row[LABEL]].append(_number(row[name], name, place))
+            of_label[row[LABEL]].append(finite_number(row[name], name, place, TandemTableError))
     return {
         name: {label: np.array(values) for label, values in of_label.items()}
         for name, of_label in found.items()
@@ -123,13 +123,3 @@ def evaluate_tandem(scores: Mapping[str, Mapping[str, Floats]]) -> dict[str, Tan
     if not figures:
         raise TandemTableError("there is no sasv-score, and not both cm-score and asv-score")
     return figures
-
-
-def _number(text: str, column: str, place: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = np.nan
-    if not np.isfinite(value):
-        raise TandemTableError(f"{place}: {column} {text!r} is not a finite number; mend the line")
-    return value

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
 
-from fakemamba.data.trials import BONA_FIDE
 from fakemamba.evaluation.calibration import Calibration
+from fakemamba.evaluation.coverage import split
 from fakemamba.evaluation.metrics.detection import act_dcf, cllr_bits
 
 
@@ -51,9 +50,7 @@ def transfer(table: pd.DataFrame, calibration: Calibration) -> Transfer:
         MetricError: a class without trials.
     """
     calibration.check_unseen(table["trial_id"])
-    scores = table["score"].to_numpy(np.float64)
-    is_bonafide = (table["label"] == BONA_FIDE).to_numpy()
-    real, fake = scores[is_bonafide], scores[~is_bonafide]
+    real, fake = split(table)
     real_llr, fake_llr = calibration.llr(real), calibration.llr(fake)
     costs_after = act_dcf(real_llr, fake_llr), cllr_bits(real_llr, fake_llr)
     frr = float((real < calibration.eer_threshold).mean())

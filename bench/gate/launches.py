@@ -9,6 +9,7 @@ from typing import Any
 
 from fakemamba.bench.gate.commands import GateError, run_logged
 from fakemamba.bench.gate.environments import Arm
+from fakemamba.differences import differences
 from fakemamba.files import appearing_whole
 
 PLAN = "plan.json"
@@ -58,12 +59,7 @@ def claim(folder: Path, plan: dict[str, Any]) -> None:
             found = json.loads(path.read_text())
         except json.JSONDecodeError as error:
             raise GateError(f"{path} is not JSON ({error}); remove {folder}") from error
-        differing = [
-            f"{name} was {found.get(name)!r}, is {plan.get(name)!r}"
-            for name in {**found, **plan}
-            if found.get(name) != plan.get(name)
-        ]
-        if differing:
+        if differing := differences(found, plan):
             raise GateError(
                 f"{folder} holds another comparison: {'; '.join(differing)}. Give another --out, "
                 "or remove that folder"

@@ -104,3 +104,8 @@ def energy(waveform: np.ndarray) -> float:
     Not by a dot product: BLAS shares that out among threads, and its last digits differ with them.
     """
     return float(np.square(waveform).sum())
+
+
+def scale_to_snr(waveform: np.ndarray, noise: np.ndarray, snr_db: float) -> np.float64:
+    """What noise (samples,) that is not silent has to be multiplied by, to be added at an SNR."""
+    return np.sqrt(energy(waveform) / energy(noise)) / 10 ** (snr_db / 20)

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.fft import irfft, next_fast_len, rfft
 
 from fakemamba.data.audio import Waveform
-from fakemamba.data.augmentation.augmentation import check_range, energy
+from fakemamba.data.augmentation.augmentation import check_range, energy, scale_to_snr
 from fakemamba.data.augmentation.recordings import Recordings
 
 
@@ -42,11 +42,9 @@ class AdditiveNoise:
         """See `Augmentation`."""
         snr_db = rng.uniform(*self.snr_db)
         noise = self.source(len(waveform), rng)
-        noise_energy = energy(noise)
-        if noise_energy == 0:
+        if energy(noise) == 0:
             return waveform
-        scale = np.sqrt(energy(waveform) / noise_energy) / 10 ** (snr_db / 20)
-        return waveform + np.float32(scale) * noise
+        return waveform + np.float32(scale_to_snr(waveform, noise, snr_db)) * noise
 
 
 def white(samples: int, rng: np.random.Generator) -> Waveform:

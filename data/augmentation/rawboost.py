@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fakemamba.data.audio import Waveform
-from fakemamba.data.augmentation.augmentation import AugmentationError, check_range, energy
+from fakemamba.data.augmentation.augmentation import AugmentationError, check_range, scale_to_snr
 from fakemamba.data.augmentation.notch_filters import (
     NYQUIST_HZ,
     NotchFilters,
@@ -179,8 +179,7 @@ def add_impulses(waveform: Samples, impulses: Impulses) -> Samples:
 def add_stationary(waveform: Samples, noise: StationaryNoise) -> Samples:
     """The waveform (samples,) with coloured noise; it may leave full scale."""
     coloured = filtered_powers(noise.white, filter_taps(noise.filters))
-    scale = np.sqrt(energy(waveform) / energy(coloured)) / 10 ** (noise.snr_db / 20)
-    coloured *= scale
+    coloured *= scale_to_snr(waveform, coloured, noise.snr_db)
     return waveform + coloured
 
 

@@ -178,7 +178,8 @@ def t_eer(bonafide: Floats, spoof: Floats, asv: AsvScores) -> float:
         The rate as a fraction. The package prints it in percent.
 
     Raises:
-        MetricError: a class without trials, or scores that are not finite.
+        MetricError: a class without trials, scores that are not finite, or none of the pairs lets
+            bona fide speech through.
     """
     rates = error_rates(bonafide, spoof)
     miss, false_accept, spoof_false_accept = _three_rates(*_checked_asv(asv))  # (thresholds,) each
@@ -208,6 +209,11 @@ def t_eer(bonafide: Floats, spoof: Floats, asv: AsvScores) -> float:
         mismatch = np.abs(of_asv - of_detector)
     mismatch[np.isnan(mismatch)] = np.inf  # 0 / 0: nobody is accepted
     best = int(np.argmin(mismatch))
+    if np.isinf(mismatch[best]):
+        raise MetricError(
+            "bonafide: at every concurrent threshold the detector rejects all of them, so the "
+            "tandem has no equal error rate; are the scores inverted?"
+        )
     return float(spoof_false_accept[best] * rates.false_accept[nearest[best]])
 
 

@@ -74,7 +74,7 @@ def test_gaussian_scores_are_a_straight_line_on_the_axes_of_the_det(tmp_path, fi
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 400))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_a_thinned_curve_is_the_curve(seed, count):
     miss, false_accept = curve(*gaussian(1.5, count, seed))
     x, y = thinned(false_accept, miss)

@@ -334,9 +334,7 @@ def mutable_places(content):
     [(WAYS, mutable_places(WAYS)), (OLD, mutable_places(OLD))],
     ids=["schema 2", "schema 1"],
 )
-@settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_whatever_is_anywhere_is_read_or_refused_by_name(tmp_path, content, where, data):
     place = data.draw(st.sampled_from(where))

@@ -57,7 +57,7 @@ class Machine:
         return measure_energy(call, CPU, call_s, **options)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     power_w=st.floats(20.0, 1000.0),
     idle_share=st.floats(0.05, 1.0),

@@ -194,7 +194,7 @@ def test_codecs_and_rates_that_there_are_not():
         assert coding.usual_bits_per_s in coding.bits_per_s, name
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(db=st.floats(-10, 60), gain=st.floats(1e-3, 1), source=st.sampled_from([white, pink]))
 def test_noise_has_the_snr_asked_for(db, gain, source):
     speech = np.float32(gain) * real_speech(4_001, 3)

@@ -133,7 +133,7 @@ def signals():
     )
 
 
-@settings(max_examples=30, deadline=None, derandomize=True)
+@settings(max_examples=30)
 @given(waveform=signals(), seed=st.integers(0, 999))
 def test_convolutive_noise_is_the_twins(waveform, seed):
     twin = Twin(seed)
@@ -144,7 +144,7 @@ def test_convolutive_noise_is_the_twins(waveform, seed):
     np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-6)
 
 
-@settings(max_examples=30, deadline=None, derandomize=True)
+@settings(max_examples=30)
 @given(waveform=signals(), seed=st.integers(0, 999))
 def test_impulsive_noise_is_the_twins(waveform, seed):
     twin = Twin(seed)
@@ -154,7 +154,7 @@ def test_impulsive_noise_is_the_twins(waveform, seed):
     np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-6)
 
 
-@settings(max_examples=30, deadline=None, derandomize=True)
+@settings(max_examples=30)
 @given(waveform=signals(), seed=st.integers(0, 999), snr_db=st.floats(10, 40))
 def test_stationary_noise_is_the_twins(waveform, seed, snr_db):
     twin = Twin(seed)
@@ -242,7 +242,7 @@ def test_impulses_are_as_many_as_large_and_as_anywhere_as_the_twins():
     assert same(factors, 2 * np.concatenate([factors for _, factors in theirs]))
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(count=st.integers(1, 5_000), seed=st.integers(0, 99))
 def test_few_samples_get_no_impulses_twice(count, seed):
     impulses = RawBoost(impulses_percent=100.0).draw_impulses(np.random.default_rng(seed), count)

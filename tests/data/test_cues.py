@@ -25,7 +25,7 @@ def cues_of(samples):
 
 
 @given(st.integers(0, 8_000), st.integers(0, 8_000), st.floats(1e-6, 5e-4))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_silence_is_what_is_40_db_below_the_loudest_frame(before, after, floor):
     speech = noise(1)
     samples = np.concatenate([noise(2, before, floor), speech, noise(3, after, floor)])
@@ -37,7 +37,7 @@ def test_silence_is_what_is_40_db_below_the_loudest_frame(before, after, floor):
 
 
 @given(st.floats(-30, 10))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_a_gain_moves_level_and_peak_and_nothing_else(gain_db):
     samples = np.concatenate([np.zeros(800), noise(4), noise(5, 1_600, 1e-4)])
     quiet, loud = cues_of(samples), cues_of(samples * 10 ** (gain_db / 20))

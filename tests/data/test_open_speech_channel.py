@@ -91,7 +91,7 @@ def test_the_spectrum_becomes_the_others(speech):
     assert after < 1.0 and before > 4 * after
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(seed=st.integers(0, 999), gain=st.floats(0.01, 10), row=st.integers(0, 3))
 def test_no_peak_is_over_the_crest(seed, gain, row):
     noise = np.random.default_rng(seed).laplace(size=8_000) ** 3
@@ -111,7 +111,7 @@ def test_all_speech_has_the_same_crest(row):
 
 
 @given(before=st.integers(0, 9_000), after=st.integers(0, 9_000))
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_silence_at_the_ends_is_cut_wherever_it_is(before, after):
     speech = real_speech(20_000, 0)
     cut = cut_to_speech(np.pad(speech, (before, after)))

@@ -10,7 +10,7 @@ from fakemamba.data.open_speech.splicing import FADE, SHORTEST, segments, splice
 from fakemamba.data.recordings import real_speech
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     samples=st.integers(SHORTEST, 160_000),
     share=st.floats(0.3, 1.2),

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from fakemamba.data.synthetic import RMS_LEVEL, speech_like
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(st.integers(1, 40_000), st.integers(0, 100))
 def test_it_is_finite_bounded_and_never_silent(num_samples, seed):
     waveform = speech_like(num_samples, seed)

@@ -85,7 +85,7 @@ def sorted_trials(bonafide, spoof):
     )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(trials, trials)
 def test_a_trial_that_is_drawn_several_times_is_several_trials(bonafide, spoof):
     scores = [np.array([score for score, _ in part], float) for part in (bonafide, spoof)]

@@ -42,7 +42,7 @@ def test_the_map_that_distorted_the_ratios_is_found(pi_spoof):
     assert not found.smoothed
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     seed=st.integers(0, 1000),
     scale=st.floats(1e-3, 1e3),

@@ -8,8 +8,8 @@ import pytest
 from fakemamba.data.keys import AsvScores, read_asv_scores, read_key
 from fakemamba.data.trials import Trial, trial_table
 from fakemamba.evaluation.calibration import CalibrationError, fit_calibration
-from fakemamba.evaluation.coverage import CoverageError, join
-from fakemamba.evaluation.evaluate import evaluate, split
+from fakemamba.evaluation.coverage import CoverageError, join, split
+from fakemamba.evaluation.evaluate import evaluate
 from fakemamba.evaluation.metrics.detection import equal_error, min_dcf
 from fakemamba.evaluation.metrics.tandem import ASVSPOOF5_ASV_RATES, AsvRates
 from fakemamba.evaluation.score_files import read_scores

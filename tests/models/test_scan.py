@@ -92,7 +92,6 @@ def test_every_length_matches_the_reference(backend, length):
 
 @pytest.mark.parametrize("backend", FAST)
 @settings(
-    deadline=None,
     max_examples=15,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

@@ -39,14 +39,13 @@ def slow_equal_error(bonafide, spoof):
     return min(points, key=lambda point: point[0])[1:]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(scores, scores)
 def test_the_eer_is_that_of_the_slow_definition(bonafide, spoof):
     found = equal_error(bonafide, spoof)
     assert (found.eer, found.threshold) == slow_equal_error(bonafide, spoof)
 
 
-@settings(deadline=None)
 @given(tied, tied)
 def test_strictly_increasing_maps_of_scores_change_no_eer(bonafide, spoof):
     def mapped(values):
@@ -58,7 +57,6 @@ def test_strictly_increasing_maps_of_scores_change_no_eer(bonafide, spoof):
         assert after.threshold == mapped(before.threshold)
 
 
-@settings(deadline=None)
 @given(st.permutations(range(24)))
 def test_swapped_classes_with_negated_scores_have_the_same_eer(order):
     # As many of each class: both rates then meet exactly, so that there is one nearest point.
@@ -66,7 +64,6 @@ def test_swapped_classes_with_negated_scores_have_the_same_eer(order):
     assert equal_error(-spoof, -bonafide).eer == pytest.approx(equal_error(bonafide, spoof).eer)
 
 
-@settings(deadline=None)
 @given(scores, scores, st.integers(2, 4))
 def test_duplicates_of_all_trials_change_nothing_but_the_grain_of_the_eer(bonafide, spoof, times):
     copies = np.repeat(bonafide, times), np.repeat(spoof, times)
@@ -103,7 +100,6 @@ def test_metrics_of_gaussian_scores_are_near_their_closed_forms():
     assert min_dcf(bonafide, spoof) == pytest.approx(at_best, abs=0.005)
 
 
-@settings(deadline=None)
 @given(scores, scores)
 def test_min_dcf_is_the_least_cost_of_any_decision_and_at_most_one(bonafide, spoof):
     least = min_dcf(bonafide, spoof)

@@ -53,7 +53,7 @@ def labels_and_scores_on_a_grid(scores, segments, step_s=1e-4):
     return np.concatenate(is_bonafide), np.concatenate(values)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 10**6), st.sampled_from([None, 2]))
 def test_range_eer_is_the_one_of_time_on_a_fine_grid(seed, distinct):
     scores, segments = utterances(seed, distinct=distinct)
@@ -69,7 +69,7 @@ def test_range_eer_is_the_one_of_time_on_a_fine_grid(seed, distinct):
     assert min(abs(range_eer(scores, segments).eer - eer) for eer in nearest) < 1e-9
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(0, 10**6), st.integers(2, 5))
 def test_finer_frames_of_the_same_scores_have_the_same_range_eer(seed, parts):
     scores, segments = utterances(seed)

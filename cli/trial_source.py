@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,16 +10,22 @@ if TYPE_CHECKING:
     from fakemamba.data.trials import Trial
 
 
-def labelled_trials(
-    corpus: str | None, root: Path | None, phase: str | None, manifest: Path | None
-) -> Iterator[Trial]:
-    """The trials of one of both, one by one, each with a label.
+def trial_source(
+    corpus: str | None,
+    root: Path | None,
+    phase: str | None,
+    manifest: Path | None,
+    *,
+    need_label: bool = True,
+) -> Callable[[], Iterator[Trial]]:
+    """What gives the trials of one of both, one by one, anew at every call.
 
     Args:
         corpus: a corpus' name.
         root: where the corpus is, or where the manifest's paths begin.
         phase: of the corpus; None takes its eval or test phase.
-        manifest: a CSV or Parquet file with the columns ``path`` and ``label``.
+        manifest: a CSV or Parquet file with a column ``path``.
+        need_label: refuse a manifest's line without a label; a corpus' trials all have one.
 
     Raises:
         ValueError: both or none are named, or an argument belongs to the other.
@@ -32,7 +38,8 @@ def labelled_trials(
     if manifest is not None:
         if phase is not None:
             raise ValueError("--phase belongs to a corpus, but a --manifest is given")
-        return iterate_manifest(manifest, root, need_label=True)
+        return lambda: iterate_manifest(manifest, root, need_label=need_label)
     if root is None:
         raise ValueError(f"say where {corpus} is with --root")
-    return open_corpus(str(corpus), root).trials(phase)
+    opened = open_corpus(str(corpus), root)
+    return lambda: opened.trials(phase)

@@ -1,0 +1,23 @@
+"""How long a recording is by its header, without decoding it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import soundfile
+
+# File name endings that say the codec, for streams without a container around them.
+RAW_STREAMS = {".g722": "g722", ".al": "alaw", ".alaw": "alaw", ".ul": "mulaw", ".ulaw": "mulaw"}
+UNKNOWN_FRAMES = 2**63 - 1  # libsndfile's answer where a header has no count
+
+
+def header_duration_s(path: Path) -> float | None:
+    """Seconds that the header states; None where there is no file, no header, or no count in it."""
+    if path.suffix.lower() in RAW_STREAMS:
+        return None
+    try:
+        header = soundfile.info(path)
+    # ValueError: a header without the number of samples; TypeError: headerless by its name.
+    except (soundfile.LibsndfileError, OSError, TypeError, ValueError):
+        return None
+    return None if header.frames == UNKNOWN_FRAMES else header.frames / header.samplerate
