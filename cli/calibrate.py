@@ -40,6 +40,7 @@ def calibrate(
     from fakemamba.data.keys import JUDGED_PHASES
     from fakemamba.evaluation.calibration import fit_calibration, write_calibration
     from fakemamba.evaluation.coverage import split
+    from fakemamba.evaluation.score_origin import read_origin
 
     (keyed,) = keyed_scores(
         [scores],
@@ -59,7 +60,8 @@ def calibrate(
             "evaluating: fit on development trials, such as --phase dev or progress"
         )
     bonafide, spoof = split(table)
-    found = fit_calibration(bonafide, spoof, table["trial_id"], pi_spoof)
+    origin = read_origin(scores)
+    found = fit_calibration(bonafide, spoof, table["trial_id"], pi_spoof, origin)
     write_calibration(out, found)
     print(f"{found.bonafide:,} bona fide and {found.spoof:,} spoof trials")
     print(f"llr = {found.scale:.6g} * score {found.offset:+.6g}   (pi_spoof {pi_spoof:g})")
@@ -70,5 +72,10 @@ def calibrate(
         print(
             "The classes do not overlap, so no finite scale is best: fitted to smoothed targets. "
             "More or harder trials would say more."
+        )
+    if origin is None:
+        print(
+            f"{scores}.json does not tell of these scores, so the calibration cannot say of which "
+            "detector it is"
         )
     print(out)

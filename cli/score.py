@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,7 +14,6 @@ if TYPE_CHECKING:
     from fakemamba.data.trials import Trial
     from fakemamba.evaluation.scoring import Scored
 
-MOST_WORKERS = 8
 FAILURES_SHOWN = 20
 
 
@@ -65,13 +63,8 @@ def score(
         resume: Go on with a run that was killed, or that had unreadable recordings.
         device: auto, cpu, cuda, or cuda:0 and so on.
     """
-    from fakemamba.bench.instruments.environment import describe_environment
-    from fakemamba.data.audio import SAMPLE_RATE_HZ
-    from fakemamba.evaluation.provenance import scoring_identity
-    from fakemamba.evaluation.ranks import joined_ranks
-    from fakemamba.evaluation.score_run import ScoreRun, Settings
-    from fakemamba.evaluation.trial_list import survey
-    from fakemamba.models.loading import check_named, load_detector
+    from fakemamba.evaluation.checkpoint_scores import Manner, score_checkpoint
+    from fakemamba.models.loading import check_named
 
     if length is not None and length < 1:
         raise ValueError(f"--length {length}: a clip cannot be cut to that")
@@ -86,38 +79,23 @@ def score(
     check_named(checkpoint, detector)
     source, told = _source(files, manifest, corpus, root, phase)
     name = _name_in(score_format, root or (manifest and manifest.parent))
-    with joined_ranks(device) as ranks:
-        listed = survey(source, None if score_format == "csv" else _refuser_of_blanks(name))
-        identity = scoring_identity(
-            checkpoint,
-            listed.sha256,
-            detector=detector,
-            num_samples=length,
-            precision=precision,
-            device=ranks.device,
-        )
-        run = ScoreRun(source, out, identity, listed.count, ranks)
-        done = run.begin(resume=resume)
-        model = load_detector(checkpoint, detector).to(ranks.device)
-        cores = (os.cpu_count() or 1) // ranks.count_on_node
-        settings = Settings(
-            budget_samples=max(1, round(batch_seconds * SAMPLE_RATE_HZ)),
-            workers=max(1, min(MOST_WORKERS, cores)) if workers is None else workers,
-            num_samples=length,
-            precision=precision,
-        )
-        with _progress(run.share(done), show=ranks.index == 0) as on_progress:
-            run.work(model, done, settings, on_progress)
-        if ranks.index:
-            return 0
-        how = {
-            "checkpoint": str(checkpoint),
-            "batch_seconds": batch_seconds,
-            "workers": settings.workers,
-            "ranks": ranks.count,
-        }
-        facts = {"trials": told, "settings": how, "environment": describe_environment(ranks.device)}
-        result = run.finish(name, score_format, allow_missing, facts)
+    manner = Manner(
+        detector=detector,
+        num_samples=length,
+        precision=precision,
+        batch_seconds=batch_seconds,
+        workers=workers,
+        score_format=score_format,
+        name=name,
+        check=None if score_format == "csv" else _refuser_of_blanks(name),
+        allow_missing=allow_missing,
+        device=device,
+    )
+    result = score_checkpoint(
+        checkpoint, source, out, manner, resume=resume, progress=scoring_progress, told=told
+    )
+    if result is None:
+        return 0
     return _report(out, result.num_scored, result.failures, allow_missing)
 
 
@@ -176,7 +154,7 @@ def _refuser_of_blanks(name: Callable[[Trial], str]) -> Callable[[Trial], None]:
 
 
 @contextmanager
-def _progress(total: int, *, show: bool) -> Iterator[Callable[[Sequence[Scored]], None]]:
+def scoring_progress(total: int, *, show: bool) -> Iterator[Callable[[Sequence[Scored]], None]]:
     """A bar of this rank's share, with trials a second and seconds of audio a second."""
     from rich.console import Console
     from rich.progress import (

@@ -23,6 +23,7 @@ import scipy.optimize
 from scipy.special import expit
 
 from fakemamba.evaluation.metrics.detection import cllr_bits, equal_error
+from fakemamba.evaluation.score_origin import ScoreOrigin
 from fakemamba.files import appearing_whole
 
 KIND, SCHEMA_VERSION = "fakemamba-calibration", 1
@@ -53,6 +54,7 @@ class Calibration:
         bonafide: how many of these trials are bona fide,
         spoof: and how many are spoof.
         fitted_on: the least hashes of their ids, ascending, as `sketch` makes them.
+        origin: what their scores were made with, None where that is not known.
     """
 
     scale: float
@@ -66,6 +68,7 @@ class Calibration:
     bonafide: int
     spoof: int
     fitted_on: tuple[bytes, ...]
+    origin: ScoreOrigin | None = None
 
     def llr(self, scores: Floats) -> Floats:
         """Scores (n,) to log-likelihood ratios (n,), in nats."""
@@ -86,6 +89,19 @@ class Calibration:
                 "of the manifests can tell them apart"
             )
 
+    def check_origin(self, origin: ScoreOrigin) -> None:
+        """Refuse scores of other weights or another length, if its own are known.
+
+        Raises:
+            CalibrationError: they differ.
+        """
+        if self.origin not in (None, origin):
+            raise CalibrationError(
+                f"the calibration was fitted to scores of {self.origin}, but these are of {origin};"
+                " take the --length of its trials, or score development trials with this "
+                "checkpoint and calibrate anew"
+            )
+
 
 def sketch(trial_ids: Iterable[str]) -> tuple[bytes, ...]:
     """The 4,096 least hashes of distinct ids, ascending, in whatever order the ids come.
@@ -97,7 +113,11 @@ def sketch(trial_ids: Iterable[str]) -> tuple[bytes, ...]:
 
 
 def fit_calibration(
-    bonafide: Floats, spoof: Floats, trial_ids: Iterable[str], pi_spoof: float = 0.5
+    bonafide: Floats,
+    spoof: Floats,
+    trial_ids: Iterable[str],
+    pi_spoof: float = 0.5,
+    origin: ScoreOrigin | None = None,
 ) -> Calibration:
     """Fit the affine map and the threshold to development trials.
 
@@ -110,6 +130,7 @@ def fit_calibration(
         spoof: scores (m,).
         trial_ids: of all these trials, in any order.
         pi_spoof: the prior of a spoof that errors are weighed by, in (0, 1).
+        origin: what the scores were made with, if that is known.
 
     Raises:
         CalibrationError: a prior outside (0, 1), scores that are all equal, or scores whose best
@@ -146,6 +167,7 @@ def fit_calibration(
         bonafide=len(bonafide),
         spoof=len(spoof),
         fitted_on=sketch(trial_ids),
+        origin=origin,
     )
 
 
@@ -183,7 +205,9 @@ def read_calibration(path: str | Path) -> Calibration:
         fitted_on = tuple(
             hashes[start : start + HASH_BYTES] for start in range(0, len(hashes), HASH_BYTES)
         )
-        found = Calibration(**content, fitted_on=fitted_on)
+        origin = content.pop("origin", None)  # files of before have none
+        origin = None if origin is None else ScoreOrigin(**origin)
+        found = Calibration(**content, fitted_on=fitted_on, origin=origin)
         _check(found)
     except (KeyError, TypeError, ValueError) as error:
         raise CalibrationError(f"{path}: damaged ({error}); {remedy}") from error

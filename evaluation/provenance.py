@@ -11,6 +11,7 @@ import torch
 import transformers
 
 from fakemamba import __version__
+from fakemamba.models.checkpoints import CONFIG_NAME, WEIGHTS_NAME
 
 # Rooms and files whose change may change a score.
 SCORING_CODE = {
@@ -28,11 +29,11 @@ def file_sha256(path: Path) -> str:
 
 
 def checkpoint_sha256(checkpoint: Path) -> str:
-    """SHA-256 of a checkpoint's file, or of the names and contents of a folder's files."""
+    """SHA-256 of a checkpoint's file, or of the configuration and weights in a folder."""
     if not checkpoint.is_dir():
         return file_sha256(checkpoint)
     digest = hashlib.sha256()
-    for path in sorted(path for path in checkpoint.iterdir() if path.is_file()):
+    for path in (checkpoint / CONFIG_NAME, checkpoint / WEIGHTS_NAME):
         digest.update(f"{path.name} {file_sha256(path)}\n".encode())
     return digest.hexdigest()
 

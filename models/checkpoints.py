@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
@@ -26,14 +27,20 @@ class CheckpointError(ValueError):
     """A checkpoint does not hold what it was said to hold."""
 
 
-def save_pretrained(detector: Detector, folder: str | Path) -> None:
-    """Write a detector to ``folder``; each file appears whole or not at all."""
+def save_pretrained(
+    detector: Detector, folder: str | Path, state: Mapping[str, Tensor] | None = None
+) -> None:
+    """Write a detector to ``folder``; each file appears whole or not at all.
+
+    ``state`` is its state dict, if not its own parameters': those may be spread over several GPUs.
+    """
     folder = Path(folder)
     name = next(n for n, entry in DETECTORS.items() if entry.load() is type(detector))
     config = {"format": FORMAT_VERSION, "detector": name, **asdict(detector.config)}
-    state = {key: value.contiguous() for key, value in detector.state_dict().items()}
+    state = detector.state_dict() if state is None else state
+    tensors = {key: value.contiguous() for key, value in state.items()}
     with appearing_whole(folder / WEIGHTS_NAME) as partial:
-        save_file(state, partial)
+        save_file(tensors, partial)
     with appearing_whole(folder / CONFIG_NAME) as partial:
         partial.write_text(json.dumps(config, indent=2) + "\n")
 

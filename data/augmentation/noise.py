@@ -10,6 +10,7 @@ from scipy.fft import irfft, next_fast_len, rfft
 
 from fakemamba.data.audio import Waveform
 from fakemamba.data.augmentation.augmentation import check_range, energy, scale_to_snr
+from fakemamba.data.augmentation.draws import standard_normal
 from fakemamba.data.augmentation.recordings import Recordings
 
 
@@ -49,7 +50,7 @@ class AdditiveNoise:
 
 def white(samples: int, rng: np.random.Generator) -> Waveform:
     """Noise with the same power in every hertz."""
-    return rng.standard_normal(samples, dtype=np.float32)
+    return standard_normal(rng, samples)
 
 
 def pink(samples: int, rng: np.random.Generator) -> Waveform:

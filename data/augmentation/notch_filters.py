@@ -5,24 +5,25 @@ hundreds of taps a sample. Here all notches of all filters are designed at once,
 multiplying their spectra, and applied block by block in the frequency domain; the sum of several
 filtered signals needs but one inverse transform a block.
 """
+# mypy: disable-error-code="untyped-decorator"
+# numba's decorators have no types; the kernels under them do.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
+from numba import njit
 from scipy.fft import irfft, rfft
 
-from fakemamba.data.audio import SAMPLE_RATE_HZ
+from fakemamba.data.audio import SAMPLE_RATE_HZ, Waveform
 
 NYQUIST_HZ = SAMPLE_RATE_HZ / 2
 EDGE_HZ = 0.001  # how near a notch's cut-off comes to zero and to half the sample rate
 GAIN_GRID = 1024  # points around the unit circle at which the largest gain is looked for
 BLOCK = 2048  # samples of a transform, at least
 GROUP = 16  # blocks that are transformed at once
-
-Samples = npt.NDArray[np.floating]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,18 +47,8 @@ def filter_taps(filters: NotchFilters) -> np.ndarray:
     frequency.
     """
     half = int(filters.taps.max()) // 2
-    place = np.arange(-half, half + 1)
-    low = np.maximum(filters.centre_hz - filters.width_hz / 2, EDGE_HZ) / NYQUIST_HZ
-    high = np.minimum(filters.centre_hz + filters.width_hz / 2, NYQUIST_HZ - EDGE_HZ) / NYQUIST_HZ
-    low, high, span = low[..., None], high[..., None], filters.taps[..., None] - 1
-    window = np.where(
-        2 * np.abs(place) <= span, 0.54 + 0.46 * np.cos(2 * np.pi * place / span), 0.0
-    )
-    notches = low * np.sinc(low * place) - high * np.sinc(high * place)
-    notches[..., half] += 1.0  # all frequencies, without those between low and high
-    notches *= window  # (filters, notches, 2 half + 1)
-    notches /= notches.sum(axis=-1, keepdims=True)
-
+    notches = np.zeros((*filters.taps.shape, 2 * half + 1))
+    _fill_notches(filters.centre_hz, filters.width_hz, filters.taps, notches)
     middle = notches.shape[1] * half
     reach = int(filters.taps.sum(axis=1).max() - notches.shape[1]) // 2
     fold = (2 * middle) // GAIN_GRID + 1
@@ -68,7 +59,30 @@ def filter_taps(filters: NotchFilters) -> np.ndarray:
     return irfft(spectra, GAIN_GRID * fold)[:, middle - reach : middle + reach + 1]
 
 
-def filtered_powers(waveform: Samples, taps: np.ndarray) -> Samples:
+@njit(cache=True, nogil=True)
+def _fill_notches(
+    centre_hz: np.ndarray, width_hz: np.ndarray, taps: np.ndarray, notches: np.ndarray
+) -> None:
+    """Each notch's taps in the middle of its zeros (filters, notches, places)."""
+    middle = notches.shape[2] // 2
+    for row in range(taps.shape[0]):
+        for column in range(taps.shape[1]):
+            notch = notches[row, column]
+            centre, half_width = centre_hz[row, column], width_hz[row, column] / 2
+            low = max(centre - half_width, EDGE_HZ) / NYQUIST_HZ
+            high = min(centre + half_width, NYQUIST_HZ - EDGE_HZ) / NYQUIST_HZ
+            notch[middle] = 1.0 + low - high  # all frequencies, without those between low and high
+            total = notch[middle]
+            span = taps[row, column] - 1
+            for i in range(1, span // 2 + 1):
+                window = 0.54 + 0.46 * math.cos(2 * math.pi * i / span)
+                sinc = (math.sin(math.pi * low * i) - math.sin(math.pi * high * i)) / (math.pi * i)
+                notch[middle - i] = notch[middle + i] = window * sinc
+                total += 2 * window * sinc
+            notch /= total
+
+
+def filtered_powers(waveform: Waveform, taps: np.ndarray) -> Waveform:
     """The sum of a waveform's powers 1, 2, ... (samples,), each through its filter.
 
     The filters' delay is taken out and one sample more: the published code does that, and so

@@ -3,22 +3,25 @@
 Tak, Kamble, Patino, Todisco, Evans 2022, "RawBoost: A Raw Data Boosting and Augmentation Method
 applied to Automatic Speaker Verification Anti-Spoofing". Statistically it is the authors' code with
 what is odd in it: filters are early by one sample, and stationary noise may leave full scale. What
-is drawn is kept apart from what is done with it, so that both can be checked. With convolutive
-noise four seconds take 1.5 to 4 ms of a CPU core, a tenth to a twentieth of the authors' code.
+is drawn is kept apart from what is done with it, so that both can be checked. docs/augmentation.md
+has what it costs.
 """
+# mypy: disable-error-code="untyped-decorator"
+# numba's decorators have no types; the kernels under them do.
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
+from numba import njit
 
 from fakemamba.data.audio import Waveform
-from fakemamba.data.augmentation.augmentation import AugmentationError, check_range, scale_to_snr
+from fakemamba.data.augmentation.augmentation import AugmentationError, check_range
+from fakemamba.data.augmentation.draws import places_and_products, standard_normal
 from fakemamba.data.augmentation.notch_filters import (
     NYQUIST_HZ,
     NotchFilters,
-    Samples,
     filter_taps,
     filtered_powers,
 )
@@ -111,7 +114,7 @@ class RawBoost:
 
     def __call__(self, waveform: Waveform, rng: np.random.Generator) -> Waveform:
         """See `Augmentation`."""
-        boosted: Samples = waveform
+        boosted = waveform
         parts = [getattr(self, part) for part in ALGORITHMS[self.algorithm]]
         if self.algorithm == PARALLEL:
             boosted = within_full_scale(sum(part(waveform, rng) for part in parts))
@@ -120,15 +123,15 @@ class RawBoost:
                 boosted = part(boosted, rng)
         return boosted.astype(np.float32, copy=False)
 
-    def convolutive(self, waveform: Samples, rng: np.random.Generator) -> Samples:
+    def convolutive(self, waveform: Waveform, rng: np.random.Generator) -> Waveform:
         """Algorithm 1: linear and non-linear convolutive noise."""
         return add_convolutive(waveform, self.draw_filters(rng, self.powers))
 
-    def impulsive(self, waveform: Samples, rng: np.random.Generator) -> Samples:
+    def impulsive(self, waveform: Waveform, rng: np.random.Generator) -> Waveform:
         """Algorithm 2: impulsive noise that depends on the signal."""
         return add_impulses(waveform, self.draw_impulses(rng, len(waveform)))
 
-    def stationary(self, waveform: Samples, rng: np.random.Generator) -> Samples:
+    def stationary(self, waveform: Waveform, rng: np.random.Generator) -> Waveform:
         """Algorithm 3: stationary noise that does not depend on the signal."""
         return add_stationary(waveform, self.draw_stationary(rng, len(waveform)))
 
@@ -149,61 +152,61 @@ class RawBoost:
     def draw_impulses(self, rng: np.random.Generator, samples: int) -> Impulses:
         """Impulses at up to a share of all samples, each sample with the same chance."""
         count = int(samples * rng.uniform(0.0, self.impulses_percent) / 100)
-        places = rng.choice(samples, count, replace=False, shuffle=False)
-        signed = 2 * rng.random((2, count), dtype=np.float32) - 1
-        return Impulses(places, self.impulse_gain * signed[0] * signed[1])
+        places, products = places_and_products(rng, samples, count)
+        return Impulses(places, self.impulse_gain * products)
 
     def draw_stationary(self, rng: np.random.Generator, samples: int) -> StationaryNoise:
         """White noise and what becomes of it."""
         return StationaryNoise(
-            white=gaussian(rng, samples),
+            white=standard_normal(rng, samples),
             filters=self.draw_filters(rng, 1),
             snr_db=float(rng.uniform(*self.snr_db)),
         )
 
 
-def add_convolutive(waveform: Samples, filters: NotchFilters) -> Samples:
+def add_convolutive(waveform: Waveform, filters: NotchFilters) -> Waveform:
     """The sum of the waveform's powers (samples,), each through its filter; no mean, in [-1, 1]."""
     noisy = filtered_powers(waveform, filter_taps(filters))
     noisy -= noisy.mean()
     return within_full_scale(noisy)
 
 
-def add_impulses(waveform: Samples, impulses: Impulses) -> Samples:
+def add_impulses(waveform: Waveform, impulses: Impulses) -> Waveform:
     """The waveform (samples,) with impulses that are as large as what they are added to."""
     noisy = waveform.copy()
-    noisy[impulses.places] *= 1.0 + impulses.factors
+    _amplify(noisy, impulses.places, impulses.factors)
     return within_full_scale(noisy)
 
 
-def add_stationary(waveform: Samples, noise: StationaryNoise) -> Samples:
+def add_stationary(waveform: Waveform, noise: StationaryNoise) -> Waveform:
     """The waveform (samples,) with coloured noise; it may leave full scale."""
     coloured = filtered_powers(noise.white, filter_taps(noise.filters))
-    coloured *= scale_to_snr(waveform, coloured, noise.snr_db)
-    return waveform + coloured
+    _add_to(coloured, waveform, 10 ** (-noise.snr_db / 20))
+    return coloured
 
 
-def within_full_scale(waveform: Samples) -> Samples:
+def within_full_scale(waveform: Waveform) -> Waveform:
     """The waveform, divided by its largest magnitude if that is more than one."""
     largest = max(waveform.max(), -waveform.min())
     return waveform / largest if largest > 1 else waveform
 
 
-def gaussian(rng: np.random.Generator, samples: int) -> Waveform:
-    """Standard normal numbers (samples,) float32, by Box and Muller's method.
+# Each sum is of one thread, so that its last digits do not depend on how many there are; in an
+# order that vectors can have.
+@njit(cache=True, nogil=True, fastmath={"contract", "reassoc"})
+def _add_to(noise: Waveform, waveform: Waveform, ratio: float) -> None:
+    """Make of noise (samples,) the waveform with that noise, their norms in a ratio."""
+    of_noise, of_waveform = 0.0, 0.0
+    for i in range(len(noise)):
+        of_noise += noise[i] * noise[i]
+        of_waveform += waveform[i] * waveform[i]
+    scale = np.float32(np.sqrt(of_waveform / of_noise) * ratio)
+    for i in range(len(noise)):
+        noise[i] = waveform[i] + scale * noise[i]
 
-    NumPy's own method goes number by number and takes four times as long as vectors do.
-    """
-    half = -(-samples // 2)
-    bits = rng.integers(2**64, size=half, dtype=np.uint64).view(np.uint32)
-    uniform = bits.astype(np.float32)  # in place from here on, as new memory takes time
-    uniform += 0.5
-    uniform *= 2**-32  # in (0, 1]
-    radius, angle = uniform[:half], uniform[half:]
-    np.log(radius, out=radius)
-    radius *= -2
-    np.sqrt(radius, out=radius)
-    angle *= 2 * np.pi
-    normal = np.stack([np.cos(angle), np.sin(angle)])
-    normal *= radius
-    return normal.reshape(-1)[:samples]
+
+@njit(cache=True, nogil=True)
+def _amplify(noisy: Waveform, places: np.ndarray, factors: np.ndarray) -> None:
+    """Multiply some samples by one and their factor."""
+    for i in range(len(places)):
+        noisy[places[i]] *= 1 + factors[i]

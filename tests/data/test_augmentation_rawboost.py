@@ -1,13 +1,16 @@
 """RawBoost and a slow twin: equal for the same numbers, statistically equal for others."""
 
+from itertools import combinations
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.signal import firwin, freqz, lfilter
-from scipy.stats import ks_1samp, ks_2samp, norm, uniform
+from scipy.stats import chisquare, ks_1samp, ks_2samp, norm, uniform
 
 from fakemamba.data.augmentation import AugmentationError, RawBoost, utterance_rng
+from fakemamba.data.augmentation.draws import philox, places_and_products, standard_normal
 from fakemamba.data.augmentation.notch_filters import NotchFilters, filter_taps
 from fakemamba.data.augmentation.rawboost import (
     ALGORITHMS,
@@ -16,7 +19,6 @@ from fakemamba.data.augmentation.rawboost import (
     add_convolutive,
     add_impulses,
     add_stationary,
-    gaussian,
 )
 from fakemamba.data.recordings import real_speech
 
@@ -250,14 +252,52 @@ def test_few_samples_get_no_impulses_twice(count, seed):
     assert not len(impulses.places) or 0 <= impulses.places.min() <= impulses.places.max() < count
 
 
+@pytest.mark.parametrize(
+    ("index", "key", "words"),
+    [  # as the generator's authors give them
+        (0, 0, (0xFF1DAE59, 0x6CD10DF2)),
+        (2**64 - 1, 2**32 - 1 + (2**32 - 1 << 32), (0x2C3F628B, 0xAB4FD7AD)),
+        (0x243F6A88, 0x13198A2E + (0x85A308D3 << 32), (0xDD7CE038, 0xF62A4C12)),
+    ],
+)
+def test_random_words_are_those_of_philox(index, key, words):
+    assert tuple(int(word) for word in philox(np.uint64(index), np.uint64(key))) == words
+
+
+def test_each_set_of_places_is_as_likely_and_products_are_right():
+    rng, pairs, products = np.random.default_rng(7), [], []
+    for _ in range(4_000):
+        places, product = places_and_products(rng, 6, 2)
+        pairs.append(tuple(sorted(places.tolist())))
+        products.append(product)
+    counts = [pairs.count(pair) for pair in combinations(range(6), 2)]
+    assert sum(counts) == 4_000 and chisquare(counts).pvalue > LEAST_P
+    # |product| of two uniform numbers has the distribution function x (1 - ln x).
+    sizes = np.abs(np.concatenate(products))
+    assert ks_1samp(sizes, lambda x: x * (1 - np.log(x))).pvalue > LEAST_P
+    assert np.mean(np.concatenate(products) > 0) == pytest.approx(0.5, abs=0.02)
+
+
+def test_normal_numbers_are_box_and_mullers_to_float32_precision():
+    key = np.random.default_rng(9).integers(2**64, dtype=np.uint64)
+    drawn = standard_normal(np.random.default_rng(9), 9_999)
+    words = np.array([philox(np.uint64(index), key) for index in range(5_000)]).astype(float)
+    squares = drawn[:4_999] ** 2 + drawn[5_000:] ** 2
+    expected = -2 * np.log((words[:-1, 0] + 0.5) / 2**32)
+    np.testing.assert_allclose(squares, expected, rtol=1e-6, atol=1e-6)
+    turns = np.arctan2(drawn[5_000:], drawn[:4_999]) / (2 * np.pi)
+    error = (turns - words[:-1, 1] / 2**32 + 1 / 8 + 0.5) % 1 - 0.5
+    np.testing.assert_allclose(error, 0, atol=1e-6)
+
+
 def test_white_noise_is_normal_and_white():
-    noise = gaussian(np.random.default_rng(4), 200_001)
+    noise = standard_normal(np.random.default_rng(4), 200_001)
     assert noise.shape == (200_001,) and noise.dtype == np.float32
     assert ks_1samp(noise, norm.cdf).pvalue > LEAST_P
     assert same(np.abs(noise[:100_000]), np.abs(noise[100_001:]))
     lags = [np.dot(noise[lag:], noise[: len(noise) - lag]) for lag in (1, 2, 100_000, 100_001)]
     assert np.abs(lags).max() < 4 * np.sqrt(len(noise))  # also between the method's two halves
-    tails = gaussian(np.random.default_rng(5), 4_000_000)
+    tails = standard_normal(np.random.default_rng(5), 4_000_000)
     assert np.mean(np.abs(tails) > 4) == pytest.approx(2 * norm.sf(4), rel=0.25)
 
 
@@ -290,7 +330,8 @@ def test_what_comes_out_is_statistically_the_twins(algorithm):
         )
 
     ours = [
-        measures(RawBoost(algorithm)(speech, utterance_rng(0, 0, str(i)))) for i in range(count)
+        measures(RawBoost(algorithm)(speech, utterance_rng(algorithm, 0, str(i))))
+        for i in range(count)
     ]
     theirs = [measures(twin.boost(speech.astype(float), algorithm)) for _ in range(count)]
     for mine, other in zip(np.transpose(ours), np.transpose(theirs), strict=True):

@@ -1,0 +1,239 @@
+"""``fakemamba detect``: recordings to a probability, a verdict, and where it came from."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import tyro
+
+if TYPE_CHECKING:
+    from fakemamba.cli.detection_output import Row
+    from fakemamba.data.trials import Trial
+    from fakemamba.evaluation.calibration import Calibration
+    from fakemamba.evaluation.scoring import Scored
+    from fakemamba.models.detector import Detector
+
+KIND, SCHEMA_VERSION = "fakemamba-detection", 1
+BATCH_S = 64.0
+MOST_WORKERS = 8
+
+
+def detect(
+    files: tyro.conf.Positional[tuple[Path, ...]],
+    /,
+    *,
+    checkpoint: Path,
+    calibration: Path | None = None,
+    threshold: Annotated[
+        Literal["bayes", "eer"] | float, tyro.conf.arg(metavar="bayes|eer|SCORE")
+    ] = "bayes",
+    pi_spoof: float | None = None,
+    cost_miss: float | None = None,
+    cost_false_accept: float | None = None,
+    detector: str | None = None,
+    length: Annotated[int | None, tyro.conf.arg(metavar="SAMPLES")] = None,
+    plots: Path | None = None,
+    json_out: Annotated[Path | None, tyro.conf.arg(name="json")] = None,
+    device: str = "auto",
+) -> int:
+    """Say of each recording how probably it is a spoof, and give a verdict.
+
+    Both need a calibration of this detector. Without one there are only scores, which are no
+    probabilities, and no verdict unless the threshold is given as a score.
+
+    Args:
+        files: Audio files.
+        checkpoint: A folder made by `fakemamba convert`, or an official .pth with --detector.
+        calibration: JSON of `fakemamba calibrate`, fitted to scores of this checkpoint.
+        threshold: Of the verdict: bayes is where the expected cost is least, eer where the
+            calibration's trials have equal errors; or a score, from which on it is bona fide.
+        pi_spoof: Share of spoofs that you expect among such recordings; 0.05 if not given.
+        cost_miss: What it costs to reject bona fide; 1 if not given.
+        cost_false_accept: What it costs to accept a spoof; 10 if not given.
+        detector: The detector that the checkpoint must be of; needed for an official .pth.
+        length: Cut or tile every clip to so many samples, as the calibration's trials were.
+        plots: Folder for a PNG of each recording, with frame evidence over the waveform.
+        json_out: File to write everything to.
+        device: auto, cpu, cuda, or cuda:0 and so on.
+    """
+    from rich.console import Console
+
+    from fakemamba.cli.detection_output import CALIBRATE, Row, explanation, table
+    from fakemamba.data.audio import SAMPLE_RATE_HZ
+    from fakemamba.data.trials import Trial
+    from fakemamba.evaluation.calibration import read_calibration
+    from fakemamba.evaluation.judgement import judge, operating_point
+    from fakemamba.evaluation.metrics.costs import DCF_ASVSPOOF5
+    from fakemamba.evaluation.provenance import scoring_identity
+    from fakemamba.evaluation.score_origin import ScoreOrigin
+    from fakemamba.evaluation.trial_list import survey
+    from fakemamba.files import appearing_whole
+    from fakemamba.models.device import resolve_device
+    from fakemamba.models.loading import check_named, load_detector
+
+    if not files:
+        raise ValueError("no recordings given: fakemamba detect FILE ... --checkpoint CHECKPOINT")
+    if length is not None and length < 1:
+        raise ValueError(f"--length {length}: a clip cannot be cut to that")
+    words = {"pi_spoof": pi_spoof, "c_miss": cost_miss, "c_fa": cost_false_accept}
+    given = {name: value for name, value in words.items() if value is not None}
+    if given and calibration is None:
+        raise ValueError(f"a prior and costs need a --calibration, made with: {CALIBRATE}")
+    if given.keys() - {"pi_spoof"} and threshold != "bayes":
+        raise ValueError(f"costs belong to --threshold bayes, but --threshold is {threshold}")
+    costs = replace(DCF_ASVSPOOF5, **given)
+    fitted = None if calibration is None else read_calibration(calibration)
+    point = operating_point(threshold, fitted, costs)
+    check_named(checkpoint, detector)
+    place = resolve_device(device)
+    trials = [Trial(str(number), path) for number, path in enumerate(files)]
+    identity = scoring_identity(
+        checkpoint,
+        survey(lambda: trials).sha256,
+        detector=detector,
+        num_samples=length,
+        precision="fp32",
+        device=place,
+    )
+    origin = ScoreOrigin(str(identity["weights_sha256"]), length)
+    if fitted is not None:
+        fitted.check_origin(origin)
+    model = load_detector(checkpoint, detector).to(place)
+    rows = []
+    for path, scored in zip(files, _score(model, trials, length), strict=True):
+        if scored.score is None:
+            rows.append(Row(path, reason=scored.reason))
+        else:
+            judgement = judge(scored.score, fitted, point, costs.pi_spoof)
+            rows.append(Row(path, scored.num_samples / SAMPLE_RATE_HZ, judgement))
+    name = type(model).__name__
+    Console().print(table(rows, calibrated=fitted is not None))
+    print(f"detector: {name} of {checkpoint}; {origin}")
+    for line in explanation(calibration, fitted, point, costs.pi_spoof):
+        print(line)
+    if plots is not None:
+        rows = _draw(model, rows, length, plots)
+        print(f"{plots}: {sum(row.picture is not None for row in rows)} pictures")
+    if json_out is not None:
+        content = {
+            "kind": KIND,
+            "schema": SCHEMA_VERSION,
+            "detector": name,
+            "checkpoint": str(checkpoint),
+            "identity": identity,
+            "calibration": _facts(calibration, fitted),
+            "costs": None if fitted is None else asdict(costs),
+            "operating_point": None if point is None else asdict(point),
+            "recordings": [row.to_json() for row in rows],
+        }
+        with appearing_whole(json_out) as partial:
+            partial.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n")
+        print(json_out)
+    return _status(rows, plots)
+
+
+def _score(model: Detector, trials: Sequence[Trial], length: int | None) -> list[Scored]:
+    """What `fakemamba score` gives for these trials, in their order; their ids are unique."""
+    from rich.console import Console
+    from rich.progress import track
+
+    from fakemamba.data.audio import SAMPLE_RATE_HZ
+    from fakemamba.evaluation.scoring import score_trials
+
+    lists = score_trials(
+        model,
+        trials,
+        budget_samples=round(BATCH_S * SAMPLE_RATE_HZ),
+        workers=min(MOST_WORKERS, os.cpu_count() or 1),
+        num_samples=length,
+    )
+    each = (one for some in lists for one in some)
+    console = Console(stderr=True)
+    counted = track(each, "scoring", total=len(trials), console=console, transient=True)
+    found = {one.trial.trial_id: one for one in counted}
+    return [found[trial.trial_id] for trial in trials]
+
+
+def _facts(path: Path | None, calibration: Calibration | None) -> dict[str, Any] | None:
+    """A calibration as JSON, but for the trials that it was fitted to."""
+    from fakemamba.evaluation.provenance import file_sha256
+
+    if path is None or calibration is None:
+        return None
+    facts = {key: value for key, value in asdict(calibration).items() if key != "fitted_on"}
+    return {"file": str(path), "sha256": file_sha256(path), **facts}
+
+
+def _draw(model: Detector, rows: Sequence[Row], length: int | None, folder: Path) -> list[Row]:
+    """The rows with their pictures: those with a score, unless memory ends."""
+    import torch
+
+    from fakemamba.analysis.pictures.evidence import plot_evidence
+    from fakemamba.bench.instruments.memory import is_out_of_memory
+    from fakemamba.cli.detection_output import headline
+    from fakemamba.data.audio import SAMPLE_RATE_HZ, cut_or_tile, read_audio
+    from fakemamba.models.frontend import CONV_STRIDES, MIN_SAMPLES
+
+    device = next(model.parameters()).device
+    drawn = []
+    for row, name in zip(rows, _picture_names([row.file for row in rows]), strict=True):
+        if row.judgement is None:
+            drawn.append(row)
+            continue
+        waveform = read_audio(row.file)
+        waveform = waveform if length is None else cut_or_tile(waveform, length)
+        try:
+            evidence = model.frames(torch.from_numpy(waveform)[None].to(device))[0].cpu().numpy()
+        except (MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
+            print(f"no picture of {row.file}: out of memory; cut it by --length", file=sys.stderr)
+            drawn.append(row)
+            continue
+        path = plot_evidence(
+            waveform,
+            evidence,
+            rate_hz=SAMPLE_RATE_HZ,
+            first_s=MIN_SAMPLES / 2 / SAMPLE_RATE_HZ,
+            hop_s=math.prod(CONV_STRIDES) / SAMPLE_RATE_HZ,
+            headline=headline(row.file, row.judgement),
+            path=folder / name,
+        )
+        drawn.append(replace(row, picture=path))
+    return drawn
+
+
+def _picture_names(files: Sequence[Path]) -> list[str]:
+    """A file name a recording, all of them different on any file system."""
+    from fakemamba.analysis.pictures.figures import file_words
+
+    taken: set[str] = set()
+    names = []
+    for path in files:
+        stem = file_words([path.stem]) or "recording"
+        tries = (stem if number == 1 else f"{stem}-{number}" for number in count(1))
+        name = next(one for one in tries if one.casefold() not in taken)
+        taken.add(name.casefold())
+        names.append(f"{name}.png")
+    return names
+
+
+def _status(rows: Sequence[Row], plots: Path | None) -> int:
+    """1 if anything that was asked for is missing, which is then said."""
+    unread = sum(row.judgement is None for row in rows)
+    if unread:
+        print(
+            f"fakemamba: error: {unread} of {len(rows)} recordings are not judged; the table says "
+            "why",
+            file=sys.stderr,
+        )
+    undrawn = plots is not None and sum(row.picture is None for row in rows) > unread
+    return 1 if unread or undrawn else 0

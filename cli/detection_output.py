@@ -1,0 +1,125 @@
+"""What ``fakemamba detect`` says of recordings: a table, what its figures mean, and JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from rich.table import Column, Table
+from rich.text import Text
+
+from fakemamba.data.trials import BONA_FIDE
+from fakemamba.evaluation.calibration import Calibration
+from fakemamba.evaluation.judgement import Judgement, OperatingPoint
+
+LEAST_SHOWN = 0.001  # of a probability, at either end: no calibration knows more
+CALIBRATE = "fakemamba calibrate DEV_SCORES --key DEV_KEY --out calibration.json"
+
+
+@dataclass(frozen=True)
+class Row:
+    """A recording, and what was made of it or why nothing was.
+
+    Attributes:
+        file: as it was given.
+        judged_s: seconds that the score is of.
+        judgement: None where there is no score.
+        reason: why there is none.
+        picture: of its frame evidence, if one was drawn.
+    """
+
+    file: Path
+    judged_s: float | None = None
+    judgement: Judgement | None = None
+    reason: str | None = None
+    picture: Path | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """All of it in one flat object; unknown is null."""
+        nothing = dict.fromkeys(field.name for field in fields(Judgement))
+        return {
+            "file": str(self.file),
+            "judged_s": self.judged_s,
+            **(nothing if self.judgement is None else asdict(self.judgement)),
+            "reason": self.reason,
+            "picture": None if self.picture is None else str(self.picture),
+        }
+
+
+def table(rows: Sequence[Row], *, calibrated: bool) -> Table:
+    """A line a recording."""
+    heads = ["seconds", "score", *["llr", "P(spoof)"] * calibrated]
+    shown = Table(
+        Column("file", overflow="fold"),
+        *(Column(head, justify="right", no_wrap=True) for head in heads),
+        "verdict",
+    )
+    for row in rows:
+        name = Text(str(row.file))  # not markup, whatever brackets it has
+        if row.judgement is None or row.judged_s is None:
+            why = (row.reason or "").removeprefix(f"{row.file}: ")
+            shown.add_row(name, *["-"] * len(heads), Text(f"not judged: {why}"))
+            continue
+        one = row.judgement
+        figures = [f"{row.judged_s:.2f}", f"{one.score:.4f}"]
+        if one.llr is not None and one.spoof_probability is not None:
+            figures += [f"{one.llr:+.2f}", per_cent(one.spoof_probability)]
+        shown.add_row(name, *figures, "-" if one.verdict is None else verdict_words(one.verdict))
+    return shown
+
+
+def per_cent(probability: float) -> str:
+    """A probability for people, without digits that nobody can know."""
+    if probability < LEAST_SHOWN:
+        return f"< {LEAST_SHOWN:.1%}"
+    if probability > 1 - LEAST_SHOWN:
+        return f"> {1 - LEAST_SHOWN:.1%}"
+    return f"{probability:.1%}"
+
+
+def verdict_words(verdict: str) -> str:
+    """A label as it is written in text."""
+    return "bona fide" if verdict == BONA_FIDE else verdict
+
+
+def headline(file: Path, one: Judgement) -> str:
+    """A recording and what was made of it, for the title of its picture."""
+    words = [f"score {one.score:.4g}"]
+    if one.spoof_probability is not None:
+        words.append(f"P(spoof) {per_cent(one.spoof_probability)}")
+    if one.verdict is not None:
+        words.append(f"verdict {verdict_words(one.verdict)}")
+    return f"{file.name}: {', '.join(words)}"
+
+
+def explanation(
+    path: Path | None,
+    calibration: Calibration | None,
+    point: OperatingPoint | None,
+    pi_spoof: float,
+) -> Iterator[str]:
+    """What probability and verdict rest on, line by line.
+
+    Args:
+        path: of the calibration.
+        calibration: None where there is none.
+        point: None where there is no verdict.
+        pi_spoof: prior of the probabilities.
+    """
+    if calibration is None:
+        yield f"A score is no probability: that needs a --calibration, made with\n  {CALIBRATE}"
+    else:
+        smoothed = ", which do not overlap" if calibration.smoothed else ""
+        yield (
+            f"calibration: {path}, fitted to {calibration.bonafide:,} bona fide and "
+            f"{calibration.spoof:,} spoof development trials{smoothed} (EER {calibration.eer:.2%})"
+        )
+        if calibration.origin is None:
+            yield "It does not say which detector it is of: make sure that it is of this one."
+        yield (
+            f"P(spoof): if {100 * pi_spoof:.4g} % of such recordings are spoofs, and if they are "
+            "like the development trials. For others it can be wrong and look sure."
+        )
+    yield "no verdict: there is no threshold" if point is None else f"verdict: {point.in_words}"

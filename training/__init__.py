@@ -1,0 +1,1 @@
+"""Recipes, the one loop that trains every detector by them, and studies made of many runs."""

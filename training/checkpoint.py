@@ -1,0 +1,81 @@
+"""The state of a run on disk, written by accelerate: weights, optimizer, loss scale, generators."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from accelerate import Accelerator
+from torch import nn
+
+from fakemamba.models.checkpoints import save_pretrained
+from fakemamba.models.detector import Detector
+from fakemamba.training.progress import Progress
+from fakemamba.training.run_folder import PROGRESS, RunFolder, TrainingError, appearing_folder
+
+
+@dataclass(frozen=True)
+class Checkpoints:
+    """Writes and reads the states of a run in its folder; all ranks call alike.
+
+    Attributes:
+        folder: the run's.
+        accelerator: that prepared model and optimizer.
+    """
+
+    folder: RunFolder
+    accelerator: Accelerator
+
+    def save(self, progress: Progress) -> None:
+        """Write the state, and remove what it makes superfluous.
+
+        Raises:
+            TrainingError: the folder cannot be written; the checkpoint before is still there.
+        """
+        is_main = self.accelerator.is_main_process
+        goal = self.folder.checkpoint_of(progress)
+        with self.folder.writing():
+            with appearing_folder(goal, is_main=is_main) as partial:
+                self.accelerator.wait_for_everyone()
+                self.accelerator.save_state(str(partial))
+                if is_main:
+                    (partial / PROGRESS).write_text(json.dumps(progress.to_json()) + "\n")
+                self.accelerator.wait_for_everyone()
+            self.accelerator.wait_for_everyone()
+            if is_main:
+                self.folder.forget_all_but(goal, progress)
+
+    def resume(self) -> Progress:
+        """Read the newest state into model and optimizer; a new beginning if there is none.
+
+        Raises:
+            TrainingError: it cannot be read.
+        """
+        newest = self.folder.newest_checkpoint()
+        if newest is None:
+            return Progress()
+        progress = self.folder.read_progress(newest)
+        try:
+            self.accelerator.load_state(str(newest))
+        except (OSError, RuntimeError, ValueError) as error:
+            raise TrainingError(
+                f"{newest} cannot be read ({error}); remove it, and go on with --resume from what "
+                "is left, or train anew"
+            ) from error
+        return progress
+
+    def save_epoch(self, model: nn.Module, detector: Detector, epoch: int) -> None:
+        """Write an epoch's detector beside the best ones.
+
+        Args:
+            model: as prepared by accelerate.
+            detector: the same without what accelerate puts around it.
+            epoch: from 1.
+        """
+        state = self.accelerator.get_state_dict(model)  # gathered, where it is spread over ranks
+        with self.folder.writing():
+            if self.accelerator.is_main_process:
+                goal = self.folder.best(epoch)
+                with appearing_folder(goal, is_main=True) as partial:
+                    save_pretrained(detector, partial, state)
+        self.accelerator.wait_for_everyone()

@@ -1,0 +1,131 @@
+"""Training clips: which ones make a step, and how each becomes what a detector is given.
+
+The order of an epoch follows from the seed and the epoch, and everything random in a clip from the
+seed, the epoch and its trial's id. Nothing is remembered, so a run may begin at any step, with any
+number of workers and devices, and see the same clips.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+from torch.utils.data import DataLoader, Dataset
+
+from fakemamba.data.audio import Waveform, cut_or_tile
+from fakemamba.data.augmentation import Augmentation, utterance_rng
+from fakemamba.data.reading import waveform_or_reason
+from fakemamba.data.trials import BONA_FIDE, Trial
+from fakemamba.models.detector import BONA_FIDE as BONA_FIDE_INDEX
+
+FIRST, RANDOM, WHOLE = "first", "random", "whole"
+
+
+class Clips(NamedTuple):
+    """Some clips to be computed together.
+
+    ``waveforms`` (B, L) float32 at 16 kHz; ``lengths`` (B,) int64 samples, None if all rows are
+    full; ``labels`` (B,) int64, 1 is bona fide; ``reasons`` of clips that could not be read, which
+    have no row.
+    """
+
+    waveforms: Tensor
+    lengths: Tensor | None
+    labels: Tensor
+    reasons: list[str]
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """What becomes of a recording: `augmentation`, if there is one, then the crop."""
+
+    num_samples: int
+    crop: str
+    augmentation: Augmentation | None
+    seed: int
+
+    def __call__(self, waveform: Waveform, trial_id: str, epoch: int) -> Waveform:
+        """A recording (samples,) to its clip in an epoch; as published, it is augmented whole."""
+        rng = utterance_rng(self.seed, epoch, trial_id)
+        if self.augmentation is not None:
+            waveform = self.augmentation(waveform, rng)
+        if self.crop == WHOLE:
+            return waveform
+        surplus = len(waveform) - self.num_samples
+        if self.crop == RANDOM and surplus > 0:
+            waveform = waveform[rng.integers(surplus + 1) :]
+        return cut_or_tile(waveform, self.num_samples)
+
+
+@dataclass(frozen=True)
+class ClipsOfEpoch(Dataset[tuple[Waveform | str, int]]):
+    """The clips of a list of trials in one epoch; a clip that cannot be read is its reason."""
+
+    trials: Sequence[Trial]
+    preparation: Preparation
+    epoch: int
+
+    def __len__(self) -> int:
+        return len(self.trials)
+
+    def __getitem__(self, index: int) -> tuple[Waveform | str, int]:
+        trial = self.trials[index]
+        found = waveform_or_reason(trial)
+        if not isinstance(found, str):
+            found = self.preparation(found, trial.trial_id, self.epoch)
+        return found, label_index(trial)
+
+
+def label_index(trial: Trial) -> int:
+    """1 for bona fide, 0 for spoof: the place of its class among the logits."""
+    return BONA_FIDE_INDEX if trial.label == BONA_FIDE else 1 - BONA_FIDE_INDEX
+
+
+def shuffled_batches(count: int, batch_size: int, seed: int, epoch: int) -> list[list[int]]:
+    """An epoch's batches of places in the list; the last few places that fill none are left out."""
+    order = np.random.default_rng([seed, epoch]).permutation(count).tolist()
+    return [order[start : start + batch_size] for start in range(0, count, batch_size)][
+        : count // batch_size
+    ]
+
+
+def load(
+    clips: ClipsOfEpoch, batches: Sequence[Sequence[int]], *, workers: int, pin: bool
+) -> Iterator[Clips]:
+    """Read and prepare batch after batch, ahead of their use.
+
+    Args:
+        clips: where from.
+        batches: places of the clips that are computed together.
+        workers: processes that read; 0 reads when a batch is asked for.
+        pin: page-lock the memory, for a GPU.
+    """
+    loader = DataLoader(
+        clips,
+        batch_sampler=batches,  # type: ignore[arg-type]  # any iterable of lists will do
+        num_workers=workers,
+        collate_fn=_collate,
+        pin_memory=pin,
+    )
+    return iter(loader)
+
+
+def _collate(rows: list[tuple[Waveform | str, int]]) -> Clips:
+    waveforms = [torch.from_numpy(clip) for clip, _ in rows if not isinstance(clip, str)]
+    reasons = [clip for clip, _ in rows if isinstance(clip, str)]
+    if reasons:
+        nothing = torch.empty(0)
+        return Clips(nothing, None, nothing, reasons)
+    lengths = torch.tensor([len(waveform) for waveform in waveforms])
+    is_full = int(lengths.min()) == int(lengths.max())
+    return Clips(
+        waveforms=pad_sequence(waveforms, batch_first=True),  # (B, L), zero beyond the lengths
+        lengths=None if is_full else lengths,
+        labels=torch.tensor([label for _, label in rows]),
+        reasons=[],
+    )

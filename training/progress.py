@@ -1,0 +1,84 @@
+"""How far a training run is: what a checkpoint holds beside weights and the optimizer's state."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from fakemamba.training.best_epochs import BestEpoch, epochs_without_gain
+from fakemamba.training.recipe import SelectionRecipe
+
+
+@dataclass(frozen=True)
+class EpochRecord:
+    """An epoch that is done, a row of ``epochs.csv``.
+
+    Losses are the class-weighted cross-entropy, in nats; the training loss is the mean of the
+    steps', while the weights changed. ``validation_eer`` is a fraction. ``epoch_s`` is the time of
+    training and validation.
+    """
+
+    epoch: int
+    steps: int
+    learning_rate: float
+    train_loss: float
+    validation_loss: float
+    validation_eer: float
+    epoch_s: float
+
+
+@dataclass
+class Progress:
+    """The epoch under way (from 1), its steps that are done, and what was before.
+
+    Attributes:
+        epoch: under way.
+        step: how many of its steps are done.
+        total_steps: that are done since the run's beginning.
+        loss_sum: of this epoch's steps.
+        epoch_s: time spent on this epoch.
+        history: the epochs before.
+        best: the best of them, the best first.
+    """
+
+    epoch: int = 1
+    step: int = 0
+    total_steps: int = 0
+    loss_sum: float = 0.0
+    epoch_s: float = 0.0
+    history: list[EpochRecord] = field(default_factory=list)
+    best: tuple[BestEpoch, ...] = ()
+
+    def is_over(self, recipe: SelectionRecipe) -> bool:
+        """Whether the recipe has no further epoch."""
+        if len(self.history) >= recipe.max_epochs:
+            return True
+        values = [criterion(one, recipe) for one in self.history]
+        return bool(values) and 0 < recipe.patience <= epochs_without_gain(values)
+
+    def begin_next(self, done: EpochRecord, best: tuple[BestEpoch, ...]) -> None:
+        """Go over to the next epoch."""
+        self.history.append(done)
+        self.best = best
+        self.epoch, self.step, self.loss_sum, self.epoch_s = self.epoch + 1, 0, 0.0, 0.0
+
+    def to_json(self) -> dict[str, Any]:
+        """As JSON, in which numbers keep all their digits."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, Any]) -> Progress:
+        """What `to_json` gave."""
+        return cls(
+            **{
+                **content,
+                "history": [EpochRecord(**one) for one in content["history"]],
+                "best": tuple(BestEpoch(**one) for one in content["best"]),
+            }
+        )
+
+
+def criterion(record: EpochRecord, recipe: SelectionRecipe) -> float:
+    """The value of an epoch by which the best are chosen; less is better."""
+    return record.validation_eer if recipe.criterion == "eer" else record.validation_loss

@@ -1,0 +1,210 @@
+"""A recipe: everything that a training run's result depends on, as plain dataclasses.
+
+The defaults are what the published detectors share (Fake-Mamba, XLSR-Conformer and XLSR-Mamba: Adam
+at 1e-6, L2 of 1e-4, batches of 20 whole clips' first 66,800 samples, patience of 7 epochs, the mean
+of the five best). A recipe names no folder for its output and no device: it gives the same detector
+wherever it is run, but for rounding.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from fakemamba.data.augmentation import Augmentation, parse_augmentation
+
+Option = bool | int | float | str
+
+
+class RecipeError(ValueError):
+    """A recipe cannot be read or followed; the message begins with the field, with its table."""
+
+
+@dataclass(frozen=True)
+class DetectorRecipe:
+    """Which detector, on which front-end, and how much of the front-end is trained.
+
+    Attributes:
+        name: of the registry, such as fake-mamba-l.
+        frontend: a named size (random weights), a fairseq .pt, or a Hugging Face folder or id.
+        options: fields of the detector's configuration, such as depth.
+        tuned: which part of the front-end is trained: all, the top `tuned_layers`, or none.
+        tuned_layers: how many of the front-end's last layers `tuned = "top"` trains.
+        activation_checkpointing: compute the front-end's activations again in the backward pass
+            instead of keeping them: less memory, more time, the same result.
+    """
+
+    name: str = "fake-mamba-l"
+    frontend: str = "facebook/wav2vec2-xls-r-300m"
+    options: dict[str, Option] = field(default_factory=dict)
+    tuned: Literal["all", "top", "none"] = "all"
+    tuned_layers: int = 0
+    activation_checkpointing: bool = False
+
+    def __post_init__(self) -> None:
+        _check(
+            (self.tuned == "top") == (self.tuned_layers > 0) and self.tuned_layers >= 0,
+            f"detector.tuned_layers is {self.tuned_layers} with tuned = {self.tuned!r}: give a "
+            'number of layers with tuned = "top", and none otherwise',
+        )
+
+
+@dataclass(frozen=True)
+class DataRecipe:
+    """What is trained on: two phases of a corpus, or two manifests.
+
+    Attributes:
+        corpus: a corpus by name, such as asvspoof2019-la.
+        root: where the corpus is.
+        train_phase: of the corpus.
+        validation_phase: of the corpus.
+        train_manifest: instead of a corpus: a CSV or Parquet with path and label.
+        validation_manifest: the one that goes with it.
+        num_samples: of every clip in a batch, at 16 kHz; a shorter clip is repeated.
+        crop: first (the first `num_samples`, as published), random (another stretch in every
+            epoch), or whole (clips of their own lengths, padded; `num_samples` is not used).
+        augmentation: of the training clips, before the crop, such as rawboost:5; empty for none.
+    """
+
+    corpus: str | None = None
+    root: Path | None = None
+    train_phase: str = "train"
+    validation_phase: str = "dev"
+    train_manifest: Path | None = None
+    validation_manifest: Path | None = None
+    num_samples: int = 66_800
+    crop: Literal["first", "random", "whole"] = "first"
+    augmentation: str = ""
+
+    def __post_init__(self) -> None:
+        manifests = [self.train_manifest is not None, self.validation_manifest is not None]
+        _check(
+            not (self.corpus is not None and any(manifests)) and manifests[0] == manifests[1],
+            "data: name either a corpus, or both train_manifest and validation_manifest",
+        )
+        _check(self.num_samples >= 400, f"data.num_samples {self.num_samples}: give 400 or more")
+        try:
+            self.parsed_augmentation()
+        except ValueError as error:
+            raise RecipeError(f"data.augmentation: {error}") from error
+
+    def parsed_augmentation(self) -> Augmentation | None:
+        """What `augmentation` says; None if nothing is done."""
+        return parse_augmentation(self.augmentation) if self.augmentation else None
+
+
+@dataclass(frozen=True)
+class OptimizationRecipe:
+    """How weights are changed.
+
+    Attributes:
+        optimizer: adam (L2 is added to the gradient, as published) or adamw (decoupled).
+        learning_rate: the peak, after the warm-up.
+        l2: weight decay, of all weights, as published.
+        batch_size: clips in a step, on all devices together; the last clips of an epoch that fill
+            no batch wait for the next shuffle.
+        micro_batch_size: clips that a device takes at once, to save memory; 0 takes its whole
+            share. Gradients are those of the whole batch, but for batch norms, whose statistics
+            are a micro-batch's.
+        clip_norm: largest norm of the gradient; 0 does not clip.
+        precision: bf16 and fp16 (with loss scaling) are autocast.
+        spoof_weight: of the cross-entropy of spoofs.
+        bonafide_weight: of the cross-entropy of bona fide clips.
+        schedule: of the learning rate after the warm-up: constant, or cosine to nothing at the
+            end of `max_epochs`.
+        warmup_steps: in which the learning rate rises from nothing.
+    """
+
+    optimizer: Literal["adam", "adamw"] = "adam"
+    learning_rate: float = 1e-6
+    l2: float = 1e-4
+    batch_size: int = 20
+    micro_batch_size: int = 0
+    clip_norm: float = 0.0
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    spoof_weight: float = 0.1
+    bonafide_weight: float = 0.9
+    schedule: Literal["constant", "cosine"] = "constant"
+    warmup_steps: int = 0
+
+    def __post_init__(self) -> None:
+        numbers = {
+            "learning_rate": self.learning_rate,
+            "spoof_weight": self.spoof_weight,
+            "bonafide_weight": self.bonafide_weight,
+        }
+        for name, value in numbers.items():
+            _check(0 < value < math.inf, f"optimization.{name} {value}: give a number over 0")
+        for name, value in {"l2": self.l2, "clip_norm": self.clip_norm}.items():
+            _check(0 <= value < math.inf, f"optimization.{name} {value}: give 0 or more")
+        _check(self.batch_size >= 1, f"optimization.batch_size {self.batch_size}: give 1 or more")
+        for name, count in {
+            "micro_batch_size": self.micro_batch_size,
+            "warmup_steps": self.warmup_steps,
+        }.items():
+            _check(count >= 0, f"optimization.{name} {count}: give 0 or more")
+
+
+@dataclass(frozen=True)
+class SelectionRecipe:
+    """When training ends, and which of its epochs make the detector.
+
+    Attributes:
+        criterion: what is least in the best epochs, on the validation trials: loss (the class-
+            weighted cross-entropy of batches in the list's order, as published) or eer.
+        augmented: validate on augmented clips, as the published code does, anew in every epoch.
+        batch_size: of the validation; its loss depends on it a little, as each batch has its own
+            sum of class weights.
+        patience: end when the best loss is so many epochs old; 0 never does.
+        max_epochs: end after so many.
+        averaged: so many of the best epochs make the detector.
+        averaging: true (the mean), or as-released: (2·b1 + b2 + b3 + b4) / 5 of the best five
+            b0 ... b4, which is what the published code computes.
+    """
+
+    criterion: Literal["loss", "eer"] = "loss"
+    augmented: bool = False
+    batch_size: int = 20
+    patience: int = 7
+    max_epochs: int = 75
+    averaged: int = 5
+    averaging: Literal["true", "as-released"] = "true"
+
+    def __post_init__(self) -> None:
+        for name, count in {
+            "batch_size": self.batch_size,
+            "max_epochs": self.max_epochs,
+            "averaged": self.averaged,
+        }.items():
+            _check(count >= 1, f"selection.{name} {count}: give 1 or more")
+        _check(self.patience >= 0, f"selection.patience {self.patience}: give 0 or more")
+        _check(
+            self.averaging == "true" or self.averaged == 5,
+            f'selection.averaged {self.averaged}: averaging = "as-released" is of 5 epochs',
+        )
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A training run.
+
+    Attributes:
+        detector: which one.
+        data: what it is trained on.
+        optimization: how its weights are changed.
+        selection: which epochs make it.
+        seed: of first weights, order, crops, augmentation and dropout.
+    """
+
+    detector: DetectorRecipe = field(default_factory=DetectorRecipe)
+    data: DataRecipe = field(default_factory=DataRecipe)
+    optimization: OptimizationRecipe = field(default_factory=OptimizationRecipe)
+    selection: SelectionRecipe = field(default_factory=SelectionRecipe)
+    seed: int = 1234
+
+
+def _check(holds: bool, otherwise: str) -> None:
+    if not holds:
+        raise RecipeError(otherwise)

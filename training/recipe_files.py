@@ -1,0 +1,248 @@
+"""Recipes as TOML: those that come with the package, anybody's own, and the one that a run keeps.
+
+A file has the fields of `Recipe`: ``seed``, and a table for each of its parts. What is left out has
+its default. Its paths begin at its own folder; those of a recipe that was read are absolute.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, is_dataclass, replace
+from difflib import get_close_matches
+from importlib.resources import files
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from fakemamba.files import appearing_whole
+from fakemamba.models.frontend import FRONTEND_SIZES
+from fakemamba.models.registry import create_detector, detector_entry
+from fakemamba.training.recipe import DetectorRecipe, Recipe, RecipeError
+
+SUFFIX = ".toml"
+PATHS = ("root", "train_manifest", "validation_manifest")
+CHECKPOINT_SUFFIXES = (".pt", ".pth")
+WANTED = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    str: "text",
+    Path: "a path",
+}
+
+
+def recipe_names() -> list[str]:
+    """Names of the recipes that come with the package."""
+    names = [path.name for path in (files("fakemamba.training") / "recipes").iterdir()]
+    return sorted(name.removesuffix(SUFFIX) for name in names if name.endswith(SUFFIX))
+
+
+def recipe_summary(name: str) -> str:
+    """The first comment of a recipe that comes with the package, a line."""
+    return _named(name).read_text("utf-8").splitlines()[0].lstrip("# ")
+
+
+def read_recipe(path_or_name: str | Path) -> Recipe:
+    """Read a recipe, and check all of it but the data.
+
+    Args:
+        path_or_name: a file, whose name ends in ``.toml`` or has a folder in front, or the name of
+            a recipe that comes with the package.
+
+    Raises:
+        RecipeError: no such recipe, no TOML, an unknown table or field, a value of a wrong type or
+            size, or no such detector or option of it; the message has the file, and the line where
+            it is known.
+    """
+    given = str(path_or_name)
+    is_file = given.endswith(SUFFIX) or Path(given).name != given
+    path = Path(given) if is_file else _named(given)
+    try:
+        text = path.read_text("utf-8-sig")
+        content = tomllib.loads(text)
+    except FileNotFoundError:
+        raise RecipeError(f"{path}: no such file") from None
+    except (ValueError, RecursionError) as error:
+        raise RecipeError(f"{path} is not TOML: {error}") from error
+    try:
+        return _recipe(content, path.absolute().parent)
+    except RecipeError as error:
+        field = str(error).split()[0].removesuffix(":")
+        raise RecipeError(f"{path}{_line_of(field, text)}: {error}") from error
+
+
+def with_overrides(recipe: Recipe, overrides: Mapping[str, Any]) -> Recipe:
+    """A recipe with other values, checked as a file's are.
+
+    Args:
+        recipe: where the other values are from.
+        overrides: by the field's name with its table's, such as ``optimization.learning_rate`` or
+            ``detector.options.depth``. Relative paths begin at the working directory.
+
+    Raises:
+        RecipeError: as `read_recipe`.
+    """
+    content = asdict(recipe)
+    for name, value in overrides.items():
+        *tables, field = name.split(".")
+        table = content
+        for one in tables:
+            table = table.setdefault(one, {})
+            if not isinstance(table, dict):
+                raise RecipeError(f"{name}: {one} is no table")
+        table[field] = value
+    return _recipe(content, Path.cwd())
+
+
+def to_toml(recipe: Recipe) -> str:
+    """A recipe as TOML, from which `read_recipe` makes the same one, in any folder."""
+    return "\n".join(_lines(asdict(_located(recipe, Path.cwd())))) + "\n"
+
+
+def write_recipe(path: Path, recipe: Recipe) -> None:
+    """Write a recipe as `to_toml` has it."""
+    with appearing_whole(path) as partial:
+        partial.write_text(to_toml(recipe), "utf-8")
+
+
+def _named(name: str) -> Path:
+    if name not in recipe_names():
+        raise RecipeError(
+            f"there is no recipe {name!r}{_nearest(name, recipe_names())} There are: "
+            f"{', '.join(recipe_names())}. A file's name ends in {SUFFIX}"
+        )
+    return Path(str(files("fakemamba.training") / "recipes" / f"{name}{SUFFIX}"))
+
+
+def _recipe(content: dict[str, Any], folder: Path) -> Recipe:
+    """A recipe from tables, whose paths begin at a folder; errors begin with the field's name."""
+    recipe = _located(_typed(Recipe, content, ""), folder)
+    return replace(recipe, detector=_with_known_options(recipe.detector))
+
+
+def _typed(kind: Any, value: Any, name: str) -> Any:
+    """A value from TOML as what the type of the field of that name asks for."""
+    if isinstance(kind, type) and is_dataclass(kind):
+        hints = get_type_hints(kind)
+        fields = {
+            key: _typed(_hint(hints, key, name), one, f"{name}.{key}".lstrip("."))
+            for key, one in _table(value, name).items()
+        }
+        return kind(**fields)
+    if get_origin(kind) is dict:
+        kind_of_values = get_args(kind)[1]
+        return {
+            key: _typed(kind_of_values, one, f"{name}.{key}")
+            for key, one in _table(value, name).items()
+        }
+    if get_origin(kind) is Literal:
+        if value not in get_args(kind):
+            raise RecipeError(f"{name} is {value!r}, but must be one of {_list(get_args(kind))}")
+        return value
+    members = get_args(kind) if isinstance(kind, UnionType) else (kind,)
+    if type(value) in members:
+        return value
+    if float in members and type(value) is int and abs(value) <= sys.float_info.max:
+        return float(value)
+    if Path in members and isinstance(value, str | Path):
+        return Path(value)
+    wanted = _list(WANTED[member] for member in members if member is not NoneType)
+    raise RecipeError(f"{name} is {value!r}, but must be {wanted}")
+
+
+def _table(value: Any, name: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise RecipeError(f"{name} is {value!r}, but must be a table, [{name}]")
+    return value
+
+
+def _hint(hints: Mapping[str, Any], key: str, table: str) -> Any:
+    if key not in hints:
+        name = f"{table}.{key}".lstrip(".")
+        raise RecipeError(
+            f"{name} is unknown{_nearest(key, hints)} {table or 'A recipe'} has: {_list(hints)}"
+        )
+    return hints[key]
+
+
+def _with_known_options(detector: DetectorRecipe) -> DetectorRecipe:
+    """The same, if the registry has it and the network can be made; no memory is allocated."""
+    try:
+        entry = detector_entry(detector.name)
+    except ValueError as error:
+        raise RecipeError(f"detector.name: {error}") from error
+    hints = get_type_hints(entry.load().config_class)
+    hints.pop("frontend")
+    options = {
+        key: _typed(_hint(hints, key, "detector.options"), value, f"detector.options.{key}")
+        for key, value in detector.options.items()
+    }
+    try:
+        create_detector(detector.name, "xls-r-tiny", device="meta", **options)
+    # Sizes that no layer can have are errors of the other two kinds.
+    except (ValueError, ArithmeticError, RuntimeError) as error:
+        raise RecipeError(f"detector.options: {error}") from error
+    return replace(detector, options=options)
+
+
+def _located(recipe: Recipe, folder: Path) -> Recipe:
+    """The recipe with its relative paths beginning at a folder."""
+    found = {name: getattr(recipe.data, name) for name in PATHS}
+    paths = {name: folder / path for name, path in found.items() if path is not None}
+    frontend = recipe.detector.frontend
+    if frontend and frontend not in FRONTEND_SIZES:
+        path = folder / frontend
+        if path.suffix in CHECKPOINT_SUFFIXES or path.exists():
+            frontend = str(path)
+    return replace(
+        recipe,
+        detector=replace(recipe.detector, frontend=frontend),
+        data=replace(recipe.data, **paths),
+    )
+
+
+def _lines(table: Mapping[str, Any], name: str = "") -> Iterator[str]:
+    """TOML of a table, its own values before the tables in it; None and empty tables left out."""
+    for key, value in table.items():
+        if value is not None and not isinstance(value, dict):
+            yield f"{key} = {_literal(value)}"
+    for key, value in table.items():
+        if isinstance(value, dict) and value:
+            yield from ("", f"[{name}{key}]", *_lines(value, f"{name}{key}."))
+
+
+def _literal(value: bool | int | float | str | Path) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float):
+        return repr(value)
+    # A TOML string is a JSON one, but for one character that JSON takes as it is.
+    return json.dumps(str(value), ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def _line_of(field: str, text: str) -> str:
+    """Where a file sets a field or opens a table, such as ", line 3"; empty if that is unclear."""
+    table = ""
+    for number, line in enumerate(text.split("\n"), start=1):
+        if opened := re.match(r"\s*\[([\w.-]+)\]", line):
+            found = table = opened[1]
+        elif set_here := re.match(r"\s*([\w.-]+)\s*=", line):
+            found = f"{table}.{set_here[1]}".lstrip(".")
+        else:
+            continue
+        if found == field:
+            return f", line {number}"
+    return ""
+
+
+def _nearest(name: str, names: Iterable[str]) -> str:
+    nearest = get_close_matches(name, list(names), n=1)
+    return f"; did you mean {nearest[0]}?" if nearest else "."
+
+
+def _list(words: Iterable[Any]) -> str:
+    return ", ".join(map(str, words))

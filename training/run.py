@@ -1,0 +1,332 @@
+"""A training run from its recipe to a detector: begun, gone on with, ended.
+
+The loop is the same for every detector of the registry: shuffled epochs of steps, a validation
+after each, the best epochs kept, and their average at the end.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from accelerate.state import AcceleratorState
+from accelerate.utils import DistributedDataParallelKwargs, set_seed
+
+from fakemamba import create_detector
+from fakemamba.bench.instruments.environment import describe_environment
+from fakemamba.models.checkpoints import save_pretrained
+from fakemamba.models.detector import Detector
+from fakemamba.models.device import resolve_device
+from fakemamba.training.best_epochs import BestEpoch, averaged, with_epoch
+from fakemamba.training.checkpoint import Checkpoints
+from fakemamba.training.clips import FIRST, WHOLE, ClipsOfEpoch, Preparation
+from fakemamba.training.display import Display, display
+from fakemamba.training.epoch import Step, Trainer
+from fakemamba.training.frontend_tuning import prepare_frontend
+from fakemamba.training.logs import Logs, logs
+from fakemamba.training.loss import WeightedCrossEntropy
+from fakemamba.training.progress import EpochRecord, Progress, criterion
+from fakemamba.training.recipe import OptimizationRecipe, Recipe
+from fakemamba.training.recipe_files import write_recipe
+from fakemamba.training.run_folder import (
+    RunFolder,
+    TrainingError,
+    TrainingResult,
+    TrainingStoppedError,
+    appearing_folder,
+)
+from fakemamba.training.stopping import stop_asked_for
+from fakemamba.training.trial_lists import TrialLists, read_lists
+from fakemamba.training.validation import validate
+
+MOST_WORKERS = 8
+OPTIMIZERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
+
+
+def train(
+    recipe: Recipe,
+    out: Path,
+    *,
+    resume: bool = False,
+    device: str = "auto",
+    workers: int | None = None,
+    save_minutes: float = 10.0,
+) -> TrainingResult:
+    """Train a detector by a recipe.
+
+    On a CPU, with the same number of threads, a run that was cut off and gone on with gives the
+    same bytes as one that was not, whatever the number of workers.
+
+    Args:
+        recipe: what to do.
+        out: the run's folder, see `RunFolder`.
+        resume: go on with the run that is there; begin one if there is none.
+        device: auto, cpu, or cuda; under torchrun every rank takes its own GPU.
+        workers: processes that read recordings, for each rank; None takes some of the cores.
+        save_minutes: from one checkpoint to the next within an epoch; one is written after each.
+
+    Raises:
+        RecipeError: the recipe cannot be followed with this data or these devices.
+        TrainingError: see there; also where it was asked to stop.
+    """
+    folder = RunFolder(out)
+    lists = read_lists(recipe.data)
+    begun = folder.check(_identity(recipe, lists), resume=resume)
+    done = folder.read_result() if begun else None
+    if done is not None and folder.read_facts()["recipe"] == _as_json(recipe):
+        return done
+    with _accelerated(recipe, device) as accelerator:
+        with folder.writing():
+            if accelerator.is_main_process:
+                _write_down(folder, recipe, lists, accelerator.device, begun=begun)
+            accelerator.wait_for_everyone()
+        run = _Run(recipe, folder, lists, accelerator, _workers(workers), save_minutes * 60)
+        return run.finish(run.train())
+
+
+@dataclass(frozen=True)
+class _Run:
+    recipe: Recipe
+    folder: RunFolder
+    lists: TrialLists
+    accelerator: Accelerator
+    workers: int
+    save_every_s: float
+
+    def train(self) -> Progress:
+        """Train until the recipe's end, or until it is asked to stop."""
+        set_seed(self.recipe.seed)
+        made = self.recipe.detector
+        options: dict[str, Any] = dict(made.options)
+        detector = create_detector(made.name, made.frontend, **options).train()
+        prepare_frontend(detector, made)
+        optimizer = _optimizer(detector, self.recipe.optimization)
+        model, optimizer = self.accelerator.prepare(detector, optimizer)
+        weights = self.recipe.optimization
+        loss = WeightedCrossEntropy((weights.spoof_weight, weights.bonafide_weight))
+        trainer = Trainer(model, optimizer, self.recipe, loss, self.accelerator, self.workers)
+        steps = trainer.steps_in(len(self.lists.train))
+        checkpoints = Checkpoints(self.folder, self.accelerator)
+        progress = checkpoints.resume()
+        is_main = self.accelerator.is_main_process
+        with (
+            display(is_shown=is_main) as shown,
+            _logs(self.folder.path, progress.total_steps, is_main=is_main) as log,
+            stop_asked_for() as stop,
+        ):
+            while not progress.is_over(self.recipe.selection):
+                shown.begin(f"epoch {progress.epoch}", steps, progress.step)
+                epoch = _Epoch(self, trainer, checkpoints, progress, shown, log)
+                epoch.train(stop)
+                epoch.validate(detector)
+        return progress
+
+    def finish(self, progress: Progress) -> TrainingResult:
+        """Average the best epochs."""
+        selection = self.recipe.selection
+        result = TrainingResult(
+            detector=self.folder.detector,
+            epochs=len(progress.history),
+            best=tuple(one.epoch for one in progress.best),
+            criterion=progress.best[0].value,
+            train_s=sum(one.epoch_s for one in progress.history),
+        )
+        if self.accelerator.is_main_process:
+            folders = [self.folder.best(one.epoch) for one in progress.best]
+            with self.folder.writing():
+                with appearing_folder(self.folder.detector, is_main=True) as partial:
+                    save_pretrained(averaged(folders, selection.averaging), partial)
+                self.folder.write_result(result)
+        self.accelerator.wait_for_everyone()
+        return result
+
+
+@dataclass
+class _Epoch:
+    """An epoch under way, with all that sees its steps."""
+
+    run: _Run
+    trainer: Trainer
+    checkpoints: Checkpoints
+    progress: Progress
+    shown: Display
+    log: Logs | None
+
+    def __post_init__(self) -> None:
+        self.since = self.saved = time.monotonic()
+
+    def train(self, stop: Any) -> None:
+        """All steps that are left; a wish to stop ends the run behind a checkpoint."""
+        data = self.run.recipe.data
+        preparation = Preparation(
+            data.num_samples, data.crop, data.parsed_augmentation(), self.run.recipe.seed
+        )
+        clips = ClipsOfEpoch(self.run.lists.train, preparation, self.progress.epoch)
+
+        def wishes() -> tuple[bool, bool]:
+            return time.monotonic() - self.saved >= self.run.save_every_s, stop()
+
+        self.trainer.run(clips, self.progress, wishes, self._after_step)
+
+    def _after_step(self, step: Step) -> None:
+        self.shown.advance(step)
+        if self.log is not None:
+            self.log.add_step(self.progress.epoch, step)
+        if step.save or step.stop:
+            self._save()
+        if step.stop:
+            raise TrainingStoppedError(
+                f"stopped in epoch {self.progress.epoch} after step {self.progress.step}, as was "
+                f"asked for; go on with it by --resume"
+            )
+
+    def _save(self) -> None:
+        if self.log is not None:
+            self.log.flush()
+        self._count_time()
+        self.checkpoints.save(self.progress)
+        self.saved = time.monotonic()
+
+    def _count_time(self) -> None:
+        now = time.monotonic()
+        self.progress.epoch_s += now - self.since
+        self.since = now
+
+    def validate(self, detector: Detector) -> None:
+        """Judge the epoch, keep it if it is one of the best, and write down that it is done."""
+        run, progress, selection = self.run, self.progress, self.run.recipe.selection
+        data = run.recipe.data
+        preparation = Preparation(
+            data.num_samples,
+            WHOLE if data.crop == WHOLE else FIRST,
+            data.parsed_augmentation() if selection.augmented else None,
+            run.recipe.seed,
+        )
+        count = -(-len(run.lists.validation) // selection.batch_size)
+        self.shown.begin("validation", -(-count // run.accelerator.num_processes))
+        found = validate(
+            self.trainer.model,
+            ClipsOfEpoch(run.lists.validation, preparation, progress.epoch),
+            self.trainer.loss,
+            run.accelerator,
+            batch_size=selection.batch_size,
+            workers=run.workers,
+            on_batch=self.shown.advance,
+        )
+        self._count_time()
+        record = EpochRecord(
+            epoch=progress.epoch,
+            steps=progress.step,
+            learning_rate=self.trainer.optimizer.param_groups[0]["lr"],
+            train_loss=progress.loss_sum / progress.step,
+            validation_loss=found.loss,
+            validation_eer=found.eer,
+            epoch_s=progress.epoch_s,
+        )
+        new = BestEpoch(record.epoch, criterion(record, selection))
+        best = with_epoch(progress.best, new, selection.averaged)
+        if new in best:
+            self.checkpoints.save_epoch(self.trainer.model, detector, record.epoch)
+        progress.begin_next(record, best)
+        self.since = time.monotonic()
+        if self.log is not None:
+            self.log.write_epochs(progress.history)
+        self.checkpoints.save(progress)
+        self.shown.say_epoch(record, is_best=best[0] == new)
+
+
+@contextmanager
+def _accelerated(recipe: Recipe, device: str) -> Iterator[Accelerator]:
+    """Devices and ranks for one run; accelerate would keep the first run's precision for all."""
+    precision = recipe.optimization.precision
+    on_cpu = resolve_device(device).type == "cpu"
+    # Published detectors have parameters that no gradient reaches.
+    unused = DistributedDataParallelKwargs(find_unused_parameters=True)
+    accelerator = Accelerator(
+        cpu=on_cpu,
+        mixed_precision="no" if precision == "fp32" else precision,
+        kwargs_handlers=[unused],
+    )
+    try:
+        yield accelerator
+    finally:
+        accelerator.free_memory()
+        AcceleratorState._reset_state()
+
+
+@contextmanager
+def _logs(folder: Path, total_steps: int, *, is_main: bool) -> Iterator[Logs | None]:
+    if not is_main:
+        yield None
+        return
+    with logs(folder, total_steps) as log:
+        yield log
+
+
+def _optimizer(detector: Detector, recipe: OptimizationRecipe) -> torch.optim.Optimizer:
+    trained = [parameter for parameter in detector.parameters() if parameter.requires_grad]
+    return OPTIMIZERS[recipe.optimizer](trained, lr=recipe.learning_rate, weight_decay=recipe.l2)
+
+
+def _workers(asked: int | None) -> int:
+    """Processes for each rank: the cores but the one that trains, shared by this node's ranks."""
+    if asked is not None:
+        if asked < 0:
+            raise TrainingError(f"--workers {asked}: give 0 or more")
+        return asked
+    ranks = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    return min(MOST_WORKERS, max(1, (os.cpu_count() or 1) // ranks - 1))
+
+
+def _as_json(recipe: Recipe) -> dict[str, Any]:
+    def plain(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: plain(one) for key, one in value.items()}
+        return str(value) if isinstance(value, Path) else value
+
+    return plain(asdict(recipe))
+
+
+def _identity(recipe: Recipe, lists: TrialLists) -> dict[str, Any]:
+    """What two parts of one run must have in common; where data is, and when to end, may differ."""
+    content = _as_json(recipe)
+    for name in ("root", "train_manifest", "validation_manifest"):
+        del content["data"][name]
+    if recipe.optimization.schedule == "constant":
+        del content["selection"]["max_epochs"]
+    for name in ("patience", "averaging"):
+        del content["selection"][name]
+    tables = {
+        f"{table}.{key}": value
+        for table, keys in content.items()
+        if isinstance(keys, dict)
+        for key, value in keys.items()
+    }
+    data = {f"data of {name}": value for name, value in lists.identity().items()}
+    return {**tables, "seed": recipe.seed, **data}
+
+
+def _write_down(
+    folder: RunFolder, recipe: Recipe, lists: TrialLists, device: torch.device, *, begun: bool
+) -> None:
+    """The recipe, the data and where the run began, or goes on."""
+    starts = folder.read_facts()["starts"] if begun else []
+    start = {"command": sys.argv, "environment": describe_environment(device)}
+    folder.path.mkdir(parents=True, exist_ok=True)
+    write_recipe(folder.recipe, recipe)
+    folder.write_facts(
+        {
+            "identity": _identity(recipe, lists),
+            "recipe": _as_json(recipe),
+            "data": lists.identity(),
+            "starts": [*starts, start],
+        }
+    )

@@ -1,0 +1,128 @@
+"""What a study is to do, as it is written down in its folder, and whether two of them are one.
+
+Seeds and variants may be added to a study; with anything else changed its rows could not be
+compared, so that is refused.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from fakemamba.differences import differences
+from fakemamba.files import appearing_whole
+from fakemamba.training.recipe import DetectorRecipe, Recipe
+from fakemamba.training.studies.variants import StudyError, Variant
+
+KIND, SCHEMA_VERSION = "fakemamba-study-plan", 1
+FILE_NAME = "plan.json"
+LEFT_OUT = ("seed", "data.root", "data.train_manifest", "data.validation_manifest")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A study.
+
+    Attributes:
+        study: its name.
+        recipe: what it varies, but for the seed: values of JSON by dotted names.
+        lists: what identifies the trials of training, validation and test, by dotted names.
+        judging: settings of scoring and evaluating.
+        variants: the recipe's own first.
+        seeds: of every variant, in order.
+    """
+
+    study: str
+    recipe: dict[str, Any]
+    lists: dict[str, Any]
+    judging: dict[str, Any]
+    variants: tuple[Variant, ...]
+    seeds: tuple[int, ...]
+
+    @property
+    def units(self) -> list[tuple[Variant, int]]:
+        """Variants and seeds to train: all variants of a seed before the next seed."""
+        return [(variant, seed) for seed in self.seeds for variant in self.variants]
+
+
+def recipe_record(recipe: Recipe) -> dict[str, Any]:
+    """All of a recipe but its seed and its paths, as values of JSON by dotted names.
+
+    A corpus may be moved while a study goes on: its lists of trials tell whether it is the same.
+    """
+    return {name: value for name, value in _flat("", asdict(recipe)) if name not in LEFT_OUT}
+
+
+def extended(found: Plan, wanted: Plan, where: Path) -> Plan:
+    """The plan of a folder with the variants and seeds that are wanted now.
+
+    Args:
+        found: the plan in the folder.
+        wanted: what is asked for.
+        where: the folder, for the message.
+
+    Raises:
+        StudyError: anything else is different; it is said what.
+    """
+    before, now = _comparable(found), _comparable(wanted)
+    shared = {variant.name for variant in found.variants} & {one.name for one in wanted.variants}
+    for plan, record in ((found, before), (wanted, now)):
+        for variant in plan.variants:
+            if variant.name in shared:
+                record |= dict(_flat(f"{variant.name}.", asdict(variant.detector)))
+    problems = differences(before, now)
+    if problems:
+        listed = "\n  ".join(problems)
+        raise StudyError(
+            f"{where} holds another study; only seeds and variants may be added. Name another "
+            f"folder for this one:\n  {listed}"
+        )
+    kept = [variant for variant in found.variants if variant.name not in shared]
+    seeds = tuple(dict.fromkeys([*found.seeds, *wanted.seeds]))
+    return replace(wanted, variants=(*wanted.variants, *kept), seeds=seeds)
+
+
+def write_plan(folder: Path, plan: Plan) -> None:
+    """Write a plan into a study's folder."""
+    content = {"kind": KIND, "schema": SCHEMA_VERSION} | asdict(plan)
+    with appearing_whole(folder / FILE_NAME) as partial:
+        partial.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n")
+
+
+def read_plan(folder: Path) -> Plan | None:
+    """The plan of a study's folder, None if it has none.
+
+    Raises:
+        StudyError: it cannot be read.
+    """
+    path = folder / FILE_NAME
+    if not path.exists():
+        return None
+    try:
+        content = json.loads(path.read_text())
+        if (content.pop("kind"), content.pop("schema")) != (KIND, SCHEMA_VERSION):
+            raise ValueError("it is of another kind or version")
+        variants = (
+            Variant(**one | {"detector": DetectorRecipe(**one["detector"])})
+            for one in content.pop("variants")
+        )
+        return Plan(variants=tuple(variants), seeds=tuple(content.pop("seeds")), **content)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise StudyError(
+            f"{path} is not the plan of a study ({error}); name another folder, or remove this one"
+        ) from error
+
+
+def _comparable(plan: Plan) -> dict[str, Any]:
+    return {"study": plan.study} | plan.recipe | plan.lists | plan.judging
+
+
+def _flat(prefix: str, values: Mapping[str, Any]) -> Iterable[tuple[str, Any]]:
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flat(f"{prefix}{name}.", value)
+        else:
+            yield f"{prefix}{name}", value

@@ -1,0 +1,133 @@
+"""One unit of a study: a variant trained with one seed, judged, and written down.
+
+One that failed has its reason. Tried again, training and scoring go on where they were.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import logging
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import torch
+
+from fakemamba.bench.instruments.memory import is_out_of_memory
+from fakemamba.files import appearing_whole
+from fakemamba.models.loading import load_detector
+from fakemamba.training.recipe import Recipe
+from fakemamba.training.run_folder import TrainingResult, TrainingStoppedError
+from fakemamba.training.studies.judging import Judging
+from fakemamba.training.studies.variants import StudyError
+
+RECORD = "unit.json"
+
+log = logging.getLogger(__name__)
+
+
+class Train(Protocol):
+    """What trains a detector, as `fakemamba.training.run.train` does."""
+
+    def __call__(
+        self, recipe: Recipe, out: Path, *, resume: bool, device: str, workers: int | None
+    ) -> TrainingResult:
+        """Train by a recipe into a folder, going on with what is there."""
+        ...
+
+
+@dataclass(frozen=True)
+class Unit:
+    """What became of one variant with one seed.
+
+    Attributes:
+        status: done, failed, or waiting (not begun, or not ended).
+        reason: why it failed.
+        epochs: that were trained.
+        train_s: seconds that training took.
+        parameters: of the detector, whether trained or not.
+        evaluation: as `Evaluation.to_json` gives it.
+    """
+
+    status: Literal["done", "failed", "waiting"]
+    reason: str | None = None
+    epochs: int | None = None
+    train_s: float | None = None
+    parameters: int | None = None
+    evaluation: dict[str, Any] | None = None
+
+
+def run_unit(
+    recipe: Recipe,
+    folder: Path,
+    judging: Judging,
+    train: Train,
+    *,
+    device: str,
+    workers: int | None,
+) -> Unit:
+    """Do what is left of a unit, and write down how it ended.
+
+    Args:
+        recipe: of the variant, with the seed.
+        folder: of the unit.
+        judging: of what was trained.
+        train: trains a detector.
+        device: for training and scoring.
+        workers: that read audio: processes in training, threads in scoring.
+
+    Returns:
+        The unit, done or failed: no error of training, scoring or evaluating leaves here.
+
+    Raises:
+        KeyboardInterrupt: it was asked to stop; nothing is written down.
+    """
+    try:
+        trained = train(recipe, folder / "run", resume=True, device=device, workers=workers)
+        threads = None if workers is None else max(1, workers)
+        scores = folder / "scores.csv"
+        evaluation = judging.judge(trained.detector, scores, device=device, workers=threads)
+        parameters = load_detector(trained.detector).parameters()
+        unit = Unit(
+            status="done",
+            epochs=trained.epochs,
+            train_s=trained.train_s,
+            parameters=sum(one.numel() for one in parameters),
+            evaluation=evaluation.to_json(),
+        )
+    except TrainingStoppedError as error:
+        raise KeyboardInterrupt from error
+    except Exception as error:
+        unit = _failed(error)
+    if unit.status == "failed":  # the error and its frames, which may hold tensors, are gone now
+        gc.collect()
+        torch.cuda.empty_cache()
+    with appearing_whole(folder / RECORD) as partial:
+        partial.write_text(json.dumps(asdict(unit), indent=1, allow_nan=False) + "\n")
+    return unit
+
+
+def read_unit(folder: Path) -> Unit:
+    """How a unit ended, as it was written down; waiting if it was not.
+
+    Raises:
+        StudyError: the record cannot be read.
+    """
+    path = folder / RECORD
+    if not path.exists():
+        return Unit(status="waiting")
+    try:
+        return Unit(**json.loads(path.read_text()))
+    except (ValueError, TypeError) as error:
+        raise StudyError(f"{path} is not the record of a unit ({error}); remove it") from error
+
+
+def _failed(error: Exception) -> Unit:
+    """The record of an error; of one that was not foreseen the place is shown as well."""
+    if is_out_of_memory(error):
+        return Unit(status="failed", reason=f"out of memory: {error}")
+    if not isinstance(error, (ValueError, OSError)):
+        log.warning("an error that was not foreseen:", exc_info=error)
+        return Unit(status="failed", reason=f"{type(error).__name__}: {error}")
+    return Unit(status="failed", reason=str(error))
