@@ -9,6 +9,7 @@ told by the markers, which are all different, and by the lines of a family.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 Dashes = tuple[float, ...]  # lengths of line and gap in turn, in line widths; () is a whole line
@@ -63,6 +64,24 @@ def look(detector: str) -> Look:
     known = list(LOOKS.values())
     dashes = OTHER_DASHES[number % len(OTHER_DASHES)]
     return Look(known[place].colour, OTHER_MARKERS[marker], dashes)
+
+
+def system_looks(systems: Sequence[str]) -> dict[str, Look]:
+    """The looks of the systems in one picture, by their names: of up to eleven, all are different.
+
+    A system whose name begins with a detector's, as score files often do, looks like the detector;
+    the others take what looks are left, in their order.
+    """
+    owners: dict[str, str] = {}
+    for system in systems:
+        begins = [detector for detector in LOOKS if system.startswith(detector)]
+        if begins:
+            owners.setdefault(max(begins, key=len), system)
+    looks = {system: LOOKS[detector] for detector, system in owners.items()}
+    left = iter([one for detector, one in LOOKS.items() if detector not in owners])
+    return {
+        system: looks[system] if system in looks else next(left, look(system)) for system in systems
+    }
 
 
 def colour(detector: str) -> str:

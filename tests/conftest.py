@@ -1,8 +1,15 @@
 """What tests of several rooms share: oracles of the official code, small detectors, waveforms."""
 
+import contextlib
+import io
 import json
 import os
+import subprocess
 from pathlib import Path
+
+# What is as small as in tests is not faster on several threads, and much slower where threads wait
+# for each other. NumPy, torch and the processes that tests start read it when they begin.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import hypothesis
 import pytest
@@ -20,7 +27,8 @@ hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=No
 hypothesis.settings.register_profile("search", deadline=None, print_blob=True)
 hypothesis.settings.load_profile("repeatable")
 
-ORACLES = Path(__file__).resolve().parents[2] / "shared" / "oracles"
+ROOT = Path(__file__).resolve().parents[1]
+ORACLES = ROOT.parent / "shared" / "oracles"
 
 
 @pytest.fixture(scope="session")
@@ -30,6 +38,26 @@ def oracles():
     if not expected.is_file():
         pytest.skip(f"the official oracles are not at {ORACLES}")
     return ORACLES, json.loads(expected.read_text())
+
+
+@pytest.fixture(scope="session")
+def run_pytest():
+    """Run pytest in the project's root as a command, but within this process.
+
+    A process of its own takes seconds to import torch: it is for tests of what a process does.
+    """
+
+    def run(*arguments):
+        arguments = ["-q", "-p", "no:cacheprovider", *map(str, arguments)]
+        with (
+            contextlib.chdir(ROOT),
+            contextlib.redirect_stdout(io.StringIO()) as out,
+            contextlib.redirect_stderr(io.StringIO()) as err,
+        ):
+            status = pytest.main(arguments)
+        return subprocess.CompletedProcess(arguments, status, out.getvalue(), err.getvalue())
+
+    return run
 
 
 @pytest.fixture

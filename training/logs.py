@@ -67,7 +67,7 @@ def logs(folder: Path, total_steps: int) -> Iterator[Logs]:
     with appearing_whole(steps) as partial:
         partial.write_text("\n".join(kept) + "\n")
     writer = SummaryWriter(str(folder / "tensorboard"), purge_step=total_steps + 1)
-    with steps.open("a") as file, writer:
+    with steps.open("a", buffering=1) as file, writer:
         yield Logs(folder / "epochs.csv", file, writer)
 
 

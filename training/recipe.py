@@ -184,6 +184,11 @@ class SelectionRecipe:
             self.averaging == "true" or self.averaged == 5,
             f'selection.averaged {self.averaged}: averaging = "as-released" is of 5 epochs',
         )
+        fewest = min(self.max_epochs, self.patience + 1 if self.patience else self.max_epochs)
+        _check(
+            self.averaging == "true" or fewest >= 5,
+            f'selection.averaging "as-released" is of 5 epochs, but the run may end after {fewest}',
+        )
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, NullLocator
 from scipy.special import ndtr, ndtri
 
-from fakemamba.analysis.palette import GREYS, look
+from fakemamba.analysis.palette import GREYS, system_looks
 from fakemamba.analysis.pictures.classes import PER_CENT
 from fakemamba.analysis.pictures.figures import Line, Setting, house_style, save_figure, shortened
 
@@ -54,6 +54,7 @@ def plot_det(curves: Mapping[str, tuple[Rates, Rates]], path: Path) -> Path:
         raise ValueError("there is no curve to draw")
     places = {name: _equal_error(*rates) for name, rates in curves.items()}
     low, high = _limits(curves, [eer for _, _, eer in places.values()])
+    looks = system_looks(list(curves))
     with house_style():
         figure, axes = plt.subplots(figsize=(6.4, 6.1))
         axes.set(xlabel="spoofs accepted", ylabel="bona fide rejected")
@@ -62,7 +63,7 @@ def plot_det(curves: Mapping[str, tuple[Rates, Rates]], path: Path) -> Path:
         handles: list[Artist] = []
         for name, (miss, false_accept) in curves.items():
             miss_at, false_accept_at, eer = places[name]
-            line = Line(f"{shortened(name)}, EER {100 * eer:.3g} %", look(name))
+            line = Line(f"{shortened(name)}, EER {100 * eer:.3g} %", looks[name])
             axes.plot(*thinned(false_accept, miss), **line.stroke)
             axes.plot([false_accept_at], [miss_at], **line.points, linestyle="", zorder=3)
             handles.append(line.handle)

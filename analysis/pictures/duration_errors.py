@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.colors import LinearSegmentedColormap
 
-from fakemamba.analysis.palette import GREYS, look
+from fakemamba.analysis.palette import GREYS, system_looks
 from fakemamba.analysis.pictures.classes import PER_CENT, SPOOF_COLOUR
 from fakemamba.analysis.pictures.figures import Line, Setting, house_style, save_figure, shortened
 from fakemamba.data.trials import BONA_FIDE
@@ -49,7 +49,8 @@ def plot_duration_eer(rates: pd.DataFrame, path: Path) -> Path:
     shifts = (np.arange(len(systems)) - (len(systems) - 1) / 2) * SPREAD / len(systems)
     with house_style():
         figure, axes = plt.subplots(figsize=(7.2, 4.2))
-        lines = [Line(shortened(system), look(system)) for system in systems]
+        looks = system_looks(systems)
+        lines = [Line(shortened(system), looks[system]) for system in systems]
         for line, system, shift in zip(lines, systems, shifts, strict=True):
             of_it = known[known["system"] == system]
             x = np.array([buckets.index(bucket) for bucket in of_it["bucket"]]) + shift

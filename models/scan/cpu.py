@@ -189,4 +189,7 @@ def _check(tensor: Tensor) -> None:
 
 
 def _use_torch_threads() -> None:
-    numba.set_num_threads(min(torch.get_num_threads(), numba.config.NUMBA_NUM_THREADS))
+    count = torch.get_num_threads()
+    numba.set_num_threads(min(count, numba.config.NUMBA_NUM_THREADS))
+    # When numba first starts its threads, it tells OpenMP, and so torch, to use all cores.
+    torch.set_num_threads(count)

@@ -1,8 +1,5 @@
 """Pictures of evaluations: what is drawn is what the tables say."""
 
-import subprocess
-import sys
-
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -209,10 +206,3 @@ def test_a_map_has_a_colour_a_class_and_a_marker_an_attack(tmp_path, figures):
     labels = [text.get_text() for text in figures[0].legends[0].get_texts()]
     assert labels[0] == "bona fide (30)" and labels[-1] == "2 other attacks (6)"
     assert "silhouette 0.4" in texts(figures[0])
-
-
-def test_pictures_need_no_torch():
-    names = ("det", "duration_errors", "calibration", "embeddings")
-    modules = ", ".join(f"fakemamba.analysis.pictures.{name}" for name in names)
-    code = f"import sys, {modules}; assert 'torch' not in sys.modules"
-    subprocess.run([sys.executable, "-c", code], check=True)

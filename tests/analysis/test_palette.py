@@ -4,6 +4,8 @@ from itertools import combinations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from fakemamba.analysis.palette import (
     BACKEND_LOOKS,
@@ -15,6 +17,7 @@ from fakemamba.analysis.palette import (
     dashes,
     look,
     marker,
+    system_looks,
 )
 from fakemamba.models.registry import list_detectors
 
@@ -112,3 +115,18 @@ def test_backends_of_the_scan_are_grey_and_differ_without_it():
     assert len(set(looks)) == len(looks)
     assert {one.colour for one in BACKEND_LOOKS.values()} <= set(GREYS)
     assert backend_look("another").colour in GREYS
+
+
+def test_systems_of_a_picture_all_look_different():
+    names = ["fake-mamba-s-test.txt", "xlsr-conformer-test.txt", "xlsr-conformer-again.txt"]
+    names += ["scores.txt", "others.txt", "a", "b"]
+    looks = system_looks(names)
+    assert looks["fake-mamba-s-test.txt"] == look("fake-mamba-s")
+    assert looks["xlsr-conformer-test.txt"] == look("xlsr-conformer")
+    assert len({(one.colour, one.marker) for one in looks.values()}) == len(names)
+    assert {one.colour for one in looks.values()} <= {one.colour for one in LOOKS.values()}
+
+
+@given(st.lists(st.text(max_size=5), unique=True, max_size=11))
+def test_up_to_eleven_systems_of_any_name_are_told_apart(names):
+    assert len({one.colour for one in system_looks(names).values()}) == len(names)

@@ -1,8 +1,5 @@
 """Rooflines: points and ceilings are where the table says, and doubtful counts stay away."""
 
-import subprocess
-import sys
-
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -128,8 +125,3 @@ def test_without_any_trusted_count_the_reason_is_told(rows, tmp_path):
     assert isinstance(outcome, NotDrawn)
     assert str(outcome).startswith("not drawn: roofline: no cell of a detector has a time and a")
     assert not list(tmp_path.iterdir())
-
-
-def test_drawing_needs_no_torch():
-    code = "import sys, fakemamba.analysis.pictures.roofline; assert 'torch' not in sys.modules"
-    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,8 +1,6 @@
 """Curves of a table, verdicts with their reasons, and claims as tests."""
 
 import json
-import subprocess
-import sys
 
 import numpy as np
 import pandas as pd
@@ -242,11 +240,3 @@ def test_results_without_a_detector_are_refused():
         scale(table(linear, part="scan"))
     with pytest.raises(ValueError, match="unknown quantity 'speed'"):
         curves(table(linear), ["speed"])
-
-
-def test_it_needs_no_torch():
-    code = (
-        "import sys; from fakemamba.analysis.scaling import crossover, verdicts; "
-        "sys.exit(bool({'torch', 'matplotlib'} & set(sys.modules)))"
-    )
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

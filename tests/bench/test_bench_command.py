@@ -1,4 +1,4 @@
-"""``pytest bench/ --benchmark-json``: the whole command, in a process of its own."""
+"""``pytest bench/ --benchmark-json``: the whole command, once in a process of its own."""
 
 import json
 import subprocess
@@ -16,10 +16,22 @@ SMALL = ["--bench-frontend", "xls-r-tiny", "--bench-time", "0", "--bench-min-rou
 SMALL += ["--bench-instruments", "memory"]
 
 
-def bench(tmp_path, *arguments, **options):
+def sweep_alone(tmp_path, *arguments, **options):
+    """The command in a process of its own."""
     command = [sys.executable, "-m", "pytest", "bench/", "-q", "-p", "no:cacheprovider"]
     command += ["--benchmark-storage", f"file://{tmp_path / 'storage'}", *SMALL, *arguments]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, **options)
+
+
+@pytest.fixture(scope="module")
+def bench(run_pytest):
+    """The command in this process."""
+
+    def run(tmp_path, *arguments):
+        storage = f"file://{tmp_path / 'storage'}"
+        return run_pytest("bench/", "--benchmark-storage", storage, *SMALL, *arguments)
+
+    return run
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +40,7 @@ def swept(tmp_path_factory):
     folder = tmp_path_factory.mktemp("sweep")
     arguments = ["--bench-detectors", "fake-mamba-s,xlsr-aasist", "--bench-durations", "0.05,0.5"]
     arguments += [f"--benchmark-json={folder / 'out.json'}", "--benchmark-save=first"]
-    finished = bench(folder, *arguments)
+    finished = sweep_alone(folder, *arguments)
     assert finished.returncode == 0, finished.stdout + finished.stderr
     return folder, finished, json.loads((folder / "out.json").read_text())
 
@@ -77,7 +89,7 @@ def test_the_environment_and_the_options_are_in_the_json(swept):
     assert block["status_counts"] == {"measured": 9, "unsupported": 3}
 
 
-def test_records_without_a_time_do_not_disturb_pytest_benchmarks_own_compare(swept):
+def test_records_without_a_time_do_not_disturb_pytest_benchmarks_own_compare(swept, bench):
     folder, _, _ = swept
     arguments = ["--bench-detectors", "fake-mamba-s,xlsr-aasist", "--bench-durations", "0.05,0.5"]
     finished = bench(folder, *arguments, "--benchmark-compare=0001")
@@ -94,7 +106,7 @@ def test_records_without_a_time_can_be_left_out_of_the_compare_command(swept):
     assert "fake-mamba-s" in finished.stdout
 
 
-def test_a_sweep_without_any_time_still_writes_its_json(tmp_path):
+def test_a_sweep_without_any_time_still_writes_its_json(bench, tmp_path):
     path = tmp_path / "out.json"
     arguments = ["--bench-detectors", "xlsr-aasist", "--bench-durations", "0.05"]
     finished = bench(tmp_path, *arguments, f"--benchmark-json={path}")
@@ -104,7 +116,7 @@ def test_a_sweep_without_any_time_still_writes_its_json(tmp_path):
     assert results["machine_info"] and results["commit_info"]
 
 
-def test_recordings_are_measured_at_their_own_lengths(tmp_path):
+def test_recordings_are_measured_at_their_own_lengths(bench, tmp_path):
     soundfile.write(tmp_path / "a.wav", speech_like(6_000, 0), 16_000)
     (tmp_path / "m.csv").write_text("path\na.wav\n")
     path = tmp_path / "out.json"
@@ -125,7 +137,7 @@ def test_recordings_are_measured_at_their_own_lengths(tmp_path):
     ],
     ids=str,
 )
-def test_a_wrong_option_is_a_usage_error(tmp_path, arguments, message):
+def test_a_wrong_option_is_a_usage_error(bench, tmp_path, arguments, message):
     finished = bench(tmp_path, *arguments)
     assert finished.returncode == 4
     assert message in finished.stderr and "Traceback" not in finished.stderr
@@ -135,7 +147,7 @@ TWO = ["--bench-detectors", "fake-mamba-s,xlsr-aasist", "--bench-parts", "encode
 TWO += ["--bench-durations", "0.25,0.5"]
 
 
-def test_a_killed_sweep_is_resumed_and_only_what_is_missing_is_measured(tmp_path):
+def test_a_killed_sweep_is_resumed_and_only_what_is_missing_is_measured(bench, tmp_path):
     path, journal = tmp_path / "out.json", tmp_path / "out.json.journal"
     command = [sys.executable, "-m", "pytest", "bench/", "-q", "-p", "no:cacheprovider"]
     command += [*SMALL, *TWO, f"--benchmark-json={path}"]
@@ -166,7 +178,7 @@ def test_a_killed_sweep_is_resumed_and_only_what_is_missing_is_measured(tmp_path
     assert len(json.loads(path.read_text())["benchmarks"]) == 6, "what is not run is not lost"
 
 
-def test_isolated_cells_come_in_random_order_with_their_seed(tmp_path):
+def test_isolated_cells_come_in_random_order_with_their_seed(bench, tmp_path):
     path = tmp_path / "out.json"
     arguments = ["--bench-isolate", "--bench-detectors", "xlsr-conformer", "--bench-seed", "3"]
     arguments += ["--bench-parts", "encoder,front-end", "--bench-durations", "0.25"]
@@ -183,7 +195,7 @@ def _lines(journal):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="limits the size of files as Linux does")
-def test_a_result_that_cannot_be_written_costs_nothing_that_was_measured(tmp_path):
+def test_a_result_that_cannot_be_written_costs_nothing_that_was_measured(bench, tmp_path):
     import resource
 
     def no_file_above_10_kb():  # stands in for a full disk
@@ -195,7 +207,7 @@ def test_a_result_that_cannot_be_written_costs_nothing_that_was_measured(tmp_pat
     assert bench(tmp_path, *cells, "0.5").returncode == 0
     before = out.read_bytes()
 
-    full = bench(tmp_path, *cells, "0.5,0.6", preexec_fn=no_file_above_10_kb)
+    full = sweep_alone(tmp_path, *cells, "0.5,0.6", preexec_fn=no_file_above_10_kb)
     assert full.returncode == pytest.ExitCode.INTERNAL_ERROR
     assert f"{out} could not be written" in full.stdout and "Traceback" not in full.stdout
     assert out.read_bytes() == before

@@ -2,8 +2,6 @@
 a host clock that is told what time it is, and a call that lasts as long as it says."""
 
 import json
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -128,8 +126,6 @@ def test_throughput_is_a_calls_share_of_those_queued(cuda):
 
 
 TIMED_BY_EVENTS = """
-import sys
-sys.path.insert(0, {tests!r})
 from test_clock import SimulatedCuda
 from fakemamba.bench.instruments.clock import CudaTimer
 import pytest
@@ -143,13 +139,13 @@ def test_kernel(benchmark):
 """
 
 
-def test_events_are_a_timer_for_pytest_benchmark(tmp_path):
-    source = TIMED_BY_EVENTS.format(tests=str(Path(__file__).parent))
-    (tmp_path / "test_kernel.py").write_text(source)
-    command = [sys.executable, "-m", "pytest", "-q", "--benchmark-json=out.json", "test_kernel.py"]
-    run = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
-    assert run.returncode == 0, run.stdout
-    (entry,) = json.loads((tmp_path / "out.json").read_text())["benchmarks"]
+def test_events_are_a_timer_for_pytest_benchmark(run_pytest, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(Path(__file__).parent)
+    test, result = tmp_path / "test_kernel.py", tmp_path / "out.json"
+    test.write_text(TIMED_BY_EVENTS)
+    finished = run_pytest(test, f"--benchmark-json={result}")
+    assert finished.returncode == 0, finished.stdout
+    (entry,) = json.loads(result.read_text())["benchmarks"]
     assert entry["options"]["timer"] == "cuda_events"
     assert entry["stats"]["data"] == pytest.approx([3e-3 + LAUNCH_S] * 5)
 

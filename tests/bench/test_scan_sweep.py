@@ -1,9 +1,6 @@
 """The scan's own sweep, and what `fakemamba kernels` measures."""
 
 import json
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 import torch
@@ -22,16 +19,21 @@ from fakemamba.bench.scan_workload import (
     plan_scans,
 )
 
-ROOT = Path(__file__).resolve().parents[2]
 CELL = ScanCell("torch", 50, 2, "fp32", "both-shared", "forward", "cpu")
+
+
+@pytest.fixture(scope="module")
+def measurer():
+    """One for all cells, as a sweep has it: it measures once what the machine can do at best."""
+    return Measurer(Method(Effort(2, 0.0)), ScanPreparer())
 
 
 @pytest.mark.parametrize("passes", PASSES)
 @pytest.mark.parametrize("directions", ["one", "both-shared", "both-separate"])
 @pytest.mark.parametrize("backend", backends_for("cpu"))
-def test_every_backend_is_measured_with_its_error(backend, directions, passes):
+def test_every_backend_is_measured_with_its_error(measurer, backend, directions, passes):
     cell = ScanCell(backend, 20, 1, "fp32", directions, passes, "cpu", channels=12, states=4)
-    outcome = Measurer(Method(Effort(2, 0.0)), ScanPreparer()).measure(cell)
+    outcome = measurer.measure(cell)
     assert outcome.status == "measured", outcome.reason
     assert outcome.details["relative_error"] < 1e-5
     moved = bytes_that_must_move(cell)
@@ -39,17 +41,17 @@ def test_every_backend_is_measured_with_its_error(backend, directions, passes):
 
 
 @pytest.mark.parametrize(("precision", "execution"), [("int8", "eager"), ("fp32", "graph")])
-def test_what_a_scan_cannot_be_is_unsupported(precision, execution):
+def test_what_a_scan_cannot_be_is_unsupported(measurer, precision, execution):
     cell = ScanCell("torch", 20, 1, precision, "one", "forward", "cpu", execution)
-    outcome = Measurer(Method(Effort(2, 0.0)), ScanPreparer()).measure(cell)
+    outcome = measurer.measure(cell)
     assert outcome.status == "unsupported"
 
 
-def test_a_scan_with_a_large_error_is_wrong(monkeypatch):
+def test_a_scan_with_a_large_error_is_wrong(measurer, monkeypatch):
     from fakemamba.bench import scan_workload
 
     monkeypatch.setitem(scan_workload.ERROR_BOUNDS, "fp32", 1e-12)
-    outcome = Measurer(Method(Effort(2, 0.0)), ScanPreparer()).measure(CELL)
+    outcome = measurer.measure(CELL)
     assert outcome.status == "wrong" and "against float64" in outcome.reason
 
 
@@ -72,12 +74,10 @@ def test_the_full_plan_goes_from_50_to_51200_frames():
     assert len({cell.id for cell in cells}) == len(cells)
 
 
-def test_the_scan_has_a_sweep_of_its_own(tmp_path):
-    command = [sys.executable, "-m", "pytest", "bench/bench_scan.py", "-q", "-k", "torch and 50f"]
-    command += ["-p", "no:cacheprovider", "--bench-time", "0", "--bench-min-rounds", "1"]
-    command += ["--bench-instruments", ""]
-    command += [f"--benchmark-json={tmp_path / 'scan.json'}"]
-    finished = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+def test_the_scan_has_a_sweep_of_its_own(run_pytest, tmp_path):
+    arguments = ["bench/bench_scan.py", "-k", "torch and 50f", "--bench-instruments", ""]
+    arguments += ["--bench-time", "0", "--bench-min-rounds", "1"]
+    finished = run_pytest(*arguments, f"--benchmark-json={tmp_path / 'scan.json'}")
     assert finished.returncode == 0, finished.stdout + finished.stderr
     entries = json.loads((tmp_path / "scan.json").read_text())["benchmarks"]
     assert len(entries) == 6  # three kinds of direction, two kinds of pass

@@ -1,16 +1,13 @@
 """``fakemamba compare``: result files to an exit code, a JSON and a comment."""
 
 import json
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 import tyro
+from pytest_benchmark.session import PerformanceRegression
 
 from fakemamba.cli.compare import compare
 
-ROOT = Path(__file__).resolve().parents[2]
 CELL = {
     **{"detector": "fake-mamba-l", "frontend": "xls-r-300m", "part": "encoder"},
     **{"duration_s": 4.0, "batch_size": 1, "precision": "fp32", "backend": "cpu"},
@@ -160,17 +157,15 @@ def test_names_do_not_control_the_terminal(written, capsys):
     assert "\x1b" not in printed and "[red]" in printed
 
 
-def test_pytest_benchmarks_own_compare_fail_works_on_our_results(tmp_path):
-    command = [sys.executable, "-m", "pytest", "bench/", "-q", "-p", "no:cacheprovider"]
-    command += ["--benchmark-storage", f"file://{tmp_path}", "--bench-frontend", "xls-r-tiny"]
+def test_pytest_benchmarks_own_compare_fail_works_on_our_results(run_pytest, tmp_path):
+    command = ["bench/", "--benchmark-storage", f"file://{tmp_path}"]
+    command += ["--bench-frontend", "xls-r-tiny"]
     command += ["--bench-detectors", "xlsr-conformer", "--bench-parts", "encoder"]
     command += ["--bench-durations", "0.25", "--bench-time", "0", "--bench-min-rounds", "3"]
-    command += ["--bench-instruments", "work"]
+    command += ["--bench-instruments", ""]
 
     def bench(*arguments):
-        found = subprocess.run(
-            [*command, *arguments], cwd=ROOT, capture_output=True, text=True, check=False
-        )
+        found = run_pytest(*command, *arguments)
         return found.returncode, found.stdout + found.stderr
 
     code, printed = bench("--benchmark-save=first")
@@ -182,5 +177,5 @@ def test_pytest_benchmarks_own_compare_fail_works_on_our_results(tmp_path):
     for entry in content["benchmarks"]:
         entry["stats"]["median"] /= 1_000
     saved.write_text(json.dumps(content))
-    code, printed = bench("--benchmark-compare=0001", "--benchmark-compare-fail=median:5000%")
-    assert code != 0 and "Performance has regressed" in printed, printed
+    with pytest.raises(PerformanceRegression, match="Performance has regressed"):
+        bench("--benchmark-compare=0001", "--benchmark-compare-fail=median:5000%")

@@ -28,12 +28,17 @@ FAMILY = Family(
 )
 
 
-@pytest.fixture
-def made(tmp_path):
-    return make_family(FAMILY, tmp_path, seed=0)
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("family")
 
 
-def test_a_family_has_a_row_and_a_file_a_recording(made, tmp_path):
+@pytest.fixture(scope="module")
+def made(folder):
+    return make_family(FAMILY, folder, seed=0)
+
+
+def test_a_family_has_a_row_and_a_file_a_recording(made, folder):
     rows = {row["trial_id"]: row for row in made.rows}
     assert {name: row["label"] for name, row in rows.items()} == {
         "OS_E_00004": "bonafide",
@@ -46,14 +51,13 @@ def test_a_family_has_a_row_and_a_file_a_recording(made, tmp_path):
     assert "attack" not in rows["OS_P_00002"] and rows["OS_P_00002"]["phase"] == PARTIAL
     assert {row["speaker"] for row in made.rows} == {"carlo"}
     for row in made.rows:
-        samples, rate_hz = soundfile.read(tmp_path / row["path"])
+        samples, rate_hz = soundfile.read(folder / row["path"])
         assert rate_hz == 16_000 and len(samples) / rate_hz == pytest.approx(row["duration"])
 
 
-def test_all_of_a_family_have_the_same_level_and_silences(made, tmp_path):
+def test_all_of_a_family_have_the_same_level_and_silences(made, folder):
     cues = [
-        measure_cues(soundfile.read(tmp_path / row["path"], dtype="float32")[0])
-        for row in made.rows
+        measure_cues(soundfile.read(folder / row["path"], dtype="float32")[0]) for row in made.rows
     ]
     for name, within in (
         ("level_dbfs", 0.7),

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from fakemamba.models.checkpoints import from_pretrained, save_pretrained
 from fakemamba.training.best_epochs import BestEpoch, averaged, epochs_without_gain, with_epoch
 from fakemamba.training.progress import EpochRecord, Progress
-from fakemamba.training.recipe import SelectionRecipe
+from fakemamba.training.recipe import RecipeError, SelectionRecipe
 
 # Values with ties, as EERs on few trials have them.
 courses = st.lists(st.integers(0, 6).map(float), min_size=1, max_size=30)
@@ -84,6 +84,13 @@ def test_averages_are_the_mean_or_what_the_published_code_computes(
     alone = averaged(folders[3:4], "true").state_dict()
     written = from_pretrained(folders[3]).state_dict()
     assert all(torch.equal(alone[key], written[key]) for key in written)
+
+
+@pytest.mark.parametrize(("patience", "most"), [(3, 75), (0, 4), (7, 4)])
+def test_the_released_average_needs_five_epochs(patience, most):
+    with pytest.raises(RecipeError, match="may end after 4"):
+        SelectionRecipe(averaging="as-released", patience=patience, max_epochs=most)
+    SelectionRecipe(averaging="as-released", patience=4, max_epochs=5)
 
 
 def test_progress_comes_back_from_json_with_all_its_digits():

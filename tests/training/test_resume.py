@@ -119,7 +119,11 @@ train(read_recipe(sys.argv[1]), Path(sys.argv[2]), device="cpu", workers=1, save
 """
 
 
-def test_a_process_that_is_killed(recipe, expected, tmp_path):
+def test_a_process_that_is_killed(make_recipe, tmp_path):
+    """Of a detector with numba's scan, which has threads of its own."""
+    recipe = make_recipe(data={"augmentation": "rawboost:5"})
+    train(recipe, tmp_path / "uncut", device="cpu", workers=0)
+    expected = bytes_of(tmp_path / "uncut")
     write_recipe(tmp_path / "recipe.toml", recipe)
     script = SCRIPT.format(threads=torch.get_num_threads())
     process = subprocess.Popen(
