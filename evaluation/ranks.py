@@ -14,7 +14,7 @@ from datetime import timedelta
 
 import torch
 
-from fakemamba.models.device import DeviceError, resolve_device
+from fakemamba.models.device import resolve_device
 
 # The first to end waits for the last, who may have the longest recordings or the slowest GPU.
 LONGEST_WAIT = timedelta(days=7)
@@ -41,16 +41,13 @@ def joined_ranks(device: str = "auto") -> Iterator[Ranks]:
     Raises:
         DeviceError: no such device, or one GPU by number for several ranks.
     """
-    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+    ranks = int(os.environ.get("WORLD_SIZE", "1"))
+    if ranks == 1:
         yield Ranks(0, 1, 1, resolve_device(device), lambda: None)
         return
-    if ":" in device:
-        raise DeviceError(
-            f"device {device!r} is one for all ranks; give auto, cuda or cpu: each takes its own"
-        )
     from accelerate import PartialState
 
-    on_cpu = resolve_device(device).type == "cpu"
+    on_cpu = resolve_device(device, ranks=ranks).type == "cpu"
     state = PartialState(cpu=on_cpu, backend="gloo", timeout=LONGEST_WAIT)
     try:
         yield Ranks(

@@ -9,12 +9,17 @@ class DeviceError(ValueError):
     """The device that was asked for is not on this machine, or torch cannot use it."""
 
 
-def resolve_device(name: str = "auto") -> torch.device:
+def resolve_device(name: str = "auto", *, ranks: int = 1) -> torch.device:
     """``auto`` is the first GPU if there is one, else the CPU; otherwise a name that torch knows.
 
     Raises:
-        DeviceError: no such kind of device, or no such device here.
+        DeviceError: no such kind of device, no such device here, or one GPU by number for several
+            ranks.
     """
+    if ranks > 1 and ":" in name:
+        raise DeviceError(
+            f"device {name!r} is one for all ranks; give auto, cuda or cpu: each takes its own"
+        )
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     try:

@@ -9,13 +9,18 @@ wherever it is run, but for rounding.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from fakemamba.data.augmentation import Augmentation, parse_augmentation
 
 Option = bool | int | float | str
+
+
+# Where data is says nothing of what it is; its lists of trials do.
+PATHS = ("data.root", "data.train_manifest", "data.validation_manifest")
 
 
 class RecipeError(ValueError):
@@ -208,6 +213,19 @@ class Recipe:
     optimization: OptimizationRecipe = field(default_factory=OptimizationRecipe)
     selection: SelectionRecipe = field(default_factory=SelectionRecipe)
     seed: int = 1234
+
+
+def dotted(part: Recipe | DetectorRecipe) -> dict[str, Any]:
+    """All fields by their names with their table's, such as ``data.crop``, as values of JSON."""
+    return dict(_dotted(asdict(part), ""))
+
+
+def _dotted(table: dict[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
+    for name, value in table.items():
+        if isinstance(value, dict):
+            yield from _dotted(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", str(value) if isinstance(value, Path) else value
 
 
 def _check(holds: bool, otherwise: str) -> None:

@@ -21,10 +21,9 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 from fakemamba.files import appearing_whole
 from fakemamba.models.frontend import FRONTEND_SIZES
 from fakemamba.models.registry import create_detector, detector_entry
-from fakemamba.training.recipe import DetectorRecipe, Recipe, RecipeError
+from fakemamba.training.recipe import PATHS, DetectorRecipe, Recipe, RecipeError
 
 SUFFIX = ".toml"
-PATHS = ("root", "train_manifest", "validation_manifest")
 CHECKPOINT_SUFFIXES = (".pt", ".pth")
 WANTED = {
     bool: "true or false",
@@ -191,7 +190,8 @@ def _with_known_options(detector: DetectorRecipe) -> DetectorRecipe:
 
 def _located(recipe: Recipe, folder: Path) -> Recipe:
     """The recipe with its relative paths beginning at a folder."""
-    found = {name: getattr(recipe.data, name) for name in PATHS}
+    names = [path.removeprefix("data.") for path in PATHS]
+    found = {name: getattr(recipe.data, name) for name in names}
     paths = {name: folder / path for name, path in found.items() if path is not None}
     frontend = recipe.detector.frontend
     if frontend and frontend not in FRONTEND_SIZES:

@@ -7,11 +7,10 @@ after each, the best epochs kept, and their average at the end.
 from __future__ import annotations
 
 import os
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,6 @@ from accelerate.state import AcceleratorState
 from accelerate.utils import DistributedDataParallelKwargs, set_seed
 
 from fakemamba import create_detector
-from fakemamba.bench.instruments.environment import describe_environment
 from fakemamba.models.checkpoints import save_pretrained
 from fakemamba.models.detector import Detector
 from fakemamba.models.device import resolve_device
@@ -34,8 +32,7 @@ from fakemamba.training.frontend_tuning import prepare_frontend
 from fakemamba.training.logs import Logs, logs
 from fakemamba.training.loss import WeightedCrossEntropy
 from fakemamba.training.progress import EpochRecord, Progress, criterion
-from fakemamba.training.recipe import OptimizationRecipe, Recipe
-from fakemamba.training.recipe_files import write_recipe
+from fakemamba.training.recipe import OptimizationRecipe, Recipe, dotted
 from fakemamba.training.run_folder import (
     RunFolder,
     TrainingError,
@@ -43,6 +40,7 @@ from fakemamba.training.run_folder import (
     TrainingStoppedError,
     appearing_folder,
 )
+from fakemamba.training.run_record import run_identity, write_down
 from fakemamba.training.stopping import stop_asked_for
 from fakemamba.training.trial_lists import TrialLists, read_lists
 from fakemamba.training.validation import validate
@@ -79,14 +77,14 @@ def train(
     """
     folder = RunFolder(out)
     lists = read_lists(recipe.data)
-    begun = folder.check(_identity(recipe, lists), resume=resume)
+    begun = folder.check(run_identity(recipe, lists), resume=resume)
     done = folder.read_result() if begun else None
-    if done is not None and folder.read_facts()["recipe"] == _as_json(recipe):
+    if done is not None and folder.read_facts()["recipe"] == dotted(recipe):
         return done
     with _accelerated(recipe, device) as accelerator:
         with folder.writing():
             if accelerator.is_main_process:
-                _write_down(folder, recipe, lists, accelerator.device, begun=begun)
+                write_down(folder, recipe, lists, accelerator.device, begun=begun)
             accelerator.wait_for_everyone()
         run = _Run(recipe, folder, lists, accelerator, _workers(workers), save_minutes * 60)
         return run.finish(run.train())
@@ -247,11 +245,14 @@ class _Epoch:
 def _accelerated(recipe: Recipe, device: str) -> Iterator[Accelerator]:
     """Devices and ranks for one run; accelerate would keep the first run's precision for all."""
     precision = recipe.optimization.precision
-    on_cpu = resolve_device(device).type == "cpu"
+    ranks = int(os.environ.get("WORLD_SIZE", "1"))
+    place = resolve_device(device, ranks=ranks)
+    if place.type == "cuda" and ranks == 1:
+        torch.cuda.set_device(place)  # the one that accelerate takes
     # Published detectors have parameters that no gradient reaches.
     unused = DistributedDataParallelKwargs(find_unused_parameters=True)
     accelerator = Accelerator(
-        cpu=on_cpu,
+        cpu=place.type == "cpu",
         mixed_precision="no" if precision == "fp32" else precision,
         kwargs_handlers=[unused],
     )
@@ -284,49 +285,3 @@ def _workers(asked: int | None) -> int:
         return asked
     ranks = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     return min(MOST_WORKERS, max(1, (os.cpu_count() or 1) // ranks - 1))
-
-
-def _as_json(recipe: Recipe) -> dict[str, Any]:
-    def plain(value: Any) -> Any:
-        if isinstance(value, dict):
-            return {key: plain(one) for key, one in value.items()}
-        return str(value) if isinstance(value, Path) else value
-
-    return plain(asdict(recipe))
-
-
-def _identity(recipe: Recipe, lists: TrialLists) -> dict[str, Any]:
-    """What two parts of one run must have in common; where data is, and when to end, may differ."""
-    content = _as_json(recipe)
-    for name in ("root", "train_manifest", "validation_manifest"):
-        del content["data"][name]
-    if recipe.optimization.schedule == "constant":
-        del content["selection"]["max_epochs"]
-    for name in ("patience", "averaging"):
-        del content["selection"][name]
-    tables = {
-        f"{table}.{key}": value
-        for table, keys in content.items()
-        if isinstance(keys, dict)
-        for key, value in keys.items()
-    }
-    data = {f"data of {name}": value for name, value in lists.identity().items()}
-    return {**tables, "seed": recipe.seed, **data}
-
-
-def _write_down(
-    folder: RunFolder, recipe: Recipe, lists: TrialLists, device: torch.device, *, begun: bool
-) -> None:
-    """The recipe, the data and where the run began, or goes on."""
-    starts = folder.read_facts()["starts"] if begun else []
-    start = {"command": sys.argv, "environment": describe_environment(device)}
-    folder.path.mkdir(parents=True, exist_ok=True)
-    write_recipe(folder.recipe, recipe)
-    folder.write_facts(
-        {
-            "identity": _identity(recipe, lists),
-            "recipe": _as_json(recipe),
-            "data": lists.identity(),
-            "starts": [*starts, start],
-        }
-    )

@@ -92,7 +92,7 @@ def test_the_end_says_what_was_made_and_what_comes_next(trained, capsys):
     manifests = ("--data.train-manifest", "/t.csv", "--data.validation-manifest", "/v.csv")
     train(("open-speech", "--out", "run", "--data.corpus", "None", *manifests))
     printed = capsys.readouterr().out
-    assert "the mean of epochs 9, 12, " in printed and "validation eer is 0.01234" in printed
+    assert "the mean of epochs 9, 12, " in printed and "validation loss is 0.01234" in printed
     assert "--manifest TEST.csv --out scores.txt" in printed
 
 

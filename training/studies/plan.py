@@ -7,19 +7,18 @@ compared, so that is refused.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from fakemamba.differences import differences
 from fakemamba.files import appearing_whole
-from fakemamba.training.recipe import DetectorRecipe, Recipe
+from fakemamba.training.recipe import PATHS, DetectorRecipe, Recipe, dotted
 from fakemamba.training.studies.variants import StudyError, Variant
 
 KIND, SCHEMA_VERSION = "fakemamba-study-plan", 1
 FILE_NAME = "plan.json"
-LEFT_OUT = ("seed", "data.root", "data.train_manifest", "data.validation_manifest")
+LEFT_OUT = ("seed", *PATHS)
 
 
 @dataclass(frozen=True)
@@ -53,7 +52,7 @@ def recipe_record(recipe: Recipe) -> dict[str, Any]:
 
     A corpus may be moved while a study goes on: its lists of trials tell whether it is the same.
     """
-    return {name: value for name, value in _flat("", asdict(recipe)) if name not in LEFT_OUT}
+    return {name: value for name, value in dotted(recipe).items() if name not in LEFT_OUT}
 
 
 def extended(found: Plan, wanted: Plan, where: Path) -> Plan:
@@ -72,7 +71,8 @@ def extended(found: Plan, wanted: Plan, where: Path) -> Plan:
     for plan, record in ((found, before), (wanted, now)):
         for variant in plan.variants:
             if variant.name in shared:
-                record |= dict(_flat(f"{variant.name}.", asdict(variant.detector)))
+                fields = dotted(variant.detector).items()
+                record |= {f"{variant.name}.{name}": value for name, value in fields}
     problems = differences(before, now)
     if problems:
         listed = "\n  ".join(problems)
@@ -118,11 +118,3 @@ def read_plan(folder: Path) -> Plan | None:
 
 def _comparable(plan: Plan) -> dict[str, Any]:
     return {"study": plan.study} | plan.recipe | plan.lists | plan.judging
-
-
-def _flat(prefix: str, values: Mapping[str, Any]) -> Iterable[tuple[str, Any]]:
-    for name, value in values.items():
-        if isinstance(value, Mapping):
-            yield from _flat(f"{prefix}{name}.", value)
-        else:
-            yield f"{prefix}{name}", value

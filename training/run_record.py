@@ -1,0 +1,41 @@
+"""What makes two parts of a run one run, and what is written down of each: ``run.json``."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import torch
+
+from fakemamba.bench.instruments.environment import describe_environment
+from fakemamba.training.recipe import PATHS, Recipe, dotted
+from fakemamba.training.recipe_files import write_recipe
+from fakemamba.training.run_folder import RunFolder
+from fakemamba.training.trial_lists import TrialLists
+
+
+def run_identity(recipe: Recipe, lists: TrialLists) -> dict[str, Any]:
+    """What two parts of one run must have in common; where data is, and when to end, may differ."""
+    free = {*PATHS, "selection.patience", "selection.averaging"}
+    if recipe.optimization.schedule == "constant":
+        free.add("selection.max_epochs")
+    data = {f"data of {name}": value for name, value in lists.identity().items()}
+    return {name: value for name, value in dotted(recipe).items() if name not in free} | data
+
+
+def write_down(
+    folder: RunFolder, recipe: Recipe, lists: TrialLists, device: torch.device, *, begun: bool
+) -> None:
+    """The recipe, the data and where the run began, or goes on."""
+    starts = folder.read_facts()["starts"] if begun else []
+    start = {"command": sys.argv, "environment": describe_environment(device)}
+    folder.path.mkdir(parents=True, exist_ok=True)
+    write_recipe(folder.recipe, recipe)
+    folder.write_facts(
+        {
+            "identity": run_identity(recipe, lists),
+            "recipe": dotted(recipe),
+            "data": lists.identity(),
+            "starts": [*starts, start],
+        }
+    )
