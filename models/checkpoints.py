@@ -16,7 +16,7 @@ from torch import Tensor
 from fakemamba.files import appearing_whole
 from fakemamba.models.detector import Detector
 from fakemamba.models.frontend import FrontendConfig
-from fakemamba.models.registry import DETECTORS, build_detector, detector_entry, family_name
+from fakemamba.models.registry import build_detector, detector_entry, family_name, registered_name
 
 FORMAT_VERSION = 1
 CONFIG_NAME = "config.json"
@@ -35,8 +35,8 @@ def save_pretrained(
     ``state`` is its state dict, if not its own parameters': those may be spread over several GPUs.
     """
     folder = Path(folder)
-    name = next(n for n, entry in DETECTORS.items() if entry.load() is type(detector))
-    config = {"format": FORMAT_VERSION, "detector": name, **asdict(detector.config)}
+    described = {"detector": registered_name(detector), **asdict(detector.config)}
+    config = {"format": FORMAT_VERSION, **described}
     state = detector.state_dict() if state is None else state
     tensors = {key: value.contiguous() for key, value in state.items()}
     with appearing_whole(folder / WEIGHTS_NAME) as partial:

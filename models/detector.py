@@ -48,6 +48,8 @@ class Detector(nn.Module):
     # Regular expressions from the official checkpoint's keys (front-end apart) to ours.
     official_keys: ClassVar[tuple[tuple[str, str], ...]] = ()
     min_samples: ClassVar[int] = MIN_SAMPLES
+    # What accelerate's FSDP keeps together, by transformers' attribute for it: a front-end's layer.
+    _no_split_modules: ClassVar[list[str]] = ["Wav2Vec2EncoderLayerStableLayerNorm"]
 
     encoder: nn.Module
     head: nn.Module

@@ -116,6 +116,12 @@ def family_name(name: str) -> str:
     return next(other for other, entry in DETECTORS.items() if entry.target == target)
 
 
+def registered_name(detector: Detector) -> str:
+    """The family's name of a detector; torch's FSDP gives it a subclass of its class."""
+    names = {entry.load(): name for name, entry in reversed(DETECTORS.items())}
+    return next(names[kind] for kind in type(detector).__mro__ if kind in names)
+
+
 def create_detector(
     name: str,
     frontend: str | Path | FrontendConfig = "xls-r-300m",

@@ -4,6 +4,9 @@ import json
 
 import pytest
 import torch
+import torch.distributed as dist
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import fully_shard
 
 from fakemamba import from_pretrained, list_detectors, save_pretrained
 from fakemamba.models.checkpoints import CheckpointError
@@ -28,6 +31,19 @@ def test_a_saved_detector_comes_back_the_same(name, tmp_path, make_detector, wav
 def folder(tmp_path, make_detector):
     save_pretrained(make_detector("fake-mamba-s", directions="separate"), tmp_path)
     return tmp_path
+
+
+def test_a_detector_that_fsdp_has_spread_is_saved_under_its_own_name(make_detector, tmp_path):
+    detector = make_detector("xlsr-conformer-tcm")
+    whole = {key: value.clone() for key, value in detector.state_dict().items()}
+    dist.init_process_group("gloo", init_method=f"file://{tmp_path}/ranks", rank=0, world_size=1)
+    try:
+        fully_shard(detector, mesh=init_device_mesh("cpu", (1,)))
+    finally:
+        dist.destroy_process_group()
+    save_pretrained(detector, tmp_path / "saved", whole)
+    found = from_pretrained(tmp_path / "saved", expected="xlsr-conformer-tcm")
+    assert all(torch.equal(value, whole[key]) for key, value in found.state_dict().items())
 
 
 def test_options_come_back(folder):
