@@ -13,7 +13,6 @@ import torch
 from torch import Tensor
 
 from fakemamba.bench.cells import Cell, ScanCell
-from fakemamba.bench.execution import UnsupportedSettingError
 from fakemamba.bench.instruments.cache import CacheSizeUnknownError
 from fakemamba.bench.instruments.ceilings import Ceilings, measure_ceilings
 from fakemamba.bench.instruments.clock import Clock, NoSuchClockError, make_clock, time_once
@@ -31,6 +30,7 @@ from fakemamba.bench.outcome import Outcome
 from fakemamba.bench.timing import Timeable, Timed, launch_bound, time_workload
 from fakemamba.bench.verification import WrongResultError
 from fakemamba.models.detector import UnsupportedInputError
+from fakemamba.models.execution.modes import OPTIMIZED, UnsupportedSettingError
 
 Measurable = Cell | ScanCell
 UNSUPPORTED = (
@@ -181,7 +181,8 @@ class Measurer:
 
     def _count(self, cell: Measurable, work: Workload, latency_s: float) -> dict[str, Any]:
         """Arithmetic and traffic of the part, and both against what this device can do."""
-        key = replace(cell, backend="", clock="", execution="")
+        kind = OPTIMIZED if cell.execution == OPTIMIZED else ""  # others run the same operators
+        key = replace(cell, backend="", clock="", execution=kind)
         if key not in self._work:
             self._work[key] = count_work(work.run_eager, work.device)
         counted = self._work[key]

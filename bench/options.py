@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from fakemamba.bench.cells import PARTS, TRAINING_PARTS
-from fakemamba.bench.execution import ATTENTIONS, EXECUTIONS, PRECISIONS
 from fakemamba.bench.instruments.clock import MODES
 from fakemamba.bench.method import INSTRUMENTS, Method
 from fakemamba.bench.sweep import PROFILES, SweepOptions
 from fakemamba.models.device import resolve_device
+from fakemamba.models.execution.modes import ATTENTIONS, EXECUTIONS, PRECISIONS
 
 ORDERS = ("planned", "random")
 

@@ -10,13 +10,20 @@ import torch
 from torch import Tensor, nn
 
 from fakemamba.bench.cells import TRAINING_PARTS, Cell
-from fakemamba.bench.execution import check_setting, executed, quantised, running_in
 from fakemamba.bench.training_step import TrainingWorkload, make_training_workload
-from fakemamba.bench.workload import DetectorWorkload, Truth
+from fakemamba.bench.workload import DetectorWorkload, Truth, running_as
 from fakemamba.data.audio import SAMPLE_RATE_HZ, read_audio
 from fakemamba.data.recordings import real_speech
 from fakemamba.data.synthetic import speech_like
 from fakemamba.models.detector import Detector
+from fakemamba.models.execution.modes import (
+    OPTIMIZED,
+    check_setting,
+    executed,
+    quantised,
+    running_in,
+)
+from fakemamba.models.execution.optimized import with_fast_frontend
 from fakemamba.models.frontend import Frontend, create_frontend
 from fakemamba.models.mamba import set_scan_backend
 from fakemamba.models.registry import build_detector
@@ -37,6 +44,7 @@ class WorkloadCache:
         self._frontend: tuple[object, Frontend] | None = None
         self._detector: tuple[object, Detector] | None = None
         self._quantised: tuple[object, nn.Module] | None = None
+        self._fast: tuple[object, Detector] | None = None
         self._ragged: dict[object, tuple[Tensor, Tensor]] = {}  # of the latest detector
         self._outputs: dict[object, Tensor] = {}  # for its latest input; on a CPU, to burden no GPU
         self._outputs_of: object = None
@@ -59,19 +67,23 @@ class WorkloadCache:
         detector.check_input(waveforms, None)
         _set_kernels(detector, cell.attention, cell.backend)
         if cell.part in TRAINING_PARTS:
-            self._detector = self._frontend = None  # a step changes them
+            self._detector = self._frontend = self._fast = None  # a step changes them
             return make_training_workload(cell, detector, _rotated(waveforms))
-        part = _part(detector, cell)
+        run = detector
+        if cell.execution == OPTIMIZED:
+            run = self._get_fast(cell, detector)
+            _set_kernels(run, cell.attention, cell.backend)
+        part = _part(run, cell)
         if cell.precision == "int8":
             part = self._get_quantised(cell, part)
         first = self._given(cell, detector, waveforms, "input")
         eager = _first_output(part)
-        with torch.inference_mode(), running_in(device, cell.precision, cell.attention):
+        with torch.inference_mode(), running_as(cell, cell.precision):
             call = executed(eager, cell.execution, first)
         truth = Truth(
             lambda given: _run_plain(cell, detector, given),
             lambda: self._speech_with_outputs(cell, detector),
-            lambda: self._ragged_batch(cell, detector),
+            lambda: self._ragged_batch(cell, run),
         )
 
         def countable(given: Tensor) -> Tensor:
@@ -84,7 +96,7 @@ class WorkloadCache:
     def release(self) -> None:
         """Let go of all but the models, as after memory has ended."""
         self._outputs.clear()
-        self._quantised = self._outputs_of = None
+        self._quantised = self._fast = self._outputs_of = None
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
 
@@ -92,7 +104,7 @@ class WorkloadCache:
         """The cell's detector on its device, in evaluation mode."""
         key = (cell.detector, cell.frontend, cell.device)
         if self._detector is None or self._detector[0] != key:
-            self._detector = self._quantised = self._outputs_of = None
+            self._detector = self._quantised = self._fast = self._outputs_of = None
             self._ragged.clear()
             frontend = self._get_frontend(cell)
             torch.manual_seed(SEED)
@@ -128,6 +140,12 @@ class WorkloadCache:
             self._quantised = (key, quantised(part))
         return self._quantised[1]
 
+    def _get_fast(self, cell: Cell, detector: Detector) -> Detector:
+        if self._fast is None or self._fast[0] != cell.precision:
+            self._fast = None
+            self._fast = (cell.precision, with_fast_frontend(detector, cell.precision))
+        return self._fast[1]
+
     def _given(self, cell: Cell, detector: Detector, waveforms: Tensor, name: object) -> Tensor:
         """What the part takes: waveforms, or their plain features, which are kept by ``name``."""
         if cell.part != "encoder":
@@ -161,17 +179,14 @@ class WorkloadCache:
     def _ragged_batch(self, cell: Cell, detector: Detector) -> tuple[Tensor, Tensor]:
         """Scores of two utterances together, and of each alone, in the cell's precision."""
         precision = "fp32" if cell.precision == "int8" else cell.precision
-        key = (precision, cell.backend, cell.attention)
+        key = (precision, cell.backend, cell.attention, cell.execution == OPTIMIZED)
         if key not in self._ragged:
             # The flash kernel takes no mask: there, both utterances have the same length.
             has_mask = cell.attention != "flash"
             lengths = RAGGED_SAMPLES if has_mask else RAGGED_SAMPLES[:1] * 2
             rows = [torch.from_numpy(real_speech(n, k)) for k, n in enumerate(lengths)]
             batch = nn.utils.rnn.pad_sequence(rows, batch_first=True).to(cell.device)
-            with (
-                torch.inference_mode(),
-                running_in(torch.device(cell.device), precision, cell.attention),
-            ):
+            with torch.inference_mode(), running_as(cell, precision):
                 alone = [detector(row[None].to(cell.device)) for row in rows]
                 together = detector(batch, torch.tensor(lengths) if has_mask else None)
             self._ragged[key] = (together, torch.cat(alone))

@@ -11,14 +11,15 @@ import torch
 from torch import Tensor
 
 from fakemamba.bench.cells import ScanCell
-from fakemamba.bench.execution import (
+from fakemamba.bench.preparation import SEED
+from fakemamba.bench.verification import WrongResultError, require_finite
+from fakemamba.models.execution.modes import (
     AUTOCAST_DTYPES,
+    OPTIMIZED,
     UnsupportedSettingError,
     check_setting,
     executed,
 )
-from fakemamba.bench.preparation import SEED
-from fakemamba.bench.verification import WrongResultError, require_finite
 from fakemamba.models.scan import BACKENDS, directional_scan, unavailable_backends
 
 DTYPES = {"fp32": torch.float32, **AUTOCAST_DTYPES}
@@ -131,7 +132,7 @@ class ScanPreparer:
             UnsupportedSettingError: the scan has no such precision or execution.
         """
         check_setting(torch.device(cell.device), cell.precision, cell.execution)
-        if cell.precision not in ERROR_BOUNDS or cell.execution == "graph":
+        if cell.precision not in ERROR_BOUNDS or cell.execution in ("graph", OPTIMIZED):
             raise UnsupportedSettingError(
                 f"the scan by itself is not measured in {cell.precision}, {cell.execution}"
             )

@@ -11,12 +11,12 @@ import numpy as np
 import torch
 
 from fakemamba.bench.cells import PARTS, TRAINING_PARTS, Cell
-from fakemamba.bench.execution import ATTENTIONS, EXECUTIONS, PRECISIONS
 from fakemamba.bench.instruments.clock import MODES
 from fakemamba.bench.instruments.rounds import Effort
 from fakemamba.data.audio import SAMPLE_RATE_HZ, read_audio
 from fakemamba.data.lengths import draw_durations, read_lengths
 from fakemamba.data.manifest import read_manifest
+from fakemamba.models.execution.modes import ATTENTIONS, EXECUTIONS, PRECISIONS
 from fakemamba.models.mamba import has_mamba
 from fakemamba.models.registry import create_detector, detector_entry, list_detectors
 from fakemamba.models.scan import check_backend, resolve_backend

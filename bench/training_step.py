@@ -15,9 +15,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from fakemamba.bench.cells import Cell
-from fakemamba.bench.execution import UnsupportedSettingError, running_in
 from fakemamba.bench.verification import WrongResultError, require_finite
 from fakemamba.models.detector import Detector
+from fakemamba.models.execution.modes import UnsupportedSettingError, running_in
 
 CLASS_WEIGHTS = (0.1, 0.9)
 LEARNING_RATE = 1e-6

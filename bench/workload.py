@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +11,6 @@ import torch
 from torch import Tensor, nn
 
 from fakemamba.bench.cells import FRAMES_PER_S, Cell
-from fakemamba.bench.execution import running_in
 from fakemamba.bench.instruments.memory import is_out_of_memory
 from fakemamba.bench.verification import (
     WrongResultError,
@@ -19,8 +19,15 @@ from fakemamba.bench.verification import (
     require_tail_heard,
 )
 from fakemamba.data.audio import SAMPLE_RATE_HZ
+from fakemamba.models.execution.modes import OPTIMIZED, running_in
 
 ERRORS = ("max_abs_error", "relative_error")
+
+
+def running_as(cell: Cell, precision: str) -> AbstractContextManager[None]:
+    """`running_in` for a cell; the weights of an optimized one have the precision themselves."""
+    device, is_optimized = torch.device(cell.device), cell.execution == OPTIMIZED
+    return running_in(device, precision, cell.attention, autocast=not is_optimized)
 
 
 @dataclass(frozen=True)
@@ -100,8 +107,7 @@ class DetectorWorkload:
         }
 
     def _run(self, call: Callable[[Tensor], Tensor], given: Tensor) -> Tensor:
-        precision, attention = self.cell.precision, self.cell.attention
-        with torch.inference_mode(), running_in(self.device, precision, attention):
+        with torch.inference_mode(), running_as(self.cell, self.cell.precision):
             return call(given)
 
     @property

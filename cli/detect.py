@@ -74,6 +74,7 @@ def detect(
     from fakemamba.evaluation.metrics.costs import DCF_ASVSPOOF5
     from fakemamba.evaluation.provenance import scoring_identity
     from fakemamba.evaluation.score_origin import ScoreOrigin
+    from fakemamba.evaluation.scoring import PLAIN
     from fakemamba.evaluation.trial_list import survey
     from fakemamba.files import appearing_whole
     from fakemamba.models.device import resolve_device
@@ -101,6 +102,7 @@ def detect(
         detector=detector,
         num_samples=length,
         precision="fp32",
+        execution=PLAIN,
         device=place,
     )
     origin = ScoreOrigin(str(identity["weights_sha256"]), length)

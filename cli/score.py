@@ -29,7 +29,8 @@ def score(
     phase: str | None = None,
     detector: str | None = None,
     length: Annotated[int | None, tyro.conf.arg(metavar="SAMPLES")] = None,
-    precision: Literal["fp32", "bf16"] = "fp32",
+    precision: Literal["fp32", "tf32", "bf16", "fp16"] = "fp32",
+    execution: Literal["plain", "eager", "compile", "graph"] = "plain",
     batch_seconds: Annotated[float, tyro.conf.arg(metavar="S")] = 64.0,
     workers: int | None = None,
     score_format: Annotated[
@@ -54,7 +55,9 @@ def score(
         phase: The part of the corpus to score, if not eval or test.
         detector: The detector that the checkpoint must be of; needed for an official .pth.
         length: Cut or tile every clip to so many samples (the papers: 66800 or 64600).
-        precision: bf16 is for front-end and encoder; the head is in fp32, and so are the scores.
+        precision: bf16 is for front-end and encoder, and with another execution than plain for the
+            front-end alone; the head is in fp32, and so are the scores.
+        execution: All but plain are the optimized detector; graph (CUDA graphs) is the fastest.
         batch_seconds: Audio in a batch with its padding; halved where memory ends.
         workers: Threads that decode; by default a core's each, up to 8.
         score_format: asvspoof (`id score`), csv, or arena (Speech DF Arena's `path score`).
@@ -83,6 +86,7 @@ def score(
         detector=detector,
         num_samples=length,
         precision=precision,
+        execution=execution,
         batch_seconds=batch_seconds,
         workers=workers,
         score_format=score_format,

@@ -16,7 +16,6 @@ from itertools import islice
 
 import torch
 from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
 
 from fakemamba.data.audio import SAMPLE_RATE_HZ, Waveform, cut_or_tile
 from fakemamba.data.headers import header_duration_s
@@ -51,6 +50,7 @@ def batches(
     workers: int,
     num_samples: int | None = None,
     window: int = WINDOW_TRIALS,
+    pinned: bool = False,
 ) -> Iterator[Batch]:
     """Read recordings and put those of similar length together.
 
@@ -61,6 +61,7 @@ def batches(
         workers: threads that decode.
         num_samples: cut or tile every recording to this length; None takes whole recordings.
         window: trials that are sorted by length together.
+        pinned: put waveforms where a GPU copies them from while the CPU goes on.
 
     Yields:
         Batches in which every trial is once, as a row or as a failure.
@@ -84,9 +85,9 @@ def batches(
             ahead.append((group, [pool.submit(decode, trial) for trial in group]))
             # Batches of few recordings must not leave threads without work.
             while len(ahead) > BATCHES_AHEAD and sum(len(g) for g, _ in ahead) > 2 * workers:
-                yield from _collected(*ahead.popleft(), budget_samples)
+                yield from _collected(*ahead.popleft(), budget_samples, pinned)
         while ahead:
-            yield from _collected(*ahead.popleft(), budget_samples)
+            yield from _collected(*ahead.popleft(), budget_samples, pinned)
     finally:
         pool.shutdown(cancel_futures=True)
 
@@ -122,7 +123,10 @@ def _packed(lengths: Sequence[int], budget_samples: int) -> Iterator[list[int]]:
 
 
 def _collected(
-    group: Sequence[Trial], decoding: Sequence[Future[Waveform | str]], budget_samples: int
+    group: Sequence[Trial],
+    decoding: Sequence[Future[Waveform | str]],
+    budget_samples: int,
+    pinned: bool,
 ) -> Iterator[Batch]:
     """One batch, or several where recordings are longer than their headers said."""
     results = [(trial, future.result()) for trial, future in zip(group, decoding, strict=True)]
@@ -132,12 +136,11 @@ def _collected(
         yield Batch((), torch.zeros(0, 0), nothing, failures)
     read = [(trial, found) for trial, found in results if not isinstance(found, str)]
     for rows in _packed([len(waveform) for _, waveform in read], budget_samples):
-        waveforms = [torch.from_numpy(read[row][1]) for row in rows]
-        yield Batch(
-            tuple(read[row][0] for row in rows),
-            pad_sequence(waveforms, batch_first=True),
-            torch.tensor([len(waveform) for waveform in waveforms]),
-        )
+        lengths = [len(read[row][1]) for row in rows]
+        waveforms = torch.zeros(len(rows), lengths[0], pin_memory=pinned)
+        for into, row, length in zip(waveforms, rows, lengths, strict=True):
+            into[:length] = torch.from_numpy(read[row][1])
+        yield Batch(tuple(read[row][0] for row in rows), waveforms, torch.tensor(lengths))
 
 
 def _decode(trial: Trial, num_samples: int | None) -> Waveform | str:

@@ -16,7 +16,7 @@ from fakemamba.data.trials import Trial
 from fakemamba.evaluation.provenance import scoring_identity
 from fakemamba.evaluation.ranks import joined_ranks
 from fakemamba.evaluation.score_run import Result, ScoreRun, Settings
-from fakemamba.evaluation.scoring import Scored
+from fakemamba.evaluation.scoring import PLAIN, Scored
 from fakemamba.evaluation.trial_list import survey
 from fakemamba.models.loading import load_detector
 
@@ -41,6 +41,7 @@ class Manner:
         detector: the name that the checkpoint must be of; an official file does not say so itself.
         num_samples: cut or tile every clip to so many; None takes whole clips.
         precision: as in `score_trials`.
+        execution: as in `score_trials`.
         batch_seconds: audio in a batch with its padding.
         workers: threads that decode; None is a core's each, up to `MOST_WORKERS`.
         score_format: of the score file.
@@ -53,6 +54,7 @@ class Manner:
     detector: str | None = None
     num_samples: int | None = None
     precision: str = "fp32"
+    execution: str = PLAIN
     batch_seconds: float = 64.0
     workers: int | None = None
     score_format: str = "csv"
@@ -97,6 +99,7 @@ def score_checkpoint(
             detector=manner.detector,
             num_samples=manner.num_samples,
             precision=manner.precision,
+            execution=manner.execution,
             device=ranks.device,
         )
         run = ScoreRun(source, out, identity, listed.count, ranks)
@@ -109,6 +112,7 @@ def score_checkpoint(
             workers=most if manner.workers is None else manner.workers,
             num_samples=manner.num_samples,
             precision=manner.precision,
+            execution=manner.execution,
         )
         with progress(run.share(done), show=ranks.index == 0) as on_progress:
             run.work(model, done, settings, on_progress)

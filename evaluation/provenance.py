@@ -61,6 +61,7 @@ def scoring_identity(
     detector: str | None,
     num_samples: int | None,
     precision: str,
+    execution: str,
     device: torch.device,
 ) -> dict[str, str | int | None]:
     """All that scores depend on, but for rounding: that changes with padding and a GPU's kind.
@@ -73,6 +74,7 @@ def scoring_identity(
         "trials_sha256": trials_sha256,
         "length": num_samples,
         "precision": precision,
+        "execution": execution,
         "device": device.type,
         "fakemamba": __version__,
         "code_sha256": code_sha256(),

@@ -28,7 +28,7 @@ from fakemamba.evaluation.score_journal import (
     read_journal,
     remove_journal,
 )
-from fakemamba.evaluation.scoring import Scored, score_trials
+from fakemamba.evaluation.scoring import PLAIN, Scored, score_trials
 from fakemamba.evaluation.trial_list import TrialListError, survey
 from fakemamba.files import appearing_whole
 from fakemamba.models.detector import Detector
@@ -44,6 +44,7 @@ class Settings:
     workers: int
     num_samples: int | None = None
     precision: str = "fp32"
+    execution: str = PLAIN
 
 
 @dataclass(frozen=True)

@@ -1,27 +1,38 @@
 """Trials to scores: the raw logit of bona fide, in fp32, whatever batch a trial is in.
 
 With ``bf16`` the front-end and the encoder run under autocast and the head in fp32: a logit that
-was rounded to bf16 has two or three digits, and ties that the recordings do not have.
+was rounded to bf16 has two or three digits, and ties that the recordings do not have. With another
+execution than `PLAIN` the detector is what `Detector.optimize` makes of it.
+
+A GPU has the next batch before the scores of the last one are read, so that it never waits for the
+CPU to put a batch together.
 """
 
 from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from fakemamba.bench.execution import running_in
 from fakemamba.bench.instruments.memory import is_out_of_memory
 from fakemamba.data.audio import SAMPLE_RATE_HZ
 from fakemamba.data.trials import Trial
 from fakemamba.evaluation.batches import Batch, batches
 from fakemamba.models.detector import BONA_FIDE, Detector, UnsupportedInputError
+from fakemamba.models.execution import optimized
+from fakemamba.models.execution.modes import running_in
 
-PRECISIONS = ("fp32", "bf16")
+PLAIN = "plain"
+EXECUTIONS = (PLAIN, *optimized.EXECUTIONS)
+PRECISIONS = {
+    execution: ("fp32", "bf16") if execution == PLAIN else optimized.PRECISIONS
+    for execution in EXECUTIONS
+}
+Logits = Callable[[Tensor, Tensor | None], Tensor]
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +58,7 @@ def score_trials(
     workers: int,
     num_samples: int | None = None,
     precision: str = "fp32",
+    execution: str = PLAIN,
 ) -> Iterator[list[Scored]]:
     """Score recordings on the detector's device, in batches of similar length.
 
@@ -59,19 +71,25 @@ def score_trials(
         workers: threads that decode.
         num_samples: cut or tile every recording to this length, as the papers do; None takes whole
             recordings.
-        precision: one of `PRECISIONS`.
+        precision: one of those of the execution in `PRECISIONS`.
+        execution: one of `EXECUTIONS`.
 
     Yields:
         What became of some trials; every trial is in one of the lists.
 
     Raises:
-        ValueError: a precision or a number that cannot be.
+        ValueError: a precision, an execution or a number that cannot be.
     """
-    if precision not in PRECISIONS:
-        raise ValueError(f"precision {precision!r} is not one of {', '.join(PRECISIONS)}")
+    device = next(detector.parameters()).device
+    logits = _logits(detector, device, precision, execution, num_samples)
     limit = budget_samples
+    under_way: tuple[Batch, Tensor] | None = None
     for batch in batches(
-        trials, budget_samples=budget_samples, workers=workers, num_samples=num_samples
+        trials,
+        budget_samples=budget_samples,
+        workers=workers,
+        num_samples=num_samples,
+        pinned=device.type == "cuda",
     ):
         if batch.failures:
             yield [Scored(trial, reason=reason) for trial, reason in batch.failures]
@@ -83,12 +101,11 @@ def score_trials(
             if count > 1 and count * longest > limit:
                 pieces += _halves(piece)
                 continue
-            result = _bona_fide(detector, piece, precision)
-            if isinstance(result, list):
-                yield [
-                    _scored(*row)
-                    for row in zip(piece.trials, result, piece.lengths.tolist(), strict=True)
-                ]
+            result = _bona_fide(logits, piece, device)
+            if isinstance(result, Tensor):
+                if under_way is not None:
+                    yield _read(*under_way)
+                under_way = piece, result
             elif count > 1:
                 pieces += _halves(piece)
                 if is_out_of_memory(result):
@@ -100,18 +117,20 @@ def score_trials(
                     )
             else:
                 yield [Scored(piece.trials[0], reason=_why_not(piece, result))]
+    if under_way is not None:
+        yield _read(*under_way)
 
 
-def _bona_fide(detector: Detector, batch: Batch, precision: str) -> list[float] | Exception:
-    """The scores, or that memory ended or that the detector takes no such recording.
+def _bona_fide(logits: Logits, batch: Batch, device: torch.device) -> Tensor | Exception:
+    """The scores (B,), not waited for, or that memory ended or that no score can be.
 
-    An error is returned without its traceback, whose frames would keep the memory.
+    An error is returned without its traceback, whose frames would keep the memory. Without padding
+    no lengths are given: masks would cost for nothing.
     """
-    device = next(detector.parameters()).device
+    is_full = int(batch.lengths.min()) == batch.waveforms.shape[1]
     try:
         with torch.inference_mode():
-            logits = _logits(detector, batch, device, precision)
-        return logits[:, BONA_FIDE].tolist()
+            return logits(batch.waveforms, None if is_full else batch.lengths)[:, BONA_FIDE]
     except UnsupportedInputError as error:
         return error.with_traceback(None)
     except (MemoryError, RuntimeError) as error:
@@ -123,16 +142,40 @@ def _bona_fide(detector: Detector, batch: Batch, precision: str) -> list[float] 
     return found
 
 
-def _logits(detector: Detector, batch: Batch, device: torch.device, precision: str) -> Tensor:
-    """Logits (B, 2) in fp32. Without padding no lengths are given: masks would cost for nothing."""
-    is_full = int(batch.lengths.min()) == batch.waveforms.shape[1]
-    lengths = detector.check_input(batch.waveforms, None if is_full else batch.lengths)
-    lengths = None if lengths is None else lengths.to(device)
-    with running_in(device, precision, "sdpa"):
-        features, frame_lengths = detector.frontend(batch.waveforms.to(device), lengths)
-        encoded = detector.encoder(features, frame_lengths)
-    with running_in(device, "fp32", "sdpa"):
-        return detector.head(encoded.float(), frame_lengths)
+def _logits(
+    detector: Detector,
+    device: torch.device,
+    precision: str,
+    execution: str,
+    num_samples: int | None,
+) -> Logits:
+    """The function from waveforms (B, L) and lengths (B,) on the CPU to logits (B, 2) in fp32."""
+    for what, value, known in (
+        ("execution", execution, EXECUTIONS),
+        ("precision", precision, PRECISIONS.get(execution, ())),
+    ):
+        if value not in known:
+            raise ValueError(f"{what} {value!r} is not one of {', '.join(known)}")
+    if execution != PLAIN:
+        exact_samples = () if num_samples is None else (num_samples,)
+        return detector.optimize(precision, execution, exact_samples=exact_samples)
+
+    def plain(waveforms: Tensor, lengths: Tensor | None) -> Tensor:
+        lengths = detector.check_input(waveforms, lengths)
+        lengths = None if lengths is None else lengths.to(device, non_blocking=True)
+        with running_in(device, precision, "sdpa"):
+            features, counts = detector.frontend(waveforms.to(device, non_blocking=True), lengths)
+            encoded = detector.encoder(features, counts)
+        with running_in(device, "fp32", "sdpa"):
+            return detector.head(encoded.float(), counts)
+
+    return plain
+
+
+def _read(batch: Batch, scores: Tensor) -> list[Scored]:
+    """Wait for the scores of a batch."""
+    rows = zip(batch.trials, scores.tolist(), batch.lengths.tolist(), strict=True)
+    return [_scored(*row) for row in rows]
 
 
 def _halves(batch: Batch) -> list[Batch]:

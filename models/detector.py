@@ -7,13 +7,17 @@ bona fide, and its raw logit is the score.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import torch
 from torch import Tensor, nn
 
 from fakemamba.models.frontend import MIN_SAMPLES, Frontend, FrontendConfig
+
+if TYPE_CHECKING:
+    from fakemamba.models.execution.optimized import OptimizedDetector
 
 BONA_FIDE = 1
 
@@ -132,6 +136,33 @@ class Detector(nn.Module):
         logits = self.head(self.encoder(features, frame_lengths), frame_lengths)
         (gradient,) = torch.autograd.grad(logits[:, BONA_FIDE].sum(), features)
         return (gradient * features).sum(-1).detach()
+
+    def optimize(
+        self,
+        precision: str = "bf16",
+        execution: str | None = None,
+        *,
+        exact_samples: Collection[int] = (),
+    ) -> OptimizedDetector:
+        """This detector for inference, faster, with the weights that it has now.
+
+        Encoder and head are the same modules, and are put into evaluation mode.
+
+        Args:
+            precision: of the front-end's products, bf16, fp16, tf32 or fp32. Everything else is in
+                fp32 (with bf16 and fp16 on a GPU, in TF32).
+            execution: ``graph`` plays back CUDA graphs, one for each bucket of shapes; ``compile``
+                is torch.compile's; ``eager``. By default a graph on a GPU, and eager on a CPU.
+            exact_samples: lengths with graphs of their own, such as the one that clips are cut to.
+
+        Raises:
+            UnsupportedSettingError: this device cannot do it.
+        """
+        from fakemamba.models.execution.optimized import OptimizedDetector
+
+        if execution is None:
+            execution = "graph" if next(self.parameters()).is_cuda else "eager"
+        return OptimizedDetector(self, precision, execution, exact_samples)
 
     def _encode(self, waveforms: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor | None]:
         lengths = self.check_input(waveforms, lengths)

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from fakemamba.bench.execution import check_setting, quantised, running_in
 from fakemamba.bench.instruments.clock import time_once
+from fakemamba.models.execution.modes import check_setting, quantised, running_in
 
 REPEATS = 5
 # Source and target together are some times larger than any last-level cache of their kind.
@@ -46,7 +46,7 @@ def measure_ceilings(device: torch.device, precision: str) -> Ceilings:
 
     Args:
         device: a CPU, where it takes a second or two, or a GPU.
-        precision: fp32, tf32, bf16, fp16 or int8 (see `fakemamba.bench.execution`).
+        precision: fp32, tf32, bf16, fp16 or int8 (see `fakemamba.models.execution.modes`).
 
     Raises:
         UnsupportedSettingError: the device has no such precision.

@@ -158,13 +158,14 @@ class _FunctionCounter(TorchFunctionMode):
         if formula is None:
             return func(*args, **kwargs)
 
-        def run(*tensors: Tensor | None) -> Tensor:
+        def run(*tensors: Tensor | None) -> Any:
             return func(*tensors, **kwargs)
 
         needs_gradient = any(tensor is not None and tensor.requires_grad for tensor in args)
-        if torch.is_grad_enabled() and needs_gradient:
+        if formula.backward is not None and torch.is_grad_enabled() and needs_gradient:
             return _Whole.apply(self._tally, func.__name__, formula, run, *args)
-        return self._tally.whole(func.__name__, formula.forward(*args), lambda: run(*args), args)
+        flops = formula.forward(*args, **kwargs)
+        return self._tally.whole(func.__name__, flops, lambda: run(*args), args)
 
 
 class _Whole(torch.autograd.Function):

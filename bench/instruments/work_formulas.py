@@ -18,10 +18,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor
 from torch._ops import OpOverload
 from torch.utils.flop_counter import flop_registry
 
+from fakemamba.models.execution.fused_norm import norm_of_sum
 from fakemamba.models.scan import directional_scan
 from fakemamba.models.scan.convolution import causal_conv_silu
 
@@ -113,7 +115,9 @@ def find_formula(operator: OpOverload) -> Formula | None:
         return lambda args, kwargs, result: _numbers(args[FLOPS_PER_SCATTERED[name]])
     if name in NO_FLOPS | ALLOCATIONS or whole_name in OVERWRITES:
         return lambda args, kwargs, result: 0
-    torch_formula = flop_registry.get(operator.overloadpacket)
+    # torch has the formulas of products that are not in place.
+    packet = getattr(torch.ops.aten, name, operator.overloadpacket)
+    torch_formula = flop_registry.get(packet)
     if torch_formula is None:
         return None
     return lambda args, kwargs, result: torch_formula(*args, **kwargs, out_val=result)
@@ -180,13 +184,18 @@ SPECIAL: dict[str, Formula] = {
 
 @dataclass(frozen=True)
 class FunctionFormula:
-    """Flops of a function that is counted as a whole, from its tensors."""
+    """Flops of a function that is counted as a whole, from its arguments.
+
+    ``backward`` takes its tensors alone; None is for functions without gradients.
+    """
 
     forward: Callable[..., int]
-    backward: Callable[..., int]
+    backward: Callable[..., int] | None = None
 
 
-def scan_flops(u: Tensor, delta: Tensor, A: Tensor, *others: Tensor | None) -> int:
+def scan_flops(
+    u: Tensor, delta: Tensor, A: Tensor, *others: Tensor | None, **options: object
+) -> int:
     """Directions · batch · time · channels · (7 · states + 4 + [bias] + 2·[D] + 6·[z]).
 
     For a state: Δ·A, exp, (Δ·u)·B, a·h + it, and C·h added; for a channel: softplus, Δ·u, the bias
@@ -212,7 +221,7 @@ def scan_backward_flops(u: Tensor, delta: Tensor, A: Tensor, *others: Tensor | N
     return u.numel() * (for_state * A.shape[-1] + for_channel)
 
 
-def convolution_flops(x: Tensor, weight: Tensor, bias: Tensor) -> int:
+def convolution_flops(x: Tensor, weight: Tensor, bias: Tensor, **options: object) -> int:
     """Directions · batch · time · channels · (2 · taps + 5)."""
     return _conv_outputs(x, weight) * (2 * weight.shape[-1] + SILU)
 
@@ -220,6 +229,14 @@ def convolution_flops(x: Tensor, weight: Tensor, bias: Tensor) -> int:
 def convolution_backward_flops(x: Tensor, weight: Tensor, bias: Tensor) -> int:
     """Directions · batch · time · channels · (6 · taps + 10): again, dx, dweight; SiLU, dbias."""
     return _conv_outputs(x, weight) * (6 * weight.shape[-1] + SILU_SLOPE + 2)
+
+
+def norm_flops(
+    x: Tensor, residual: Tensor | None, shift: Tensor | None, *others: Tensor, **options: object
+) -> int:
+    """Numbers · (7 + [residual] + [shift] + 5·[GELU])."""
+    gelu = FLOPS_PER_RESULT["gelu"] if options["gelu"] else 0
+    return x.numel() * (NORM + _given(residual) + _given(shift) + gelu)
 
 
 def _given(tensor: Tensor | None) -> int:
@@ -235,4 +252,5 @@ def _conv_outputs(x: Tensor, weight: Tensor) -> int:
 FUNCTIONS: dict[Callable[..., Any], FunctionFormula] = {
     directional_scan: FunctionFormula(scan_flops, scan_backward_flops),
     causal_conv_silu: FunctionFormula(convolution_flops, convolution_backward_flops),
+    norm_of_sum: FunctionFormula(norm_flops),
 }

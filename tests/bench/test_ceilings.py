@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from fakemamba.bench.execution import UnsupportedSettingError
 from fakemamba.bench.instruments import ceilings
 from fakemamba.bench.instruments.ceilings import measure_ceilings
 from fakemamba.bench.instruments.work import count_work
+from fakemamba.models.execution.modes import UnsupportedSettingError
 
 CPU = torch.device("cpu")
 BYTES_PER_S, FLOPS_PER_S = 1e10, 1e9

@@ -61,9 +61,26 @@ def test_half_precision_carries_its_error(measurer, part):
     assert "real speech" in details["error_against"]
 
 
+@pytest.mark.parametrize("part", ["front-end", "encoder", "end-to-end"])
+@pytest.mark.parametrize(("precision", "error"), [("fp32", 1e-5), ("bf16", 2e-2)])
+def test_an_optimized_cell_carries_its_error_and_is_counted_whole(part, precision, error):
+    measurer = make_measurer("work")
+    cell = replace(CELL, part=part, precision=precision)
+    plain = measurer.measure(cell).details
+    outcome = measurer.measure(replace(cell, execution="optimized"))
+    assert outcome.status == "measured", outcome.reason
+    details = outcome.details
+    assert details["relative_error"] < error and "real speech" in details["error_against"]
+    # Casts and a mask cost nothing; the same layers are run.
+    assert details["flops"] == pytest.approx(plain["flops"], rel=0.02)
+
+
 @pytest.mark.parametrize(
     ("cell", "reason"),
     [
+        (replace(CELL, execution="optimized", attention="eager"), "no eager attention"),
+        (replace(CELL, execution="optimized", precision="int8"), "is not quantised"),
+        (replace(CELL, execution="optimized", part="training-step"), "optimized"),
         (replace(CELL, duration_s=0.01), "160 samples is too short"),
         (replace(CELL, detector="xlsr-aasist", duration_s=0.06), "needs 1040 samples"),
         (
@@ -75,7 +92,18 @@ def test_half_precision_carries_its_error(measurer, part):
         (replace(CELL, execution="graph"), "CUDA graphs need a CUDA GPU"),
         (replace(CELL, part="training-step", precision="int8"), "not in int8"),
     ],
-    ids=["short", "short-aasist", "long-tcm", "clock", "tf32", "graph", "training-int8"],
+    ids=[
+        "no-eager",
+        "no-int8",
+        "no-training",
+        "short",
+        "short-aasist",
+        "long-tcm",
+        "clock",
+        "tf32",
+        "graph",
+        "training-int8",
+    ],
 )
 def test_what_cannot_be_is_unsupported(measurer, cell, reason):
     outcome = measurer.measure(cell)

@@ -9,8 +9,9 @@ from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from fakemamba.bench.execution import quantised
 from fakemamba.bench.instruments.work import count_work
+from fakemamba.models.execution.fused_norm import norm_of_sum
+from fakemamba.models.execution.modes import quantised
 from fakemamba.models.mamba import make_mixer
 from fakemamba.models.scan import directional_scan
 from fakemamba.models.scan.convolution import causal_conv_silu
@@ -40,6 +41,25 @@ def test_a_linear_layer():
     assert found.flops == 2 * 7 * 20 * 30
     assert found.bytes_moved == 4 * (7 * 20 + 20 * 30 + 30 + 7 * 30)
     assert (found.coverage, found.uncounted) == (1.0, {})
+
+
+def test_a_product_that_is_added_in_place():
+    x, y, total = torch.randn(2, 5, 3), torch.randn(2, 3, 4), torch.randn(2, 5, 4)
+    found = work(lambda: total.baddbmm_(x, y))
+    assert found.flops == 2 * 2 * 5 * 3 * 4 and found.uncounted == {}
+
+
+@pytest.mark.parametrize(("gelu", "added"), [(False, 0), (False, 2), (True, 1)])
+def test_a_fused_norm_is_counted_whole(gelu, added):
+    x, columns = torch.randn(3, 8), torch.randn(8)
+    addends = (x if added else None, columns if added > 1 else None)
+    found = work(
+        lambda: norm_of_sum(
+            x, *addends, columns, columns, eps=1e-5, gelu=gelu, dtype=torch.bfloat16
+        )
+    )
+    assert found.flops == 3 * 8 * (7 + added + 5 * gelu)
+    assert found.coverage == 1.0 and found.bytes_moved > 0
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")

@@ -180,3 +180,26 @@ def test_bf16_is_near_fp32_and_its_scores_are_not_rounded_to_bf16(trials, make_d
 def test_another_precision_is_refused(trials):
     with pytest.raises(ValueError, match="precision 'fp8' is not one of fp32, bf16"):
         results(Summing(), trials, precision="fp8")
+
+
+@pytest.mark.parametrize(("precision", "error"), [("fp32", 1e-4), ("bf16", 0.05)])
+def test_an_optimized_detector_gives_the_same_scores(trials, make_detector, precision, error):
+    detector = make_detector("xlsr-conformer")
+    options = {"execution": "eager", "precision": precision}
+    for num_samples in (None, 6_000):
+        wanted = results(detector, trials, num_samples=num_samples)
+        found = results(detector, trials, num_samples=num_samples, **options)
+        assert all(abs(found[name].score - one.score) < error for name, one in wanted.items())
+
+
+def test_another_execution_is_refused(trials):
+    with pytest.raises(ValueError, match="execution 'fast' is not one of plain, eager"):
+        results(Summing(), trials, execution="fast")
+
+
+def test_a_batch_is_launched_before_the_last_ones_scores_are_read(trials):
+    launched, done = [], []
+    lists = score_trials(Summing(launched.append), trials, budget_samples=1, workers=1)
+    for some in lists:
+        assert len(some) == 1 and len(launched) == min(len(trials), len(done) + 2)
+        done.append(some[0].trial)

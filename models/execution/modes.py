@@ -2,7 +2,8 @@
 
 Precisions: ``fp32`` with TF32 switched off; ``tf32`` with it on; ``bf16`` and ``fp16`` through
 autocast; ``int8`` with dynamically quantised linear layers (those of a Mamba excepted, whose
-weights the scan's mixer uses itself), on a CPU.
+weights the scan's mixer uses itself), on a CPU. With execution ``optimized``, which is a graph on a
+GPU, the front-end is that of `fast_frontend`, and its weights have the precision.
 """
 
 from __future__ import annotations
@@ -18,14 +19,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from fakemamba.models.execution.graphs import capture
 from fakemamba.models.mamba import Mamba
 
 PRECISIONS = ("fp32", "tf32", "bf16", "fp16", "int8")
-EXECUTIONS = ("eager", "compile", "graph")
+OPTIMIZED = "optimized"
+EXECUTIONS = ("eager", "compile", "graph", OPTIMIZED)
 ATTENTIONS = ("sdpa", "eager", "flash")
 AUTOCAST_DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 Given = TypeVar("Given")
-GRAPH_WARMUP_CALLS = 3
 COMPILERS = ("c++", "g++", "clang++", "cl")
 
 
@@ -44,6 +46,8 @@ def check_setting(device: torch.device, precision: str, execution: str) -> None:
         raise UnsupportedSettingError("TF32 is a GPU's: a CPU has no such precision")
     if precision == "int8" and not on_cpu:
         raise UnsupportedSettingError("dynamic int8 quantisation is torch's for CPUs only")
+    if precision == "int8" and execution == OPTIMIZED:
+        raise UnsupportedSettingError("the optimized front-end is not quantised")
     if execution == "graph" and on_cpu:
         raise UnsupportedSettingError("CUDA graphs need a CUDA GPU")
     if execution == "compile" and on_cpu and not any(map(shutil.which, COMPILERS)):
@@ -53,12 +57,19 @@ def check_setting(device: torch.device, precision: str, execution: str) -> None:
 
 
 @contextmanager
-def running_in(device: torch.device, precision: str, attention: str) -> Iterator[None]:
-    """Everything that is global about a precision and an attention kernel, for a while."""
+def running_in(
+    device: torch.device, precision: str, attention: str, *, autocast: bool = True
+) -> Iterator[None]:
+    """Everything that is global about a precision and an attention kernel, for a while.
+
+    ``autocast`` is False where weights have the half precision themselves; then what has kept fp32
+    is multiplied in TF32, which is finer than either half precision.
+    """
+    is_half = precision in AUTOCAST_DTYPES
     with ExitStack() as stack:
         if device.type == "cuda":
-            stack.enter_context(_tf32(precision == "tf32"))
-        if precision in AUTOCAST_DTYPES:
+            stack.enter_context(_tf32(precision == "tf32" or (is_half and not autocast)))
+        if is_half and autocast:
             stack.enter_context(torch.autocast(device.type, dtype=AUTOCAST_DTYPES[precision]))
         if attention == "flash":
             stack.enter_context(sdpa_kernel(SDPBackend.FLASH_ATTENTION))
@@ -117,26 +128,18 @@ def executed(
         torch.compiler.reset()  # guards of earlier cells would be tried first, at every call
         compiled: Callable[[Given], Tensor] = torch.compile(call, dynamic=False)
         return compiled
-    if execution == "graph":
+    on_gpu = isinstance(example, Tensor) and example.is_cuda
+    if execution == "graph" or (execution == OPTIMIZED and on_gpu):
         return _captured(call, example)  # type: ignore[arg-type, return-value]
     return call
 
 
 def _captured(call: Callable[[Tensor], Tensor], example: Tensor) -> Callable[[Tensor], Tensor]:
     static_input = example.clone()
-    side = torch.cuda.Stream(example.device)
-    side.wait_stream(torch.cuda.current_stream(example.device))
-    with torch.cuda.stream(side):  # lazily made handles and workspaces must exist before capture
-        for _ in range(GRAPH_WARMUP_CALLS):
-            call(static_input)
-    torch.cuda.current_stream(example.device).wait_stream(side)
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        static_output = call(static_input)
+    replay = capture(call, static_input)
 
-    def replay(given: Tensor) -> Tensor:
+    def run(given: Tensor) -> Tensor:
         static_input.copy_(given)
-        graph.replay()
-        return static_output
+        return replay()
 
-    return replay
+    return run

@@ -1,0 +1,1 @@
+"""How a detector is run: precisions, attention kernels, compiled, as CUDA graphs, optimized."""

@@ -1,0 +1,96 @@
+"""A detector for inference, as fast as its device allows: see `Detector.optimize`."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from fakemamba.models.detector import Detector
+from fakemamba.models.execution.buckets import Buckets, Call
+from fakemamba.models.execution.fast_frontend import FastFrontend
+from fakemamba.models.execution.graphs import capture
+from fakemamba.models.execution.modes import (
+    AUTOCAST_DTYPES,
+    UnsupportedSettingError,
+    check_setting,
+    running_in,
+)
+from fakemamba.models.frontend import Frontend
+
+PRECISIONS = ("fp32", "tf32", *AUTOCAST_DTYPES)
+EXECUTIONS = ("eager", "compile", "graph")
+
+
+def with_fast_frontend(detector: Detector, precision: str) -> Detector:
+    """The detector with `FastFrontend`; encoder and head are the same modules, in fp32.
+
+    Raises:
+        UnsupportedSettingError: the precision is none of `PRECISIONS`.
+    """
+    if precision not in PRECISIONS:
+        raise UnsupportedSettingError(
+            f"the optimized front-end has no {precision}, but {', '.join(PRECISIONS)}"
+        )
+    assert isinstance(detector.frontend, Frontend)
+    frontend = FastFrontend(detector.frontend, AUTOCAST_DTYPES.get(precision, torch.float32))
+    with torch.device("meta"):
+        fast = type(detector)(detector.config, frontend)  # type: ignore[arg-type]
+    fast.encoder, fast.head = detector.encoder, detector.head
+    return fast.eval()
+
+
+class OptimizedDetector:
+    """Waveforms to logits, without gradients.
+
+    Attributes:
+        detector: what is run, with a `FastFrontend`.
+        precision: of the front-end's products.
+        execution: eager, compile or graph.
+    """
+
+    def __init__(
+        self,
+        detector: Detector,
+        precision: str,
+        execution: str,
+        exact_samples: Collection[int] = (),
+    ) -> None:
+        device = next(detector.parameters()).device
+        if execution not in EXECUTIONS:
+            raise UnsupportedSettingError(
+                f"execution {execution!r} is not one of {', '.join(EXECUTIONS)}"
+            )
+        check_setting(device, precision, execution)
+        self.detector = with_fast_frontend(detector, precision)
+        self.precision, self.execution, self.device = precision, execution, device
+        self._call: Call = self.detector
+        if execution == "compile":
+            self._call = torch.compile(self.detector, dynamic=True)
+        if execution == "graph":
+            pool = torch.cuda.graph_pool_handle()
+            self._call = Buckets(
+                self.detector,
+                partial(capture, pool=pool),
+                device,
+                min_samples=detector.min_samples,
+                exact_samples=exact_samples,
+            )
+
+    @torch.inference_mode()
+    def __call__(self, waveforms: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """As `Detector.forward`; inputs may be on the CPU, and pinned ones are not waited for.
+
+        Returns:
+            Logits (B, 2) in fp32 on the detector's device.
+
+        Raises:
+            ValueError, UnsupportedInputError: see `Detector.check_input`.
+        """
+        self.detector.check_input(waveforms, lengths)
+        if self.execution != "graph":
+            waveforms = waveforms.to(self.device, non_blocking=True)
+        with running_in(self.device, self.precision, "sdpa", autocast=False):
+            return self._call(waveforms, lengths)
