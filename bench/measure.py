@@ -20,7 +20,6 @@ from fakemamba.bench.instruments.energy import measure_energy
 from fakemamba.bench.instruments.machine import disturbances, read_state
 from fakemamba.bench.instruments.memory import (
     PeakMemory,
-    is_out_of_memory,
     measure_peak,
     memory_ends_politely,
 )
@@ -30,6 +29,7 @@ from fakemamba.bench.outcome import Outcome
 from fakemamba.bench.timing import Timeable, Timed, launch_bound, time_workload
 from fakemamba.bench.verification import WrongResultError
 from fakemamba.models.detector import UnsupportedInputError
+from fakemamba.models.device import is_out_of_memory
 from fakemamba.models.execution.modes import OPTIMIZED, UnsupportedSettingError
 
 Measurable = Cell | ScanCell

@@ -11,7 +11,6 @@ import torch
 from torch import Tensor, nn
 
 from fakemamba.bench.cells import FRAMES_PER_S, Cell
-from fakemamba.bench.instruments.memory import is_out_of_memory
 from fakemamba.bench.verification import (
     WrongResultError,
     require_close,
@@ -19,6 +18,7 @@ from fakemamba.bench.verification import (
     require_tail_heard,
 )
 from fakemamba.data.audio import SAMPLE_RATE_HZ
+from fakemamba.models.device import is_out_of_memory
 from fakemamba.models.execution.modes import OPTIMIZED, running_in
 
 ERRORS = ("max_abs_error", "relative_error")

@@ -179,9 +179,9 @@ def _draw(model: Detector, rows: Sequence[Row], length: int | None, folder: Path
     import torch
 
     from fakemamba.analysis.pictures.evidence import plot_evidence
-    from fakemamba.bench.instruments.memory import is_out_of_memory
     from fakemamba.cli.detection_output import headline
     from fakemamba.data.audio import SAMPLE_RATE_HZ, cut_or_tile, read_audio
+    from fakemamba.models.device import is_out_of_memory
     from fakemamba.models.frontend import CONV_STRIDES, MIN_SAMPLES
 
     device = next(model.parameters()).device

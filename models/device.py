@@ -1,8 +1,11 @@
-"""Where to compute: a device by name, refused clearly where it is not there."""
+"""Where to compute: a device by name, refused clearly where it is not there; whether it is full."""
 
 from __future__ import annotations
 
 import torch
+
+# What torch says on a CPU; GPUs have an exception of their own.
+CPU_OOM_MESSAGES = ("can't allocate memory", "not enough memory", "cannot allocate memory")
 
 
 class DeviceError(ValueError):
@@ -39,3 +42,11 @@ def resolve_device(name: str = "auto", *, ranks: int = 1) -> torch.device:
     if device.type != "cpu":
         raise DeviceError(f"device {name!r} is not supported; use cpu or cuda:0")
     return device
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an exception says that memory ended."""
+    if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
+        return True
+    message = str(error).lower()
+    return isinstance(error, RuntimeError) and any(text in message for text in CPU_OOM_MESSAGES)

@@ -30,9 +30,6 @@ CPU_KIND = "resident growth on the CPU"
 _LEAST_RESERVE_BYTES, _RESERVED_SHARE = 1 << 30, 0.05
 _LEAST_GROWTH_BYTES = 64 << 20
 
-# What torch says on a CPU; GPUs have an exception of their own.
-_CPU_OOM_MESSAGES = ("can't allocate memory", "not enough memory", "cannot allocate memory")
-
 
 @dataclass(frozen=True)
 class PeakMemory:
@@ -144,14 +141,6 @@ def _data_limit_bytes() -> int:
     reserve = max(_LEAST_RESERVE_BYTES, int(memory.total * _RESERVED_SHARE))
     could_hold = _resident_bytes("RssAnon") + memory.available - reserve
     return max(could_hold, _resident_bytes("VmData") + _LEAST_GROWTH_BYTES)
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an exception says that memory ended."""
-    if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
-        return True
-    message = str(error).lower()
-    return isinstance(error, RuntimeError) and any(text in message for text in _CPU_OOM_MESSAGES)
 
 
 def _resident_bytes(name: str) -> int:

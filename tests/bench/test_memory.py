@@ -7,10 +7,10 @@ import pytest
 import torch
 
 from fakemamba.bench.instruments.memory import (
-    is_out_of_memory,
     measure_peak,
     memory_ends_politely,
 )
+from fakemamba.models.device import is_out_of_memory
 
 CPU = torch.device("cpu")
 MIB = 1 << 20
@@ -63,9 +63,3 @@ def test_memory_that_is_mapped_but_not_used_yet_counts_as_used():
     before = limit_bytes()
     with mmap.mmap(-1, 512 * MIB, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS):
         assert limit_bytes() < before + 256 * MIB
-
-
-def test_other_errors_are_not_taken_for_memory():
-    assert is_out_of_memory(MemoryError())
-    assert is_out_of_memory(torch.OutOfMemoryError("CUDA out of memory"))
-    assert not is_out_of_memory(RuntimeError("shapes do not match"))

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from fakemamba.models.device import DeviceError, resolve_device
+from fakemamba.models.device import DeviceError, is_out_of_memory, resolve_device
 
 
 def test_auto_is_a_gpu_only_where_there_is_one():
@@ -14,3 +14,9 @@ def test_auto_is_a_gpu_only_where_there_is_one():
 def test_a_device_that_is_not_there_is_refused(name):
     with pytest.raises(DeviceError, match=f"device '{name}' is"):
         resolve_device(name)
+
+
+def test_other_errors_are_not_taken_for_memory():
+    assert is_out_of_memory(MemoryError())
+    assert is_out_of_memory(torch.OutOfMemoryError("CUDA out of memory"))
+    assert not is_out_of_memory(RuntimeError("shapes do not match"))

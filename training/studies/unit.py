@@ -14,8 +14,8 @@ from typing import Any, Literal, Protocol
 
 import torch
 
-from fakemamba.bench.instruments.memory import is_out_of_memory
 from fakemamba.files import appearing_whole
+from fakemamba.models.device import is_out_of_memory
 from fakemamba.models.loading import load_detector
 from fakemamba.training.recipe import Recipe
 from fakemamba.training.run_folder import TrainingResult, TrainingStoppedError
