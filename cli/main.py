@@ -11,6 +11,7 @@ import tyro
 from fakemamba.cli import (
     backends,
     calibrate,
+    claims,
     compare,
     convert,
     corpus,
@@ -37,6 +38,7 @@ from fakemamba.cli import (
 COMMANDS: dict[str, Callable[..., int | None]] = {
     "backends": backends.backends,
     "calibrate": calibrate.calibrate,
+    "claims": claims.claims,
     "compare": compare.compare,
     "convert": convert.convert,
     "corpus": corpus.corpus,

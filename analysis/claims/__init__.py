@@ -1,0 +1,1 @@
+"""Which claims hold on the machine that results are from: those of the paper, and our own goals."""
