@@ -1,0 +1,91 @@
+"""The reference results of a GPU by one command, ``bash bench/gpu.sh``; docs/gpu.md explains it."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from fakemamba.bench.gpu_steps import GPU, READING_S, REHEARSAL, measuring_steps, reading_steps
+from fakemamba.bench.steps import Step, StepsError, run_steps
+from fakemamba.models.device import DeviceError, resolve_device
+
+ROOT = Path(__file__).resolve().parents[1]
+INTERRUPTED = 128 + signal.SIGINT
+
+
+def gpu_study(
+    out: tyro.conf.Positional[Path | None] = None,
+    /,
+    *,
+    rehearse: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
+    only: Annotated[str | None, tyro.conf.arg(metavar="STEP,...")] = None,
+    minutes: float | None = None,
+) -> int:
+    """Measure a GPU into a folder: results, figures, a report, logs, and how every step ended.
+
+    The same command goes on with what failed, was cut, or had no time. It ends with 0 if every step
+    ended well, 1 if one did not, 130 after Ctrl-C.
+
+    Args:
+        out: The folder; gpu-out, or gpu-rehearsal-out, if left out.
+        rehearse: The same steps on the CPU, small and short, to try them all.
+        only: Some steps.
+        minutes: For all of them, 10 if left out, 45 of a rehearsal; the most important come first.
+    """
+    scale = REHEARSAL if rehearse else GPU
+    out = (out or Path("gpu-rehearsal-out" if rehearse else "gpu-out")).resolve()
+    earlier = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        device = str(resolve_device(scale.device))
+        measuring = measuring_steps(scale, out)
+        names = _names(only, [*measuring, *reading_steps(scale, out)])
+        reading_s = READING_S * scale.patience
+        budget_s = (minutes or scale.minutes) * 60 - reading_s
+        endings = run_steps(_chosen(measuring, names), out, ROOT, device, budget_s, _tell)
+        reading = _chosen(reading_steps(scale, out), names)  # of the results that there are now
+        endings += run_steps(reading, out, ROOT, device, reading_s, _tell, again=True)
+    except DeviceError as error:
+        _tell(f"{error}. Without a GPU, --rehearse tries all steps on the CPU")
+        return 1
+    except (StepsError, OSError) as error:
+        _tell(str(error))
+        return 1
+    except KeyboardInterrupt:
+        _tell(f"interrupted; the same command goes on with {out}")
+        return INTERRUPTED
+    finally:
+        signal.signal(signal.SIGTERM, earlier)
+    lacking = [f"{ending.step} ({ending.outcome})" for ending in endings if not ending.is_done]
+    if lacking:
+        _tell(f"{out} lacks {', '.join(lacking)}: its log/ says why. The same command goes on")
+        return 1
+    _tell(f"all is in {out}")
+    return 0
+
+
+def _names(only: str | None, steps: Sequence[Step]) -> list[str]:
+    known = [step.name for step in steps]
+    if only is None:
+        return known
+    names = [name.strip() for name in only.split(",")]
+    for name in names:
+        if name not in known:
+            raise StepsError(f"unknown step {name!r}; there are {', '.join(known)}")
+    return names
+
+
+def _chosen(steps: Sequence[Step], names: Sequence[str]) -> list[Step]:
+    return [step for step in steps if step.name in names]
+
+
+def _tell(text: str) -> None:
+    print(f"gpu study: {text}", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(tyro.cli(gpu_study))
