@@ -72,6 +72,7 @@ def evaluate(
     from fakemamba.evaluation.breakdown import durations_s
     from fakemamba.evaluation.calibration import read_calibration
     from fakemamba.evaluation.evaluate import evaluate as evaluate_one
+    from fakemamba.evaluation.score_origin import read_origin
     from fakemamba.evaluation.uncertainty import Resampling, differences
     from fakemamba.files import appearing_whole
 
@@ -83,6 +84,8 @@ def evaluate(
     if calibration is not None and len(scores) > 1:
         raise ValueError("--calibration is of one detector, but several score files are given")
     fitted = None if calibration is None else read_calibration(calibration)
+    if fitted is not None and (origin := read_origin(scores[0])) is not None:
+        fitted.check_origin(origin)
     asv = _asv(asv_scores, asv_rates)
     columns = [one.strip() for one in by.split(",") if one.strip()]
     resampling = Resampling(bootstrap, cluster, seed)

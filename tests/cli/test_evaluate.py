@@ -1,5 +1,6 @@
 """``fakemamba evaluate`` and ``calibrate``: files in, tables and JSON out, and what stops them."""
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -157,6 +158,26 @@ def test_a_calibration_of_dev_is_applied_to_eval_and_refused_on_dev(files, capsy
     out.write_text(json.dumps(json.loads(out.read_text()) | {"schema": 99}))
     with pytest.raises(CalibrationError, match="schema 99"):
         run(evaluate, files / "eval.txt", "--key", files / "eval.csv", "--calibration", out)
+
+
+def test_a_calibration_of_another_detector_is_refused(files):
+    def of_detector(name, weights):
+        scores = files / f"{name}.txt"
+        found = {"sha256": hashlib.sha256(scores.read_bytes()).hexdigest()}
+        identity = {"weights_sha256": weights, "length": None}
+        sidecar = {"scores": found, "identity": identity}
+        (files / f"{name}.txt.json").write_text(json.dumps(sidecar))
+
+    out = files / "calibration.json"
+    of_detector("dev", "a" * 64)
+    run(calibrate, files / "dev.txt", "--key", files / "dev.csv", "--out", out)
+    evaluation = evaluate, files / "eval.txt", "--key", files / "eval.csv", "--calibration", out
+    run(*evaluation)  # of a detector that is not known
+    of_detector("eval", "a" * 64)
+    run(*evaluation)
+    of_detector("eval", "b" * 64)
+    with pytest.raises(CalibrationError, match=r"weights aaaaaaaaaaaa .* these are of weights bbbb"):
+        run(*evaluation)
 
 
 def test_a_calibration_is_not_fitted_on_an_evaluation_phase(files):
