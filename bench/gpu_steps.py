@@ -110,7 +110,8 @@ REHEARSAL = Scale(
     time_s=0.05,
     min_rounds=2,
     instruments=("work",),  # memory takes a process a cell
-    tests="(scan or optimized or fast_frontend) and not triton",  # which is interpreted here, for a minute
+    # Triton is interpreted on a CPU, which takes a minute.
+    tests="(scan or optimized or fast_frontend) and not triton",
     scans="200f and not reference",
     kernel_rounds=1,
     execution="eager",
