@@ -16,7 +16,7 @@ from fakemamba.data.trials import Trial
 from fakemamba.evaluation.provenance import scoring_identity
 from fakemamba.evaluation.ranks import joined_ranks
 from fakemamba.evaluation.score_run import Result, ScoreRun, Settings
-from fakemamba.evaluation.scoring import PLAIN, Scored
+from fakemamba.evaluation.scoring import PLAIN, Scored, check_manner
 from fakemamba.evaluation.trial_list import survey
 from fakemamba.models.loading import load_detector
 
@@ -92,6 +92,7 @@ def score_checkpoint(
         ValueError: the checkpoint, the list, the device or a journal cannot be used.
     """
     with joined_ranks(manner.device) as ranks:
+        check_manner(ranks.device, manner.precision, manner.execution)
         listed = survey(source, manner.check)
         identity = scoring_identity(
             checkpoint,

@@ -24,7 +24,7 @@ from fakemamba.evaluation.batches import Batch, batches
 from fakemamba.models.detector import BONA_FIDE, Detector, UnsupportedInputError
 from fakemamba.models.device import is_out_of_memory
 from fakemamba.models.execution import optimized
-from fakemamba.models.execution.modes import running_in
+from fakemamba.models.execution.modes import check_setting, running_in
 
 PLAIN = "plain"
 EXECUTIONS = (PLAIN, *optimized.EXECUTIONS)
@@ -81,6 +81,7 @@ def score_trials(
         ValueError: a precision, an execution or a number that cannot be.
     """
     device = next(detector.parameters()).device
+    check_manner(device, precision, execution)
     logits = _logits(detector, device, precision, execution, num_samples)
     limit = budget_samples
     under_way: tuple[Batch, Tensor] | None = None
@@ -121,6 +122,24 @@ def score_trials(
         yield _read(*under_way)
 
 
+def check_manner(device: torch.device, precision: str, execution: str) -> None:
+    """Refuse what this device cannot score with, before any work.
+
+    Raises:
+        ValueError: no such precision or execution, or not on this device.
+    """
+    if execution not in EXECUTIONS:
+        raise ValueError(f"execution {execution!r} is not one of {', '.join(EXECUTIONS)}")
+    known = PRECISIONS[execution]
+    if precision not in known:
+        raise ValueError(
+            f"precision {precision!r} is not one of {', '.join(known)}, which execution {execution} "
+            "has"
+        )
+    if execution != PLAIN:
+        check_setting(device, precision, execution)
+
+
 def _bona_fide(logits: Logits, batch: Batch, device: torch.device) -> Tensor | Exception:
     """The scores (B,), not waited for, or that memory ended or that no score can be.
 
@@ -150,12 +169,6 @@ def _logits(
     num_samples: int | None,
 ) -> Logits:
     """The function from waveforms (B, L) and lengths (B,) on the CPU to logits (B, 2) in fp32."""
-    for what, value, known in (
-        ("execution", execution, EXECUTIONS),
-        ("precision", precision, PRECISIONS.get(execution, ())),
-    ):
-        if value not in known:
-            raise ValueError(f"{what} {value!r} is not one of {', '.join(known)}")
     if execution != PLAIN:
         exact_samples = () if num_samples is None else (num_samples,)
         return detector.optimize(precision, execution, exact_samples=exact_samples)
