@@ -133,8 +133,8 @@ def check_manner(device: torch.device, precision: str, execution: str) -> None:
     known = PRECISIONS[execution]
     if precision not in known:
         raise ValueError(
-            f"precision {precision!r} is not one of {', '.join(known)}, which execution {execution} "
-            "has"
+            f"precision {precision!r} is not one of {', '.join(known)}, those of execution "
+            f"{execution}"
         )
     if execution != PLAIN:
         check_setting(device, precision, execution)
