@@ -76,7 +76,10 @@ class Buckets:
         slot.waveforms[:count, :samples].copy_(waveforms, non_blocking=True)
         if slot.lengths is not None:
             slot.lengths.fill_(self._min_samples)  # of rows that nobody asked for
-            slot.lengths[:count].copy_(samples if lengths is None else lengths, non_blocking=True)
+            if lengths is None:
+                slot.lengths[:count].fill_(samples)
+            else:
+                slot.lengths[:count].copy_(lengths, non_blocking=True)
         return slot.replay()[:count].clone()
 
     def _width(self, samples: int) -> int:

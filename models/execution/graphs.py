@@ -11,9 +11,7 @@ from torch import Tensor
 WARMUP_CALLS = 3
 
 
-def capture(
-    call: Callable[..., Tensor], *inputs: Any, pool: tuple[int, int] | None = None
-) -> Callable[[], Tensor]:
+def capture(call: Callable[..., Tensor], *inputs: Any, pool: Any = None) -> Callable[[], Tensor]:
     """Record a call; what is returned runs it again on what its inputs hold by then.
 
     Args:
