@@ -158,7 +158,8 @@ def join_tiles(
     here = e < channels
     A = _per_channel(A_ptr, g * NUM_STATES + n, channels, e)
     carry = tl.zeros((BLOCK,), tl.float32)
-    for first in range(0, num_tiles, TILES):
+    first = 0
+    while first < num_tiles:  # as a range, it needs NumPy < 2.4 in Triton 3.6's interpreter
         order = first + tl.arange(0, TILES)
         exists = order < num_tiles
         tile = (num_tiles - 1 - order) if ADJOINT else order
@@ -176,6 +177,7 @@ def join_tiles(
             following, has_following = where + NUM_STATES * channels, tile + 1 < num_tiles
         tl.store(starts_ptr + following, state, mask=inside & has_following[:, None])
         carry = tl.sum(tl.where((tl.arange(0, TILES) == TILES - 1)[:, None], state, 0.0), axis=0)
+        first += TILES
 
 
 @triton.jit
