@@ -24,6 +24,7 @@ from fakemamba.data.augmentation.notch_filters import (
     NotchFilters,
     filter_taps,
     filtered_powers,
+    unscaled_taps,
 )
 
 # The parts of each algorithm in their order; in 8 both get the clean waveform and are added.
@@ -138,15 +139,15 @@ class RawBoost:
     def draw_filters(self, rng: np.random.Generator, count: int) -> NotchFilters:
         """A filter for the first power and, with lower gains, for those after it."""
         shape = (count, self.notches)
-        lower_db = np.multiply.outer(self.higher_powers_lower_db, np.arange(count) > 0)
-        # (2, filters), sorted, as 5 and 20 dB below 0 are upper and lower limit.
-        limits_db = np.sort(np.array(self.gain_db)[:, None] - lower_db, axis=0)
+        pairs = zip(self.gain_db, self.higher_powers_lower_db, strict=True)
+        higher_db = sorted(gain - lower for gain, lower in pairs)  # 20 and 5 dB below zero
+        low_db, high_db = np.array([self.gain_db, *[higher_db] * (count - 1)]).T  # (filters,)
         taps = rng.uniform(*self.taps, shape).astype(int)
         return NotchFilters(
             centre_hz=rng.uniform(*self.centre_hz, shape),
             width_hz=rng.uniform(*self.width_hz, shape),
             taps=taps + 1 - taps % 2,
-            gain_db=rng.uniform(*limits_db),
+            gain_db=low_db + (high_db - low_db) * rng.random(count),
         )
 
     def draw_impulses(self, rng: np.random.Generator, samples: int) -> Impulses:
@@ -180,7 +181,8 @@ def add_impulses(waveform: Waveform, impulses: Impulses) -> Waveform:
 
 def add_stationary(waveform: Waveform, noise: StationaryNoise) -> Waveform:
     """The waveform (samples,) with coloured noise; it may leave full scale."""
-    coloured = filtered_powers(noise.white, filter_taps(noise.filters))
+    # The filter's gain is of no account, as the noise is brought to its SNR.
+    coloured = filtered_powers(noise.white, unscaled_taps(noise.filters))
     _add_to(coloured, waveform, 10 ** (-noise.snr_db / 20))
     return coloured
 
