@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from fakemamba.cli.detection_output import Row
     from fakemamba.data.trials import Trial
     from fakemamba.evaluation.calibration import Calibration
+    from fakemamba.evaluation.judgement import OperatingPoint
     from fakemamba.evaluation.scoring import Scored
     from fakemamba.models.detector import Detector
 
@@ -122,7 +123,7 @@ def detect(
     for line in explanation(calibration, fitted, point, costs.pi_spoof):
         print(line)
     if plots is not None:
-        rows = _draw(model, rows, length, plots)
+        rows = _draw(model, rows, point, length, plots)
         print(f"{plots}: {sum(row.picture is not None for row in rows)} pictures")
     if json_out is not None:
         content = {
@@ -174,7 +175,13 @@ def _facts(path: Path | None, calibration: Calibration | None) -> dict[str, Any]
     return {"file": str(path), "sha256": file_sha256(path), **facts}
 
 
-def _draw(model: Detector, rows: Sequence[Row], length: int | None, folder: Path) -> list[Row]:
+def _draw(
+    model: Detector,
+    rows: Sequence[Row],
+    point: OperatingPoint | None,
+    length: int | None,
+    folder: Path,
+) -> list[Row]:
     """The rows with their pictures: those with a score, unless memory ends."""
     import torch
 
@@ -206,7 +213,7 @@ def _draw(model: Detector, rows: Sequence[Row], length: int | None, folder: Path
             rate_hz=SAMPLE_RATE_HZ,
             first_s=MIN_SAMPLES / 2 / SAMPLE_RATE_HZ,
             hop_s=math.prod(CONV_STRIDES) / SAMPLE_RATE_HZ,
-            headline=headline(row.file, row.judgement),
+            headline=headline(row.file, row.judgement, point),
             path=folder / name,
         )
         drawn.append(replace(row, picture=path))

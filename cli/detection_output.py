@@ -84,13 +84,14 @@ def verdict_words(verdict: str) -> str:
     return "bona fide" if verdict == BONA_FIDE else verdict
 
 
-def headline(file: Path, one: Judgement) -> str:
+def headline(file: Path, one: Judgement, point: OperatingPoint | None) -> str:
     """A recording and what was made of it, for the title of its picture."""
     words = [f"score {one.score:.4g}"]
     if one.spoof_probability is not None:
         words.append(f"P(spoof) {per_cent(one.spoof_probability)}")
-    if one.verdict is not None:
-        words.append(f"verdict {verdict_words(one.verdict)}")
+    if one.verdict is not None and point is not None:
+        threshold = f"bona fide from a score of {point.threshold:.4g} on"
+        words.append(f"verdict {verdict_words(one.verdict)} ({threshold})")
     return f"{file.name}: {', '.join(words)}"
 
 

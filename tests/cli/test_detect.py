@@ -204,6 +204,9 @@ def test_evidence_is_that_of_the_detector_at_the_time_of_its_frames(
     # The first frame is of the samples 0 to 399, and each begins 320 after the one before.
     assert places["first_s"] == 200 / 16_000 and last_s == pytest.approx((23 * 320 + 200) / 16_000)
     assert re.fullmatch(r"clip0.flac: score -?\d\.\d+", places["headline"])
+    detected(model, tmp_path, *given, "--threshold", -9.5)
+    headline = drawn[1][2]["headline"]
+    assert headline.endswith("verdict bona fide (bona fide from a score of -9.5 on)")
 
 
 def test_a_picture_that_memory_is_too_small_for_is_missing_and_said(

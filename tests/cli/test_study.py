@@ -122,7 +122,7 @@ def test_a_manifest_may_be_judged_instead_of_the_corpus(call, corpus, tmp_path):
         (["--set", "optimization"], "write a field and its value"),
         (["--set", "seed=3"], "every variant has all of --seeds"),
         (["--bootstrap", "9"], "give 40 or more, or 0 for none"),
-        (["--only", "nothing"], "no variant is called nothing, but recipe are"),
+        (["--only", "nothing"], "no variant is called nothing; the variants are recipe"),
         (["--summary-only"], "has no study in it"),
     ],
     ids=str,

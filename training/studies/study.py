@@ -60,7 +60,7 @@ def run_study(
     unknown = [name for name in only if name not in {one.name for one in plan.variants}]
     if unknown:
         names = ", ".join(one.name for one in plan.variants)
-        raise StudyError(f"no variant is called {', '.join(unknown)}, but {names} are")
+        raise StudyError(f"no variant is called {', '.join(unknown)}; the variants are {names}")
     write_plan(out, plan)
     results = write_tables(out, plan)
     asked = [
