@@ -101,15 +101,15 @@ def filtered_powers(waveform: Waveform, taps: np.ndarray) -> Waveform:
 
     Args:
         waveform: (samples,) float32.
-        taps: (powers, length), length odd.
+        taps: (powers, length), length odd and more than one.
     """
     length = taps.shape[1]
     size = max(BLOCK, 2 ** (2 * length).bit_length())
     hop = size - length + 1  # samples of a block's end that are not wrapped around
     count = -(-len(waveform) // hop)
-    before = length // 2 - 1
+    before = length // 2 - 1  # so the filters' middle is at sample 1 for the first that is kept
     padded = torch.zeros(count * hop + length - 1)
-    padded.numpy()[max(before, 0) :][: len(waveform)] = waveform[max(-before, 0) :]
+    padded.numpy()[before : before + len(waveform)] = waveform
     blocks = padded.unfold(0, size, hop)  # (count, size), overlapping, not copied
     responses = torch.from_numpy(rfft(taps, size).astype(np.complex64))
     filtered = np.empty((count, hop), np.float32)

@@ -4,6 +4,7 @@ from itertools import combinations
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.signal import firwin, freqz, lfilter
@@ -11,7 +12,7 @@ from scipy.stats import chisquare, ks_1samp, ks_2samp, norm, uniform
 
 from fakemamba.data.augmentation import AugmentationError, RawBoost, utterance_rng
 from fakemamba.data.augmentation.draws import philox, places_and_products, standard_normal
-from fakemamba.data.augmentation.notch_filters import NotchFilters, filter_taps
+from fakemamba.data.augmentation.notch_filters import BLOCK, GROUP, NotchFilters, filter_taps
 from fakemamba.data.augmentation.rawboost import (
     ALGORITHMS,
     Impulses,
@@ -144,6 +145,24 @@ def test_convolutive_noise_is_the_twins(waveform, seed):
     theirs = twin.convolutive(waveform.astype(float), filters)
     assert ours.dtype == np.float32 and ours.shape == waveform.shape
     np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-6)
+
+
+def test_a_recording_of_several_groups_of_blocks_is_filtered_as_one():
+    twin, speech = Twin(8), np.tile(real_speech(30_000, 3), 6)
+    filters = [twin.filter_numbers(-20, 5) for _ in range(2)]
+    ours = add_convolutive(speech, together(filters))
+    assert len(speech) > GROUP * BLOCK
+    np.testing.assert_allclose(ours, twin.convolutive(speech.astype(float), filters), atol=1e-6)
+
+
+def test_threads_make_no_difference():
+    speech, few = real_speech(64_600, 4), torch.get_num_threads()
+    alone = RawBoost(4)(speech, utterance_rng(0, 0, "a"))
+    torch.set_num_threads(few + 1)
+    try:
+        np.testing.assert_array_equal(RawBoost(4)(speech, utterance_rng(0, 0, "a")), alone)
+    finally:
+        torch.set_num_threads(few)
 
 
 @settings(max_examples=30)
