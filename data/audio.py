@@ -11,6 +11,7 @@ import numpy.typing as npt
 import soundfile
 import soxr
 
+from fakemamba.data.ffmpeg_filter import filtered
 from fakemamba.data.headers import RAW_STREAMS
 
 SAMPLE_RATE_HZ = 16_000
@@ -85,12 +86,7 @@ def _decode(path: Path) -> tuple[Waveform, int]:
 def _decode_with_ffmpeg(path: Path) -> tuple[Waveform, int]:
     with av.open(str(path), format=RAW_STREAMS.get(path.suffix.lower())) as container:
         stream = container.streams.audio[0]
-        resampler = av.AudioResampler(format="fltp")  # planar float, rate and layout as they are
-        blocks = [
-            np.asarray(block.to_ndarray(), np.float32)  # (channels, samples)
-            for frame in container.decode(stream)
-            for block in resampler.resample(frame)
-        ]
+        blocks = list(filtered(container.decode(stream), "anull"))  # (channels, samples) each
         rate_hz = stream.rate
     if not blocks:
         raise ValueError("no audio in it")

@@ -9,6 +9,7 @@ import av
 import numpy as np
 
 from fakemamba.data.audio import SAMPLE_RATE_HZ, Waveform
+from fakemamba.data.ffmpeg_filter import filtered
 
 
 def coded(
@@ -41,9 +42,7 @@ def coded(
         writer.mux([*stream.encode(frame), *stream.encode(None)])
     encoded.seek(0)
     with av.open(encoded, "r", format=container) as reader:
-        resampler = av.AudioResampler(format="fltp", layout="mono", rate=SAMPLE_RATE_HZ)
-        frames = [one for frame in reader.decode(audio=0) for one in resampler.resample(frame)]
-        blocks = [frame.to_ndarray()[0] for frame in [*frames, *resampler.resample(None)]]
-    decoded = np.concatenate(blocks)
+        blocks = list(filtered(reader.decode(audio=0), "aresample", str(SAMPLE_RATE_HZ)))
+    decoded = np.concatenate(blocks, axis=1)[0]  # (samples,)
     missing = max(0, len(waveform) - len(decoded))
     return np.pad(decoded, (0, missing))[: len(waveform)].astype(np.float32)
