@@ -12,7 +12,7 @@ from rich.text import Text
 
 from fakemamba.data.trials import BONA_FIDE
 from fakemamba.evaluation.calibration import Calibration
-from fakemamba.evaluation.judgement import Judgement, OperatingPoint
+from fakemamba.evaluation.judgement import Judgement, OperatingPoint, bona_fide_from
 
 LEAST_SHOWN = 0.001  # of a probability, at either end: no calibration knows more
 CALIBRATE = "fakemamba calibrate DEV_SCORES --key DEV_KEY --out calibration.json"
@@ -90,8 +90,8 @@ def headline(file: Path, one: Judgement, point: OperatingPoint | None) -> str:
     if one.spoof_probability is not None:
         words.append(f"P(spoof) {per_cent(one.spoof_probability)}")
     if one.verdict is not None and point is not None:
-        threshold = f"bona fide from a score of {point.threshold:.4g} on"
-        words.append(f"verdict {verdict_words(one.verdict)} ({threshold})")
+        reason = bona_fide_from(point.threshold)
+        words.append(f"verdict {verdict_words(one.verdict)} ({reason})")
     return f"{file.name}: {', '.join(words)}"
 
 

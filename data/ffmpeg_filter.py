@@ -26,7 +26,8 @@ def filtered(
         arguments: of the filter, as FFmpeg has them.
 
     Raises:
-        av.FFmpegError: no such filter or arguments, or frames that differ.
+        av.FFmpegError: the filter cannot take these arguments, or frames differ.
+        ValueError: no such filter.
     """
     graph: av.filter.Graph | None = None
     for frame in frames:

@@ -96,11 +96,11 @@ def operating_point(
             raise JudgementError("the threshold eer is one of a calibration, but there is none")
         score = calibration.eer_threshold
         where = f"equal errors of the development trials ({calibration.eer:.2%} there)"
-        return OperatingPoint(DEVELOPMENT_EER, score, f"{where}: {_from(score)}")
+        return OperatingPoint(DEVELOPMENT_EER, score, f"{where}: {bona_fide_from(score)}")
     score = float(threshold)
     if not math.isfinite(score):
         raise JudgementError(f"a threshold of {score:g}: it must be a finite score")
-    return OperatingPoint(GIVEN, score, f"as given: {_from(score)}")
+    return OperatingPoint(GIVEN, score, f"as given: {bona_fide_from(score)}")
 
 
 def judge(
@@ -134,9 +134,11 @@ def _bayes(calibration: Calibration, costs: DcfCosts) -> OperatingPoint:
         BAYES,
         score,
         f"least expected cost, if accepting a spoof costs {costs.c_fa:g} and rejecting bona fide "
-        f"{costs.c_miss:g} ({costs.text}): {_from(score)}, where P(spoof) is {100 * most:.3g} %",
+        f"{costs.c_miss:g} ({costs.text}): {bona_fide_from(score)}, where P(spoof) is "
+        f"{100 * most:.3g} %",
     )
 
 
-def _from(score: float) -> str:
-    return f"bona fide from a score of {score:.6g} on"
+def bona_fide_from(threshold: float) -> str:
+    """A threshold in words."""
+    return f"bona fide from a score of {threshold:.6g} on"
