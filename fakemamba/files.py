@@ -1,10 +1,69 @@
-"""Files that appear whole or not at all."""
+"""Files: what is read has to be one, and what is written appears whole or not at all.
+
+An output that is a link is written where it points, and one that is a device or a pipe
+(``/dev/stdout``) is written to: neither is replaced by a file.
+"""
 
 from __future__ import annotations
 
+import errno
+import hashlib
+import json
+import os
+import shutil
+import stat
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+LONGEST_NAME = 255  # bytes, on all common file systems
+FULL_DISK = os.strerror(errno.ENOSPC)  # which libraries repeat in errors of their own kinds
+
+
+def kind_of(path: str | Path) -> str | None:
+    """What is at a path, links followed, in words: ``a file``, ``a folder``, ...; None if nothing.
+
+    Raises:
+        OSError: it cannot be looked at.
+        ValueError: no file can have this name.
+    """
+    try:
+        mode = Path(path).stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    kinds = {
+        "a file": stat.S_ISREG,
+        "a folder": stat.S_ISDIR,
+        "a pipe": stat.S_ISFIFO,
+        "a socket": stat.S_ISSOCK,
+        "a device": lambda mode: stat.S_ISCHR(mode) or stat.S_ISBLK(mode),
+    }
+    return next((name for name, holds in kinds.items() if holds(mode)), "no file")
+
+
+def require_file(path: str | Path, error: type[ValueError], wanted: str = "name a file") -> None:
+    """Refuse, before it is opened, what is no file: a pipe would be waited for for ever.
+
+    Args:
+        path: to be read.
+        error: what is raised of it.
+        wanted: the remedy.
+
+    Raises:
+        error: nothing is there, or a folder, pipe, socket or device is, or it cannot be looked at.
+    """
+    try:
+        kind = kind_of(path)
+    except OSError as fault:
+        raise error(f"{path} cannot be read: {fault.strerror or fault}; {wanted}") from fault
+    except ValueError as fault:
+        raise error(f"{str(path)!r} is no file's name ({fault}); {wanted}") from fault
+    if kind is None:
+        raise error(f"{path}: no such file; {wanted}")
+    if kind != "a file":
+        raise error(f"{path} is {kind}, not a file; {wanted}")
 
 
 @contextmanager
@@ -12,12 +71,62 @@ def appearing_whole(path: str | Path) -> Iterator[Path]:
     """A path to write to, beside ``path``, that takes its place when the block ends without error.
 
     Folders are made. If the block fails, ``path`` stays as it was and what was written is removed.
+
+    Raises:
+        OSError: the file cannot be written; it is named also where the disk is full.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.partial")
+    goal = path.resolve() if path.is_symlink() else path
+    kind = kind_of(goal)
+    if kind not in (None, "a file", "a pipe", "a device"):
+        raise OSError(f"{path} is {kind} and cannot be written; name a file")
+    with _naming(path):
+        if kind in ("a pipe", "a device"):
+            with tempfile.TemporaryDirectory() as folder:
+                written = Path(folder) / path.name
+                yield written
+                with written.open("rb") as source, goal.open("wb") as sink:
+                    shutil.copyfileobj(source, sink)
+            return
+        goal.parent.mkdir(parents=True, exist_ok=True)
+        partial = beside(goal, "partial")
+        try:
+            yield partial
+            partial.replace(goal)
+        finally:
+            partial.unlink(missing_ok=True)
+
+
+def write_json(path: str | Path, content: Any) -> None:
+    """Write JSON, whole or not at all; numbers keep all their digits.
+
+    Raises:
+        OSError: as `appearing_whole`.
+        ValueError: NaN or infinity, which JSON does not have.
+    """
+    text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    with appearing_whole(path) as partial:
+        partial.write_text(text, encoding="utf-8")
+
+
+def beside(path: Path, role: str) -> Path:
+    """The hidden file of a role (``partial``, ``lock``) beside a file, also if its name is long."""
+    name = f".{path.name}.{role}"
+    if len(os.fsencode(name)) > LONGEST_NAME:
+        name = f".{hashlib.sha256(os.fsencode(path.name)).hexdigest()}.{role}"
+    return path.with_name(name)
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Name the file in errors that do not, as that of a full disk in the midst of writing."""
     try:
-        yield partial
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
+        yield
+    except OSError as error:
+        if error.errno is None or (error.filename and error.errno != errno.ENOSPC):
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
+    except Exception as error:  # safetensors, torch and Arrow have errors of their own
+        if FULL_DISK not in str(error):
+            raise
+        raise OSError(errno.ENOSPC, FULL_DISK, str(path)) from error

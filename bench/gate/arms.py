@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fakemamba.bench.gate.environments import Arm, dependencies, make_arm
-from fakemamba.bench.gate.lock import lock
 from fakemamba.bench.gate.revisions import worktree
+from fakemamba.locks import waiting_lock
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def two_arms(
     """
     trees, repository = workshop.folder / "worktrees", workshop.repository
     with (
-        lock(workshop.folder / "lock", tell),
+        waiting_lock(workshop.folder / "lock", tell),
         worktree(repository, base, trees / "base", workshop.keep) as base_tree,
         worktree(repository, head, trees / "head", workshop.keep) as head_tree,
     ):

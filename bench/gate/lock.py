@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import tempfile
 from argparse import ArgumentParser
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+
+from fakemamba.locks import waiting_lock
 
 NAME = "fakemamba-gate-{}.lock"
 
@@ -38,34 +39,12 @@ def device_lock(
         OSError: the lock file cannot be opened.
     """
     gpu, folder = _visible_gpu(device), folder or Path(tempfile.gettempdir())
-    with lock(folder / NAME.format("machine"), tell, shared=gpu is not None):
+    with waiting_lock(folder / NAME.format("machine"), tell, shared=gpu is not None):
         if gpu is None:
             yield
         else:
-            with lock(folder / NAME.format(f"gpu-{gpu}"), tell):
+            with waiting_lock(folder / NAME.format(f"gpu-{gpu}"), tell):
                 yield
-
-
-@contextmanager
-def lock(path: Path, tell: Callable[[str], None], shared: bool = False) -> Iterator[None]:
-    """Hold a file, alone or with others that share it; waits, with a word, while another has it.
-
-    The kernel lets go of it when the process ends, however it ends.
-
-    Raises:
-        OSError: the file cannot be opened.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    kind, file = fcntl.LOCK_SH if shared else fcntl.LOCK_EX, _open(path)
-    try:
-        try:
-            fcntl.flock(file, kind | fcntl.LOCK_NB)
-        except BlockingIOError:
-            tell(f"waiting for another gate to end ({path})")
-            fcntl.flock(file, kind)
-        yield
-    finally:
-        os.close(file)
 
 
 def _visible_gpu(device: str) -> str | None:
@@ -76,14 +55,3 @@ def _visible_gpu(device: str) -> str | None:
     visible = [name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name]
     known = int(number) < len(visible)
     return visible[int(number)].strip().replace("/", "-") if known else number
-
-
-def _open(path: Path) -> int:
-    """Open for locking; never through a link, as anybody may write to a folder of temporary files.
-
-    A file of another user is only read: some systems refuse to open it in a way that could make it.
-    """
-    try:
-        return os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
-    except FileNotFoundError:
-        return os.open(path, os.O_RDONLY | os.O_CREAT | os.O_NOFOLLOW, 0o644)

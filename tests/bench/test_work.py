@@ -106,7 +106,6 @@ def test_attention_costs_the_same_in_every_kernel(kernel):
         (lambda x: x.clone().zero_(), 0, 3 * 240),
         (lambda x: torch.arange(5) * 2, 0, 3 * 40),
     ],
-    ids=str,
 )
 def test_small_operators(call, flops, moved):
     x = torch.randn(10, 6)

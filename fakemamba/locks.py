@@ -1,0 +1,91 @@
+"""Locks on files, which the kernel lets go of when a process ends, however it ends."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from fakemamba.files import beside
+
+
+class BusyError(ValueError):
+    """Another process is writing this output; the message says which, and what to do."""
+
+
+@contextmanager
+def sole_writer(out: str | Path) -> Iterator[None]:
+    """Hold an output that is written bit by bit, from the first look at it to the last write.
+
+    The lock is a hidden file beside a file, ``.NAME.lock``, or in a folder, ``.lock``, with the
+    number of its process in it; it goes when the block ends.
+
+    Args:
+        out: a file, or a folder that is there.
+
+    Raises:
+        BusyError: another process holds it.
+        OSError: there can be no lock here.
+    """
+    out = Path(out)
+    path = out / ".lock" if out.is_dir() else beside(out, "lock")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    file = _held(path, out)
+    try:
+        os.ftruncate(file, 0)
+        os.write(file, str(os.getpid()).encode())
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+        os.close(file)
+
+
+@contextmanager
+def waiting_lock(path: Path, tell: Callable[[str], None], shared: bool = False) -> Iterator[None]:
+    """Hold a file, alone or with others that share it; waits, with a word, while another has it.
+
+    Raises:
+        OSError: the file cannot be opened.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    kind, file = fcntl.LOCK_SH if shared else fcntl.LOCK_EX, _opened_to_read(path)
+    try:
+        try:
+            fcntl.flock(file, kind | fcntl.LOCK_NB)
+        except BlockingIOError:
+            tell(f"waiting for another gate to end ({path})")
+            fcntl.flock(file, kind)
+        yield
+    finally:
+        os.close(file)
+
+
+def _held(path: Path, out: Path) -> int:
+    """The open lock of an output; the file may go, with its last holder, while we open it."""
+    while True:
+        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if path.exists() and os.path.samestat(os.fstat(file), path.stat()):
+                return file
+        except BlockingIOError:
+            number = os.read(file, 32).decode(errors="replace") or "?"
+            os.close(file)
+            raise BusyError(
+                f"{out} is being written by another process ({number}); wait until it has ended, "
+                "or name another output"
+            ) from None
+        os.close(file)
+
+
+def _opened_to_read(path: Path) -> int:
+    """Open for locking; never through a link, as anybody may write to a folder of temporary files.
+
+    A file of another user is only read: some systems refuse to open it in a way that could make it.
+    """
+    try:
+        return os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        return os.open(path, os.O_RDONLY | os.O_CREAT | os.O_NOFOLLOW, 0o644)

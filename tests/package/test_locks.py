@@ -1,0 +1,54 @@
+"""One output has one writer, whatever becomes of it."""
+
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from fakemamba.locks import BusyError, sole_writer
+
+HOLDER = """
+import sys
+from fakemamba.locks import sole_writer
+with sole_writer(sys.argv[1]):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def names(folder):
+    return [path.name for path in folder.iterdir()]
+
+
+@pytest.fixture
+def holder(tmp_path):
+    """A process that holds an output."""
+    command = [sys.executable, "-c", HOLDER, str(tmp_path / "scores.txt")]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "held\n"
+    yield process
+    process.kill()
+    process.communicate()
+
+
+def test_the_second_writer_is_told_who_the_first_is(holder, tmp_path):
+    told = rf"scores\.txt is being written .*\({holder.pid}\)"
+    with pytest.raises(BusyError, match=told), sole_writer(tmp_path / "scores.txt"):
+        pytest.fail("entered")
+    with sole_writer(tmp_path / "others.txt"):
+        pass
+
+
+def test_a_killed_writer_holds_nothing(holder, tmp_path):
+    holder.send_signal(signal.SIGKILL)
+    holder.wait()
+    with sole_writer(tmp_path / "scores.txt"):
+        assert names(tmp_path) == [".scores.txt.lock"]
+    assert names(tmp_path) == []
+
+
+def test_within_one_process_too(tmp_path):
+    with sole_writer(tmp_path), pytest.raises(BusyError), sole_writer(tmp_path):
+        pytest.fail("entered")
+    assert names(tmp_path) == []

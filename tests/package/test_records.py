@@ -1,0 +1,95 @@
+"""JSON of any content is the record that was asked for, or one line that says why not."""
+
+import json
+from dataclasses import dataclass
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fakemamba.records import parse_record, read_record
+
+
+class OurError(ValueError):
+    pass
+
+
+@dataclass(frozen=True)
+class Inner:
+    share: float
+
+
+@dataclass(frozen=True)
+class Outer:
+    count: int
+    names: tuple[str, ...]
+    inner: Inner | None = None
+
+    def __post_init__(self):
+        if self.count > 5:
+            raise ValueError("count is 5 at the most")
+
+
+def parse(text):
+    return parse_record(text, Outer, "run.json, line 3", OurError, "train again")
+
+
+def test_a_record_comes_back():
+    text = '{"count": 1, "names": ["a"], "inner": {"share": 1}}'
+    assert parse(text) == Outer(1, ("a",), Inner(1.0))
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('{"count": true, "names": []}', "count: should be a valid integer, but is True"),
+        ('{"count": 1.0, "names": []}', "count: should be a valid integer, but is 1.0"),
+        ('{"count": "1", "names": []}', "count: should be a valid integer, but is '1'"),
+        ('{"count": 1, "names": [2]}', r"names\[0\]: should be a valid string, but is 2"),
+        ('{"count": 1}', "names: it is missing"),
+        ('{"count": 1, "names": [], "x": 1}', "x: there is no such field"),
+        ('{"count": 1, "names": [], "inner": {"share": NaN}}', "inner.share: .* finite"),
+        ('{"count": 1, "names": [], "inner": {"share": 1, "y": 1}}', "inner.y: there is no"),
+        ('{"count": 6, "names": []}', "count is 5 at the most"),
+        ('{"count": 1,\n "names"', "not JSON .* line 2"),
+        ("[1]", "should be an object"),
+        ("[" * 100_000, "not JSON .*recursion"),
+        ('{"count": 1' + "0" * 9999 + "}", "not JSON .*number out of range"),
+        (b"\xff", "not JSON"),
+    ],
+)
+def test_what_is_not_of_the_form_is_one_line_with_place_and_remedy(text, told):
+    with pytest.raises(OurError, match=told) as caught:
+        parse(text)
+    assert str(caught.value).startswith("run.json, line 3")
+    assert str(caught.value).endswith("; train again")
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 400
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text() | st.sampled_from(["count"]), inner),
+    max_leaves=10,
+)
+
+
+@given(st.dictionaries(st.sampled_from(["count", "names", "inner", "x"]), JSON) | JSON)
+def test_any_json_is_a_record_or_an_error(content):
+    try:
+        found = parse(json.dumps(content))
+    except OurError as error:
+        assert "\n" not in str(error)
+    else:
+        assert isinstance(found.count, int)
+        assert all(isinstance(name, str) for name in found.names)
+
+
+def test_files_that_hold_no_record(tmp_path):
+    for content, told in (("", "is empty"), ("x" * 200, "no such file more than")):
+        path = tmp_path / "run.json"
+        path.write_text(content)
+        with pytest.raises(OurError, match=told):
+            read_record(path, Outer, OurError, "train again", most_bytes=100)
+    with pytest.raises(OurError, match="a folder, not a file"):
+        read_record(tmp_path, Outer, OurError, "train again")
