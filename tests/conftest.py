@@ -13,7 +13,9 @@ from pathlib import Path
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import hypothesis
+import numpy as np
 import pytest
+import soundfile
 import torch
 
 from fakemamba.data.synthetic import speech_like
@@ -22,6 +24,13 @@ if not torch.cuda.is_available():
     os.environ.setdefault("TRITON_INTERPRET", "1")  # read when Triton kernels are first imported
 
 from fakemamba import create_detector
+from fakemamba.training.recipe import (
+    DataRecipe,
+    DetectorRecipe,
+    OptimizationRecipe,
+    Recipe,
+    SelectionRecipe,
+)
 
 # A shell lets what it starts in the background ignore Ctrl-C, and so would what tests start.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -34,6 +43,12 @@ hypothesis.settings.load_profile("repeatable")
 
 ROOT = Path(__file__).resolve().parents[1]
 ORACLES = ROOT.parent / "shared" / "oracles"
+
+
+def pytest_addoption(parser):
+    parser.addoption("--kills", type=int, default=1, help="kill -9 of each kind, in tests/rough")
+    parser.addoption("--fuzz-cases", type=int, default=4, help="of each reader, in tests/rough")
+    parser.addoption("--fuzz-seed", type=int, default=0, help="of the first case")
 
 
 @pytest.fixture(scope="session")
@@ -97,3 +112,52 @@ def attack(tmp_path):
     """An object that makes a file when its pickle is read carelessly, and that file's path."""
     marker = tmp_path / "ran"
     return Attack(f"touch {marker}"), marker
+
+
+def write_clips(folder, name, count, first_seed):
+    """A manifest of clips of 0.25 to 0.5 s; every second one is bona fide, the others hum."""
+    lines = ["path,trial_id,label"]
+    for number in range(count):
+        num_samples = 4_000 + 500 * (number % 9)
+        clip = 0.5 * speech_like(num_samples, first_seed + number)
+        if number % 2:
+            clip = clip + 0.3 * np.sin(np.arange(num_samples) * 0.9)
+        path = folder / name / f"{name}{number}.wav"
+        path.parent.mkdir(exist_ok=True)
+        soundfile.write(path, clip, 16_000)
+        label = "spoof" if number % 2 else "bonafide"
+        lines.append(f"{name}/{path.name},{path.stem},{label}")
+    manifest = folder / f"{name}.csv"
+    manifest.write_text("\n".join(lines) + "\n")
+    return manifest
+
+
+@pytest.fixture(scope="session")
+def manifests(tmp_path_factory):
+    """Manifests of 14 training and 7 validation clips."""
+    folder = tmp_path_factory.mktemp("clips")
+    return write_clips(folder, "train", 14, 0), write_clips(folder, "dev", 7, 100)
+
+
+@pytest.fixture
+def make_recipe(manifests):
+    """Recipes of two epochs of three steps; keywords change fields of their tables."""
+
+    def make(detector="fake-mamba", *, data=None, optimization=None, selection=None, **made):
+        options = {"depth": 1, "width": 16} if "options" not in made else made.pop("options")
+        return Recipe(
+            detector=DetectorRecipe(detector, "xls-r-tiny", options, **made),
+            data=DataRecipe(
+                train_manifest=manifests[0],
+                validation_manifest=manifests[1],
+                **{"num_samples": 3_200, "crop": "random", **(data or {})},
+            ),
+            optimization=OptimizationRecipe(
+                **{"learning_rate": 1e-3, "batch_size": 4, **(optimization or {})}
+            ),
+            selection=SelectionRecipe(
+                **{"max_epochs": 2, "averaged": 2, "batch_size": 3, **(selection or {})}
+            ),
+        )
+
+    return make
