@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
+from fakemamba import interrupts
+
 if TYPE_CHECKING:
     from fakemamba.data.trials import Trial
     from fakemamba.training.recipe import Recipe
     from fakemamba.training.studies.tables import Results
-
-STOPPED_STATUS = 130  # of a shell, for a command that Ctrl-C ended
 
 
 def study(
@@ -39,7 +39,8 @@ def study(
     """Train variants of a recipe with several seeds, judge all alike, and tell luck from effect.
 
     Called again it goes on with what is left: units that failed, and seeds or variants that are
-    new. 0 if all units of the folder went well, 1 if one failed, 130 after Ctrl-C.
+    new. 0 if all units of the folder went well, 1 if one failed, 130 after Ctrl-C, 143 after
+    SIGTERM.
 
     Args:
         kind: ablations (Table III of the Fake-Mamba paper: its parts taken out), durations (Table
@@ -97,7 +98,7 @@ def study(
         )
     except KeyboardInterrupt:
         print(f"stopped; the same command goes on. What is done is in {out / 'study.md'}")
-        return STOPPED_STATUS
+        return interrupts.status()
     return _report(out, results)
 
 

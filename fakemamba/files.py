@@ -18,6 +18,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from fakemamba.interrupts import to_be_unwound
+
 LONGEST_NAME = 255  # bytes, on all common file systems
 FULL_DISK = os.strerror(errno.ENOSPC)  # which libraries repeat in errors of their own kinds
 
@@ -66,6 +68,17 @@ def require_file(path: str | Path, error: type[ValueError], wanted: str = "name 
         raise error(f"{path} is {kind}, not a file; {wanted}")
 
 
+def require_place(path: str | Path, error: type[ValueError]) -> None:
+    """Refuse, before the work, an output that has others beside it and can be no file.
+
+    Raises:
+        error: it is a folder, pipe, socket or device.
+    """
+    kind = kind_of(path)
+    if kind not in (None, "a file"):
+        raise error(f"{path} is {kind}, and what is written has a journal beside it; name a file")
+
+
 @contextmanager
 def appearing_whole(path: str | Path) -> Iterator[Path]:
     """A path to write to, beside ``path``, that takes its place when the block ends without error.
@@ -80,7 +93,7 @@ def appearing_whole(path: str | Path) -> Iterator[Path]:
     kind = kind_of(goal)
     if kind not in (None, "a file", "a pipe", "a device"):
         raise OSError(f"{path} is {kind} and cannot be written; name a file")
-    with _naming(path):
+    with to_be_unwound(), _naming(path):
         if kind in ("a pipe", "a device"):
             with tempfile.TemporaryDirectory() as folder:
                 written = Path(folder) / path.name

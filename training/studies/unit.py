@@ -14,6 +14,7 @@ from typing import Any, Literal, Protocol
 
 import torch
 
+from fakemamba import interrupts
 from fakemamba.files import appearing_whole
 from fakemamba.models.device import is_out_of_memory
 from fakemamba.models.loading import load_detector
@@ -99,6 +100,8 @@ def run_unit(
     except TrainingStoppedError as error:
         raise KeyboardInterrupt from error
     except Exception as error:
+        if interrupts.has_come():  # the end of a worker, where a signal reached all processes
+            raise KeyboardInterrupt from error
         unit = _failed(error)
     if unit.status == "failed":  # the error and its frames, which may hold tensors, are gone now
         gc.collect()
