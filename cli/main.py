@@ -8,7 +8,8 @@ from __future__ import annotations
 import io
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
 
 from fakemamba import interrupts
 
@@ -50,8 +51,9 @@ def _status(arguments: Sequence[str]) -> int:
         _log_to_stderr()
         from fakemamba.cli.commands import run
 
-        status = run(list(arguments))
-        sys.stdout.flush()
+        with _texts_beside(arguments):
+            status = run(list(arguments))
+            sys.stdout.flush()
         return int(status or 0)
     except KeyboardInterrupt as interrupt:
         return _interrupted(str(interrupt) or interrupts.AGAIN)
@@ -67,6 +69,18 @@ def _status(arguments: Sequence[str]) -> int:
             raise
         _tell(f"error: {line}")
         return 1
+
+
+@contextmanager
+def _texts_beside(arguments: Sequence[str]) -> Iterator[None]:
+    """Texts for people go to stderr where an output is to have stdout, as by --json /dev/stdout."""
+    from fakemamba.files import stream_of
+
+    if any(stream_of(one.rpartition("=")[2]) == 1 for one in arguments):
+        with redirect_stdout(sys.stderr):
+            yield
+    else:
+        yield
 
 
 def _line(error: Exception) -> str | None:

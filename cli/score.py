@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
+from fakemamba.cli.printing import say
 from fakemamba.files import require_place
 from fakemamba.interrupts import gone_on_with
 
@@ -199,13 +200,13 @@ def scoring_progress(total: int, *, show: bool) -> Iterator[Callable[[Sequence[S
 
 def _report(out: Path, num_scored: int, failures: dict[str, str], allow_missing: int) -> int:
     for reason in list(failures.values())[:FAILURES_SHOWN]:
-        print(f"not scored: {reason}", file=sys.stderr)
+        say(f"not scored: {reason}", file=sys.stderr)
     if len(failures) > FAILURES_SHOWN:
-        print(f"and {len(failures) - FAILURES_SHOWN:,} more: see {out}.json", file=sys.stderr)
-    print(f"{out}: {num_scored} scores, {len(failures)} files not scored")
+        say(f"and {len(failures) - FAILURES_SHOWN:,} more: see {out}.json", file=sys.stderr)
+    say(f"{out}: {num_scored} scores, {len(failures)} files not scored")
     if len(failures) <= allow_missing:
         return 0
-    print(
+    say(
         f"fakemamba: error: {len(failures)} recordings have no score, and {allow_missing} may; all "
         f"others are in {out}. Mend the files and go on with --resume, or do so with "
         f"--allow-missing {len(failures)}",

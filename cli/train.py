@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import tyro
 
+from fakemamba.cli.printing import say
 from fakemamba.interrupts import gone_on_with
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ def _command(recipe: "Recipe") -> Callable[..., None]:
                 save_minutes=save_minutes,
             )
         if os.environ.get("RANK", "0") == "0":
-            print(_report(followed, result))
+            say(_report(followed, result))
 
     return train_by_recipe
 

@@ -10,6 +10,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 import shutil
 import stat
 import tempfile
@@ -21,6 +22,9 @@ from typing import Any
 from fakemamba.interrupts import to_be_unwound
 
 LONGEST_NAME = 255  # bytes, on all common file systems
+SURROGATE = re.compile("[\ud800-\udfff]")  # in a name that is not UTF-8, as Python reads it
+STREAMS = {"/dev/stdin": 0, "/dev/stdout": 1, "/dev/stderr": 2}
+STREAM = re.compile(r"/(?:dev|proc/self)/fd/(\d+)")
 FULL_DISK = os.strerror(errno.ENOSPC)  # which libraries repeat in errors of their own kinds
 
 
@@ -72,11 +76,17 @@ def require_place(path: str | Path, error: type[ValueError]) -> None:
     """Refuse, before the work, an output that has others beside it and can be no file.
 
     Raises:
-        error: it is a folder, pipe, socket or device.
+        error: it is a folder, pipe, socket, device or stream.
     """
-    kind = kind_of(path)
+    kind = "a stream" if stream_of(path) is not None else kind_of(path)
     if kind not in (None, "a file"):
         raise error(f"{path} is {kind}, and what is written has a journal beside it; name a file")
+
+
+def stream_of(path: str | Path) -> int | None:
+    """The open file of this process that a path stands for, such as ``/dev/stdout``, if it does."""
+    found = STREAM.fullmatch(str(path))
+    return int(found[1]) if found else STREAMS.get(str(path))
 
 
 @contextmanager
@@ -89,16 +99,18 @@ def appearing_whole(path: str | Path) -> Iterator[Path]:
         OSError: the file cannot be written; it is named also where the disk is full.
     """
     path = Path(path)
-    goal = path.resolve() if path.is_symlink() else path
+    stream = stream_of(path)
+    goal = path.resolve() if path.is_symlink() and stream is None else path
     kind = kind_of(goal)
     if kind not in (None, "a file", "a pipe", "a device"):
         raise OSError(f"{path} is {kind} and cannot be written; name a file")
     with to_be_unwound(), _naming(path):
-        if kind in ("a pipe", "a device"):
+        if stream is not None or kind in ("a pipe", "a device"):
             with tempfile.TemporaryDirectory() as folder:
                 written = Path(folder) / path.name
                 yield written
-                with written.open("rb") as source, goal.open("wb") as sink:
+                place = goal if stream is None else os.dup(stream)  # to open it would cut it
+                with written.open("rb") as source, open(place, "wb") as sink:  # noqa: PTH123
                     shutil.copyfileobj(source, sink)
             return
         goal.parent.mkdir(parents=True, exist_ok=True)
@@ -111,13 +123,14 @@ def appearing_whole(path: str | Path) -> Iterator[Path]:
 
 
 def write_json(path: str | Path, content: Any) -> None:
-    """Write JSON, whole or not at all; numbers keep all their digits.
+    """Write JSON, whole or not at all; numbers keep all their digits, names their odd bytes.
 
     Raises:
         OSError: as `appearing_whole`.
         ValueError: NaN or infinity, which JSON does not have.
     """
     text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    text = SURROGATE.sub(lambda found: rf"\u{ord(found.group()):04x}", text)
     with appearing_whole(path) as partial:
         partial.write_text(text, encoding="utf-8")
 

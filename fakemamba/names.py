@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
 import re
+from collections.abc import Iterable
 from typing import Any
 
-LINE_LENGTH = 200
-LONGEST_FILE_NAME = 255  # bytes, on all common file systems
+LABEL_LENGTH, LINE_LENGTH = 48, 200
 # Control characters but tab and newline, soft hyphens, zero widths, line and paragraph separators,
 # directions, lone surrogates, language tags.
 UNSEEN = re.compile(
@@ -27,7 +26,8 @@ MARKUP_AT_THE_START = re.compile(r"^(\d*)([-+=.)])(?=\s|$)")
 NOT_CODE = re.compile(r"[^0-9A-Za-z ,/=()%+\-\u00a1-\U0010ffff]")
 FORMULA = re.compile(r"\s*[=+\-@\t\r]")
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
-NOT_IN_FILE_NAMES = re.compile(r"[^\w.+=,@-]+")
+LONGEST_WORD = 40  # letters of a file's name
+LONGEST_PART = 200  # bytes of it; file systems take 255, with endings
 
 
 def visible(text: str) -> str:
@@ -35,7 +35,7 @@ def visible(text: str) -> str:
     return UNSEEN.sub(lambda found: rf"\u{ord(found.group()):04x}", text)
 
 
-def shorten(text: str, length: int) -> str:
+def shorten(text: str, length: int = LABEL_LENGTH) -> str:
     """The beginning of a long text, as long as ``length`` at the most."""
     return text if len(text) <= length else text[: length - 1] + "…"
 
@@ -72,20 +72,14 @@ def in_spreadsheet(value: Any) -> Any:
     return f"'{value}"
 
 
-def in_file_name(text: str, ending: str = "") -> str:
-    """A file's name by a text, not too long and of no other folder; other texts have others.
-
-    Args:
-        text: of anybody's.
-        ending: of the file, ``.png``.
-    """
-    name = NOT_IN_FILE_NAMES.sub("_", text).lstrip(".-") or "_"
-    room = LONGEST_FILE_NAME - len(os.fsencode(ending)) - len(".partial.")
-    if name == text and len(os.fsencode(name)) <= room:
-        return name + ending
-    digest = hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:8]
-    cut = name.encode()[: room - len(digest) - 1].decode(errors="ignore")
-    return f"{cut}-{digest}{ending}"
+def in_file_name(words: Iterable[object]) -> str:
+    """Words as a file's name or a part of one: letters, digits, - and dots, and never too long."""
+    plain = (re.sub(r"[^\w.]+", "-", str(word).replace(":", "")).strip("-.") for word in words)
+    name = "-".join(word[:LONGEST_WORD] for word in plain if word)
+    if len(name.encode()) <= LONGEST_PART:
+        return name
+    cut = name.encode()[: LONGEST_PART - 9].decode(errors="ignore")
+    return f"{cut}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 
 class VisibleFormatter(logging.Formatter):

@@ -20,7 +20,7 @@ from typing import Any
 from safetensors import SafetensorError
 
 from fakemamba.differences import differences
-from fakemamba.files import appearing_whole
+from fakemamba.files import write_json
 from fakemamba.locks import LOCK
 from fakemamba.training.progress import Progress
 
@@ -214,5 +214,4 @@ def appearing_folder(folder: Path, *, is_main: bool) -> Iterator[Path]:
 
 
 def _write(path: Path, content: Mapping[str, Any]) -> None:
-    with appearing_whole(path) as partial:
-        partial.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n")
+    write_json(path, content)

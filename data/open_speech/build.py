@@ -27,7 +27,7 @@ from fakemamba.data.open_speech.making import Made, make_family
 from fakemamba.data.open_speech.packages import installed_versions
 from fakemamba.data.open_speech.plan import SIZES, Family, plan_families
 from fakemamba.data.open_speech.prompts import READERS, in_pieces, read_prompts
-from fakemamba.files import appearing_whole
+from fakemamba.files import appearing_whole, write_json
 from fakemamba.interrupts import hidden_from_children
 
 COLUMNS = (
@@ -165,8 +165,7 @@ def _make_or_recall(family: Family, out: Path, seed: int) -> Made:
         )
         return Made(tuple(kept["rows"]), segments, kept["left_out"])
     made = make_family(family, out, seed)
-    with appearing_whole(note) as partial:
-        partial.write_text(json.dumps(asdict(made)), "utf-8")
+    write_json(note, asdict(made))
     return made
 
 

@@ -15,7 +15,7 @@ from typing import Any, Literal, Protocol
 import torch
 
 from fakemamba import interrupts
-from fakemamba.files import appearing_whole
+from fakemamba.files import write_json
 from fakemamba.models.device import is_out_of_memory
 from fakemamba.models.loading import load_detector
 from fakemamba.training.recipe import Recipe
@@ -106,8 +106,7 @@ def run_unit(
     if unit.status == "failed":  # the error and its frames, which may hold tensors, are gone now
         gc.collect()
         torch.cuda.empty_cache()
-    with appearing_whole(folder / RECORD) as partial:
-        partial.write_text(json.dumps(asdict(unit), indent=1, allow_nan=False) + "\n")
+    write_json(folder / RECORD, asdict(unit))
     return unit
 
 
