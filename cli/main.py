@@ -60,7 +60,7 @@ def _status(arguments: Sequence[str]) -> int:
     except Exception as error:
         if interrupts.has_come():
             return _interrupted(interrupts.AGAIN)
-        if isinstance(error, BrokenPipeError) and error.filename is None:
+        if isinstance(error, BrokenPipeError) and error.filename in (None, "/dev/stdout"):
             # Nobody reads on, as after `| head`; Python would complain of it at its end as well.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return 1

@@ -25,7 +25,8 @@ LONGEST_NAME = 255  # bytes, on all common file systems
 SURROGATE = re.compile("[\ud800-\udfff]")  # in a name that is not UTF-8, as Python reads it
 STREAMS = {"/dev/stdin": 0, "/dev/stdout": 1, "/dev/stderr": 2}
 STREAM = re.compile(r"/(?:dev|proc/self)/fd/(\d+)")
-FULL_DISK = os.strerror(errno.ENOSPC)  # which libraries repeat in errors of their own kinds
+# Errors of a disk, a quota or a limit, as libraries repeat them in errors of their own kinds.
+FULL_DISK = {os.strerror(one): one for one in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)}
 
 
 def kind_of(path: str | Path) -> str | None:
@@ -90,6 +91,26 @@ def stream_of(path: str | Path) -> int | None:
 
 
 @contextmanager
+def naming(path: str | Path) -> Iterator[None]:
+    """Name the file that is written in errors that do not, as that of a full disk.
+
+    Raises:
+        OSError: instead of the error in the block.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None or (error.filename and error.errno not in FULL_DISK.values()):
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
+    except Exception as error:  # safetensors, torch and Arrow have errors of their own
+        number = next((one for text, one in FULL_DISK.items() if text in str(error)), None)
+        if number is None:
+            raise
+        raise OSError(number, os.strerror(number), str(path)) from error
+
+
+@contextmanager
 def appearing_whole(path: str | Path) -> Iterator[Path]:
     """A path to write to, beside ``path``, that takes its place when the block ends without error.
 
@@ -104,7 +125,7 @@ def appearing_whole(path: str | Path) -> Iterator[Path]:
     kind = kind_of(goal)
     if kind not in (None, "a file", "a pipe", "a device"):
         raise OSError(f"{path} is {kind} and cannot be written; name a file")
-    with to_be_unwound(), _naming(path):
+    with to_be_unwound(), naming(path):
         if stream is not None or kind in ("a pipe", "a device"):
             with tempfile.TemporaryDirectory() as folder:
                 written = Path(folder) / path.name
@@ -141,18 +162,3 @@ def beside(path: Path, role: str) -> Path:
     if len(os.fsencode(name)) > LONGEST_NAME:
         name = f".{hashlib.sha256(os.fsencode(path.name)).hexdigest()}.{role}"
     return path.with_name(name)
-
-
-@contextmanager
-def _naming(path: Path) -> Iterator[None]:
-    """Name the file in errors that do not, as that of a full disk in the midst of writing."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno is None or (error.filename and error.errno != errno.ENOSPC):
-            raise
-        raise OSError(error.errno, error.strerror, str(path)) from error
-    except Exception as error:  # safetensors, torch and Arrow have errors of their own
-        if FULL_DISK not in str(error):
-            raise
-        raise OSError(errno.ENOSPC, FULL_DISK, str(path)) from error
