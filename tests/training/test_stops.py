@@ -49,11 +49,10 @@ def test_training_ends_behind_a_checkpoint(recipe, tmp_path):
     assert not (run / ".lock").exists() and any((run / "checkpoints").iterdir())
 
 
-def test_a_study_says_how_to_go_on(recipe, tmp_path):
+def test_a_study_says_how_to_go_on(recipe, manifests, tmp_path):
     out = tmp_path / "study"
     arguments = ["study", "seeds", recipe, "--out", out, "--workers", "0"]
-    arguments += ["--test-manifest", tmp_path / "test.csv"]
-    (tmp_path / "test.csv").write_text("path,label\na.wav,spoof\nb.wav,bonafide\n")
+    arguments += ["--test-manifest", manifests[1]]
     there = lambda: any(out.glob("*/*/run/checkpoints/epoch-*[0-9]"))  # noqa: E731
     status, said, told = stopped(signal.SIGTERM, there, *arguments)
     assert status == 143 and "the same command goes on" in said + told
