@@ -26,6 +26,10 @@ class Stops:
         stack.enter_context(interrupts.as_exceptions())
         config.add_cleanup(stack.close)
 
+    def pytest_keyboard_interrupt(self) -> None:
+        """The second one does not wait for the result."""
+        interrupts.end_at_once()
+
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> Iterator[None]:
         """The status is 130 or 143 instead of pytest's own for both."""

@@ -56,6 +56,7 @@ def _status(arguments: Sequence[str]) -> int:
             sys.stdout.flush()
         return int(status or 0)
     except KeyboardInterrupt as interrupt:
+        interrupts.end_at_once()
         return _interrupted(str(interrupt) or interrupts.AGAIN)
     except Exception as error:
         if interrupts.has_come():

@@ -107,6 +107,14 @@ def status() -> int:
     return 128 + (_number or signal.SIGINT)
 
 
+def end_at_once() -> None:
+    """Let a further signal in `as_exceptions` end this process: all that matters is on the disk."""
+    if _is_active:
+        for number in SIGNALS:
+            if signal.getsignal(number) is _on_signal:
+                signal.signal(number, _leave_by)
+
+
 def leave() -> NoReturn:
     """End this process now, with its children: no thread is waited for, nothing else is printed."""
     for number in SIGNALS:
@@ -123,6 +131,11 @@ def leave() -> NoReturn:
 def is_first_rank() -> bool:
     """Whether this process is the one of several, as torchrun starts them, that speaks."""
     return os.environ.get("RANK", "0") == "0"
+
+
+def _leave_by(number: int, frame: FrameType | None) -> None:
+    came(number)
+    leave()
 
 
 def _on_signal(number: int, frame: FrameType | None) -> None:

@@ -81,6 +81,17 @@ def test_it_is_one_line_and_a_shells_status(tmp_path, place, number):
     assert left <= {"slow.py", "slow_for_ever.py", "__pycache__"}, "nothing half made"
 
 
+def test_the_second_signal_ends_what_the_first_one_does_not(tmp_path):
+    program = (
+        "import os, signal\n"
+        "try:\n"
+        "    here(); time.sleep(30)\n"
+        "finally:\n"
+        "    end_at_once(); os.kill(os.getpid(), signal.SIGTERM); time.sleep(30)"
+    )
+    assert interrupted(tmp_path, program, signal.SIGINT) == (143, "", "")
+
+
 def test_how_to_go_on_is_told(tmp_path):
     program = "with gone_on_with('go on with --resume'):\n    here(); time.sleep(30)"
     *_, told = interrupted(tmp_path, program, signal.SIGTERM)
