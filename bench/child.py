@@ -18,6 +18,8 @@ from typing import Any
 
 import torch
 
+from fakemamba.interrupts import hidden_from_children
+
 _PRELOADED = ["fakemamba.bench.isolation"]
 
 
@@ -51,7 +53,8 @@ def answer_of(
     with tempfile.TemporaryDirectory() as folder, ours:
         said = Path(folder) / "said.txt"
         process = context.Process(target=_answer, args=(theirs, said, function, arguments))
-        process.start()
+        with hidden_from_children():
+            process.start()
         theirs.close()  # so that the pipe ends with the process
         try:
             if not ours.poll(timeout_s):

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
+
+from fakemamba import interrupts
+
+EARLY = ExitStack()  # signals while what follows is imported, which takes seconds
+EARLY.enter_context(interrupts.as_exceptions())
 
 from fakemamba.bench import options
 from fakemamba.bench.cells import AnyCell
@@ -20,8 +26,11 @@ from fakemamba.bench.replay import PlaybackClock
 from fakemamba.bench.report import SweepReport, identity_of
 from fakemamba.bench.result_file import ResultFile
 from fakemamba.bench.scan_workload import plan_scans
+from fakemamba.bench.stops import Stops
 from fakemamba.bench.sweep import plan
 from fakemamba.bench.sweep_runner import Progress, SweepRunner
+from fakemamba.files import require_place
+from fakemamba.locks import sole_writer
 from fakemamba.models.device import resolve_device
 
 MAIN_FILE = "bench_detectors.py"
@@ -57,6 +66,7 @@ def pytest_configure(config: pytest.Config) -> None:
         identity = identity_of(device, method)
         runner = SweepRunner(method, option("--bench-isolate"), option("--bench-timeout"))
         if path is not None:
+            _hold(config, path)
             runner.journal = _journal(path, identity, resume is not None)
         earlier: dict[str, dict[str, Any]] = {}
         if resume is not None:
@@ -71,6 +81,7 @@ def pytest_configure(config: pytest.Config) -> None:
                 runner.known |= runner.journal.read(every.values())
     except (ValueError, OSError) as error:
         raise pytest.UsageError(str(error)) from error
+    config.pluginmanager.register(Stops(config, path))
     if path is not None:
         config.stash[RESULT] = config.option.benchmark_json = ResultFile(path)
     config.stash[CELLS] = cells
@@ -83,6 +94,16 @@ def pytest_configure(config: pytest.Config) -> None:
         "seed": option("--bench-seed"),
     }
     config.stash[REPORT] = SweepReport(device, described, identity, earlier)
+
+
+def _hold(config: pytest.Config, result: Path) -> None:
+    """Be the only sweep that writes a result and its journal, until pytest ends."""
+    require_place(result, JournalError)
+    if hasattr(config, "workerinput"):  # of xdist, whose first process holds it
+        return
+    stack = ExitStack()
+    stack.enter_context(sole_writer(result))
+    config.add_cleanup(stack.close)
 
 
 def _journal(result: Path, identity: dict[str, Any], resumed: bool) -> Journal:
@@ -188,6 +209,7 @@ def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
 @pytest.hookimpl(trylast=True)
 def pytest_unconfigure(config: pytest.Config) -> None:
     """The journal goes when all that it holds is in the result."""
+    EARLY.close()
     runner = config.stash.get(RUNNER, None)
     if runner is None or runner.journal is None:
         return

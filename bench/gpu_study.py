@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,12 +9,12 @@ from typing import Annotated
 
 import tyro
 
+from fakemamba import interrupts
 from fakemamba.bench.gpu_steps import GPU, READING_S, REHEARSAL, measuring_steps, reading_steps
 from fakemamba.bench.steps import Step, StepsError, run_steps
 from fakemamba.models.device import DeviceError, resolve_device
 
 ROOT = Path(__file__).resolve().parents[1]
-INTERRUPTED = 128 + signal.SIGINT
 
 
 def gpu_study(
@@ -29,7 +28,7 @@ def gpu_study(
     """Measure a GPU into a folder: results, figures, a report, logs, and how every step ended.
 
     The same command goes on with what failed, was cut, or had no time. It ends with 0 if every step
-    ended well, 1 if one did not, 130 after Ctrl-C.
+    ended well, 1 if one did not, 130 after Ctrl-C, 143 after SIGTERM.
 
     Args:
         out: The folder; gpu-out, or gpu-rehearsal-out, if left out.
@@ -39,16 +38,16 @@ def gpu_study(
     """
     scale = REHEARSAL if rehearse else GPU
     out = (out or Path("gpu-rehearsal-out" if rehearse else "gpu-out")).resolve()
-    earlier = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        device = str(resolve_device(scale.device))
-        measuring = measuring_steps(scale, out)
-        names = _names(only, [*measuring, *reading_steps(scale, out)])
-        reading_s = READING_S * scale.patience
-        budget_s = (minutes or scale.minutes) * 60 - reading_s
-        endings = run_steps(_chosen(measuring, names), out, ROOT, device, budget_s, _tell)
-        reading = _chosen(reading_steps(scale, out), names)  # of the results that there are now
-        endings += run_steps(reading, out, ROOT, device, reading_s, _tell, again=True)
+        with interrupts.as_exceptions():
+            device = str(resolve_device(scale.device))
+            measuring = measuring_steps(scale, out)
+            names = _names(only, [*measuring, *reading_steps(scale, out)])
+            reading_s = READING_S * scale.patience
+            budget_s = (minutes or scale.minutes) * 60 - reading_s
+            endings = run_steps(_chosen(measuring, names), out, ROOT, device, budget_s, _tell)
+            reading = _chosen(reading_steps(scale, out), names)  # of the results that there are now
+            endings += run_steps(reading, out, ROOT, device, reading_s, _tell, again=True)
     except DeviceError as error:
         _tell(f"{error}. Without a GPU, --rehearse tries all steps on the CPU")
         return 1
@@ -57,9 +56,7 @@ def gpu_study(
         return 1
     except KeyboardInterrupt:
         _tell(f"interrupted; the same command goes on with {out}")
-        return INTERRUPTED
-    finally:
-        signal.signal(signal.SIGTERM, earlier)
+        return interrupts.status()
     lacking = [f"{ending.step} ({ending.outcome})" for ending in endings if not ending.is_done]
     if lacking:
         _tell(f"{out} lacks {', '.join(lacking)}: its log/ says why. The same command goes on")

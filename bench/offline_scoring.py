@@ -30,7 +30,7 @@ from fakemamba.data.manifest import iterate_manifest, write_manifest
 from fakemamba.data.synthetic import speech_like
 from fakemamba.data.trials import Trial
 from fakemamba.evaluation.batches import Batch, batches
-from fakemamba.files import appearing_whole
+from fakemamba.files import write_json
 from fakemamba.models.checkpoints import from_pretrained, save_pretrained
 from fakemamba.models.device import resolve_device
 from fakemamba.models.execution.optimized import OptimizedDetector
@@ -126,8 +126,7 @@ def offline_scoring(
         **rates(few, many, took_s[few], took_s[many], decoded_per_s, detected_per_s),
         "environment": describe_environment(place),
     }
-    with appearing_whole(json_out) as partial:
-        partial.write_text(json.dumps(found, indent=2, allow_nan=False) + "\n")
+    write_json(json_out, found)
     print(json.dumps({name: found[name] for name in found if name != "environment"}, indent=2))
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import gzip
-import json
 from collections.abc import Iterator
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -20,7 +19,8 @@ from matplotlib.patches import Patch
 from fakemamba.bench.attribution import OperatorShare
 from fakemamba.bench.instruments.trace import RANGE
 from fakemamba.bench.profiled import Profile
-from fakemamba.files import appearing_whole
+from fakemamba.files import appearing_whole, write_json
+from fakemamba.names import in_spreadsheet
 
 TRACE_SUFFIX = ".pt.trace.json.gz"  # what TensorBoard's profiler plug-in looks for
 MEMORY_KINDS = {
@@ -45,7 +45,9 @@ def write_profile(profile: Profile, folder: str | Path) -> Iterator[Path]:
     with appearing_whole(written[-1]) as partial, partial.open("w", newline="") as file:
         table = csv.writer(file)
         table.writerow(field.name for field in fields(OperatorShare))
-        table.writerows(vars(row).values() for row in profile.attribution.operators)
+        table.writerows(
+            map(in_spreadsheet, vars(row).values()) for row in profile.attribution.operators
+        )
     yield written[-1]
     if profile.memory:
         written.append(folder / "memory.csv")
@@ -64,8 +66,7 @@ def write_profile(profile: Profile, folder: str | Path) -> Iterator[Path]:
             partial.write_bytes(profile.calls.snapshot)
         yield written[-1]
     summary = summarise(profile) | {"files": [path.name for path in written]}
-    with appearing_whole(folder / "summary.json") as partial:
-        partial.write_text(json.dumps(summary, indent=2) + "\n")
+    write_json(folder / "summary.json", summary)
     yield folder / "summary.json"
 
 

@@ -24,7 +24,7 @@ from pytest_benchmark.stats import Stats
 from fakemamba.bench.instruments.environment import describe_device, describe_environment
 from fakemamba.bench.method import Method
 from fakemamba.bench.outcome import STATUSES, Outcome
-from fakemamba.files import appearing_whole
+from fakemamba.files import write_json
 
 SCHEMA_VERSION = 2
 
@@ -109,8 +109,7 @@ class SweepReport:
             "version": version("pytest-benchmark"),
         }
         self.complete(output)
-        with appearing_whole(path) as partial:
-            partial.write_text(json.dumps(output, indent=4))
+        write_json(path, output)
 
 
 def _entry_without_time(node_id: str, outcome: Outcome) -> dict[str, Any]:

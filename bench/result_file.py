@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from fakemamba.files import beside
+
 
 class ResultFile:
     """A path-like object that opens as ``.NAME.partial`` and reads as ``NAME``."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._partial = path.with_name(f".{path.name}.partial")
+        self._goal = path.resolve()  # a link stays one
+        self._partial = beside(self._goal, "partial")
 
     def __fspath__(self) -> str:
         return str(self._partial)
@@ -25,7 +28,7 @@ class ResultFile:
     def take_place(self) -> None:
         """What was written, if anything was, becomes the result."""
         if self._partial.exists():
-            self._partial.replace(self.path)
+            self._partial.replace(self._goal)
 
     def discard(self) -> None:
         """Remove what was written."""

@@ -17,6 +17,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import IO
 
+from fakemamba import interrupts
 from fakemamba.files import appearing_whole
 
 TABLE = "steps.csv"
@@ -98,7 +99,7 @@ def run_steps(
 
     Raises:
         StepsError: the folder holds steps of another device.
-        KeyboardInterrupt: by Ctrl-C; the step that ran is in the table as interrupted.
+        KeyboardInterrupt: by Ctrl-C or SIGTERM; the step that ran is in the table as interrupted.
     """
     known = {ending.step: ending for ending in read_endings(out)}
     for ending in known.values():
@@ -193,7 +194,7 @@ def _run_logged(step: Step, log: IO[str], folder: Path) -> tuple[str, int]:
             return "ran over", RAN_OVER
         except KeyboardInterrupt:
             _stop(program)
-            return "interrupted", 128 + signal.SIGINT
+            return "interrupted", interrupts.status()
     return ("done" if status == step.expected_status else "failed"), status
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from fakemamba.cli.printing import TextTable
+
 
 def backends() -> None:
     """List the backends of the selective scan, with the reason where one cannot run here."""
     import torch
     from rich.console import Console
-    from rich.table import Table
 
     from fakemamba.models.device import resolve_device
     from fakemamba.models.scan import BACKENDS, resolve_backend, unavailable_backends
@@ -15,7 +16,7 @@ def backends() -> None:
     absent = unavailable_backends()
     device = resolve_device()
     automatic = resolve_backend("auto", device, torch.float32)
-    table = Table("backend", "here", "what it is", title=f"selective scan on {device}")
+    table = TextTable("backend", "here", "what it is", title=f"selective scan on {device}")
     for name, module in BACKENDS.items():
         status = absent.get(name, f"yes, used by auto on {device}" if name == automatic else "yes")
         head = (module.__doc__ or "").partition(".")[0].partition(":")[0]

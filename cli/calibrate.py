@@ -6,6 +6,8 @@ from pathlib import Path
 
 import tyro
 
+from fakemamba.cli.printing import say
+
 
 def calibrate(
     scores: tyro.conf.Positional[Path],
@@ -63,19 +65,19 @@ def calibrate(
     origin = read_origin(scores)
     found = fit_calibration(bonafide, spoof, table["trial_id"], pi_spoof, origin)
     write_calibration(out, found)
-    print(f"{found.bonafide:,} bona fide and {found.spoof:,} spoof trials")
-    print(f"llr = {found.scale:.6g} * score {found.offset:+.6g}   (pi_spoof {pi_spoof:g})")
+    say(f"{found.bonafide:,} bona fide and {found.spoof:,} spoof trials")
+    say(f"llr = {found.scale:.6g} * score {found.offset:+.6g}   (pi_spoof {pi_spoof:g})")
     change = f"{found.cllr_bits_before:.4f} -> {found.cllr_bits_after:.4f}"
-    print(f"Cllr {change} bits, on these very trials")
-    print(f"EER {found.eer:.3%} at a raw score of {found.eer_threshold:.6g}")
+    say(f"Cllr {change} bits, on these very trials")
+    say(f"EER {found.eer:.3%} at a raw score of {found.eer_threshold:.6g}")
     if found.smoothed:
-        print(
+        say(
             "The classes do not overlap, so no finite scale is best: fitted to smoothed targets. "
             "More or harder trials would say more."
         )
     if origin is None:
-        print(
+        say(
             f"{scores}.json does not tell of these scores, so the calibration cannot say of which "
             "detector it is"
         )
-    print(out)
+    say(out)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import tyro
+
+from fakemamba.cli.printing import TextTable
+from fakemamba.names import one_line
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -41,7 +43,7 @@ def claims(
     from fakemamba.analysis.claims.markdown import to_markdown
     from fakemamba.analysis.claims.offline_scoring import read_scoring
     from fakemamba.analysis.results import read_launch, require_distinct
-    from fakemamba.files import appearing_whole
+    from fakemamba.files import appearing_whole, write_json
 
     if not results:
         raise ValueError("no results given: fakemamba claims RESULTS.json ...")
@@ -55,8 +57,7 @@ def claims(
     console.print(f"\n{counts(found)}. 95 % intervals; see docs/claims.md", highlight=False)
     if json_out is not None:
         content = to_json(found, device_name, [path.name for path in results])
-        with appearing_whole(json_out) as partial:
-            partial.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n")
+        write_json(json_out, content)
     if out is not None:
         with appearing_whole(out) as partial:
             partial.write_text(to_markdown(found), encoding="utf-8")
@@ -64,13 +65,10 @@ def claims(
 
 def _print(console: Console, heading: str, group: list[Claim]) -> None:
     """A block a claim, with what was found and why; those without a figure at the end."""
-    from rich.table import Table
     from rich.text import Text
 
-    from fakemamba.analysis.compare.wording import printable
-
-    console.rule(Text(printable(heading, LONGEST_TEXT)), align="left", style="dim")
-    shown = Table(box=None, padding=(0, 1, 1, 0), pad_edge=False, show_header=False)
+    console.rule(Text(one_line(heading, LONGEST_TEXT)), align="left", style="dim")
+    shown = TextTable(box=None, padding=(0, 1, 1, 0), pad_edge=False, show_header=False)
     shown.add_column(no_wrap=True)
     shown.add_column(overflow="fold")
     without: dict[str, dict[str, int]] = {}
@@ -86,11 +84,11 @@ def _print(console: Console, heading: str, group: list[Claim]) -> None:
             (claim.reason, "dim"),
             (f"interval: {claim.interval}" if claim.interval else "", "dim"),
         ]
-        told = [Text(printable(line, LONGEST_TEXT), style) for line, style in lines if line]
+        told = [Text(one_line(line, LONGEST_TEXT), style) for line, style in lines if line]
         shown.add_row(Text(claim.verdict, COLOURS[claim.verdict]), Text("\n").join(told))
     console.print(shown)
     for reason, statements in without.items():
-        console.print(Text(f"cannot tell: {printable(reason, LONGEST_TEXT)}", "yellow"))
+        console.print(Text(f"cannot tell: {one_line(reason, LONGEST_TEXT)}", "yellow"))
         for statement, count in statements.items():
             ways = f" ({count} ways of running it)" if count > 1 else ""
-            console.print(Text(f"  {printable(statement, LONGEST_TEXT)}{ways}"))
+            console.print(Text(f"  {one_line(statement, LONGEST_TEXT)}{ways}"))

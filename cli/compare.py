@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-if TYPE_CHECKING:
-    from rich.table import Table
+from fakemamba.cli.printing import TextTable, say
+from fakemamba.names import one_line
 
+if TYPE_CHECKING:
     from fakemamba.analysis.compare.verdict import Comparison, Rules
 
 STYLES = {"regressed": "bold red", "unanswerable": "red", "undecided": "yellow"}
@@ -60,9 +60,9 @@ def compare(
         return 0
     except ModuleNotFoundError as error:
         remedy = f"this needs {error.name}: install fakemamba with its dependencies"
-        print(f"fakemamba: error: {remedy}", file=sys.stderr)
+        say(f"fakemamba: error: {remedy}", file=sys.stderr)
     except (ValueError, OSError) as error:
-        print(f"fakemamba: error: {error}", file=sys.stderr)
+        say(f"fakemamba: error: {error}", file=sys.stderr)
     return 2  # 1 is for a regression
 
 
@@ -83,11 +83,10 @@ def _compare(
 
 def _write(comparison: Comparison, json_out: Path | None, markdown: Path | None) -> None:
     from fakemamba.analysis.compare.markdown import to_markdown
-    from fakemamba.files import appearing_whole
+    from fakemamba.files import appearing_whole, write_json
 
     if json_out is not None:
-        with appearing_whole(json_out) as partial:
-            partial.write_text(json.dumps(comparison.to_json(), indent=2, allow_nan=False) + "\n")
+        write_json(json_out, comparison.to_json())
     if markdown is not None:
         with appearing_whole(markdown) as partial:
             partial.write_text(to_markdown(comparison))
@@ -97,21 +96,21 @@ def _show(comparison: Comparison) -> None:
     """The table, what a reader has to know beside it, and the verdict last."""
     from rich.console import Console
 
-    from fakemamba.analysis.compare.wording import basis, headline, printable
+    from fakemamba.analysis.compare.wording import basis, headline
 
     if comparison.cells:
         Console().print(_table(comparison))
     for problem in comparison.problems:
-        print(f"{problem.reason_code}: {printable(problem.reason, LONGEST_TEXT)}")
+        say(f"{problem.reason_code}: {one_line(problem.reason, LONGEST_TEXT)}")
     for note in comparison.notes:
-        print(f"note: {printable(note, LONGEST_TEXT)}")
-    print(basis(comparison))
-    print(headline(comparison))
+        say(f"note: {one_line(note, LONGEST_TEXT)}")
+    say(basis(comparison))
+    say(headline(comparison))
 
 
-def _table(comparison: Comparison) -> Table:
+def _table(comparison: Comparison) -> TextTable:
     """All latencies, and what else is not fine; long names have a line of their own."""
-    from rich.table import Column, Table
+    from rich.table import Column
     from rich.text import Text
 
     from fakemamba.analysis.compare.wording import (
@@ -119,11 +118,10 @@ def _table(comparison: Comparison) -> Table:
         figure,
         interval,
         interval_name,
-        printable,
     )
 
     figures = Column(f"cell, and its change with its {interval_name(comparison)}", overflow="fold")
-    table = Table("verdict", figures)
+    table = TextTable("verdict", figures)
     for cell in comparison.cells:
         if cell.verdict == "fine" and cell.quantity != "latency":
             continue
@@ -131,6 +129,6 @@ def _table(comparison: Comparison) -> Table:
         if cell.base_value is not None:
             base, head = (figure(cell.quantity, one) for one in (cell.base_value, cell.head_value))
             why = f"{base} → {head}, {change(cell)} ({interval(cell)}), {why}"
-        lines = (printable(one, LONGEST_TEXT) for one in (cell.cell_id, f"{cell.quantity}: {why}"))
+        lines = (one_line(one, LONGEST_TEXT) for one in (cell.cell_id, f"{cell.quantity}: {why}"))
         table.add_row(Text(cell.verdict, STYLES.get(cell.verdict, "")), Text("\n".join(lines)))
     return table

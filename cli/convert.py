@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 
 import tyro
 
+from fakemamba.cli.printing import say
+
 
 def convert(
     checkpoints: tyro.conf.Positional[tuple[Path, ...]],
@@ -33,4 +35,4 @@ def convert(
     model = convert_official(checkpoints, detector, average=average, frontend_heads=frontend_heads)
     save_pretrained(model, out)
     parameters = sum(parameter.numel() for parameter in model.parameters())
-    print(f"{out}: {type(model).__name__}, {parameters:,} parameters")
+    say(f"{out}: {type(model).__name__}, {parameters:,} parameters")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import textwrap
 from collections.abc import Sequence
@@ -12,9 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
-if TYPE_CHECKING:
-    from rich.table import Table
+from fakemamba.cli.printing import TextTable, say
 
+if TYPE_CHECKING:
     from fakemamba.evaluation.audit import Shortcut
 
 # Words for the long table, and for the head of the one with a line an attack.
@@ -69,7 +68,7 @@ def corpus_audit(
     from fakemamba.cli.trial_source import trial_source
     from fakemamba.data.sampling import draw_per_class
     from fakemamba.evaluation.audit import RULE, audit
-    from fakemamba.files import appearing_whole
+    from fakemamba.files import write_json
 
     trials = trial_source(name, root, phase, manifest)()
     drawn = None if limit is None else draw_per_class(trials, limit, seed)
@@ -83,30 +82,29 @@ def corpus_audit(
     result = audit(source, per_attack=per_attack, seed=seed, progress=counting)
     console = Console()
     overall = [one for one in result.shortcuts if one.attack is None]
-    print(f"{overall[0].bonafide:,} bona fide and {overall[0].spoof:,} spoofed recordings")
+    say(f"{overall[0].bonafide:,} bona fide and {overall[0].spoof:,} spoofed recordings")
     console.print(_table(overall))
-    print(textwrap.fill(f"{HOW_TO_READ} {RULE}", WIDTH))
+    say(textwrap.fill(f"{HOW_TO_READ} {RULE}", WIDTH))
     if per_attack:
         console.print(_attack_table([one for one in result.shortcuts if one.attack is not None]))
-        print("EER (%) of one attack's recordings against all bona fide ones; *: gives it away.")
+        say("EER (%) of one attack's recordings against all bona fide ones; *: gives it away.")
     for one in overall:
         if one.reason is not None:
-            print(f"no figure for {CUE_WORDS[one.cue][0]}: {one.reason}")
+            say(f"no figure for {CUE_WORDS[one.cue][0]}: {one.reason}")
     if json_out is not None:
-        with appearing_whole(json_out) as partial_path:
-            partial_path.write_text(json.dumps(result.to_json(), indent=2, allow_nan=False) + "\n")
-        print(json_out)
+        write_json(json_out, result.to_json())
+        say(json_out)
     for failure in result.failures:
-        print(f"not read: {failure}", file=sys.stderr)
+        say(f"not read: {failure}", file=sys.stderr)
     return 1 if result.failures else 0
 
 
-def _table(shortcuts: Sequence[Shortcut]) -> Table:
-    from rich.table import Column, Table
+def _table(shortcuts: Sequence[Shortcut]) -> TextTable:
+    from rich.table import Column
     from rich.text import Text
 
     figures = (Column(head, justify="right") for head in ("EER", "95 %", "bona fide", "spoof"))
-    table = Table("cue", *figures, "")
+    table = TextTable("cue", *figures, "")
     for one in shortcuts:
         interval = "–"
         if one.low is not None and one.high is not None:
@@ -120,11 +118,12 @@ def _table(shortcuts: Sequence[Shortcut]) -> Table:
     return table
 
 
-def _attack_table(shortcuts: Sequence[Shortcut]) -> Table:
-    from rich.table import Column, Table
+def _attack_table(shortcuts: Sequence[Shortcut]) -> TextTable:
+    from rich.table import Column
 
     heads = (Column(short, justify="right") for _, short in CUE_WORDS.values())
-    table = Table(Column("attack", overflow="fold"), *heads, padding=0)  # there are many columns
+    # There are many columns.
+    table = TextTable(Column("attack", overflow="fold"), *heads, padding=0)
     for attack in dict.fromkeys(one.attack for one in shortcuts):
         of_it = (one for one in shortcuts if one.attack == attack)
         table.add_row(attack, *(_percent(one) + "*" * one.gives_away for one in of_it))

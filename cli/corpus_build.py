@@ -8,6 +8,8 @@ from typing import Any, Literal
 
 import tyro
 
+from fakemamba.cli.printing import TextTable, say
+
 
 def corpus_build(
     corpus: tyro.conf.Positional[Literal["open-speech"]],
@@ -31,7 +33,6 @@ def corpus_build(
     """
     from rich.console import Console
     from rich.progress import track
-    from rich.table import Table
 
     from fakemamba.data.open_speech.build import build
 
@@ -39,11 +40,11 @@ def corpus_build(
         return track(families, "making families", total=total, console=Console(stderr=True))
 
     built = build(out, seed=seed, size=size, workers=workers, progress=progress)
-    table = Table("phase", "attack", "recordings", "hours")
+    table = TextTable("phase", "attack", "recordings", "hours")
     for phase, attacks in built.counts.items():
         for attack, count in attacks.items():
             table.add_row(phase, attack, f"{count['recordings']:,}", f"{count['hours']:.2f}")
     Console().print(table)
     for reason, times in built.left_out.items():
-        print(f"left out: {times} ({reason})")
-    print(f"{out / 'manifest.csv'}: {built.recordings:,} recordings, {built.hours:.2f} h")
+        say(f"left out: {times} ({reason})")
+    say(f"{out / 'manifest.csv'}: {built.recordings:,} recordings, {built.hours:.2f} h")

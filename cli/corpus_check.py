@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import tyro
+
+from fakemamba.cli.printing import TextTable, say
 
 if TYPE_CHECKING:
     from fakemamba.data.corpora.check import CorpusCheck, Names, PhaseCheck
@@ -31,21 +32,19 @@ def corpus_check(
         json_out: File to write the check to.
     """
     from fakemamba.data.corpora import open_corpus
-    from fakemamba.files import appearing_whole
+    from fakemamba.files import write_json
 
     check = open_corpus(name, root).check(phase)
     _show(check)
     if json_out is not None:
-        with appearing_whole(json_out) as partial:
-            partial.write_text(json.dumps(check.to_json(), indent=2) + "\n")
+        write_json(json_out, check.to_json())
     return 0 if check.complete else 1
 
 
 def _show(check: CorpusCheck) -> None:
     from rich.console import Console
-    from rich.table import Table
 
-    counts = Table(
+    counts = TextTable(
         *("phase", "bona fide", "spoof", "missing", "empty", "twice", "hours", "complete"),
         title=f"{check.title} below {check.root}",
     )
@@ -56,10 +55,10 @@ def _show(check: CorpusCheck) -> None:
     for phase in phases:
         if phase.expected is not None and phase.expected != (phase.bona_fide, phase.spoof):
             bona_fide, spoof = phase.expected
-            print(f"{phase.phase}: the publisher has {bona_fide:,} bona fide and {spoof:,} spoof")
+            say(f"{phase.phase}: the publisher has {bona_fide:,} bona fide and {spoof:,} spoof")
     for part in check.parts:
         if part.problem is not None:
-            print(f"problem: {part.problem}")
+            say(f"problem: {part.problem}")
         usual = f" (expected: {part.surplus_is})" if part.surplus_is else ""
         _list(f"recordings that no trial names{usual}", part.surplus)
     for phase in phases:
@@ -67,10 +66,10 @@ def _show(check: CorpusCheck) -> None:
         _list(f"{phase.phase}: recordings of no bytes", phase.empty)
         _list(f"{phase.phase}: recordings of several trials", phase.repeated)
     if check.complete:
-        print("complete")
+        say("complete")
     else:
-        print(f"not complete. Its layout:\n{check.layout}")
-        print(f"Where it is to be had: {check.source}. Licence: {check.licence}")
+        say(f"not complete. Its layout:\n{check.layout}")
+        say(f"Where it is to be had: {check.source}. Licence: {check.licence}")
 
 
 def _row(phase: PhaseCheck) -> tuple[str, ...]:
@@ -83,8 +82,8 @@ def _row(phase: PhaseCheck) -> tuple[str, ...]:
 
 def _list(what: str, names: Names) -> None:
     if names.count:
-        print(f"{names.count:,} {what}:")
+        say(f"{names.count:,} {what}:")
         for name in names.first:
-            print(f"  {name}")
+            say(f"  {name}")
         if names.count > len(names.first):
-            print("  ...")
+            say("  ...")

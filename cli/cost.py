@@ -7,6 +7,9 @@ from typing import Annotated
 
 import tyro
 
+from fakemamba.cli.printing import TextTable, say
+from fakemamba.names import in_spreadsheet
+
 BATCH_SIZES = (8, 16, 32)
 SETTING = "{device_name}, {precision}, {execution}, batch {batch_size}"
 
@@ -25,7 +28,7 @@ def cost(
         csv_out: File to write the table to, with the reason of each figure that is missing.
     """
     from rich.console import Console
-    from rich.table import Column, Table
+    from rich.table import Column
 
     from fakemamba.analysis.length_cost import LEVELS, length_cost, padding_waste
     from fakemamba.analysis.results import read_results
@@ -40,7 +43,7 @@ def cost(
     settings = [SETTING.format_map(row) for row in rows]
     title = f"{table.name}: {table.count:,} recordings, {table.hours:.2f} h"
     several = len(set(settings)) > 1
-    shown = Table(
+    shown = TextTable(
         Column("detector", no_wrap=True),
         *(("part", "setting") if several else ("part",)),
         *("p50 (ms)", "p95 (ms)", "p99 (ms)", "device s / audio h"),
@@ -53,17 +56,17 @@ def cost(
         shown.add_row(row["detector"], *where, *latencies, hour)
     Console().print(shown)
     for reason in dict.fromkeys(costs["reason"].dropna()):
-        print(f"left out: {reason}")
+        say(f"left out: {reason}")
     durations_s = draw_durations(table, table.count)
     for batch_size in BATCH_SIZES:
         waste = [padding_waste(durations_s, batch_size, sorted=one) for one in (True, False)]
-        print(
+        say(
             f"padding in batches of {batch_size}: {waste[0]:.1%} if sorted by length, "
             f"{waste[1]:.1%} in random order"
         )
     if csv_out is not None:
         with appearing_whole(csv_out) as partial:
-            costs.to_csv(partial, index=False)
+            costs.map(in_spreadsheet).to_csv(partial, index=False)
 
 
 def _figure(value: float | None, scale: float) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import tyro
+
+from fakemamba.cli.printing import say
 
 if TYPE_CHECKING:
     from fakemamba.analysis.scaling.crossover import Crossover
@@ -25,7 +26,7 @@ def crossover(
     """
     from fakemamba.analysis.results import read_results
     from fakemamba.analysis.scaling.crossover import crossovers
-    from fakemamba.files import appearing_whole
+    from fakemamba.files import write_json
 
     if not results:
         raise ValueError("no results given: fakemamba crossover RESULTS.json ...")
@@ -36,12 +37,11 @@ def crossover(
     for one in found:
         groups.setdefault(_heading(one), []).append(one)
     for heading, group in groups.items():
-        print(heading)
+        say(heading)
         for one in group:
-            print(f"  {_sentence(one)}")
+            say(f"  {_sentence(one)}")
     if json_out is not None:
-        with appearing_whole(json_out) as partial:
-            partial.write_text(json.dumps([one.to_json() for one in found], indent=1) + "\n")
+        write_json(json_out, [one.to_json() for one in found])
 
 
 def _heading(one: Crossover) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import sys
@@ -13,6 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
+
+from fakemamba.cli.printing import say
+from fakemamba.names import in_file_name
 
 if TYPE_CHECKING:
     from fakemamba.cli.detection_output import Row
@@ -77,7 +79,7 @@ def detect(
     from fakemamba.evaluation.score_origin import ScoreOrigin
     from fakemamba.evaluation.scoring import PLAIN
     from fakemamba.evaluation.trial_list import survey
-    from fakemamba.files import appearing_whole
+    from fakemamba.files import write_json
     from fakemamba.models.device import resolve_device
     from fakemamba.models.loading import check_named, load_detector
 
@@ -119,12 +121,12 @@ def detect(
             rows.append(Row(path, scored.num_samples / SAMPLE_RATE_HZ, judgement))
     name = type(model).__name__
     Console().print(table(rows, calibrated=fitted is not None))
-    print(f"detector: {name} of {checkpoint}; {origin}")
+    say(f"detector: {name} of {checkpoint}; {origin}")
     for line in explanation(calibration, fitted, point, costs.pi_spoof):
-        print(line)
+        say(line)
     if plots is not None:
         rows = _draw(model, rows, point, length, plots)
-        print(f"{plots}: {sum(row.picture is not None for row in rows)} pictures")
+        say(f"{plots}: {sum(row.picture is not None for row in rows)} pictures")
     if json_out is not None:
         content = {
             "kind": KIND,
@@ -137,9 +139,8 @@ def detect(
             "operating_point": None if point is None else asdict(point),
             "recordings": [row.to_json() for row in rows],
         }
-        with appearing_whole(json_out) as partial:
-            partial.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n")
-        print(json_out)
+        write_json(json_out, content)
+        say(json_out)
     return _status(rows, plots)
 
 
@@ -204,7 +205,7 @@ def _draw(
         except (MemoryError, RuntimeError) as error:
             if not is_out_of_memory(error):
                 raise
-            print(f"no picture of {row.file}: out of memory; cut it by --length", file=sys.stderr)
+            say(f"no picture of {row.file}: out of memory; cut it by --length", file=sys.stderr)
             drawn.append(row)
             continue
         path = plot_evidence(
@@ -222,12 +223,10 @@ def _draw(
 
 def _picture_names(files: Sequence[Path]) -> list[str]:
     """A file name a recording, all of them different on any file system."""
-    from fakemamba.analysis.pictures.figures import file_words
-
     taken: set[str] = set()
     names = []
     for path in files:
-        stem = file_words([path.stem]) or "recording"
+        stem = in_file_name([path.stem]) or "recording"
         tries = (stem if number == 1 else f"{stem}-{number}" for number in count(1))
         name = next(one for one in tries if one.casefold() not in taken)
         taken.add(name.casefold())
@@ -239,7 +238,7 @@ def _status(rows: Sequence[Row], plots: Path | None) -> int:
     """1 if anything that was asked for is missing, which is then said."""
     unread = sum(row.judgement is None for row in rows)
     if unread:
-        print(
+        say(
             f"fakemamba: error: {unread} of {len(rows)} recordings are not judged; the table says "
             "why",
             file=sys.stderr,

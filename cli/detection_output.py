@@ -7,9 +7,10 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from rich.table import Column, Table
+from rich.table import Column
 from rich.text import Text
 
+from fakemamba.cli.printing import TextTable
 from fakemamba.data.trials import BONA_FIDE
 from fakemamba.evaluation.calibration import Calibration
 from fakemamba.evaluation.judgement import Judgement, OperatingPoint, bona_fide_from
@@ -48,10 +49,10 @@ class Row:
         }
 
 
-def table(rows: Sequence[Row], *, calibrated: bool) -> Table:
+def table(rows: Sequence[Row], *, calibrated: bool) -> TextTable:
     """A line a recording."""
     heads = ["seconds", "score", *["llr", "P(spoof)"] * calibrated]
-    shown = Table(
+    shown = TextTable(
         Column("file", overflow="fold"),
         *(Column(head, justify="right", no_wrap=True) for head in heads),
         "verdict",

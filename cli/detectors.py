@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from fakemamba.cli.printing import TextTable
+
 
 def detectors() -> None:
     """List the detectors with their parameter counts with the 300M front-end."""
     from rich.console import Console
-    from rich.table import Table
 
     from fakemamba.models.registry import DETECTORS, create_detector
 
-    table = Table("name", "what it is", "parameters", "of them back-end")
+    table = TextTable("name", "what it is", "parameters", "of them back-end")
     for name, entry in DETECTORS.items():
         model = create_detector(name, device="meta")
         total = sum(parameter.numel() for parameter in model.parameters())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from functools import partial
@@ -10,6 +9,9 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import tyro
+
+from fakemamba.cli.printing import say
+from fakemamba.names import in_spreadsheet
 
 BATCH_S = 64.0
 MOST_WORKERS = 8
@@ -55,40 +57,42 @@ def embed(
     from fakemamba.data.trials import trial_table
     from fakemamba.evaluation.embeddings import embed_trials, write_embeddings
     from fakemamba.evaluation.separability import METHOD_NAMES, project, separability
-    from fakemamba.files import appearing_whole
+    from fakemamba.files import appearing_whole, write_json
+    from fakemamba.locks import sole_writer
     from fakemamba.models.device import resolve_device
     from fakemamba.models.loading import load_detector
 
     if length is not None and length < 1:
         raise ValueError(f"--length {length}: a clip cannot be cut to that")
-    trials = draw_per_class(trial_source(corpus, root, phase, manifest)(), limit, seed)
-    place = resolve_device(device)
-    model = load_detector(checkpoint, detector)
-    counting = partial(
-        track, description="embedding", total=len(trials), console=Console(stderr=True)
-    )
-    embeddings = embed_trials(
-        model.to(place),
-        trials,
-        budget_samples=round(BATCH_S * SAMPLE_RATE_HZ),
-        workers=min(MOST_WORKERS, os.cpu_count() or 1),
-        num_samples=length,
-        progress=counting,
-    )
-    for failure in embeddings.failures:
-        print(f"not embedded: {failure}", file=sys.stderr)
-    table = trial_table(embeddings.trials)
-    found = separability(embeddings.vectors, table, seed)
-    places = project(embeddings.vectors, method, seed)
-    points = table.assign(x=places[:, 0], y=places[:, 1])
-    write_embeddings(out / "embeddings.npz", embeddings)
-    with appearing_whole(out / "separability.json") as partial_path:
-        partial_path.write_text(json.dumps(found.to_json(), indent=2, allow_nan=False) + "\n")
-    with appearing_whole(out / "map.csv") as partial_path:
-        points[["trial_id", "x", "y", "label", "attack", "speaker"]].to_csv(
-            partial_path, index=False
+    with sole_writer(out, is_folder=True):
+        trials = draw_per_class(trial_source(corpus, root, phase, manifest)(), limit, seed)
+        place = resolve_device(device)
+        model = load_detector(checkpoint, detector)
+        counting = partial(
+            track, description="embedding", total=len(trials), console=Console(stderr=True)
         )
-    system = f"{checkpoint.name}, {METHOD_NAMES[method]} of {len(points):,} recordings"
-    plot_embeddings(points, system, found.in_words, out / "embeddings.png")
-    print(f"{out}: {len(points)} embeddings of {found.width} figures; {'; '.join(found.in_words)}")
-    return 1 if embeddings.failures else 0
+        embeddings = embed_trials(
+            model.to(place),
+            trials,
+            budget_samples=round(BATCH_S * SAMPLE_RATE_HZ),
+            workers=min(MOST_WORKERS, os.cpu_count() or 1),
+            num_samples=length,
+            progress=counting,
+        )
+        for failure in embeddings.failures:
+            say(f"not embedded: {failure}", file=sys.stderr)
+        table = trial_table(embeddings.trials)
+        found = separability(embeddings.vectors, table, seed)
+        places = project(embeddings.vectors, method, seed)
+        points = table.assign(x=places[:, 0], y=places[:, 1])
+        write_embeddings(out / "embeddings.npz", embeddings)
+        write_json(out / "separability.json", found.to_json())
+        with appearing_whole(out / "map.csv") as partial_path:
+            columns = ["trial_id", "x", "y", "label", "attack", "speaker"]
+            points[columns].map(in_spreadsheet).to_csv(partial_path, index=False)
+        system = f"{checkpoint.name}, {METHOD_NAMES[method]} of {len(points):,} recordings"
+        plot_embeddings(points, system, found.in_words, out / "embeddings.png")
+        say(
+            f"{out}: {len(points)} embeddings of {found.width} figures; {'; '.join(found.in_words)}"
+        )
+        return 1 if embeddings.failures else 0

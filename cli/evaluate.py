@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
+
+from fakemamba.cli.printing import say
+from fakemamba.names import visible
 
 if TYPE_CHECKING:
     from fakemamba.data.keys import AsvScores
@@ -74,7 +76,7 @@ def evaluate(
     from fakemamba.evaluation.evaluate import evaluate as evaluate_one
     from fakemamba.evaluation.score_origin import read_origin
     from fakemamba.evaluation.uncertainty import Resampling, differences
-    from fakemamba.files import appearing_whole
+    from fakemamba.files import write_json
 
     if not scores:
         raise ValueError("no scores given: fakemamba evaluate SCORES ... --key KEY")
@@ -119,16 +121,16 @@ def evaluate(
     console = Console()
     for number, (name, one) in enumerate(zip(names, keyed, strict=True), 1):
         heading = f"{number}: {name}" if len(names) > 1 else name
-        console.print(heading, style="bold", markup=False, highlight=False)
+        console.print(visible(heading), style="bold", markup=False, highlight=False)
         if one.left_out:
-            print(f"{one.left_out:,} scores of other phases are left out")
+            say(f"{one.left_out:,} scores of other phases are left out")
         show(console, systems[name])
     show_differences(console, found, names, doubt)
     if plots is not None:
         from fakemamba.cli.evaluation_pictures import draw
 
         for path in draw(tables, systems, fitted, plots):
-            print(path)
+            say(path)
     if json_out is not None:
         phases = sorted(keyed[0].table["phase"].dropna().unique())
         written = [
@@ -142,8 +144,7 @@ def evaluate(
             "phases": phases,
             "differences": [asdict(one) for one in found],
         } | (written[0] if len(written) == 1 else {"systems": written})
-        with appearing_whole(json_out) as partial:
-            partial.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n")
+        write_json(json_out, content)
 
 
 def _asv(scores: Path | None, rates: str | None) -> AsvScores | AsvRates | None:

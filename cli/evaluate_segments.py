@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Literal
 
 import tyro
+
+from fakemamba.cli.printing import say
 
 
 def evaluate_segments(
@@ -34,7 +35,7 @@ def evaluate_segments(
         read_rttm,
         segment_eer,
     )
-    from fakemamba.files import appearing_whole
+    from fakemamba.files import write_json
 
     scores, labels = read_frame_scores(frames), read_rttm(segments)
     found = {
@@ -46,12 +47,11 @@ def evaluate_segments(
         "range_eer": "seconds, exact",
     }
     for name, point in found.items():
-        print(f"{name} {point.eer:.3%} at {point.threshold:.6g}   ({costs[name]})")
+        say(f"{name} {point.eer:.3%} at {point.threshold:.6g}   ({costs[name]})")
     if json_out is not None:
         content = {
             "scores": str(frames),
             "segments": str(segments),
             "metrics": {name: asdict(one) | {"of": costs[name]} for name, one in found.items()},
         }
-        with appearing_whole(json_out) as partial:
-            partial.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n")
+        write_json(json_out, content)

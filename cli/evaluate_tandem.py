@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import tyro
+
+from fakemamba.cli.printing import TextTable
 
 
 def evaluate_tandem(
@@ -24,19 +25,17 @@ def evaluate_tandem(
         json_out: File to write them to; rates in it are fractions.
     """
     from rich.console import Console
-    from rich.table import Table
 
     from fakemamba.evaluation.tandem_table import evaluate_tandem as figures_of
     from fakemamba.evaluation.tandem_table import read_tandem_table
-    from fakemamba.files import appearing_whole
+    from fakemamba.files import write_json
 
     figures = figures_of(read_tandem_table(table))
-    shown = Table("metric", "value", "costs")
+    shown = TextTable("metric", "value", "costs")
     for name, figure in figures.items():
         value = f"{figure.value:.3%}" if name == "t_eer" else f"{figure.value:.4f}"
         shown.add_row(name, value, figure.costs)
     Console().print(shown)
     if json_out is not None:
         content = {"scores": str(table), "metrics": {n: asdict(one) for n, one in figures.items()}}
-        with appearing_whole(json_out) as partial:
-            partial.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n")
+        write_json(json_out, content)

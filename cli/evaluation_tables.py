@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 from rich.console import Console
-from rich.table import Column, Table
+from rich.table import Column
 from rich.text import Text
 
+from fakemamba.cli.printing import TextTable
 from fakemamba.evaluation.breakdown import DURATION_BUCKETS
+from fakemamba.names import visible
 
 if TYPE_CHECKING:
     from fakemamba.evaluation.bootstrap import Interval
@@ -65,7 +67,7 @@ def show_differences(
     """Print paired differences; systems are numbered in the order in which they were named."""
     if not found:
         return
-    table = Table(
+    table = TextTable(
         *("metric", "pair", _right("difference"), _right("95 %"), _right("p"), _right("p, Holm")),
         title="paired differences",
         title_justify="left",
@@ -89,10 +91,10 @@ def show_differences(
         _say(console, f"warning: {doubt}")
 
 
-def _metrics(evaluation: Evaluation) -> Table:
+def _metrics(evaluation: Evaluation) -> TextTable:
     whole = evaluation.whole
     title = f"{whole.bonafide:,} bona fide and {whole.spoof:,} spoof trials"
-    table = Table(
+    table = TextTable(
         Column("metric", no_wrap=True),
         _right("value"),
         _right("95 %"),
@@ -112,10 +114,10 @@ def _metrics(evaluation: Evaluation) -> Table:
     return table
 
 
-def _parts(column: str, rows: Mapping[str, Figures]) -> Table:
+def _parts(column: str, rows: Mapping[str, Figures]) -> TextTable:
     name = "duration (s)" if column == "duration" else column
     kept = ", each with all bona fide trials" if column == "attack" else ""
-    table = Table(
+    table = TextTable(
         Column(name, overflow="fold"),
         *(_right(head) for head in ("bona fide", "spoof", "EER (%)", "95 %")),
         *(_right(NAMES[metric].removesuffix(" (bits)")) for metric in IN_ROWS),
@@ -135,13 +137,13 @@ def _parts(column: str, rows: Mapping[str, Figures]) -> Table:
     return table
 
 
-def _confusion(confusion: pd.DataFrame, threshold: float) -> Table:
+def _confusion(confusion: pd.DataFrame, threshold: float) -> TextTable:
     """Accepted shares, an attack a row and a bucket a column."""
     total = confusion["accepted"] + confusion["rejected"]
     cells = confusion.assign(text=_shares(confusion["accepted_share"], total))
     buckets = list(dict.fromkeys(confusion["bucket"]))
     heads = [f"{one} s" if one in DURATION_BUCKETS else one for one in buckets]
-    table = Table(
+    table = TextTable(
         Column("", overflow="fold"),
         *(Column(head, justify="right") for head in heads),
         title=f"accepted as bona fide from {threshold:.6g} on, by duration: per cent of trials",
@@ -161,8 +163,8 @@ def _shares(shares: pd.Series, totals: pd.Series) -> list[str]:
     return [f"{100 * one:.1f} of {n:,}" for one, n in zip(shares, totals, strict=True)]
 
 
-def _transfer(found: Transfer) -> Table:
-    table = Table("calibration", _right("before"), _right("after"), box=None)
+def _transfer(found: Transfer) -> TextTable:
+    table = TextTable("calibration", _right("before"), _right("after"), box=None)
     table.add_row("actDCF", f"{found.act_dcf_before:.4f}", f"{found.act_dcf_after:.4f}")
     table.add_row("Cllr (bits)", f"{found.cllr_bits_before:.4f}", f"{found.cllr_bits_after:.4f}")
     return table
@@ -224,4 +226,4 @@ def _right(head: str) -> Column:
 
 
 def _say(console: Console, text: str) -> None:
-    console.print(text, highlight=False, markup=False)
+    console.print(visible(text), highlight=False, markup=False)

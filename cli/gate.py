@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import signal
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -12,7 +10,9 @@ from typing import TYPE_CHECKING
 
 import tyro
 
-from fakemamba.files import appearing_whole
+from fakemamba import interrupts
+from fakemamba.files import appearing_whole, write_json
+from fakemamba.names import visible
 
 if TYPE_CHECKING:
     from fakemamba.analysis.compare.verdict import CellVerdict, Comparison, Rules
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 ACCEPTED = Path("bench") / "accepted.toml"
 WRITTEN = ("comparison.json", "comparison.md")
 NO_ANSWER = 2
-INTERRUPTED = 128 + signal.SIGINT
 STOPPED_BY = {
     "decided": "every cell is decided",
     "blocks": "no more were allowed",
@@ -89,7 +88,6 @@ def gate(
         install_deps: What the revisions depend on; otherwise --python has all of it.
         keep: Worktrees and environments.
     """
-    # Inside, as file locks are not on every system that has the other commands.
     from fakemamba.bench.gate.arms import Workshop, two_arms
     from fakemamba.bench.gate.blocks import Blocks, Budget, decide
     from fakemamba.bench.gate.launches import claim, launcher
@@ -100,18 +98,17 @@ def gate(
         resolve,
         snapshot,
     )
+    from fakemamba.locks import sole_writer
 
-    # A job that is cancelled gets this signal; it, too, is to leave a tidy repository.
-    earlier = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         from fakemamba.analysis.compare.verdict import Rules
 
         rules = Rules(min_effect=min_effect, floor_s=floor_us * 1e-6, strict=strict)
         budget = Budget(budget_minutes * 60, min_blocks, max_blocks)
-        root = repository_root(repository)
-        place = (work_dir or cache_folder(root)).resolve()
         out = out.resolve()
         out.mkdir(parents=True, exist_ok=True)
+        root = repository_root(repository)
+        place = (work_dir or cache_folder(root)).resolve()
         workshop = Workshop(root, place, out / "gate.log", python.absolute(), install_deps, keep)
         commits = resolve(root, base), snapshot(root) if head is None else resolve(root, head)
         launch = launcher(options, workshop.log)
@@ -122,6 +119,8 @@ def gate(
         named = head or "working tree"
         _tell(f"base {commits[0][:12]} ({base}), head {commits[1][:12]} ({named})")
         with (
+            interrupts.as_exceptions(),
+            sole_writer(out, is_folder=True),
             device_lock(device_asked_for(options), _tell),
             two_arms(workshop, *commits, _tell) as arms,
         ):
@@ -132,17 +131,14 @@ def gate(
             judge = _make_judge(arms[1].folder / ACCEPTED, rules)
             return _write(decide(blocks, judge, budget), out)
     except ModuleNotFoundError as error:
-        remedy = f"this needs {error.name}: install fakemamba with its dependencies"
-        print(f"fakemamba gate: no answer: {remedy}", file=sys.stderr)
+        _tell(f"no answer: this needs {error.name}: install fakemamba with its dependencies")
         return NO_ANSWER
     except (ValueError, OSError) as error:
-        print(f"fakemamba gate: no answer: {error}", file=sys.stderr)
+        _tell(f"no answer: {error}")
         return NO_ANSWER
     except KeyboardInterrupt:
         _tell(f"interrupted; the same command goes on with {out / 'launches'}")
-        return INTERRUPTED
-    finally:
-        signal.signal(signal.SIGTERM, earlier)
+        return interrupts.status()
 
 
 def _make_judge(accepted: Path, rules: Rules) -> Callable[[Launches], Judged]:
@@ -207,16 +203,14 @@ def _write(decision: Decision[Judged], out: Path) -> int:
         "itself",
     )
     comparison = replace(comparison, notes=(*notes, *comparison.notes))
-    content = json.dumps(comparison.to_json(), indent=2, allow_nan=False) + "\n"
-    for name, text in zip(WRITTEN, (content, to_markdown(comparison)), strict=True):
-        with appearing_whole(out / name) as partial:
-            partial.write_text(text)
-        print(out / name)
-    for note in notes:
-        print(note)
+    write_json(out / WRITTEN[0], comparison.to_json())
+    with appearing_whole(out / WRITTEN[1]) as partial:
+        partial.write_text(to_markdown(comparison), encoding="utf-8")
+    for line in (*(out / name for name in WRITTEN), *notes):
+        print(visible(str(line)))
     print(headline(comparison))
     return comparison.exit_code
 
 
 def _tell(text: str) -> None:
-    print(f"fakemamba gate: {text}", file=sys.stderr, flush=True)
+    print(f"fakemamba gate: {visible(text)}", file=sys.stderr, flush=True)

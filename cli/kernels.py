@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import tyro
+
+from fakemamba.cli.printing import TextTable
 
 ENCODER_FRAMES = (200, 800, 3000)
 
@@ -35,14 +36,13 @@ def kernels(
     """
     from rich.console import Console
     from rich.progress import track
-    from rich.table import Table
 
     from fakemamba.bench.cells import Cell
     from fakemamba.bench.degradation import measure_degradation
     from fakemamba.bench.encoder_paths import measure_encoder_paths
     from fakemamba.bench.instruments.environment import describe_device, describe_environment
     from fakemamba.bench.scan_workload import backends_for
-    from fakemamba.files import appearing_whole
+    from fakemamba.files import write_json
     from fakemamba.models.device import resolve_device
 
     if rounds < 1 or duration <= 0:
@@ -57,13 +57,15 @@ def kernels(
         for path in measure_encoder_paths(frames, backends, rounds, place)
     ]
     title = f"{detector}, {frontend}, {duration:g} s, fp32 · {describe_device(place)}"
-    table = Table("part", "scan backend", "latency (ms)", "slowdown", "max |error|", title=title)
+    table = TextTable(
+        "part", "scan backend", "latency (ms)", "slowdown", "max |error|", title=title
+    )
     for loss in losses:
         figures = (f"{loss.latency_s * 1e3:.2f}", f"{loss.slowdown:.2f} x")
         table.add_row(loss.part, loss.backend, *figures, f"{loss.max_abs_error:.1e}")
     Console().print(table)
     title = f"encoder of fake-mamba-l, batch 1, fp32 · {describe_device(place)}"
-    table = Table("frames", "way", "latency (ms)", "of matrix products", "error", title=title)
+    table = TextTable("frames", "way", "latency (ms)", "of matrix products", "error", title=title)
     for path in paths:
         error = "-" if path.relative_error is None else f"{path.relative_error:.1e}"
         figures = (f"{path.latency_s * 1e3:.2f}", f"{path.ratio_to_matrix_products:.2f} x")
@@ -76,5 +78,4 @@ def kernels(
             "degradation": {**cell.to_json()["cell"], "backends": [asdict(x) for x in losses]},
             "encoder": [asdict(path) for path in paths],
         }
-        with appearing_whole(json_out) as partial:
-            partial.write_text(json.dumps(content, indent=2) + "\n")
+        write_json(json_out, content)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
+from fakemamba.cli.printing import TextTable, say
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -59,14 +61,14 @@ def lengths(
     _draw(table, Console())
     if json_out is not None:
         write_lengths(table, json_out)
-        print(json_out)
+        say(json_out)
 
 
 def _list(tables: list[LengthTable], console: Console) -> None:
-    from rich.table import Column, Table
+    from rich.table import Column
 
     name = Column("name", no_wrap=True)
-    listed = Table(name, "recordings", "hours", "median (s)", "p95 (s)", "longest (s)")
+    listed = TextTable(name, "recordings", "hours", "median (s)", "p95 (s)", "longest (s)")
     for table in tables:
         lengths_s = [*table.quantile_s([0.5, 0.95]), table.max_s]
         figures = (f"{length_s:.2f}" for length_s in lengths_s)
@@ -75,12 +77,11 @@ def _list(tables: list[LengthTable], console: Console) -> None:
 
 
 def _describe(table: LengthTable, console: Console) -> None:
-    from rich.table import Table
 
     from fakemamba.data.lengths import USUAL_INPUT_S
 
-    print(f"{table.name}: {table.source}; licence: {table.licence or 'not stated'}")
-    described = Table("", table.name)
+    say(f"{table.name}: {table.source}; licence: {table.licence or 'not stated'}")
+    described = TextTable("", table.name)
     described.add_row("recordings", f"{table.count:,}")
     described.add_row("hours", f"{table.hours:.3f}")
     described.add_row("shortest (s)", f"{table.min_s:.3f}")

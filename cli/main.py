@@ -1,66 +1,18 @@
-"""The ``fakemamba`` command: sub-commands by name, and errors as one line, not a traceback."""
+"""The ``fakemamba`` command as a process: how it ends, and errors as one line, not a traceback.
+
+Until signals are taken care of nothing else is imported, as torch alone takes seconds.
+"""
 
 from __future__ import annotations
 
-import logging
+import io
+import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stdout
 
-import tyro
+from fakemamba import interrupts
 
-from fakemamba.cli import (
-    backends,
-    calibrate,
-    claims,
-    compare,
-    convert,
-    corpus,
-    cost,
-    crossover,
-    detect,
-    detectors,
-    embed,
-    evaluate,
-    evaluate_segments,
-    evaluate_tandem,
-    gate,
-    kernels,
-    lengths,
-    plot,
-    profile,
-    report,
-    scaling,
-    score,
-    study,
-    train,
-)
-
-COMMANDS: dict[str, Callable[..., int | None]] = {
-    "backends": backends.backends,
-    "calibrate": calibrate.calibrate,
-    "claims": claims.claims,
-    "compare": compare.compare,
-    "convert": convert.convert,
-    "corpus": corpus.corpus,
-    "cost": cost.cost,
-    "crossover": crossover.crossover,
-    "detect": detect.detect,
-    "detectors": detectors.detectors,
-    "embed": embed.embed,
-    "evaluate": evaluate.evaluate,
-    "evaluate-segments": evaluate_segments.evaluate_segments,
-    "evaluate-tandem": evaluate_tandem.evaluate_tandem,
-    "gate": gate.gate,
-    "kernels": kernels.kernels,
-    "lengths": lengths.lengths,
-    "plot": plot.plot,
-    "profile": profile.profile,
-    "report": report.report,
-    "scaling": scaling.scaling,
-    "score": score.score,
-    "study": study.study,
-    "train": train.train,
-}
 # Optional packages, and the extra that brings each.
 EXTRAS = {
     **dict.fromkeys(("matplotlib", "seaborn", "jinja2", "plotly"), "report"),
@@ -71,31 +23,97 @@ EXTRAS = {
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one sub-command; 0 if all went well, 1 if something that was asked for is missing.
+    """Run one sub-command.
 
-    ``compare`` and ``gate`` have statuses of their own, in docs/gate.md.
+    Args:
+        arguments: its name and its arguments; None takes those of this process, which then ends
+            here if it is interrupted.
+
+    Returns:
+        0 if all went well, 1 if something that was asked for is missing, 130 after Ctrl-C and 143
+        after SIGTERM. ``compare`` and ``gate`` have statuses of their own, in docs/gate.md.
     """
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
-    logging.getLogger("accelerate").setLevel(logging.WARNING)  # it tells of every file it writes
-    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    if arguments is not None:
+        return _status(arguments)
+    with interrupts.as_exceptions():
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):  # of a locale that may have ASCII alone
+                stream.reconfigure(errors="backslashreplace")
+        status = _status(sys.argv[1:])
+        if status == interrupts.status():
+            interrupts.leave()
+        return status
+
+
+def _status(arguments: Sequence[str]) -> int:
+    """How a sub-command ended, when that was told."""
     try:
-        status: int | None = None
-        if arguments[:1] == ["train"]:  # its options begin at the values of the recipe it names
-            train.train(tuple(arguments[1:]))
-        else:
-            status = tyro.extras.subcommand_cli_from_dict(
-                COMMANDS, prog="fakemamba", args=arguments, sort_subcommands=True
-            )
-    except ModuleNotFoundError as error:
-        if error.name not in EXTRAS:
+        _log_to_stderr()
+        from fakemamba.cli.commands import run
+
+        with _texts_beside(arguments):
+            status = run(list(arguments))
+            sys.stdout.flush()
+        return int(status or 0)
+    except KeyboardInterrupt as interrupt:
+        interrupts.end_at_once()
+        return _interrupted(str(interrupt) or interrupts.AGAIN)
+    except Exception as error:
+        if interrupts.has_come():
+            return _interrupted(interrupts.AGAIN)
+        if isinstance(error, BrokenPipeError) and error.filename in (None, "/dev/stdout"):
+            # Nobody reads on, as after `| head`; Python would complain of it at its end as well.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 1
+        line = _line(error)
+        if line is None:
             raise
-        remedy = f"pip install 'fakemamba[{EXTRAS[error.name]}]'"
-        print(f"fakemamba: error: this needs {error.name}: {remedy}", file=sys.stderr)
+        _tell(f"error: {line}")
         return 1
-    except (ValueError, OSError) as error:
-        print(f"fakemamba: error: {error}", file=sys.stderr)
-        return 1
-    return int(status or 0)
+
+
+@contextmanager
+def _texts_beside(arguments: Sequence[str]) -> Iterator[None]:
+    """Texts for people go to stderr where an output is to have stdout, as by --json /dev/stdout."""
+    from fakemamba.files import stream_of
+
+    if any(stream_of(one.rpartition("=")[2]) == 1 for one in arguments):
+        with redirect_stdout(sys.stderr):
+            yield
+    else:
+        yield
+
+
+def _line(error: Exception) -> str | None:
+    """What is told of an error; None of one that nobody foresaw."""
+    if not isinstance(error, ModuleNotFoundError):
+        return str(error) if isinstance(error, (ValueError, OSError)) else None
+    if error.name not in EXTRAS:
+        return None
+    return f"this needs {error.name}: pip install 'fakemamba[{EXTRAS[error.name]}]'"
+
+
+def _interrupted(line: str) -> int:
+    if interrupts.is_first_rank():
+        _tell(line)
+    return interrupts.status()
+
+
+def _tell(line: str) -> None:
+    from fakemamba.names import visible
+
+    print(f"fakemamba: {visible(line)}", file=sys.stderr, flush=True)
+
+
+def _log_to_stderr() -> None:
+    import logging
+
+    from fakemamba.names import VisibleFormatter
+
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(VisibleFormatter("%(message)s"))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
+    logging.getLogger("accelerate").setLevel(logging.WARNING)  # it tells of every file it writes
 
 
 if __name__ == "__main__":

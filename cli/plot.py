@@ -7,6 +7,8 @@ from pathlib import Path
 
 import tyro
 
+from fakemamba.cli.printing import say
+
 
 def plot(
     results: tyro.conf.Positional[tuple[Path, ...]],
@@ -52,9 +54,9 @@ def plot(
     figures = 0
     for outcome in plot_results(read_results(results), out, beside):
         if isinstance(outcome, NotDrawn):
-            print(outcome, file=sys.stderr)
+            say(outcome, file=sys.stderr)
         else:
-            print(outcome)
+            say(outcome)
             figures += outcome.suffix == ".png"
     return 0 if figures else 1
 

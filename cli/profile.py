@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from fakemamba.cli.printing import TextTable, say
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from rich.table import Table
 
     from fakemamba.bench.profiled import Profile
 
@@ -63,23 +63,21 @@ def profile(
         device=str(resolve_device(device)),
     )
     done = profile_cell(cell, calls)
-    console = Console()
-    console.print(_table(done))
+    Console().print(_table(done))
     for line in _verdict(done):
-        console.print(line, highlight=False)
+        say(line)
     for written in write_profile(done, out):
-        print(written)
+        say(written)
 
 
-def _table(done: Profile) -> Table:
+def _table(done: Profile) -> TextTable:
     """The largest operators of each part."""
-    from rich.table import Table
 
     cell, shares = done.cell, done.attribution.part_shares
     title = f"{cell['detector']}, {cell['frontend']}, {cell['duration_s']:g} s, "
     title += f"{cell['precision']}, {len(done.calls.profiled_s)} calls · "
     title += done.environment["device"]
-    table = Table("part", "operator", "calls", "traced (ms)", "share", title=title)
+    table = TextTable("part", "operator", "calls", "traced (ms)", "share", title=title)
     for part, share in shares.items():
         rows = [row for row in done.attribution.operators if row.part == part]
         if not rows:
@@ -100,7 +98,7 @@ def _verdict(done: Profile) -> Iterator[str]:
         f"clock: {check.latency_s * 1e3:.2f} ms a call, {check.profiled_latency_s * 1e3:.2f} ms "
         f"under the profiler ({check.slowdown:.2f} x)"
     )
-    believed = "trusted" if check.trusted else f"[bold red]UNTRUSTED[/]: {check.reason}"
+    believed = "trusted" if check.trusted else f"UNTRUSTED: {check.reason}"
     yield f"attribution: coverage {check.coverage:.1%}, {believed}"
     yield f"{found.launches_kind}: {found.launches / len(done.calls.profiled_s):,.0f} a call"
     idle = found.idle_share_reason if found.idle_share is None else f"{found.idle_share:.1%}"

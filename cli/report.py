@@ -6,6 +6,8 @@ from pathlib import Path
 
 import tyro
 
+from fakemamba.cli.printing import say
+
 
 def report(
     results: tyro.conf.Positional[tuple[Path, ...]],
@@ -32,4 +34,4 @@ def report(
     launches = [read_launch(path) for path in results]
     compared = None if comparison is None else read_comparison(comparison)
     write_report(launches, out, compared)
-    print(f"{out}: {out.stat().st_size / 1e6:.1f} MB")
+    say(f"{out}: {out.stat().st_size / 1e6:.1f} MB")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import tyro
+
+from fakemamba.cli.printing import TextTable, say
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -48,7 +49,7 @@ def scaling(
 
     from fakemamba.analysis.results import read_results
     from fakemamba.analysis.scaling.verdicts import Thresholds, scale
-    from fakemamba.files import appearing_whole
+    from fakemamba.files import write_json
 
     if not results:
         raise ValueError("no results given: fakemamba scaling RESULTS.json ...")
@@ -72,13 +73,11 @@ def scaling(
         highlight=False,
     )
     if json_out is not None:
-        with appearing_whole(json_out) as partial:
-            partial.write_text(json.dumps([one.to_json() for one in found], indent=1) + "\n")
+        write_json(json_out, [one.to_json() for one in found])
 
 
 def _print_table(console: Console, setting: str, group: list[Scaling]) -> None:
     """A block a part and quantity, a line a detector; without a fit there is only a reason."""
-    from rich.table import Table
     from rich.text import Text
 
     names = _names(group)
@@ -86,7 +85,7 @@ def _print_table(console: Console, setting: str, group: list[Scaling]) -> None:
     width = max(map(len, names.values()))
     fitted = [one for one in group if one.quadratic_share is not None or one.verdict in COLOURS]
     for heading, rows in _grouped(fitted, _heading).items():
-        shown = Table(box=None, padding=(0, 1), pad_edge=False)
+        shown = TextTable(box=None, padding=(0, 1), pad_edge=False)
         shown.add_column("", min_width=VERDICT_WIDTH)
         shown.add_column("", min_width=width, no_wrap=True)
         shown.add_column("quadratic share", min_width=len("quadratic share"))
@@ -115,7 +114,7 @@ def _print_reasons(console: Console, group: list[Scaling]) -> None:
             for one in rows
         ]
         subject = ", ".join(which) if len(which) <= MOST_NAMED else f"{len(which)} of these"
-        console.print(f"{subject}: {reason}", highlight=False, markup=False)
+        say(f"{subject}: {reason}")
 
 
 def _grouped(found: list[Scaling], key: Callable[[Scaling], str]) -> dict[str, list[Scaling]]:

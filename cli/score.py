@@ -10,6 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
+from fakemamba.cli.printing import say
+from fakemamba.files import require_place
+from fakemamba.interrupts import gone_on_with
+
 if TYPE_CHECKING:
     from fakemamba.data.trials import Trial
     from fakemamba.evaluation.scoring import Scored
@@ -77,8 +81,7 @@ def score(
         raise ValueError(f"--workers {workers}: give 1 or more")
     if allow_missing < 0:
         raise ValueError(f"--allow-missing {allow_missing}: give 0 or more")
-    if out.is_dir():
-        raise ValueError(f"--out {out} is a folder; name a file")
+    require_place(out, ValueError)
     check_named(checkpoint, detector)
     source, told = _source(files, manifest, corpus, root, phase)
     name = _name_in(score_format, root or (manifest and manifest.parent))
@@ -95,9 +98,10 @@ def score(
         allow_missing=allow_missing,
         device=device,
     )
-    result = score_checkpoint(
-        checkpoint, source, out, manner, resume=resume, progress=scoring_progress, told=told
-    )
+    with gone_on_with("go on with --resume"):
+        result = score_checkpoint(
+            checkpoint, source, out, manner, resume=resume, progress=scoring_progress, told=told
+        )
     if result is None:
         return 0
     return _report(out, result.num_scored, result.failures, allow_missing)
@@ -196,13 +200,13 @@ def scoring_progress(total: int, *, show: bool) -> Iterator[Callable[[Sequence[S
 
 def _report(out: Path, num_scored: int, failures: dict[str, str], allow_missing: int) -> int:
     for reason in list(failures.values())[:FAILURES_SHOWN]:
-        print(f"not scored: {reason}", file=sys.stderr)
+        say(f"not scored: {reason}", file=sys.stderr)
     if len(failures) > FAILURES_SHOWN:
-        print(f"and {len(failures) - FAILURES_SHOWN:,} more: see {out}.json", file=sys.stderr)
-    print(f"{out}: {num_scored} scores, {len(failures)} files not scored")
+        say(f"and {len(failures) - FAILURES_SHOWN:,} more: see {out}.json", file=sys.stderr)
+    say(f"{out}: {num_scored} scores, {len(failures)} files not scored")
     if len(failures) <= allow_missing:
         return 0
-    print(
+    say(
         f"fakemamba: error: {len(failures)} recordings have no score, and {allow_missing} may; all "
         f"others are in {out}. Mend the files and go on with --resume, or do so with "
         f"--allow-missing {len(failures)}",

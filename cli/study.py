@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
+from fakemamba import interrupts
+from fakemamba.cli.printing import TextTable, say
+
 if TYPE_CHECKING:
     from fakemamba.data.trials import Trial
     from fakemamba.training.recipe import Recipe
     from fakemamba.training.studies.tables import Results
-
-STOPPED_STATUS = 130  # of a shell, for a command that Ctrl-C ended
 
 
 def study(
@@ -39,7 +40,8 @@ def study(
     """Train variants of a recipe with several seeds, judge all alike, and tell luck from effect.
 
     Called again it goes on with what is left: units that failed, and seeds or variants that are
-    new. 0 if all units of the folder went well, 1 if one failed, 130 after Ctrl-C.
+    new. 0 if all units of the folder went well, 1 if one failed, 130 after Ctrl-C, 143 after
+    SIGTERM.
 
     Args:
         kind: ablations (Table III of the Fake-Mamba paper: its parts taken out), durations (Table
@@ -96,8 +98,8 @@ def study(
             workers=workers,
         )
     except KeyboardInterrupt:
-        print(f"stopped; the same command goes on. What is done is in {out / 'study.md'}")
-        return STOPPED_STATUS
+        say(f"stopped; the same command goes on. What is done is in {out / 'study.md'}")
+        return interrupts.status()
     return _report(out, results)
 
 
@@ -137,19 +139,21 @@ def _judged(recipe: Recipe, manifest: Path | None) -> list[Trial]:
 def _report(out: Path, results: Results) -> int:
     """Print the tables; 1 if a unit failed."""
     from rich.console import Console
-    from rich.table import Column, Table
+    from rich.table import Column
     from rich.text import Text
 
     console = Console()
     for shown in results.text_tables():
         first, *others = shown.columns
-        table = Table(Column(first, no_wrap=True), *others, title=shown.title, title_justify="left")
+        table = TextTable(
+            Column(first, no_wrap=True), *others, title=shown.title, title_justify="left"
+        )
         for row in shown.rows:
             table.add_row(*map(Text, row))
         console.print(table)
     for line in results.notes:
-        print(line)
+        say(line)
     for line in results.failures:
-        print(f"failed: {line}")
-    print(out / "study.md")
+        say(f"failed: {line}")
+    say(out / "study.md")
     return 1 if results.failures else 0

@@ -14,6 +14,9 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import tyro
 
+from fakemamba.cli.printing import say
+from fakemamba.interrupts import gone_on_with
+
 if TYPE_CHECKING:
     from fakemamba.training.recipe import Recipe
     from fakemamba.training.run_folder import TrainingResult
@@ -94,20 +97,30 @@ def _command(recipe: "Recipe") -> Callable[..., None]:
             raise ValueError("say with --out DIR which folder the run gets")
         if not 0 <= save_minutes < float("inf"):
             raise ValueError(f"--save-minutes {save_minutes}: give 0 or more")
-        from fakemamba.training import run
-
-        result = run.train(
-            followed,
-            out,
-            resume=resume,
-            device=device,
-            workers=workers,
-            save_minutes=save_minutes,
-        )
+        with gone_on_with("go on with --resume"):
+            result = _trained(
+                followed,
+                out,
+                resume=resume,
+                device=device,
+                workers=workers,
+                save_minutes=save_minutes,
+            )
         if os.environ.get("RANK", "0") == "0":
-            print(_report(followed, result))
+            say(_report(followed, result))
 
     return train_by_recipe
+
+
+def _trained(recipe: "Recipe", out: Path, **how: Any) -> "TrainingResult":
+    """What came of a run; a stop that was asked for is an interrupt as others are."""
+    from fakemamba.training import run
+    from fakemamba.training.run_folder import TrainingStoppedError
+
+    try:
+        return run.train(recipe, out, **how)
+    except TrainingStoppedError as stop:
+        raise KeyboardInterrupt(str(stop)) from stop
 
 
 def _options_of(table: Any) -> type:

@@ -21,7 +21,7 @@ import numpy.typing as npt
 from fakemamba.data.audio import MIN_SAMPLES, SAMPLE_RATE_HZ, AudioError, read_audio
 from fakemamba.data.headers import header_duration_s
 from fakemamba.data.manifest import read_manifest
-from fakemamba.files import appearing_whole
+from fakemamba.files import write_json
 
 SCHEMA_VERSION = 1
 MAX_PARTS = 1_000
@@ -147,9 +147,7 @@ def read_lengths(name_or_path: str | Path) -> LengthTable:
 
 def write_lengths(table: LengthTable, path: str | Path) -> None:
     """Write a table as JSON, for `read_lengths`."""
-    with appearing_whole(path) as partial:
-        content = {"schema": SCHEMA_VERSION, **asdict(table)}
-        partial.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    write_json(path, {"schema": SCHEMA_VERSION, **asdict(table)})
 
 
 def summarise_lengths(

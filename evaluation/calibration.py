@@ -24,7 +24,7 @@ from scipy.special import expit
 
 from fakemamba.evaluation.metrics.detection import cllr_bits, equal_error
 from fakemamba.evaluation.score_origin import ScoreOrigin
-from fakemamba.files import appearing_whole
+from fakemamba.files import write_json
 
 KIND, SCHEMA_VERSION = "fakemamba-calibration", 1
 HASH_BYTES = 8
@@ -175,8 +175,7 @@ def write_calibration(path: str | Path, calibration: Calibration) -> None:
     """Write a calibration as JSON; numbers come back as they were."""
     content = {"kind": KIND, "schema": SCHEMA_VERSION} | asdict(calibration)
     content["fitted_on"] = base64.b64encode(b"".join(calibration.fitted_on)).decode()
-    with appearing_whole(path) as partial:
-        partial.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n")
+    write_json(path, content)
 
 
 def read_calibration(path: str | Path) -> Calibration:

@@ -18,6 +18,7 @@ from fakemamba.evaluation.ranks import joined_ranks
 from fakemamba.evaluation.score_run import Result, ScoreRun, Settings
 from fakemamba.evaluation.scoring import PLAIN, Scored, check_manner
 from fakemamba.evaluation.trial_list import survey
+from fakemamba.locks import sole_writer
 from fakemamba.models.loading import load_detector
 
 MOST_WORKERS = 8
@@ -89,9 +90,13 @@ def score_checkpoint(
         How many have a score and why others have none; None in all processes but the first.
 
     Raises:
-        ValueError: the checkpoint, the list, the device or a journal cannot be used.
+        ValueError: the checkpoint, the list, the device or a journal cannot be used; or another
+            process writes these scores.
     """
-    with joined_ranks(manner.device) as ranks:
+    with (
+        joined_ranks(manner.device) as ranks,
+        sole_writer(out, is_first=ranks.index == 0),
+    ):
         check_manner(ranks.device, manner.precision, manner.execution)
         listed = survey(source, manner.check)
         identity = scoring_identity(

@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fakemamba.differences import differences
+from fakemamba.files import naming
 
 if TYPE_CHECKING:
     from fakemamba.evaluation.scoring import Scored
@@ -63,8 +64,9 @@ def open_journal(folder: Path, rank: int, identity: Identity) -> Iterator[Add]:
     with path.open("a", encoding="utf-8") as file:
 
         def append(lines: Iterable[Any]) -> None:
-            file.write("".join(json.dumps(line, allow_nan=False) + "\n" for line in lines))
-            file.flush()
+            with naming(path):
+                file.write("".join(json.dumps(line, allow_nan=False) + "\n" for line in lines))
+                file.flush()
 
         if file.tell() == 0:
             append([{"format": FORMAT, "identity": dict(identity)}])

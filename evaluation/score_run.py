@@ -7,7 +7,6 @@ scores in the list's order, and beside them what they were made with, ``SCORES.j
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -30,7 +29,7 @@ from fakemamba.evaluation.score_journal import (
 )
 from fakemamba.evaluation.scoring import PLAIN, Scored, score_trials
 from fakemamba.evaluation.trial_list import TrialListError, survey
-from fakemamba.files import appearing_whole
+from fakemamba.files import write_json
 from fakemamba.models.detector import Detector
 
 FORMAT = 1
@@ -176,8 +175,7 @@ class ScoreRun:
             "failures": failures,
             **facts,
         }
-        with appearing_whole(self.sidecar) as partial:
-            partial.write_text(json.dumps(sidecar, indent=2, allow_nan=False) + "\n")
+        write_json(self.sidecar, sidecar)
         if len(failures) <= allow_missing:
             remove_journal(self.journal)
         return Result(self.num_trials - len(failures), failures)

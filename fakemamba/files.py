@@ -10,6 +10,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 import shutil
 import stat
 import tempfile
@@ -18,8 +19,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from fakemamba.interrupts import to_be_unwound
+
 LONGEST_NAME = 255  # bytes, on all common file systems
-FULL_DISK = os.strerror(errno.ENOSPC)  # which libraries repeat in errors of their own kinds
+SURROGATE = re.compile("[\ud800-\udfff]")  # in a name that is not UTF-8, as Python reads it
+STREAMS = {"/dev/stdin": 0, "/dev/stdout": 1, "/dev/stderr": 2}
+STREAM = re.compile(r"/(?:dev|proc/self)/fd/(\d+)")
+# Errors of a disk, a quota or a limit, as libraries repeat them in errors of their own kinds.
+FULL_DISK = {os.strerror(one): one for one in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)}
 
 
 def kind_of(path: str | Path) -> str | None:
@@ -66,6 +73,43 @@ def require_file(path: str | Path, error: type[ValueError], wanted: str = "name 
         raise error(f"{path} is {kind}, not a file; {wanted}")
 
 
+def require_place(path: str | Path, error: type[ValueError]) -> None:
+    """Refuse, before the work, an output that has others beside it and can be no file.
+
+    Raises:
+        error: it is a folder, pipe, socket, device or stream.
+    """
+    kind = "a stream" if stream_of(path) is not None else kind_of(path)
+    if kind not in (None, "a file"):
+        raise error(f"{path} is {kind}, and what is written has a journal beside it; name a file")
+
+
+def stream_of(path: str | Path) -> int | None:
+    """The open file of this process that a path stands for, such as ``/dev/stdout``, if it does."""
+    found = STREAM.fullmatch(str(path))
+    return int(found[1]) if found else STREAMS.get(str(path))
+
+
+@contextmanager
+def naming(path: str | Path) -> Iterator[None]:
+    """Name the file that is written in errors that do not, as that of a full disk.
+
+    Raises:
+        OSError: instead of the error in the block.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno is None or (error.filename and error.errno not in FULL_DISK.values()):
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error
+    except Exception as error:  # safetensors, torch and Arrow have errors of their own
+        number = next((one for text, one in FULL_DISK.items() if text in str(error)), None)
+        if number is None:
+            raise
+        raise OSError(number, os.strerror(number), str(path)) from error
+
+
 @contextmanager
 def appearing_whole(path: str | Path) -> Iterator[Path]:
     """A path to write to, beside ``path``, that takes its place when the block ends without error.
@@ -76,16 +120,18 @@ def appearing_whole(path: str | Path) -> Iterator[Path]:
         OSError: the file cannot be written; it is named also where the disk is full.
     """
     path = Path(path)
-    goal = path.resolve() if path.is_symlink() else path
+    stream = stream_of(path)
+    goal = path.resolve() if path.is_symlink() and stream is None else path
     kind = kind_of(goal)
     if kind not in (None, "a file", "a pipe", "a device"):
         raise OSError(f"{path} is {kind} and cannot be written; name a file")
-    with _naming(path):
-        if kind in ("a pipe", "a device"):
+    with to_be_unwound(), naming(path):
+        if stream is not None or kind in ("a pipe", "a device"):
             with tempfile.TemporaryDirectory() as folder:
                 written = Path(folder) / path.name
                 yield written
-                with written.open("rb") as source, goal.open("wb") as sink:
+                place = goal if stream is None else os.dup(stream)  # to open it would cut it
+                with written.open("rb") as source, open(place, "wb") as sink:  # noqa: PTH123
                     shutil.copyfileobj(source, sink)
             return
         goal.parent.mkdir(parents=True, exist_ok=True)
@@ -98,13 +144,14 @@ def appearing_whole(path: str | Path) -> Iterator[Path]:
 
 
 def write_json(path: str | Path, content: Any) -> None:
-    """Write JSON, whole or not at all; numbers keep all their digits.
+    """Write JSON, whole or not at all; numbers keep all their digits, names their odd bytes.
 
     Raises:
         OSError: as `appearing_whole`.
         ValueError: NaN or infinity, which JSON does not have.
     """
     text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    text = SURROGATE.sub(lambda found: rf"\u{ord(found.group()):04x}", text)
     with appearing_whole(path) as partial:
         partial.write_text(text, encoding="utf-8")
 
@@ -115,18 +162,3 @@ def beside(path: Path, role: str) -> Path:
     if len(os.fsencode(name)) > LONGEST_NAME:
         name = f".{hashlib.sha256(os.fsencode(path.name)).hexdigest()}.{role}"
     return path.with_name(name)
-
-
-@contextmanager
-def _naming(path: Path) -> Iterator[None]:
-    """Name the file in errors that do not, as that of a full disk in the midst of writing."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno is None or (error.filename and error.errno != errno.ENOSPC):
-            raise
-        raise OSError(error.errno, error.strerror, str(path)) from error
-    except Exception as error:  # safetensors, torch and Arrow have errors of their own
-        if FULL_DISK not in str(error):
-            raise
-        raise OSError(errno.ENOSPC, FULL_DISK, str(path)) from error

@@ -5,10 +5,13 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from fakemamba.files import beside
+from fakemamba.files import beside, kind_of
+from fakemamba.interrupts import to_be_unwound
+
+LOCK = ".lock"  # of a folder, in it
 
 
 class BusyError(ValueError):
@@ -16,30 +19,45 @@ class BusyError(ValueError):
 
 
 @contextmanager
-def sole_writer(out: str | Path) -> Iterator[None]:
+def sole_writer(
+    out: str | Path, *, is_folder: bool = False, is_first: bool = True
+) -> Iterator[None]:
     """Hold an output that is written bit by bit, from the first look at it to the last write.
 
     The lock is a hidden file beside a file, ``.NAME.lock``, or in a folder, ``.lock``, with the
     number of its process in it; it goes when the block ends.
 
     Args:
-        out: a file, or a folder that is there.
+        out: a file or a folder.
+        is_folder: it is a folder, and is made if it is not there; if nothing is in it when the
+            block ends, it goes again.
+        is_first: of several ranks that write it together, only the first holds it.
 
     Raises:
         BusyError: another process holds it.
-        OSError: there can be no lock here.
+        OSError: there can be no lock here, or a file is where a folder is to be.
     """
-    out = Path(out)
-    path = out / ".lock" if out.is_dir() else beside(out, "lock")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    file = _held(path, out)
-    try:
-        os.ftruncate(file, 0)
-        os.write(file, str(os.getpid()).encode())
+    if not is_first:
         yield
-    finally:
-        path.unlink(missing_ok=True)
-        os.close(file)
+        return
+    out = Path(out)
+    place = out.resolve()  # by whichever name or link it is called
+    kind = kind_of(place)
+    if is_folder and kind not in (None, "a folder"):
+        raise OSError(f"{out} is {kind}; name a folder")
+    path = place / LOCK if is_folder or kind == "a folder" else beside(place, "lock")
+    with to_be_unwound():
+        file = _held(path, out)
+        try:
+            os.ftruncate(file, 0)
+            os.write(file, str(os.getpid()).encode())
+            yield
+        finally:
+            path.unlink(missing_ok=True)
+            os.close(file)
+            if is_folder and kind is None:
+                with suppress(OSError):  # something is in it, which is the rule
+                    place.rmdir()
 
 
 @contextmanager
@@ -65,7 +83,11 @@ def waiting_lock(path: Path, tell: Callable[[str], None], shared: bool = False) 
 def _held(path: Path, out: Path) -> int:
     """The open lock of an output; the file may go, with its last holder, while we open it."""
     while True:
-        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+        except FileNotFoundError:  # the folder, too, goes with its last holder
+            continue
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if path.exists() and os.path.samestat(os.fstat(file), path.stat()):

@@ -13,7 +13,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from fakemamba.files import appearing_whole
+from fakemamba.files import appearing_whole, write_json
 from fakemamba.models.detector import Detector
 from fakemamba.models.frontend import FrontendConfig
 from fakemamba.models.registry import build_detector, detector_entry, family_name, registered_name
@@ -41,8 +41,7 @@ def save_pretrained(
     tensors = {key: value.contiguous() for key, value in state.items()}
     with appearing_whole(folder / WEIGHTS_NAME) as partial:
         save_file(tensors, partial)
-    with appearing_whole(folder / CONFIG_NAME) as partial:
-        partial.write_text(json.dumps(config, indent=2) + "\n")
+    write_json(folder / CONFIG_NAME, config)
 
 
 def from_pretrained(folder: str | Path, *, expected: str | None = None) -> Detector:

@@ -21,6 +21,7 @@ from fakemamba.data.audio import Waveform, cut_or_tile
 from fakemamba.data.augmentation import Augmentation, utterance_rng
 from fakemamba.data.reading import waveform_or_reason
 from fakemamba.data.trials import BONA_FIDE, Trial
+from fakemamba.interrupts import hidden_from_children
 from fakemamba.models.detector import BONA_FIDE as BONA_FIDE_INDEX
 
 FIRST, RANDOM, WHOLE = "first", "random", "whole"
@@ -112,7 +113,8 @@ def load(
         collate_fn=_collate,
         pin_memory=pin,
     )
-    return iter(loader)
+    with hidden_from_children():
+        return iter(loader)
 
 
 def _collate(rows: list[tuple[Waveform | str, int]]) -> Clips:

@@ -14,7 +14,7 @@ from typing import TextIO
 
 from torch.utils.tensorboard import SummaryWriter
 
-from fakemamba.files import appearing_whole
+from fakemamba.files import appearing_whole, naming
 from fakemamba.training.epoch import Step
 from fakemamba.training.progress import EpochRecord
 
@@ -38,7 +38,8 @@ class Logs:
     def add_step(self, epoch: int, step: Step) -> None:
         """Log a step."""
         values = (step.number, epoch, step.loss, step.gradient_norm, step.learning_rate)
-        self.steps.write(",".join(map(str, values)) + "\n")
+        with naming(self.steps.name):
+            self.steps.write(",".join(map(str, values)) + "\n")
         for name, value in zip(STEP_COLUMNS[2:], values[2:], strict=True):
             self.tensorboard.add_scalar(f"step/{name}", value, step.number)
 

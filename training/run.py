@@ -20,6 +20,8 @@ from accelerate.state import AcceleratorState
 from accelerate.utils import DistributedDataParallelKwargs, set_seed
 
 from fakemamba import create_detector
+from fakemamba.interrupts import is_first_rank
+from fakemamba.locks import sole_writer
 from fakemamba.models.checkpoints import save_pretrained
 from fakemamba.models.detector import Detector
 from fakemamba.models.device import resolve_device
@@ -74,7 +76,15 @@ def train(
     Raises:
         RecipeError: the recipe cannot be followed with this data or these devices.
         TrainingError: see there; also where it was asked to stop.
+        BusyError: another process trains into that folder.
     """
+    with sole_writer(out, is_folder=True, is_first=is_first_rank()):
+        return _train(recipe, out, resume, device, workers, save_minutes)
+
+
+def _train(
+    recipe: Recipe, out: Path, resume: bool, device: str, workers: int | None, save_minutes: float
+) -> TrainingResult:
     folder = RunFolder(out)
     lists = read_lists(recipe.data)
     begun = folder.check(run_identity(recipe, lists), resume=resume)

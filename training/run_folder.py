@@ -20,7 +20,8 @@ from typing import Any
 from safetensors import SafetensorError
 
 from fakemamba.differences import differences
-from fakemamba.files import appearing_whole
+from fakemamba.files import write_json
+from fakemamba.locks import LOCK
 from fakemamba.training.progress import Progress
 
 FORMAT = 1
@@ -96,7 +97,7 @@ class RunFolder:
             TrainingError: there is one, but it may not be gone on with, or it is another one.
         """
         if not self.facts.exists():
-            if self.path.is_dir() and any(self.path.iterdir()):
+            if self.path.is_dir() and any(one.name != LOCK for one in self.path.iterdir()):
                 raise TrainingError(f"{self.path} is not empty and no training run; name another")
             return False
         if not resume:
@@ -213,5 +214,4 @@ def appearing_folder(folder: Path, *, is_main: bool) -> Iterator[Path]:
 
 
 def _write(path: Path, content: Mapping[str, Any]) -> None:
-    with appearing_whole(path) as partial:
-        partial.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n")
+    write_json(path, content)

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from fakemamba import interrupts
+
 
 @contextmanager
 def stop_asked_for() -> Iterator[Callable[[], bool]]:
@@ -19,7 +21,7 @@ def stop_asked_for() -> Iterator[Callable[[], bool]]:
     if threading.current_thread() is not threading.main_thread():
         yield asked.is_set
         return
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.getsignal(number) for number in interrupts.SIGNALS}
 
     def restore() -> None:
         for number, handler in before.items():
@@ -27,6 +29,7 @@ def stop_asked_for() -> Iterator[Callable[[], bool]]:
 
     def on_signal(number: int, frame: FrameType | None) -> None:
         asked.set()
+        interrupts.came(number)
         restore()
 
     for number in before:

@@ -5,14 +5,12 @@ Names and reasons come from result files, which anybody may have written: they a
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 from fakemamba.analysis.claims.claim import Claim, by_frontend, counts
-from fakemamba.analysis.compare.wording import printable
+from fakemamba.names import in_markdown
 
 LONGEST_TEXT = 1000
-MARKUP = re.compile(r"([\\`*_\[\]|<>#@&!])")
 
 
 def to_markdown(claims: Sequence[Claim]) -> str:
@@ -32,4 +30,4 @@ def to_markdown(claims: Sequence[Claim]) -> str:
 
 
 def _plain(text: str) -> str:
-    return MARKUP.sub(r"\\\1", printable(text, LONGEST_TEXT))
+    return in_markdown(text, LONGEST_TEXT)

@@ -69,11 +69,5 @@ def interval(cell: CellVerdict) -> str:
     return f"{_percent(cell.ratio_low)} to {_percent(cell.ratio_high)}"
 
 
-def printable(text: str, most: int) -> str:
-    """A text from a result on one line, without what controls a terminal, and not too long."""
-    shown = "".join(letter if letter.isprintable() else "\ufffd" for letter in text[:most])
-    return shown if len(text) <= most else shown[: most - 1] + "…"
-
-
 def _percent(ratio: float) -> str:
     return f"{ratio - 1:+.1%}" if ratio < 10 else f"× {ratio:.3g}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import textwrap
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -28,6 +27,7 @@ from matplotlib.ticker import Formatter, FuncFormatter, LogLocator, NullFormatte
 
 from fakemamba.analysis.palette import GREYS, Look, look
 from fakemamba.files import appearing_whole
+from fakemamba.names import in_file_name, shorten, visible
 
 # What has to be equal for two lines to be in one figure.
 SETTING = ["frontend", "device", "device_name", "precision", "batch_size", "execution", "attention"]
@@ -127,7 +127,7 @@ def by_setting(cells: pd.DataFrame) -> Iterator[tuple[Setting, pd.DataFrame]]:
         words = [first["frontend"], first["device"], *machine, first["precision"]]
         words += [f"b{first['batch_size']:g}", first["attention"]]
         words += [first[key] for key, usual in UNUSUAL.items() if first[key] != usual]
-        name = file_words(words)
+        name = in_file_name(words)
         used[name] += 1
         yield Setting(_title(first), f"{name}-{used[name]}" if used[name] > 1 else name), group
 
@@ -161,8 +161,7 @@ def step_of(durations_s: pd.Series, all_durations_s: Iterable[float]) -> pd.Seri
 
 def shortened(name: object) -> str:
     """A name that a legend has room for."""
-    text = " ".join(str(name).split())
-    return text if len(text) <= LONGEST_NAME else text[: LONGEST_NAME - 1] + "…"
+    return shorten(visible(" ".join(str(name).split())), LONGEST_NAME)
 
 
 def part_panels(parts: Iterable[str], width_in: float = 4.0) -> tuple[Figure, dict[str, Axes]]:
@@ -261,12 +260,6 @@ def _legend_shape(handles: Sequence[Artist], width_in: float) -> tuple[int, int]
     most = max(1, int(width_in / (0.8 + longest * 0.09)))
     rows = -(-len(handles) // most)
     return -(-len(handles) // rows), rows
-
-
-def file_words(words: Iterable[object]) -> str:
-    """Words as a part of a file's name, which holds nothing but letters, digits, - and dots."""
-    plain = (re.sub(r"[^\w.]+", "-", str(word).replace(":", "")).strip("-.") for word in words)
-    return "-".join(word[:LONGEST_NAME] for word in plain if word)
 
 
 def disturbed_note(cells: pd.DataFrame) -> list[str]:

@@ -21,7 +21,6 @@ from fakemamba.analysis.pictures.figures import (
     by_setting,
     device_title,
     disturbed_note,
-    file_words,
     house_style,
     part_cells,
     part_panels,
@@ -33,6 +32,7 @@ from fakemamba.analysis.pictures.figures import (
     tick_durations,
 )
 from fakemamba.analysis.results import ResultsError
+from fakemamba.names import in_file_name
 
 PICTURE = "Slowdown by the scan's backend"
 OWN_WAY = "fakemamba, "  # begins the name of a way that is one of our backends
@@ -103,7 +103,7 @@ def plot_kernels(path: Path, folder: Path) -> Path:
             _draw_bars(axes, backends[backends["part"] == part], loss["detector"])
             axes.set_title(part)
         handles = _draw_ways(row[-1], ways)
-        setting = Setting(title, file_words([loss["detector"], loss["device"]]))
+        setting = Setting(title, in_file_name([loss["detector"], loss["device"]]))
         notes = ["Bars: latency against the fastest backend's."]
         picture = "What each way to run the scan costs"
         return save_figure(figure, folder, "kernels", setting, picture, handles, notes)

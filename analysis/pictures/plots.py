@@ -21,6 +21,7 @@ from fakemamba.analysis.published import read_published
 from fakemamba.analysis.scaling.crossover import crossovers
 from fakemamba.analysis.scaling.verdicts import curves, judge
 from fakemamba.files import appearing_whole
+from fakemamba.names import in_spreadsheet
 
 
 @dataclass(frozen=True)
@@ -82,5 +83,5 @@ def write_table(results: pd.DataFrame, path: Path) -> Path:
     table = results.drop(columns="samples_s")
     table["disturbed_by"] = table["disturbed_by"].map("; ".join)
     with appearing_whole(path) as partial:
-        table.to_csv(partial, index=False)
+        table.map(in_spreadsheet).to_csv(partial, index=False)
     return path

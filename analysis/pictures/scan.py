@@ -16,13 +16,13 @@ from fakemamba.analysis.pictures.figures import (
     Setting,
     device_title,
     disturbed_note,
-    file_words,
     house_style,
     plain_log_ticks,
     save_figure,
     shortened,
     tick_durations,
 )
+from fakemamba.names import in_file_name
 
 PICTURE = "Latency of the selective scan"
 SETTING = ["device", "device_name", "precision", "batch_size", "execution", "clock"]
@@ -77,4 +77,4 @@ def _setting(first: pd.Series) -> Setting:
         f"{device_title(first['device'], first['device_name'])}"
     )
     words = [first["device"], first["precision"], f"b{first['batch_size']:g}", first["execution"]]
-    return Setting(title, file_words(words))
+    return Setting(title, in_file_name(words))

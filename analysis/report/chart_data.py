@@ -13,9 +13,10 @@ from fakemamba.analysis.report.rooflines import roofline_charts
 from fakemamba.analysis.report.settings import Setting
 from fakemamba.analysis.report.shares import share_charts
 from fakemamba.analysis.report.traces import Chart, Style
-from fakemamba.analysis.report.words import plotly_label, shorten, visible
+from fakemamba.analysis.report.words import plotly_label
 from fakemamba.analysis.scaling.crossover import Crossover
 from fakemamba.analysis.scaling.verdicts import Scaling
+from fakemamba.names import shorten, visible
 
 
 def chart_data(

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 
 from fakemamba.analysis.report.settings import Setting, key_of
 from fakemamba.analysis.report.traces import Axis, Chart, Style, Trace, hover
-from fakemamba.analysis.report.words import plotly_label, shorten
+from fakemamba.analysis.report.words import plotly_label
 from fakemamba.analysis.scaling.crossover import Crossover
+from fakemamba.names import shorten
 
 INK = "#1b1f24"
 ROW_HEIGHT = 34  # pixels a pair

@@ -37,11 +37,12 @@ from fakemamba.analysis.report.sections import (
 )
 from fakemamba.analysis.report.settings import Setting, settings
 from fakemamba.analysis.report.sureness import sureness_section
-from fakemamba.analysis.report.words import share, shorten, visible
+from fakemamba.analysis.report.words import share
 from fakemamba.analysis.results import Launch
 from fakemamba.analysis.scaling.crossover import Crossover, crossovers
 from fakemamba.analysis.scaling.verdicts import Scaling, Thresholds, scale
 from fakemamba.files import appearing_whole
+from fakemamba.names import shorten, visible
 
 PACKAGE = "fakemamba.analysis.report"
 SLUGS = (

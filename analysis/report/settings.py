@@ -7,7 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from fakemamba.analysis.report.words import is_known, number, shorten
+from fakemamba.analysis.report.words import is_known, number
+from fakemamba.names import shorten
 
 KEYS = (
     "frontend",

@@ -1,36 +1,15 @@
-"""Figures, and strings from foreign files, as people read them.
-
-A result may hold any string. Markup is escaped where it is inserted (by the template, and by
-``plotly_label``); here characters that cannot be seen, or that turn the text around them, are made
-visible.
-"""
+"""Figures as people read them, and labels as Plotly shows them."""
 
 from __future__ import annotations
 
 import html
 import math
-import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from fakemamba.names import shorten, visible
+
 UNKNOWN = "–"
-LABEL_LENGTH = 48
-# Control characters but tab and newline, soft hyphens, zero widths, line and paragraph separators,
-# directions, lone surrogates, language tags.
-UNSEEN = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff"
-    "\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e007f]"
-)
-
-
-def visible(text: str) -> str:
-    """``text`` with characters that cannot be seen as their escapes, e.g. ``\\u202e``."""
-    return UNSEEN.sub(lambda found: rf"\u{ord(found.group()):04x}", text)
-
-
-def shorten(text: str, length: int = LABEL_LENGTH) -> str:
-    """The beginning of a long text, as long as ``length`` at the most."""
-    return text if len(text) <= length else text[: length - 1] + "…"
 
 
 def plotly_label(text: str) -> str:

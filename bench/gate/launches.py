@@ -10,7 +10,7 @@ from typing import Any
 from fakemamba.bench.gate.commands import GateError, run_logged
 from fakemamba.bench.gate.environments import Arm
 from fakemamba.differences import differences
-from fakemamba.files import appearing_whole
+from fakemamba.files import write_json
 
 PLAN = "plan.json"
 OWN_OPTIONS = ("--benchmark-json", "--bench-resume")
@@ -65,8 +65,7 @@ def claim(folder: Path, plan: dict[str, Any]) -> None:
                 "or remove that folder"
             )
         return
-    with appearing_whole(path) as partial:
-        partial.write_text(json.dumps(plan, indent=2) + "\n")
+    write_json(path, plan)
 
 
 def node_ids(result: Path) -> dict[str, str]:

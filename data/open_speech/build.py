@@ -11,7 +11,6 @@ import hashlib
 import io
 import json
 import shutil
-import signal
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -28,7 +27,8 @@ from fakemamba.data.open_speech.making import Made, make_family
 from fakemamba.data.open_speech.packages import installed_versions
 from fakemamba.data.open_speech.plan import SIZES, Family, plan_families
 from fakemamba.data.open_speech.prompts import READERS, in_pieces, read_prompts
-from fakemamba.files import appearing_whole
+from fakemamba.files import appearing_whole, write_json
+from fakemamba.interrupts import hidden_from_children
 
 COLUMNS = (
     "path",
@@ -138,8 +138,9 @@ def _make_all(
     Raises:
         BuildError: a process was killed.
     """
-    with ProcessPoolExecutor(workers, get_context("spawn"), _ignore_interrupts) as pool:
-        running = [pool.submit(_make_or_recall, family, out, seed) for family in families]
+    with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
+        with hidden_from_children():  # they finish their families, and only the build stops
+            running = [pool.submit(_make_or_recall, family, out, seed) for family in families]
         try:
             done = as_completed(running)
             for future in done if progress is None else progress(done, len(running)):
@@ -155,11 +156,6 @@ def _make_all(
     return [future.result() for future in running]
 
 
-def _ignore_interrupts() -> None:
-    """In a worker, so that an interrupt lets it finish its family, and only the build stops."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-
 def _make_or_recall(family: Family, out: Path, seed: int) -> Made:
     note = out / NOTES / f"{family.trial_id}.json"
     if note.is_file():
@@ -169,8 +165,7 @@ def _make_or_recall(family: Family, out: Path, seed: int) -> Made:
         )
         return Made(tuple(kept["rows"]), segments, kept["left_out"])
     made = make_family(family, out, seed)
-    with appearing_whole(note) as partial:
-        partial.write_text(json.dumps(asdict(made)), "utf-8")
+    write_json(note, asdict(made))
     return made
 
 

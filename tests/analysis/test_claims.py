@@ -372,7 +372,7 @@ def test_the_page_shows_foreign_names_as_text_and_the_json_is_strict():
     )
     page = to_markdown([hostile])
     assert "\n# Heading" not in page and "a \\| b" in page and "\\<b\\>f" in page
-    assert "\\@all" in page and "\\[x\\](y)" in page and "ratio: 2× (1.5× to 2.5×)" in page
+    assert "@&#8203;all" in page and "\\[x\\](y)" in page and "ratio: 2× (1.5× to 2.5×)" in page
     content = to_json([hostile], "GPU", ["a.json"])
     (claim,) = json.loads(json.dumps(content, allow_nan=False))["claims"]
     assert claim["figures"] == [

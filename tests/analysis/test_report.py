@@ -19,9 +19,10 @@ from fakemamba.analysis.report.page import render, write_report
 from fakemamba.analysis.report.reproduce import replay
 from fakemamba.analysis.report.settings import settings
 from fakemamba.analysis.report.tables import Field, tabulate
-from fakemamba.analysis.report.words import interval, number, plotly_label, visible
+from fakemamba.analysis.report.words import interval, number, plotly_label
 from fakemamba.analysis.results import read_launch
 from fakemamba.analysis.scaling.verdicts import scale
+from fakemamba.names import visible
 
 HOSTILE = "<script>window.hacked=1</script>\"'</script>\u2028\u202e%{x}&lt;"
 

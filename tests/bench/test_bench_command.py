@@ -1,6 +1,7 @@
 """``pytest bench/ --benchmark-json``: the whole command, once in a process of its own."""
 
 import json
+import signal
 import subprocess
 import sys
 import time
@@ -176,6 +177,27 @@ def test_a_killed_sweep_is_resumed_and_only_what_is_missing_is_measured(bench, t
     fewer = bench(tmp_path, *TWO, "--bench-resume", str(path), "-k", "aasist and 0.25s")
     assert fewer.returncode == 0, fewer.stdout + fewer.stderr
     assert len(json.loads(path.read_text())["benchmarks"]) == 6, "what is not run is not lost"
+
+
+def test_an_interrupted_sweep_says_how_to_go_on(bench, tmp_path):
+    path, journal = tmp_path / "out.json", tmp_path / "out.json.journal"
+    command = [sys.executable, "-m", "pytest", "bench/", "-q", "-p", "no:cacheprovider"]
+    command += [*SMALL, *TWO, f"--benchmark-json={path}"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as sweep:
+        while sweep.poll() is None and not journal.exists():
+            time.sleep(0.01)
+        held = bench(tmp_path, *TWO, f"--benchmark-json={path}")
+        sweep.send_signal(signal.SIGTERM)
+        said, _ = sweep.communicate(timeout=120)
+    assert held.returncode == 4 and f"being written by another process ({sweep.pid})" in held.stderr
+    assert sweep.returncode == 143
+    assert f"interrupted; go on with --bench-resume {path}\n" in said
+    assert not list(tmp_path.glob(".*.lock"))
+
+
+def test_a_result_is_a_file_because_of_its_journal(bench, tmp_path):
+    refused = bench(tmp_path, "--benchmark-json=/dev/stdout")
+    assert refused.returncode == 4 and "a journal beside it; name a file" in refused.stderr
 
 
 def test_isolated_cells_come_in_random_order_with_their_seed(bench, tmp_path):

@@ -14,6 +14,7 @@ from fakemamba import save_pretrained
 from fakemamba.cli.main import main
 from fakemamba.data.synthetic import speech_like
 from fakemamba.evaluation.score_files import read_scores
+from fakemamba.locks import sole_writer
 
 LENGTHS = (9_000, 4_000, 12_000, 700, 6_500, 4_001)
 
@@ -233,6 +234,54 @@ def test_a_killed_run_goes_on_with_no_trial_lost_or_doubled(model, manifest, tmp
     assert main([*given, "--resume"]) == 0
     assert main(arguments(model, tmp_path / "whole.txt", "--manifest", listed)) == 0
     same(scored(out), scored(tmp_path / "whole.txt"))
+
+
+@pytest.mark.parametrize(
+    ("number", "at_work", "remedy"),
+    [(signal.SIGTERM, False, "give the same command again"), (signal.SIGINT, True, "--resume")],
+    ids=["at the start", "at work"],
+)
+def test_an_interrupted_run_is_one_line(number, at_work, remedy, model, manifest, tmp_path):
+    given = arguments(model, tmp_path / "s.txt", "--manifest", manifest(100))
+    process = launch(
+        ["-X", "importtime"] if not at_work else [], [*given, "--batch-seconds", "0.01"]
+    )
+    if at_work:
+        journal = tmp_path / "s.txt.journal" / "rank-0.jsonl"
+        while not journal.exists() or journal.read_bytes().count(b"\n") < 5:
+            assert process.poll() is None, process.stderr.read()
+            time.sleep(0.01)
+    else:
+        while "torch._" not in process.stderr.readline():  # which is being imported
+            assert process.poll() is None
+    process.send_signal(number)
+    _, told = process.communicate(timeout=60)
+    bar = ("import time", "scoring ")
+    told = [line for line in told.splitlines() if not line.startswith(bar)]
+    assert process.returncode == 128 + number
+    assert len(told) == 1 and told[0].startswith("fakemamba: interrupted") and remedy in told[0]
+    assert not (tmp_path / ".s.txt.lock").exists()
+
+
+def test_scores_have_one_writer(model, clips, tmp_path, capsys):
+    given = arguments(model, tmp_path / "link.txt", *clips)
+    (tmp_path / "link.txt").symlink_to(tmp_path / "s.txt")  # another name is the same file
+    with sole_writer(tmp_path / "s.txt"):
+        assert main(given) == 1
+    told = capsys.readouterr().err
+    assert "is being written by another process" in told and told.count("\n") == 1
+    assert not list(tmp_path.glob("*.journal"))
+    assert main(given) == 0
+    assert len(scored(tmp_path / "s.txt")) == len(clips) and (tmp_path / "link.txt").is_symlink()
+
+
+@pytest.mark.parametrize("out", ["/dev/stdout", "/dev/null", "pipe", "folder"])
+def test_scores_are_a_file_because_of_their_journal(out, model, clips, tmp_path, capsys):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "folder").mkdir()
+    assert main(arguments(model, tmp_path / out, *clips)) == 1
+    told = capsys.readouterr().err
+    assert "has a journal beside it; name a file" in told and told.count("\n") == 1
 
 
 def test_two_processes_give_the_scores_of_one(model, manifest, tmp_path):

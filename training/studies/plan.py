@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from fakemamba.differences import differences
-from fakemamba.files import appearing_whole
+from fakemamba.files import write_json
 from fakemamba.training.recipe import PATHS, DetectorRecipe, Recipe, dotted
 from fakemamba.training.studies.variants import StudyError, Variant
 
@@ -88,8 +88,7 @@ def extended(found: Plan, wanted: Plan, where: Path) -> Plan:
 def write_plan(folder: Path, plan: Plan) -> None:
     """Write a plan into a study's folder."""
     content = {"kind": KIND, "schema": SCHEMA_VERSION} | asdict(plan)
-    with appearing_whole(folder / FILE_NAME) as partial:
-        partial.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n")
+    write_json(folder / FILE_NAME, content)
 
 
 def read_plan(folder: Path) -> Plan | None:

@@ -11,6 +11,7 @@ from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
+from fakemamba.locks import sole_writer
 from fakemamba.training.recipe import Recipe
 from fakemamba.training.studies.judging import Judging
 from fakemamba.training.studies.plan import Plan, extended, read_plan, recipe_record, write_plan
@@ -54,8 +55,24 @@ def run_study(
         StudyError: the recipe has nothing to vary, there is no such variant, or the folder has
             another study.
         RecipeError, TrainingError: the training data cannot be used.
+        BusyError: another process runs a study in that folder.
         KeyboardInterrupt: it was asked to stop; the tables are of what is done.
     """
+    with sole_writer(out, is_folder=True):
+        return _run(study, recipe, out, judging, train, seeds, only, device, workers)
+
+
+def _run(
+    study: str,
+    recipe: Recipe,
+    out: Path,
+    judging: Judging,
+    train: Train,
+    seeds: tuple[int, ...],
+    only: Collection[str],
+    device: str,
+    workers: int | None,
+) -> Results:
     plan = _planned(study, recipe, out, judging, seeds)
     unknown = [name for name in only if name not in {one.name for one in plan.variants}]
     if unknown:
@@ -88,12 +105,14 @@ def summarize_again(study: str, recipe: Recipe, out: Path) -> Results:
 
     Raises:
         StudyError: the folder has no study, or another one.
+        BusyError: another process runs a study in that folder.
     """
-    found = read_plan(out)
-    if found is None:
-        raise StudyError(f"{out} has no study in it: run one there first")
-    asked = replace(found, study=study, recipe=recipe_record(recipe))
-    return write_tables(out, extended(found, asked, out))
+    with sole_writer(out, is_folder=True):
+        found = read_plan(out)
+        if found is None:
+            raise StudyError(f"{out} has no study in it: run one there first")
+        asked = replace(found, study=study, recipe=recipe_record(recipe))
+        return write_tables(out, extended(found, asked, out))
 
 
 def write_tables(out: Path, plan: Plan) -> Results:

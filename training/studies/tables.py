@@ -11,7 +11,8 @@ from typing import Any
 import pandas as pd
 
 from fakemamba.analysis.published import read_published
-from fakemamba.files import appearing_whole
+from fakemamba.files import appearing_whole, write_json
+from fakemamba.names import in_markdown, in_spreadsheet
 from fakemamba.training.studies.plan import Plan
 from fakemamba.training.studies.summary import (
     Units,
@@ -23,6 +24,7 @@ from fakemamba.training.studies.summary import (
 
 KIND, SCHEMA_VERSION = "fakemamba-study", 1
 UNKNOWN = "–"
+LONGEST_TEXT = 1000
 
 
 @dataclass(frozen=True)
@@ -119,19 +121,19 @@ def write_results(folder: Path, results: Results) -> None:
         "notes": results.notes,
     }
     with appearing_whole(folder / "study.csv") as partial:
-        results.units.to_csv(partial, index=False)
-    with appearing_whole(folder / "study.json") as partial:
-        partial.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n")
+        results.units.map(in_spreadsheet).to_csv(partial, index=False)
+    write_json(folder / "study.json", content)
     with appearing_whole(folder / "study.md") as partial:
-        partial.write_text(_markdown(results))
+        partial.write_text(_markdown(results), encoding="utf-8")
 
 
 def _markdown(results: Results) -> str:
     blocks = []
     for table in results.text_tables():
         blocks.append(f"## {table.title[0].upper()}{table.title[1:]}")
-        lines = [table.columns, ("---",) * len(table.columns), *table.rows]
-        blocks.append("\n".join(f"| {' | '.join(map(_cell, line))} |" for line in lines))
+        head, *rows = (" | ".join(map(_cell, line)) for line in (table.columns, *table.rows))
+        lines = (head, " | ".join(("---",) * len(table.columns)), *rows)
+        blocks.append("\n".join(f"| {line} |" for line in lines))
     blocks += results.notes
     abouts = (f"{one.variant}: {one.about}." for one in results.summaries)
     blocks.append("\n".join(f"- {_cell(line)}" for line in abouts))
@@ -142,8 +144,7 @@ def _markdown(results: Results) -> str:
 
 
 def _cell(text: str) -> str:
-    """A text that ends no cell and begins no line, whatever it is."""
-    return " ".join(text.split()).replace("|", "\\|")
+    return in_markdown(" ".join(text.split()), LONGEST_TEXT)
 
 
 def _variant_row(one: VariantSummary) -> tuple[str, ...]:

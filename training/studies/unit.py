@@ -14,7 +14,8 @@ from typing import Any, Literal, Protocol
 
 import torch
 
-from fakemamba.files import appearing_whole
+from fakemamba import interrupts
+from fakemamba.files import write_json
 from fakemamba.models.device import is_out_of_memory
 from fakemamba.models.loading import load_detector
 from fakemamba.training.recipe import Recipe
@@ -99,12 +100,13 @@ def run_unit(
     except TrainingStoppedError as error:
         raise KeyboardInterrupt from error
     except Exception as error:
+        if interrupts.has_come():  # the end of a worker, where a signal reached all processes
+            raise KeyboardInterrupt from error
         unit = _failed(error)
     if unit.status == "failed":  # the error and its frames, which may hold tensors, are gone now
         gc.collect()
         torch.cuda.empty_cache()
-    with appearing_whole(folder / RECORD) as partial:
-        partial.write_text(json.dumps(asdict(unit), indent=1, allow_nan=False) + "\n")
+    write_json(folder / RECORD, asdict(unit))
     return unit
 
 

@@ -1,0 +1,70 @@
+"""``train`` and ``study`` as commands that get a signal, and a second one while the first works."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import pytest
+
+from fakemamba.locks import BusyError, sole_writer
+from fakemamba.training.recipe_files import write_recipe
+from fakemamba.training.run import train
+from fakemamba.training.studies.study import summarize_again
+
+
+@pytest.fixture
+def recipe(make_recipe, tmp_path):
+    """A recipe of so many epochs that it is not done."""
+    made = make_recipe()
+    path = tmp_path / "recipe.toml"
+    write_recipe(path, replace(made, selection=replace(made.selection, max_epochs=500)))
+    return path
+
+
+def stopped(number, is_there, *arguments):
+    """Status and what was told; the whole group gets the signal, as by Ctrl-C."""
+    command = [sys.executable, "-m", "fakemamba.cli.main", *map(str, arguments), "--device", "cpu"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        while not is_there():
+            assert process.poll() is None, process.stderr.read()
+            time.sleep(0.01)
+        os.killpg(process.pid, number)
+        said, told = process.communicate(timeout=120)
+    assert "Traceback" not in told
+    return process.returncode, said, told
+
+
+def test_training_ends_behind_a_checkpoint(recipe, tmp_path):
+    run = tmp_path / "run"
+    arguments = ["train", recipe, "--out", run, "--workers", "1"]
+    there = lambda: any((run / "checkpoints").glob("epoch-*[0-9]"))  # noqa: E731
+    status, said, told = stopped(signal.SIGINT, there, *arguments)
+    assert (status, said) == (130, "")
+    assert "go on with it by --resume" in told.splitlines()[-1]
+    assert not (run / ".lock").exists() and any((run / "checkpoints").iterdir())
+
+
+def test_a_study_says_how_to_go_on(recipe, manifests, tmp_path):
+    out = tmp_path / "study"
+    arguments = ["study", "seeds", recipe, "--out", out, "--workers", "0"]
+    arguments += ["--test-manifest", manifests[1]]
+    there = lambda: any(out.glob("*/*/run/checkpoints/epoch-*[0-9]"))  # noqa: E731
+    status, said, told = stopped(signal.SIGTERM, there, *arguments)
+    assert status == 143 and "the same command goes on" in said + told
+    assert not (out / ".lock").exists() and (out / "study.md").exists()
+
+
+def test_a_run_and_a_study_have_one_writer(make_recipe, tmp_path):
+    with (
+        sole_writer(tmp_path / "run", is_folder=True),
+        pytest.raises(BusyError, match="run is being"),
+    ):
+        train(make_recipe(), tmp_path / "run", device="cpu", workers=0)
+    with sole_writer(tmp_path / "study", is_folder=True), pytest.raises(BusyError):
+        summarize_again("seeds", make_recipe(), tmp_path / "study")
+    assert not list(tmp_path.iterdir())
