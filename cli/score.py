@@ -37,6 +37,7 @@ def score(
         Literal["asvspoof", "csv", "arena"], tyro.conf.arg(name="format")
     ] = "asvspoof",
     allow_missing: Annotated[int, tyro.conf.arg(metavar="N")] = 0,
+    allow_damaged: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
     resume: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
     device: str = "auto",
 ) -> int:
@@ -63,6 +64,7 @@ def score(
         score_format: asvspoof (`id score`), csv, or arena (Speech DF Arena's `path score`).
         allow_missing: So many recordings may be unreadable. With more the command fails at its
             end, when all others have their scores.
+        allow_damaged: Score what is left of damaged recordings; OUT.json says which these are.
         resume: Go on with a run that was killed, or that had unreadable recordings.
         device: auto, cpu, cuda, or cuda:0 and so on.
     """
@@ -94,6 +96,7 @@ def score(
         check=None if score_format == "csv" else _refuser_of_blanks(name),
         allow_missing=allow_missing,
         device=device,
+        allow_damaged=allow_damaged,
     )
     result = score_checkpoint(
         checkpoint, source, out, manner, resume=resume, progress=scoring_progress, told=told

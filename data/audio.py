@@ -103,6 +103,8 @@ def _read(path: Path, allow_damaged: bool) -> Recording:
             f"{path}: damaged: {damage}; fetch or export it again, or read what is left with "
             "--allow-damaged"
         )
+    if damage is not None:
+        log.warning("%s: damaged, and read as far as it goes: %s", path, damage)
     mono = decoded.samples()
     if decoded.rate_hz != SAMPLE_RATE_HZ:
         log.info("%s: resampled from %d Hz to %d Hz", path, decoded.rate_hz, SAMPLE_RATE_HZ)
