@@ -100,7 +100,9 @@ class Decoded:
         if self._md5 is not None and self._bits is not None and block.dtype.kind == "i":
             add_samples(self._digest, block, self._bits)
         self.rate_hz = rate_hz
-        self._blocks.append(_floats(block).mean(axis=1, dtype=np.float32))
+        floats = _floats(block)
+        is_mono = block.shape[1] == 1
+        self._blocks.append(floats[:, 0] if is_mono else floats.mean(axis=1, dtype=np.float32))
         self._count += len(block)
         if self.duration_s > LONGEST_S:
             raise DecodingError("it is longer than 24 hours; cut it")

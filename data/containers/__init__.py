@@ -96,7 +96,7 @@ def container_of(path: Path, file: BinaryIO, size: int) -> Container:
     raw = RAW_STREAMS.get(path.suffix.lower())
     if after_tags >= len(beginning) > 0 and after_tags < size:  # a picture in the tag is larger
         beginning = read_at(file, 0, after_tags + BEGINNING)
-    for parse, inspect in ((adts_frame, adts), (mp3_frame, mp3)):
+    for parse, inspect in ((mp3_frame, mp3), (adts_frame, adts)):
         if first_frame(beginning, parse, raw=raw is not None) is not None:
             return inspect(file, size)
     if found := _no_audio(beginning):

@@ -70,12 +70,10 @@ def _frames_rate_hz(file: BinaryIO, at: int) -> int | None:
 
 def add_samples(digest: hashlib._Hash, samples: npt.NDArray[Any], bits: int) -> None:
     """Add integers (samples, channels), whose highest bits are those of FLAC, to its MD5."""
-    width = samples.dtype.itemsize
-    bytes_a_sample = -(-bits // 8)
-    if bits < 8 * width:
-        samples = samples >> (8 * width - bits)
-    if bytes_a_sample == width:
-        digest.update(np.ascontiguousarray(samples, samples.dtype.newbyteorder("<")))
-        return
-    low_first = np.ascontiguousarray(samples, samples.dtype.newbyteorder("<")).view(np.uint8)
-    digest.update(low_first.reshape(-1, width)[:, :bytes_a_sample].tobytes())
+    width, used = samples.dtype.itemsize, -(-bits // 8)
+    if bits < 8 * used:
+        samples = samples >> (8 * used - bits)
+    low_first = np.ascontiguousarray(samples, samples.dtype.newbyteorder("<"))
+    if used < width:  # the highest of its bytes
+        low_first = np.ndarray(samples.size, f"V{used}", low_first, width - used, (width,))
+    digest.update(low_first.tobytes())

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import BinaryIO, NamedTuple
 
 from fakemamba.data.containers.container import Container, read_at
@@ -65,8 +66,12 @@ class Walk:
 
 def mp3_frame(content: bytes, at: int) -> Frame | None:
     """The frame of MPEG audio, layer I to III, whose header is there."""
-    head = content[at : at + 4]
-    if len(head) < 4 or head[0] != 0xFF or head[1] & 0xE0 != 0xE0:
+    return _mp3_frame(content[at : at + 3])
+
+
+@lru_cache  # a stream has few headers
+def _mp3_frame(head: bytes) -> Frame | None:
+    if len(head) < 3 or head[0] != 0xFF or head[1] & 0xE0 != 0xE0:
         return None
     version, layer = head[1] >> 3 & 3, 4 - (head[1] >> 1 & 3)
     bitrate, rate = head[2] >> 4, head[2] >> 2 & 3
@@ -102,15 +107,12 @@ def first_frame(content: bytes, parse: Parse, *, raw: bool = False) -> int | Non
         raw: anything is possible, so they must begin at once, and be several.
     """
     start = skip_tags(content)
-    if raw:
-        return start if _run(content, start, parse, CERTAIN) else None
-    for at in range(start, min(start + SEARCHED, len(content) - 3)):
-        at = content.find(b"\xff", at, start + SEARCHED)
-        if at < 0:
-            return None
-        if _run(content, at, parse, 1 if at == start else CERTAIN):
-            return at
-    return None
+    if _run(content, start, parse, CERTAIN if raw else 1):
+        return start
+    at = -1 if raw else content.find(b"\xff", start, start + SEARCHED)
+    while at >= 0 and not _run(content, at, parse, CERTAIN):
+        at = content.find(b"\xff", at + 1, start + SEARCHED)
+    return None if at < 0 else at
 
 
 def skip_tags(content: bytes) -> int:
