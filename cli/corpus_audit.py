@@ -48,6 +48,7 @@ def corpus_audit(
     per_attack: bool = False,
     limit: Annotated[int | None, tyro.conf.arg(metavar="N")] = None,
     seed: int = 0,
+    allow_damaged: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
     json_out: Annotated[Path | None, tyro.conf.arg(name="json")] = None,
 ) -> int:
     """Measure how well single figures of the recordings tell bona fide from spoof: 50 % is chance.
@@ -60,6 +61,7 @@ def corpus_audit(
         per_attack: Compare each attack by itself with all bona fide recordings, too.
         limit: Listen to so many recordings of each class, drawn by lot.
         seed: Of that lot, and of the intervals.
+        allow_damaged: Listen to what is left of damaged recordings.
         json_out: File to write the figures to.
     """
     from rich.console import Console
@@ -79,7 +81,9 @@ def corpus_audit(
         console=Console(stderr=True),
     )
     source = trials if drawn is None else drawn
-    result = audit(source, per_attack=per_attack, seed=seed, progress=counting)
+    result = audit(
+        source, per_attack=per_attack, seed=seed, allow_damaged=allow_damaged, progress=counting
+    )
     console = Console()
     overall = [one for one in result.shortcuts if one.attack is None]
     say(f"{overall[0].bonafide:,} bona fide and {overall[0].spoof:,} spoofed recordings")

@@ -43,6 +43,7 @@ def detect(
     cost_false_accept: float | None = None,
     detector: str | None = None,
     length: Annotated[int | None, tyro.conf.arg(metavar="SAMPLES")] = None,
+    allow_damaged: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
     plots: Path | None = None,
     json_out: Annotated[Path | None, tyro.conf.arg(name="json")] = None,
     device: str = "auto",
@@ -63,6 +64,7 @@ def detect(
         cost_false_accept: What it costs to accept a spoof; 10 if not given.
         detector: The detector that the checkpoint must be of; needed for an official .pth.
         length: Cut or tile every clip to so many samples, as the calibration's trials were.
+        allow_damaged: Judge what is left of damaged recordings; --json says which these are.
         plots: Folder for a PNG of each recording, with frame evidence over the waveform.
         json_out: File to write everything to.
         device: auto, cpu, cuda, or cuda:0 and so on.
@@ -107,18 +109,20 @@ def detect(
         precision="fp32",
         execution=PLAIN,
         device=place,
+        allow_damaged=allow_damaged,
     )
     origin = ScoreOrigin(str(identity["weights_sha256"]), length)
     if fitted is not None:
         fitted.check_origin(origin)
     model = load_detector(checkpoint, detector).to(place)
     rows = []
-    for path, scored in zip(files, _score(model, trials, length), strict=True):
+    for path, scored in zip(files, _score(model, trials, length, allow_damaged), strict=True):
         if scored.score is None:
             rows.append(Row(path, reason=scored.reason))
         else:
             judgement = judge(scored.score, fitted, point, costs.pi_spoof)
-            rows.append(Row(path, scored.num_samples / SAMPLE_RATE_HZ, judgement))
+            judged_s = scored.num_samples / SAMPLE_RATE_HZ
+            rows.append(Row(path, judged_s, judgement, damage=scored.damage))
     name = type(model).__name__
     Console().print(table(rows, calibrated=fitted is not None))
     say(f"detector: {name} of {checkpoint}; {origin}")
@@ -144,7 +148,9 @@ def detect(
     return _status(rows, plots)
 
 
-def _score(model: Detector, trials: Sequence[Trial], length: int | None) -> list[Scored]:
+def _score(
+    model: Detector, trials: Sequence[Trial], length: int | None, allow_damaged: bool
+) -> list[Scored]:
     """What `fakemamba score` gives for these trials, in their order; their ids are unique."""
     from rich.console import Console
     from rich.progress import track
@@ -158,6 +164,7 @@ def _score(model: Detector, trials: Sequence[Trial], length: int | None) -> list
         budget_samples=round(BATCH_S * SAMPLE_RATE_HZ),
         workers=min(MOST_WORKERS, os.cpu_count() or 1),
         num_samples=length,
+        allow_damaged=allow_damaged,
     )
     each = (one for some in lists for one in some)
     console = Console(stderr=True)
@@ -188,7 +195,7 @@ def _draw(
 
     from fakemamba.analysis.pictures.evidence import plot_evidence
     from fakemamba.cli.detection_output import headline
-    from fakemamba.data.audio import SAMPLE_RATE_HZ, cut_or_tile, read_audio
+    from fakemamba.data.audio import SAMPLE_RATE_HZ, cut_or_tile, read_recording
     from fakemamba.models.device import is_out_of_memory
     from fakemamba.models.frontend import CONV_STRIDES, MIN_SAMPLES
 
@@ -198,7 +205,7 @@ def _draw(
         if row.judgement is None:
             drawn.append(row)
             continue
-        waveform = read_audio(row.file)
+        waveform = read_recording(row.file, allow_damaged=row.damage is not None).waveform
         waveform = waveform if length is None else cut_or_tile(waveform, length)
         try:
             evidence = model.frames(torch.from_numpy(waveform)[None].to(device))[0].cpu().numpy()

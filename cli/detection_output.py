@@ -28,6 +28,7 @@ class Row:
         judged_s: seconds that the score is of.
         judgement: None where there is no score.
         reason: why there is none.
+        damage: what is missing of the recording, if it is not all.
         picture: of its frame evidence, if one was drawn.
     """
 
@@ -35,6 +36,7 @@ class Row:
     judged_s: float | None = None
     judgement: Judgement | None = None
     reason: str | None = None
+    damage: str | None = None
     picture: Path | None = None
 
     def to_json(self) -> dict[str, Any]:
@@ -45,6 +47,7 @@ class Row:
             "judged_s": self.judged_s,
             **(nothing if self.judgement is None else asdict(self.judgement)),
             "reason": self.reason,
+            "damage": self.damage,
             "picture": None if self.picture is None else str(self.picture),
         }
 

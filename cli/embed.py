@@ -29,6 +29,7 @@ def embed(
     seed: int = 0,
     detector: str | None = None,
     length: Annotated[int | None, tyro.conf.arg(metavar="SAMPLES")] = None,
+    allow_damaged: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
     device: str = "auto",
 ) -> int:
     """Write embeddings.npz, map.csv, embeddings.png and separability.json to a folder.
@@ -45,6 +46,7 @@ def embed(
         seed: Of that lot, of the map, and of the folds of the linear probe.
         detector: The detector that the checkpoint must be of; needed for an official .pth.
         length: Cut or tile every clip to so many samples (the papers: 66800 or 64600).
+        allow_damaged: Embed what is left of damaged recordings.
         device: auto, cpu, or cuda:0 and so on.
     """
     from rich.console import Console
@@ -77,6 +79,7 @@ def embed(
             budget_samples=round(BATCH_S * SAMPLE_RATE_HZ),
             workers=min(MOST_WORKERS, os.cpu_count() or 1),
             num_samples=length,
+            allow_damaged=allow_damaged,
             progress=counting,
         )
         for failure in embeddings.failures:

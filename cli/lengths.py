@@ -27,6 +27,7 @@ def lengths(
     json_out: Annotated[Path | None, tyro.conf.arg(name="json")] = None,
     source: str | None = None,
     licence: str | None = None,
+    allow_damaged: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
 ) -> None:
     """Print how long a corpus' recordings are, or list the tables of lengths that there are.
 
@@ -37,6 +38,7 @@ def lengths(
         json_out: File to write the table to, for `pytest bench/ --bench-lengths`.
         source: What the recordings are, to be told by the table.
         licence: The recordings' licence, to be told by the table.
+        allow_damaged: Measure what is left of damaged recordings.
     """
     from rich.console import Console
     from rich.progress import track
@@ -45,6 +47,7 @@ def lengths(
 
     given = {"--root": root, "--source": source, "--licence": licence}
     unused = [name for name, value in given.items() if value is not None]
+    unused += ["--allow-damaged"] * allow_damaged
     if corpus is None:
         if unused or json_out is not None:
             raise ValueError("no corpus given: fakemamba lengths MANIFEST.csv")
@@ -56,7 +59,12 @@ def lengths(
         table = read_lengths(corpus)
     else:
         counting = partial(track, description="measuring", console=Console(stderr=True))
-        table = measure_lengths(corpus, root, counting, source=source, licence=licence)
+        table = measure_lengths(
+            *(corpus, root, counting),
+            source=source,
+            licence=licence,
+            allow_damaged=allow_damaged,
+        )
     _describe(table, Console())
     _draw(table, Console())
     if json_out is not None:

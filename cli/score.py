@@ -41,6 +41,7 @@ def score(
         Literal["asvspoof", "csv", "arena"], tyro.conf.arg(name="format")
     ] = "asvspoof",
     allow_missing: Annotated[int, tyro.conf.arg(metavar="N")] = 0,
+    allow_damaged: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
     resume: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
     device: str = "auto",
 ) -> int:
@@ -67,6 +68,7 @@ def score(
         score_format: asvspoof (`id score`), csv, or arena (Speech DF Arena's `path score`).
         allow_missing: So many recordings may be unreadable. With more the command fails at its
             end, when all others have their scores.
+        allow_damaged: Score what is left of damaged recordings; OUT.json says which these are.
         resume: Go on with a run that was killed, or that had unreadable recordings.
         device: auto, cpu, cuda, or cuda:0 and so on.
     """
@@ -97,6 +99,7 @@ def score(
         check=_refuser(name, score_format),
         allow_missing=allow_missing,
         device=device,
+        allow_damaged=allow_damaged,
     )
     with gone_on_with("go on with --resume"):
         result = score_checkpoint(

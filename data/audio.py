@@ -1,18 +1,22 @@
-"""Audio files to what every detector takes: 16 kHz mono float32 in [-1, 1], not normalised."""
+"""Audio files to what every detector takes: 16 kHz mono float32 in [-1, 1], not normalised.
+
+A recording is read whole, or it is an error: what was decoded is compared with what the file says
+that it holds. Only who allows damage gets what is left, and is told what is missing.
+"""
 
 from __future__ import annotations
 
 import logging
+from dataclasses import dataclass
 from pathlib import Path
 
-import av
 import numpy as np
 import numpy.typing as npt
-import soundfile
 import soxr
 
-from fakemamba.data.ffmpeg_filter import filtered
-from fakemamba.data.headers import RAW_STREAMS
+from fakemamba.data.containers import Container, UnknownContentError, container_of
+from fakemamba.data.decoding import Decoded, DecodingError, NothingDecodedError, decode
+from fakemamba.files import require_file
 
 SAMPLE_RATE_HZ = 16_000
 MIN_SAMPLES = 400  # one front-end frame
@@ -26,36 +30,92 @@ class AudioError(ValueError):
     """A recording cannot be used; the message names the file and what to do."""
 
 
+@dataclass(frozen=True, eq=False)
+class Recording:
+    """What was read of a file.
+
+    Attributes:
+        waveform: (samples,) at 16 kHz.
+        duration_s: of the samples as they are in the file.
+        damage: what is damaged or missing, with the seconds that are there; None if it is whole.
+    """
+
+    waveform: Waveform
+    duration_s: float
+    damage: str | None = None
+
+
 def read_audio(path: str | Path) -> Waveform:
-    """Read a recording as (samples,) float32 at 16 kHz: mean of channels, resampled by soxr HQ.
+    """A whole recording as (samples,) float32 at 16 kHz; see `read_recording`.
+
+    Raises:
+        AudioError: see there.
+    """
+    return read_recording(path).waveform
+
+
+def read_recording(path: str | Path, *, allow_damaged: bool = False) -> Recording:
+    """Read a recording at 16 kHz: mean of channels, resampled by soxr HQ.
 
     libsndfile reads what it can (WAV, FLAC, OGG, MP3); FFmpeg reads the rest (G.722, M4A, ...).
 
+    Args:
+        path: of the file; its content says what it is.
+        allow_damaged: take what is left of a damaged recording.
+
     Raises:
-        AudioError: missing, empty or undecodable file; fewer than 400 samples at 16 kHz; samples
-            that are not numbers.
+        AudioError: missing, no file, empty or undecodable; damaged, if that is not allowed; fewer
+            than 400 samples at 16 kHz; samples that are not numbers; more than memory holds.
     """
     path = Path(path)
-    if not path.is_file():
-        raise AudioError(f"{path}: no such file")
-    if path.stat().st_size == 0:
+    require_file(path, AudioError, "name a recording")
+    try:
+        return _read(path, allow_damaged)
+    except DecodingError as error:
+        raise AudioError(f"{path}: {error}") from error
+    except OSError as error:
+        raise AudioError(f"{path} cannot be read: {error.strerror or error}") from error
+    except MemoryError as error:
+        raise AudioError(f"{path}: memory is too small for it; cut it") from error
+
+
+def _read(path: Path, allow_damaged: bool) -> Recording:
+    size = path.stat().st_size
+    if size == 0:
         raise AudioError(f"{path}: the file is empty (0 bytes); fetch or export it again")
-    samples, rate_hz = _decode(path)  # (samples, channels)
-    if not np.isfinite(samples).all():
-        bad = int(np.argmax(~np.isfinite(samples).all(axis=1)))
-        raise AudioError(
-            f"{path}: sample {bad} is not a finite number; export the file again, as integer PCM"
+    with path.open("rb") as file:
+        try:
+            container = container_of(path, file, size)
+        except UnknownContentError as error:
+            raise _undecodable(path, f"it is {error}") from error
+    if container.raw_rate_hz is not None:
+        log.info(
+            "%s: no header; read as %s at %d Hz, as its name's ending says",
+            *(path, container.name, container.raw_rate_hz),
         )
-    mono = samples.mean(axis=1, dtype=np.float32)
-    if rate_hz != SAMPLE_RATE_HZ:
-        log.info("%s: resampled from %d Hz to %d Hz", path, rate_hz, SAMPLE_RATE_HZ)
-        mono = soxr.resample(mono, rate_hz, SAMPLE_RATE_HZ, quality="HQ")
+    try:
+        decoded = decode(path, container)
+    except NothingDecodedError as error:
+        raise _undecodable(path, str(error)) from error
+    damage = _damage(container, decoded)
+    if damage is not None and not allow_damaged:
+        raise AudioError(
+            f"{path}: damaged: {damage}; fetch or export it again, or read what is left with "
+            "--allow-damaged"
+        )
+    if damage is not None:
+        log.warning("%s: damaged, and read as far as it goes: %s", path, damage)
+    mono = decoded.samples()
+    if decoded.rate_hz != SAMPLE_RATE_HZ:
+        log.info("%s: resampled from %d Hz to %d Hz", path, decoded.rate_hz, SAMPLE_RATE_HZ)
+        mono = soxr.resample(mono, decoded.rate_hz, SAMPLE_RATE_HZ, quality="HQ")
     if len(mono) < MIN_SAMPLES:
         raise AudioError(
             f"{path}: {len(mono)} samples at 16 kHz, but a detector needs at least {MIN_SAMPLES} "
             "(25 ms); leave the file out"
         )
-    return np.ascontiguousarray(mono, dtype=np.float32)
+    waveform = np.ascontiguousarray(mono, dtype=np.float32)
+    return Recording(waveform, decoded.duration_s, damage)
 
 
 def cut_or_tile(waveform: Waveform, num_samples: int) -> Waveform:
@@ -64,30 +124,16 @@ def cut_or_tile(waveform: Waveform, num_samples: int) -> Waveform:
     return np.tile(waveform, repeats)[:num_samples]
 
 
-def _decode(path: Path) -> tuple[Waveform, int]:
-    """Samples (samples, channels) and their rate, by whichever library knows the format."""
-    if path.suffix.lower() not in RAW_STREAMS:
-        try:
-            samples, rate_hz = soundfile.read(path, dtype="float32", always_2d=True)
-        # ValueError: a header without the number of samples; TypeError: headerless by its name.
-        except (soundfile.LibsndfileError, TypeError, ValueError) as error:
-            log.debug("%s: libsndfile says %s; trying FFmpeg", path, error)
-        else:
-            return samples, rate_hz
-    try:
-        return _decode_with_ffmpeg(path)
-    except (av.FFmpegError, IndexError, ValueError) as error:
-        raise AudioError(
-            f"{path}: neither libsndfile nor FFmpeg can decode it ({error}); the file is corrupt "
-            "or holds no audio: convert it to WAV or FLAC, or leave it out"
-        ) from error
+def _damage(container: Container, decoded: Decoded) -> str | None:
+    """What is damaged of a recording, with what there is and what there should be."""
+    if not (faults := [container.fault] * (container.fault is not None) + decoded.faults):
+        return None
+    expected = "an unknown number" if decoded.stated_s is None else f"{decoded.stated_s:.3f} s"
+    return f"{faults[0]}; {decoded.duration_s:.3f} s of {expected} are there"
 
 
-def _decode_with_ffmpeg(path: Path) -> tuple[Waveform, int]:
-    with av.open(str(path), format=RAW_STREAMS.get(path.suffix.lower())) as container:
-        stream = container.streams.audio[0]
-        blocks = list(filtered(container.decode(stream), "anull"))  # (channels, samples) each
-        rate_hz = stream.rate
-    if not blocks:
-        raise ValueError("no audio in it")
-    return np.concatenate(blocks, axis=1).T, rate_hz
+def _undecodable(path: Path, reason: str) -> AudioError:
+    return AudioError(
+        f"{path}: neither libsndfile nor FFmpeg can decode it ({reason}); the file is corrupt or "
+        "holds no audio: convert it to WAV or FLAC, or leave it out"
+    )

@@ -19,7 +19,7 @@ import numpy as np
 from scipy.signal import welch
 
 from fakemamba.data.audio import SAMPLE_RATE_HZ, Waveform
-from fakemamba.data.reading import waveform_or_reason
+from fakemamba.data.reading import recording_or_reason
 from fakemamba.data.trials import Trial
 
 FRAME = 160  # samples, 10 ms
@@ -78,7 +78,7 @@ def measure_cues(waveform: Waveform) -> Cues:
 
 
 def read_cues(
-    trials: Iterable[Trial], workers: int | None = None
+    trials: Iterable[Trial], workers: int | None = None, *, allow_damaged: bool = False
 ) -> Iterator[tuple[Trial, Cues | str]]:
     """Read the recordings of trials in threads, and yield each trial in turn with its cues.
 
@@ -88,6 +88,7 @@ def read_cues(
     Args:
         trials: with paths.
         workers: threads; None takes one a CPU.
+        allow_damaged: listen to what is left of damaged recordings.
     """
     workers = workers or os.cpu_count() or 1
     remaining = iter(trials)
@@ -95,16 +96,16 @@ def read_cues(
     with ThreadPoolExecutor(workers) as pool:
         while True:
             for trial in islice(remaining, READ_AHEAD * workers - len(ahead)):
-                ahead.append((trial, pool.submit(_cues_or_reason, trial)))
+                ahead.append((trial, pool.submit(_cues_or_reason, trial, allow_damaged)))
             if not ahead:
                 return
             trial, cues = ahead.popleft()
             yield trial, cues.result()
 
 
-def _cues_or_reason(trial: Trial) -> Cues | str:
-    found = waveform_or_reason(trial)
-    return found if isinstance(found, str) else measure_cues(found)
+def _cues_or_reason(trial: Trial, allow_damaged: bool) -> Cues | str:
+    found = recording_or_reason(trial, allow_damaged=allow_damaged)
+    return found if isinstance(found, str) else measure_cues(found.waveform)
 
 
 def _bandwidth_hz(samples: np.ndarray) -> float:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import soundfile
 
-# File name endings that say the codec, for streams without a container around them.
-RAW_STREAMS = {".g722": "g722", ".al": "alaw", ".alaw": "alaw", ".ul": "mulaw", ".ulaw": "mulaw"}
+from fakemamba.data.containers import RAW_STREAMS
+from fakemamba.files import kind_of
+
 UNKNOWN_FRAMES = 2**63 - 1  # libsndfile's answer where a header has no count
 
 
@@ -15,9 +16,11 @@ def header_duration_s(path: Path) -> float | None:
     """Seconds that the header states; None where there is no file, no header, or no count in it."""
     if path.suffix.lower() in RAW_STREAMS:
         return None
-    try:
-        header = soundfile.info(path)
     # ValueError: a header without the number of samples; TypeError: headerless by its name.
+    try:
+        if kind_of(path) != "a file":  # a pipe would be waited for
+            return None
+        header = soundfile.info(path)
     except (soundfile.LibsndfileError, OSError, TypeError, ValueError):
         return None
     return None if header.frames == UNKNOWN_FRAMES else header.frames / header.samplerate

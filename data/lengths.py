@@ -11,6 +11,7 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -18,8 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fakemamba.data.audio import MIN_SAMPLES, SAMPLE_RATE_HZ, AudioError, read_audio
-from fakemamba.data.headers import header_duration_s
+from fakemamba.data.audio import SAMPLE_RATE_HZ, AudioError, read_recording
 from fakemamba.data.manifest import read_manifest
 from fakemamba.files import write_json
 
@@ -177,10 +177,9 @@ def measure_lengths(
     *,
     source: str | None = None,
     licence: str | None = None,
+    allow_damaged: bool = False,
 ) -> LengthTable:
-    """The table of a manifest's recordings, from their headers where these say the length.
-
-    Recordings without such a header, as raw streams and MP4, are decoded.
+    """The table of a manifest's recordings, all of which are decoded: headers may be wrong.
 
     Args:
         manifest_path: a CSV or Parquet file with a column ``path``, as `read_manifest` reads it.
@@ -188,6 +187,7 @@ def measure_lengths(
         progress: passes on the sequence of recordings that it is given, and may count them.
         source: what the recordings are; None takes the manifest's name.
         licence: theirs.
+        allow_damaged: measure what is left of damaged recordings.
 
     Raises:
         ManifestError: the manifest cannot be used.
@@ -197,7 +197,7 @@ def measure_lengths(
     trials = read_manifest(manifest_path, root)
     paths = [trial.path for trial in trials if trial.path is not None]
     with ThreadPoolExecutor() as pool:
-        results = pool.map(_duration_or_error, paths)
+        results = pool.map(partial(_duration_or_error, allow_damaged=allow_damaged), paths)
         found = [result for _, result in zip(progress(paths), results, strict=True)]
     errors = [str(result) for result in found if isinstance(result, AudioError)]
     if errors:
@@ -210,23 +210,15 @@ def measure_lengths(
         name=manifest_path.stem,
         source=source or manifest_path.name,
         licence=licence,
-        made_by=f"fakemamba lengths {manifest_path.name}",
+        made_by=f"fakemamba lengths {manifest_path.name}" + " --allow-damaged" * allow_damaged,
     )
 
 
-def _duration_or_error(path: Path) -> float | AudioError:
-    duration_s = header_duration_s(path)
-    if duration_s is None:
-        try:
-            return len(read_audio(path)) / SAMPLE_RATE_HZ
-        except AudioError as error:
-            return error
-    if duration_s * SAMPLE_RATE_HZ < MIN_SAMPLES:
-        return AudioError(
-            f"{path}: {duration_s:g} s, but a detector needs at least {MIN_SAMPLES} samples at "
-            "16 kHz"
-        )
-    return duration_s
+def _duration_or_error(path: Path, allow_damaged: bool) -> float | AudioError:
+    try:
+        return read_recording(path, allow_damaged=allow_damaged).duration_s
+    except AudioError as error:
+        return error
 
 
 def _not_a_table(path: str | Path) -> LengthsError:

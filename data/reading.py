@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from fakemamba.data.audio import AudioError, Waveform, read_audio
+from fakemamba.data.audio import AudioError, Recording, read_recording
 from fakemamba.data.trials import Trial
 
 
-def waveform_or_reason(trial: Trial) -> Waveform | str:
-    """A trial's recording (samples,) as `read_audio` gives it, or the reason why it cannot be."""
+def recording_or_reason(trial: Trial, *, allow_damaged: bool = False) -> Recording | str:
+    """A trial's recording as `read_recording` gives it, or the reason why it cannot be."""
     if trial.path is None:
         return f"{trial.trial_id}: no audio file is known for this trial"
     try:
-        return read_audio(trial.path)
+        return read_recording(trial.path, allow_damaged=allow_damaged)
     except AudioError as error:
         return str(error)
-    except OSError as error:
-        return f"{trial.path}: {error.strerror or error}"

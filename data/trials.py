@@ -5,6 +5,7 @@ Every list of trials, be it an ASVspoof key, a manifest or a corpus on disk, is 
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
@@ -45,6 +46,9 @@ class Trial:
 
     ``trial_id`` is unique in its corpus and names the line of a score file. ``label`` is
     `BONA_FIDE` or `SPOOF`; ``duration_s`` is in seconds.
+
+    Raises:
+        TrialError: a name that is not UTF-8, as no file of scores could hold it.
     """
 
     trial_id: str
@@ -57,6 +61,22 @@ class Trial:
     source: str | None = None
     phase: str | None = None
     duration_s: float | None = None
+
+    def __post_init__(self) -> None:
+        for name in (self.trial_id, str(self.path or "")):
+            if not name.isascii():
+                _require_utf8(name)
+
+
+def _require_utf8(name: str) -> None:
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError:
+        shown = os.fsencode(name).decode("utf-8", "backslashreplace")
+        raise TrialError(
+            f"{shown}: the name is not UTF-8, so no scores could be written for it; rename it, as "
+            "by convmv"
+        ) from None
 
 
 COLUMNS = tuple(field.name for field in fields(Trial))

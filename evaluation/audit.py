@@ -91,6 +91,7 @@ def audit(
     per_attack: bool = False,
     seed: int = 0,
     workers: int | None = None,
+    allow_damaged: bool = False,
     progress: Callable[[Iterable[Any]], Iterable[Any]] = iter,
 ) -> Audit:
     """Measure the cues of all recordings, and how well each tells the classes apart.
@@ -100,13 +101,16 @@ def audit(
         per_attack: judge each attack by itself, too.
         seed: of the lot that breaks ties, of the folds and of the intervals.
         workers: threads that read recordings; None takes one a CPU.
+        allow_damaged: listen to what is left of damaged recordings.
         progress: passes on what it is given, one item a recording, and may count them.
 
     Raises:
         AuditError: a trial has no label, or no recording of a class could be read.
     """
     read, cues, failures = [], [], []
-    for trial, result in progress(read_cues(map(_require_label, trials), workers)):
+    labelled = map(_require_label, trials)
+    listened = read_cues(labelled, workers, allow_damaged=allow_damaged)
+    for trial, result in progress(listened):
         if isinstance(result, str):
             failures.append(result)
         else:

@@ -8,18 +8,18 @@ threads decode in parallel without the copies that processes would need.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import islice
 
 import torch
 from torch import Tensor
 
-from fakemamba.data.audio import SAMPLE_RATE_HZ, Waveform, cut_or_tile
+from fakemamba.data.audio import SAMPLE_RATE_HZ, Recording, cut_or_tile
 from fakemamba.data.headers import header_duration_s
-from fakemamba.data.reading import waveform_or_reason
+from fakemamba.data.reading import recording_or_reason
 from fakemamba.data.trials import Trial
 
 WINDOW_TRIALS = 4096
@@ -34,13 +34,15 @@ class Batch:
 
     ``waveforms`` (B, L) float32 is zero beyond each row's ``lengths`` (B,) int64 samples, both on
     the CPU, a row for each of ``trials``. ``failures`` are further trials, each with the reason;
-    they come without rows, in a batch of their own.
+    they come without rows, in a batch of their own. ``damage`` is what is missing of the trials of
+    which it is not all, by their ids.
     """
 
     trials: tuple[Trial, ...]
     waveforms: Tensor
     lengths: Tensor
     failures: tuple[tuple[Trial, str], ...] = ()
+    damage: Mapping[str, str] = field(default_factory=dict)
 
 
 def batches(
@@ -51,6 +53,7 @@ def batches(
     num_samples: int | None = None,
     window: int = WINDOW_TRIALS,
     pinned: bool = False,
+    allow_damaged: bool = False,
 ) -> Iterator[Batch]:
     """Read recordings and put those of similar length together.
 
@@ -62,6 +65,7 @@ def batches(
         num_samples: cut or tile every recording to this length; None takes whole recordings.
         window: trials that are sorted by length together.
         pinned: put waveforms where a GPU copies them from while the CPU goes on.
+        allow_damaged: take what is left of damaged recordings.
 
     Yields:
         Batches in which every trial is once, as a row or as a failure.
@@ -77,9 +81,9 @@ def batches(
     ):
         if value < 1:
             raise ValueError(f"{name} is {value}, but must be 1 or more")
-    decode = partial(_decode, num_samples=num_samples)
+    decode = partial(_decode, num_samples=num_samples, allow_damaged=allow_damaged)
     pool = ThreadPoolExecutor(workers, thread_name_prefix="decoding")
-    ahead: deque[tuple[list[Trial], list[Future[Waveform | str]]]] = deque()
+    ahead: deque[tuple[list[Trial], list[Future[Recording | str]]]] = deque()
     try:
         for group in _planned(trials, pool, budget_samples, num_samples, window):
             ahead.append((group, [pool.submit(decode, trial) for trial in group]))
@@ -124,7 +128,7 @@ def _packed(lengths: Sequence[int], budget_samples: int) -> Iterator[list[int]]:
 
 def _collected(
     group: Sequence[Trial],
-    decoding: Sequence[Future[Waveform | str]],
+    decoding: Sequence[Future[Recording | str]],
     budget_samples: int,
     pinned: bool,
 ) -> Iterator[Batch]:
@@ -135,20 +139,23 @@ def _collected(
         nothing = torch.zeros(0, dtype=torch.int64)
         yield Batch((), torch.zeros(0, 0), nothing, failures)
     read = [(trial, found) for trial, found in results if not isinstance(found, str)]
-    for rows in _packed([len(waveform) for _, waveform in read], budget_samples):
-        lengths = [len(read[row][1]) for row in rows]
+    for rows in _packed([len(found.waveform) for _, found in read], budget_samples):
+        lengths = [len(read[row][1].waveform) for row in rows]
         waveforms = torch.zeros(len(rows), lengths[0], pin_memory=pinned)
         for into, row, length in zip(waveforms, rows, lengths, strict=True):
-            into[:length] = torch.from_numpy(read[row][1])
-        yield Batch(tuple(read[row][0] for row in rows), waveforms, torch.tensor(lengths))
+            into[:length] = torch.from_numpy(read[row][1].waveform)
+        found = [read[row] for row in rows]
+        trials = tuple(trial for trial, _ in found)
+        damage = {trial.trial_id: one.damage for trial, one in found if one.damage is not None}
+        yield Batch(trials, waveforms, torch.tensor(lengths), damage=damage)
 
 
-def _decode(trial: Trial, num_samples: int | None) -> Waveform | str:
+def _decode(trial: Trial, num_samples: int | None, allow_damaged: bool) -> Recording | str:
     """The recording, or why there is none."""
-    found = waveform_or_reason(trial)
+    found = recording_or_reason(trial, allow_damaged=allow_damaged)
     if isinstance(found, str) or num_samples is None:
         return found
-    return cut_or_tile(found, num_samples)
+    return replace(found, waveform=cut_or_tile(found.waveform, num_samples))
 
 
 def _expected_samples(trial: Trial) -> int:

@@ -50,6 +50,7 @@ class Manner:
         check: raises an error for a trial that it cannot hold, before the work.
         allow_missing: how many trials may have no score.
         device: auto, cpu, cuda, or cuda:0 and so on.
+        allow_damaged: score what is left of damaged recordings.
     """
 
     detector: str | None = None
@@ -63,6 +64,7 @@ class Manner:
     check: Callable[[Trial], None] | None = None
     allow_missing: int = 0
     device: str = "auto"
+    allow_damaged: bool = False
 
 
 def score_checkpoint(
@@ -107,6 +109,7 @@ def score_checkpoint(
             precision=manner.precision,
             execution=manner.execution,
             device=ranks.device,
+            allow_damaged=manner.allow_damaged,
         )
         run = ScoreRun(source, out, identity, listed.count, ranks)
         done = run.begin(resume=resume)
@@ -119,6 +122,7 @@ def score_checkpoint(
             num_samples=manner.num_samples,
             precision=manner.precision,
             execution=manner.execution,
+            allow_damaged=manner.allow_damaged,
         )
         with progress(run.share(done), show=ranks.index == 0) as on_progress:
             run.work(model, done, settings, on_progress)

@@ -41,6 +41,7 @@ def embed_trials(
     budget_samples: int,
     workers: int,
     num_samples: int | None = None,
+    allow_damaged: bool = False,
     progress: Callable[[Iterable[Any]], Iterable[Any]] = iter,
 ) -> Embeddings:
     """Embed recordings by `Detector.embed`, on the detector's device.
@@ -51,11 +52,16 @@ def embed_trials(
         budget_samples: padded samples that a batch may have.
         workers: threads that decode.
         num_samples: cut or tile every recording to this length; None takes whole recordings.
+        allow_damaged: embed what is left of damaged recordings.
         progress: passes on what it is given, one item a trial, and may count them.
     """
     found: dict[str, Vectors | str] = {}
     reading = batches(
-        trials, budget_samples=budget_samples, workers=workers, num_samples=num_samples
+        trials,
+        budget_samples=budget_samples,
+        workers=workers,
+        num_samples=num_samples,
+        allow_damaged=allow_damaged,
     )
     results = (result for batch in reading for result in _embed(detector, batch))
     for trial, result in progress(results):

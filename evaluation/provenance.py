@@ -7,19 +7,28 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
+import av
+import numpy as np
+import soundfile
+import soxr
 import torch
 import transformers
 
 from fakemamba import __version__
 from fakemamba.models.checkpoints import CONFIG_NAME, WEIGHTS_NAME
 
-# Rooms and files whose change may change a score.
-SCORING_CODE = {
-    "fakemamba.models": "",
-    "fakemamba.baselines": "",
-    "fakemamba.data": "audio.py",
-    "fakemamba.evaluation": "scoring.py",
-}
+# Rooms and files whose change may change a score: all that is between a file and it.
+SCORING_CODE = (
+    ("fakemamba.models", ""),
+    ("fakemamba.baselines", ""),
+    ("fakemamba.data.containers", ""),
+    ("fakemamba.data", "audio.py"),
+    ("fakemamba.data", "decoding.py"),
+    ("fakemamba.data", "headers.py"),
+    ("fakemamba.data", "reading.py"),
+    ("fakemamba.evaluation", "batches.py"),
+    ("fakemamba.evaluation", "scoring.py"),
+)
 
 
 def file_sha256(path: Path) -> str:
@@ -41,7 +50,7 @@ def checkpoint_sha256(checkpoint: Path) -> str:
 def code_sha256() -> str:
     """SHA-256 of the sources in `SCORING_CODE`, as a commit says little if it is dirty."""
     digest = hashlib.sha256()
-    for package, name in SCORING_CODE.items():
+    for package, name in SCORING_CODE:
         _add(files(package) / name if name else files(package), digest)
     return digest.hexdigest()
 
@@ -54,6 +63,24 @@ def _add(entry: Traversable, digest: hashlib._Hash) -> None:
         digest.update(entry.name.encode() + b"\0" + entry.read_bytes())
 
 
+def audio_libraries() -> str:
+    """Names and versions of what decodes and resamples."""
+    ffmpeg = (
+        f"{name} {'.'.join(map(str, av.library_versions[name]))}"
+        for name in ("libavcodec", "libavformat")
+    )
+    versions = (
+        f"soundfile {soundfile.__version__}",
+        f"libsndfile {soundfile.__libsndfile_version__}",
+        f"av {av.__version__}",
+        *ffmpeg,
+        f"soxr {soxr.__version__}",
+        f"libsoxr {soxr.__libsoxr_version__}",
+        f"numpy {np.__version__}",
+    )
+    return ", ".join(versions)
+
+
 def scoring_identity(
     checkpoint: Path,
     trials_sha256: str,
@@ -63,6 +90,7 @@ def scoring_identity(
     precision: str,
     execution: str,
     device: torch.device,
+    allow_damaged: bool = False,
 ) -> dict[str, str | int | None]:
     """All that scores depend on, but for rounding: that changes with padding and a GPU's kind.
 
@@ -73,6 +101,7 @@ def scoring_identity(
         "detector": detector,
         "trials_sha256": trials_sha256,
         "length": num_samples,
+        "allow_damaged": allow_damaged,
         "precision": precision,
         "execution": execution,
         "device": device.type,
@@ -80,4 +109,5 @@ def scoring_identity(
         "code_sha256": code_sha256(),
         "torch": torch.__version__,
         "transformers": transformers.__version__,
+        "audio_libraries": audio_libraries(),
     }

@@ -2,9 +2,10 @@
 
 The journal is a folder beside the score file, ``SCORES.journal``, with a file a rank. A file's
 first line says what is scored with what; a run with other weights, trials, settings or code is not
-resumed. Every further line is ``[index, score, samples]`` or ``[index, reason]``, the index being
-the trial's place in the list. Lines reach the system before the next batch begins. A line that a
-kill cut short is dropped, and its trial scored again.
+resumed. Every further line is ``[index, score, samples]``, with what is missing of the recording as
+a fourth if it is damaged, or ``[index, reason]``, the index being the trial's place in the list.
+Lines reach the system before the next batch begins. A line that a kill cut short is dropped, and
+its trial scored again.
 """
 
 from __future__ import annotations
@@ -40,12 +41,14 @@ class Done:
     """What all ranks have done.
 
     ``scores`` (trials,) float64 is NaN where there is none yet, ``num_samples`` all samples that
-    were scored, ``reasons`` those of trials that have no score, by index.
+    were scored, ``reasons`` those of trials that have no score, and ``damage`` what is missing of
+    scored recordings that are not all there, both by index.
     """
 
     scores: npt.NDArray[np.float64]
     num_samples: int
     reasons: dict[int, str]
+    damage: dict[int, str]
 
 
 @contextmanager
@@ -71,7 +74,9 @@ def open_journal(folder: Path, rank: int, identity: Identity) -> Iterator[Add]:
         if file.tell() == 0:
             append([{"format": FORMAT, "identity": dict(identity)}])
         yield lambda scored: append(
-            [index, one.reason] if one.score is None else [index, one.score, one.num_samples]
+            [index, one.reason]
+            if one.score is None
+            else [index, one.score, one.num_samples, *([one.damage] if one.damage else [])]
             for index, one in scored
         )
 
@@ -85,7 +90,7 @@ def read_journal(folder: Path, identity: Identity, num_trials: int) -> Done:
         JournalError: a file is of another run, or has a line that cannot be.
     """
     scores = np.full(num_trials, math.nan)
-    num_samples, reasons = 0, dict[int, str]()
+    num_samples, reasons, damage = 0, dict[int, str](), dict[int, str]()
     for path in sorted(folder.glob("rank-*.jsonl")):
         with path.open("rb") as file:
             for number, line in enumerate(file, start=1):
@@ -99,10 +104,12 @@ def read_journal(folder: Path, identity: Identity, num_trials: int) -> Done:
                     index, *result = content
                     if not 0 <= index < num_trials:
                         raise IndexError(f"there is no trial {index}")
-                    if len(result) == 2:
+                    if len(result) > 1:
                         if math.isnan(scores[index]):
                             num_samples += result[1]
                         scores[index] = result[0]
+                        if len(result) > 2:
+                            damage[index] = _words(*result[2:])
                     else:
                         (reasons[index],) = result
                 except JournalError:
@@ -113,7 +120,7 @@ def read_journal(folder: Path, identity: Identity, num_trials: int) -> Done:
                         "scored again"
                     ) from error
     missing = {i: reason for i, reason in sorted(reasons.items()) if math.isnan(scores[i])}
-    return Done(scores, num_samples, missing)
+    return Done(scores, num_samples, missing, dict(sorted(damage.items())))
 
 
 def remove_journal(folder: Path) -> None:
@@ -122,6 +129,12 @@ def remove_journal(folder: Path) -> None:
         path.unlink()
     if folder.exists():
         folder.rmdir()
+
+
+def _words(text: str) -> str:
+    if not isinstance(text, str):
+        raise TypeError(f"{text!r} says nothing of damage")
+    return text
 
 
 def _drop_torn_line(path: Path) -> None:

@@ -44,6 +44,7 @@ class Settings:
     num_samples: int | None = None
     precision: str = "fp32"
     execution: str = PLAIN
+    allow_damaged: bool = False
 
 
 @dataclass(frozen=True)
@@ -149,12 +150,15 @@ class ScoreRun:
         if survey(self.source).sha256 != self.identity["trials_sha256"]:
             raise TrialListError("the list of trials changed while it was scored; score it again")
         failures: dict[str, str] = {}
+        damaged: dict[str, str] = {}
 
         def scored() -> Iterator[tuple[str, float]]:
             for index, (trial, score) in enumerate(zip(self.source(), done.scores, strict=True)):
                 if np.isnan(score):
                     failures[trial.trial_id] = done.reasons[index]
                 else:
+                    if index in done.damage:
+                        damaged[trial.trial_id] = done.damage[index]
                     yield name(trial), float(score)
 
         write_scores(self.out, scored(), score_format)
@@ -173,6 +177,7 @@ class ScoreRun:
             },
             "audio_s": done.num_samples / SAMPLE_RATE_HZ,
             "failures": failures,
+            "damaged": damaged,
             **facts,
         }
         write_json(self.sidecar, sidecar)

@@ -41,13 +41,15 @@ log = logging.getLogger(__name__)
 class Scored:
     """A trial with its score, or with the reason why it has none.
 
-    ``num_samples`` are those at 16 kHz that the score is of.
+    ``num_samples`` are those at 16 kHz that the score is of; ``damage`` is what is missing of the
+    recording, if it is not all.
     """
 
     trial: Trial
     score: float | None = None
     num_samples: int = 0
     reason: str | None = None
+    damage: str | None = None
 
 
 def score_trials(
@@ -59,6 +61,7 @@ def score_trials(
     num_samples: int | None = None,
     precision: str = "fp32",
     execution: str = PLAIN,
+    allow_damaged: bool = False,
 ) -> Iterator[list[Scored]]:
     """Score recordings on the detector's device, in batches of similar length.
 
@@ -73,6 +76,7 @@ def score_trials(
             recordings.
         precision: one of those of the execution in `PRECISIONS`.
         execution: one of `EXECUTIONS`.
+        allow_damaged: score what is left of damaged recordings.
 
     Yields:
         What became of some trials; every trial is in one of the lists.
@@ -91,6 +95,7 @@ def score_trials(
         workers=workers,
         num_samples=num_samples,
         pinned=device.type == "cuda",
+        allow_damaged=allow_damaged,
     ):
         if batch.failures:
             yield [Scored(trial, reason=reason) for trial, reason in batch.failures]
@@ -188,7 +193,7 @@ def _logits(
 def _read(batch: Batch, scores: Tensor) -> list[Scored]:
     """Wait for the scores of a batch."""
     rows = zip(batch.trials, scores.tolist(), batch.lengths.tolist(), strict=True)
-    return [_scored(*row) for row in rows]
+    return [_scored(*row, batch.damage.get(row[0].trial_id)) for row in rows]
 
 
 def _halves(batch: Batch) -> list[Batch]:
@@ -198,13 +203,13 @@ def _halves(batch: Batch) -> list[Batch]:
     for rows in (slice(None, middle), slice(middle, None)):
         lengths = batch.lengths[rows]
         waveforms = batch.waveforms[rows, : int(lengths.max())]
-        halves.append(Batch(batch.trials[rows], waveforms, lengths))
+        halves.append(Batch(batch.trials[rows], waveforms, lengths, damage=batch.damage))
     return halves
 
 
-def _scored(trial: Trial, score: float, num_samples: int) -> Scored:
+def _scored(trial: Trial, score: float, num_samples: int, damage: str | None) -> Scored:
     if math.isfinite(score):
-        return Scored(trial, score, num_samples)
+        return Scored(trial, score, num_samples, damage=damage)
     return Scored(trial, reason=f"{trial.path}: the detector gives {score}, which is no score")
 
 

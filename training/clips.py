@@ -19,7 +19,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from fakemamba.data.audio import Waveform, cut_or_tile
 from fakemamba.data.augmentation import Augmentation, utterance_rng
-from fakemamba.data.reading import waveform_or_reason
+from fakemamba.data.reading import recording_or_reason
 from fakemamba.data.trials import BONA_FIDE, Trial
 from fakemamba.interrupts import hidden_from_children
 from fakemamba.models.detector import BONA_FIDE as BONA_FIDE_INDEX
@@ -65,21 +65,26 @@ class Preparation:
 
 @dataclass(frozen=True)
 class ClipsOfEpoch(Dataset[tuple[Waveform | str, int]]):
-    """The clips of a list of trials in one epoch; a clip that cannot be read is its reason."""
+    """The clips of a list of trials in one epoch; a clip that cannot be read is its reason.
+
+    ``allow_damaged`` takes what is left of damaged recordings.
+    """
 
     trials: Sequence[Trial]
     preparation: Preparation
     epoch: int
+    allow_damaged: bool = False
 
     def __len__(self) -> int:
         return len(self.trials)
 
     def __getitem__(self, index: int) -> tuple[Waveform | str, int]:
         trial = self.trials[index]
-        found = waveform_or_reason(trial)
-        if not isinstance(found, str):
-            found = self.preparation(found, trial.trial_id, self.epoch)
-        return found, label_index(trial)
+        found = recording_or_reason(trial, allow_damaged=self.allow_damaged)
+        if isinstance(found, str):
+            return found, label_index(trial)
+        clip = self.preparation(found.waveform, trial.trial_id, self.epoch)
+        return clip, label_index(trial)
 
 
 def label_index(trial: Trial) -> int:

@@ -71,6 +71,7 @@ class DataRecipe:
         crop: first (the first `num_samples`, as published), random (another stretch in every
             epoch), or whole (clips of their own lengths, padded; `num_samples` is not used).
         augmentation: of the training clips, before the crop, such as rawboost:5; empty for none.
+        allow_damaged: train and validate on what is left of damaged recordings, too.
     """
 
     corpus: str | None = None
@@ -82,6 +83,7 @@ class DataRecipe:
     num_samples: int = 66_800
     crop: Literal["first", "random", "whole"] = "first"
     augmentation: str = ""
+    allow_damaged: bool = False
 
     def __post_init__(self) -> None:
         manifests = [self.train_manifest is not None, self.validation_manifest is not None]

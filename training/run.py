@@ -177,7 +177,9 @@ class _Epoch:
         preparation = Preparation(
             data.num_samples, data.crop, data.parsed_augmentation(), self.run.recipe.seed
         )
-        clips = ClipsOfEpoch(self.run.lists.train, preparation, self.progress.epoch)
+        clips = ClipsOfEpoch(
+            self.run.lists.train, preparation, self.progress.epoch, data.allow_damaged
+        )
 
         def wishes() -> tuple[bool, bool]:
             return time.monotonic() - self.saved >= self.run.save_every_s, stop()
@@ -222,7 +224,7 @@ class _Epoch:
         self.shown.begin("validation", -(-count // run.accelerator.num_processes))
         found = validate(
             self.trainer.model,
-            ClipsOfEpoch(run.lists.validation, preparation, progress.epoch),
+            ClipsOfEpoch(run.lists.validation, preparation, progress.epoch, data.allow_damaged),
             self.trainer.loss,
             run.accelerator,
             batch_size=selection.batch_size,

@@ -106,8 +106,10 @@ def test_unreadable_files_fail_the_end_and_are_all_that_resuming_scores(
     read = []
     from fakemamba.data import reading
 
-    decode = reading.read_audio
-    monkeypatch.setattr(reading, "read_audio", lambda path: read.append(path) or decode(path))
+    decode = reading.read_recording
+    monkeypatch.setattr(
+        reading, "read_recording", lambda path, **how: read.append(path) or decode(path, **how)
+    )
     assert main([*common, "--resume"]) == 0
     assert read == [broken]
     assert list(scored(out)) == [path.stem for path in clips]
@@ -128,7 +130,7 @@ def test_a_run_that_was_killed_after_its_scores_appeared_is_ended_by_resuming(
         with pytest.raises(RuntimeError, match="killed"):
             main(arguments(model, out, *clips))
     before = out.read_bytes()
-    monkeypatch.setattr("fakemamba.data.reading.read_audio", killed)  # nothing is left to read
+    monkeypatch.setattr("fakemamba.data.reading.read_recording", killed)  # nothing is left to read
     assert main(arguments(model, out, *clips, "--resume")) == 0
     assert out.read_bytes() == before and not (tmp_path / "s.txt.journal").exists()
 

@@ -11,19 +11,22 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fakemamba.data import reading
-from fakemamba.data.audio import cut_or_tile, read_audio
+from fakemamba.data.audio import Recording, cut_or_tile, read_audio
 from fakemamba.data.trials import Trial
 from fakemamba.evaluation.batches import batches
 
 BUDGET = 10_000
 
 
+def constant(path, *, allow_damaged):
+    samples = np.full(int(path), int(path), dtype=np.float32)
+    return Recording(samples, len(samples) / 16_000)
+
+
 @pytest.fixture
 def lengths(monkeypatch):
     """Recordings that need no files: a trial's duration in samples is its path."""
-    monkeypatch.setattr(
-        reading, "read_audio", lambda path: np.full(int(path), int(path), dtype=np.float32)
-    )
+    monkeypatch.setattr(reading, "read_recording", constant)
 
     def make(samples):
         return [Trial(f"t{i}", n, duration_s=n / 16_000) for i, n in enumerate(samples)]
@@ -55,7 +58,7 @@ def test_every_row_is_its_recording_and_zeros(lengths):
 )
 def test_no_trial_is_lost_or_doubled_and_no_batch_is_over_the_budget(samples, window, budget):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(reading, "read_audio", lambda path: np.ones(int(path), dtype=np.float32))
+        patch.setattr(reading, "read_recording", constant)
         # A header that is wrong by half either way must change the order only.
         trials = [
             Trial(str(i), n, duration_s=n * (0.5 + i % 3 / 2) / 16_000)
