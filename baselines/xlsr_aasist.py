@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 import torch.nn.functional as F
+from pydantic import Field
 from torch import Tensor, nn
 
 from fakemamba.baselines.graph_attention import (
@@ -16,7 +17,7 @@ from fakemamba.baselines.graph_attention import (
     HeterogeneousGraphAttention,
 )
 from fakemamba.models.detector import Detector, DetectorConfig
-from fakemamba.models.frontend import Frontend
+from fakemamba.models.frontend import Frontend, Size
 from fakemamba.models.masking import frame_mask, masked_mean, masked_softmax, optional_mask
 
 CHANNELS = (1, 32, 32, 64, 64, 64, 64)
@@ -27,7 +28,7 @@ GRAPH_WIDTHS = (64, 32)
 class AASISTConfig(DetectorConfig):
     """Width of the projection; everything else is fixed by the published model."""
 
-    width: int = 128
+    width: Annotated[Size, Field(ge=3)] = 128
 
 
 class ImageBatchNorm(nn.BatchNorm2d):

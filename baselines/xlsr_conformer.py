@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from fakemamba.baselines.relative_attention import RelativeAttention
 from fakemamba.models.block_detector import PROJECTION_KEYS, BlockConfig, BlockDetector
 from fakemamba.models.conformer import ConvolutionModule, FeedForward
-from fakemamba.models.frontend import Frontend
+from fakemamba.models.frontend import Frontend, Layers, Size
 
 
 @dataclass(frozen=True)
@@ -22,11 +22,16 @@ class ConformerConfig(BlockConfig):
     copying one.
     """
 
-    depth: int = 4
+    depth: Layers = 4
     summary: str = "class-token"
-    heads: int = 4
-    kernel: int = 31
+    heads: Size = 4
+    kernel: Size = 31
     identical_blocks: bool = True
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.heads > self.width:
+            raise ValueError(f"width {self.width} cannot be split into {self.heads} heads")
 
 
 @dataclass(frozen=True)

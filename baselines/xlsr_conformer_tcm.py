@@ -22,7 +22,12 @@ MAX_FRAMES = 10_000
 
 @dataclass(frozen=True)
 class TCMConfig(ConformerConfig):
-    """The published sizes are those of XLSR-Conformer."""
+    """The published sizes are those of XLSR-Conformer; heads split the width evenly."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.width % self.heads:
+            raise ValueError(f"width {self.width} cannot be split into {self.heads} equal heads")
 
 
 class SinusoidalPositions(nn.Module):

@@ -11,26 +11,28 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
 from fakemamba.models.block_detector import PROJECTION_KEYS
 from fakemamba.models.detector import Detector, DetectorConfig
-from fakemamba.models.frontend import Frontend
-from fakemamba.models.layers import AttentionPooling, Projection, count_blocks
+from fakemamba.models.frontend import Frontend, Layers, Size
+from fakemamba.models.layers import AttentionPooling, Projection
 from fakemamba.models.mamba import Mamba, mix
 from fakemamba.models.masking import flip_frames
+from fakemamba.models.state_dicts import count_blocks
 
 
 @dataclass(frozen=True)
 class XLSRMambaConfig(DetectorConfig):
     """Layers in each direction, width, dropout, and ``textbook`` for the corrected last step."""
 
-    depth: int = 6
-    width: int = 144
-    dropout: float = 0.1
+    depth: Layers = 6
+    width: Size = 144
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
     textbook: bool = False
 
 

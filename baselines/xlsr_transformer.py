@@ -9,15 +9,16 @@ from torch import Tensor, nn
 from fakemamba.baselines.relative_attention import RelativeAttention
 from fakemamba.models.block_detector import BlockConfig, BlockDetector
 from fakemamba.models.conformer import FeedForward
+from fakemamba.models.frontend import Layers, Size
 
 
 @dataclass(frozen=True)
 class TransformerConfig(BlockConfig):
     """The repository's sizes; ``relative_positions`` as in `RelativeAttention`."""
 
-    depth: int = 12
-    heads: int = 8
-    head_width: int = 64
+    depth: Layers = 12
+    heads: Size = 8
+    head_width: Size = 64
     relative_positions: str = "published"
 
 

@@ -24,7 +24,8 @@ from fakemamba.models.execution.modes import (
     running_in,
 )
 from fakemamba.models.execution.optimized import with_fast_frontend
-from fakemamba.models.frontend import Frontend, create_frontend
+from fakemamba.models.frontend import Frontend
+from fakemamba.models.frontend_sources import create_frontend
 from fakemamba.models.mamba import set_scan_backend
 from fakemamba.models.registry import build_detector
 

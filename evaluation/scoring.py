@@ -24,7 +24,7 @@ from fakemamba.evaluation.batches import Batch, batches
 from fakemamba.models.detector import BONA_FIDE, Detector, UnsupportedInputError
 from fakemamba.models.device import is_out_of_memory
 from fakemamba.models.execution import optimized
-from fakemamba.models.execution.modes import check_setting, running_in
+from fakemamba.models.execution.modes import running_in
 
 PLAIN = "plain"
 EXECUTIONS = (PLAIN, *optimized.EXECUTIONS)
@@ -142,7 +142,7 @@ def check_manner(device: torch.device, precision: str, execution: str) -> None:
             f"{execution}"
         )
     if execution != PLAIN:
-        check_setting(device, precision, execution)
+        optimized.check_optimized(device, precision, execution)
 
 
 def _bona_fide(logits: Logits, batch: Batch, device: torch.device) -> Tensor | Exception:

@@ -6,10 +6,11 @@ not of that form is one line: which file, which line or field, what was expected
 
 from __future__ import annotations
 
+from dataclasses import fields
 from functools import cache
 from pathlib import Path
 from reprlib import Repr
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_type_hints
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 from pydantic.errors import PydanticUserError
@@ -76,6 +77,26 @@ def parse_record(
         return _adapter(form).validate_json(content, strict=True)
     except ValidationError as fault:
         raise error(f"{place}{_first_fault(fault)}; {remedy}") from fault
+
+
+def check_fields(record: Any) -> None:
+    """Check the fields of a dataclass, in its ``__post_init__``, by what it says of them.
+
+    Raises:
+        ValueError: names the first field that is of another type or out of its range.
+    """
+    for name, hint in _hints(type(record)).items():
+        try:
+            _adapter(hint).validate_python(getattr(record, name), strict=True)
+        except ValidationError as fault:
+            raise ValueError(f"{name}{_first_fault(fault)}") from fault
+
+
+@cache
+def _hints(form: type) -> dict[str, Any]:
+    own = {one.name for one in fields(form)}
+    hints = get_type_hints(form, include_extras=True)
+    return {name: hint for name, hint in hints.items() if name in own}
 
 
 @cache

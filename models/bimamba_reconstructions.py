@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from fakemamba.models.block_detector import BlockConfig, BlockDetector
 from fakemamba.models.conformer import ConvolutionModule, FeedForward
+from fakemamba.models.frontend import Size
 from fakemamba.models.layers import check_choice
 from fakemamba.models.mamba import MIXERS, make_mixer
 
@@ -33,7 +34,7 @@ class BiMambaConfig(BlockConfig):
 class ConBiMambaConfig(BiMambaConfig):
     """ConBiMamba's sizes: those above and the convolution's kernel in frames."""
 
-    kernel: int = 31
+    kernel: Size = 31
 
 
 class TransBiMambaBlock(nn.Module):

@@ -14,8 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from fakemamba.models.detector import Detector, DetectorConfig
-from fakemamba.models.frontend import Frontend
-from fakemamba.models.layers import AttentionPooling, Projection, check_choice, count_blocks
+from fakemamba.models.frontend import Frontend, Layers, Size
+from fakemamba.models.layers import AttentionPooling, Projection, check_choice
+from fakemamba.models.state_dicts import count_blocks
 
 # Official names of the projection, which is the same in all published detectors of this kind.
 PROJECTION_KEYS = (
@@ -33,11 +34,12 @@ class BlockConfig(DetectorConfig):
     ``class-token`` (a learned token in front of the frames, read at the end).
     """
 
-    depth: int = 7
-    width: int = 144
+    depth: Layers = 7
+    width: Size = 144
     summary: str = "attention"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         check_choice("summary", self.summary, SUMMARIES)
 
 

@@ -9,22 +9,27 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch import Tensor
 
-from fakemamba.files import appearing_whole, write_json
-from fakemamba.models.detector import Detector
-from fakemamba.models.frontend import FrontendConfig
-from fakemamba.models.registry import build_detector, detector_entry, family_name, registered_name
+from fakemamba.files import appearing_whole, require_file, write_json
+from fakemamba.models.detector import Detector, DetectorConfig
+from fakemamba.models.registry import (
+    UnknownDetectorError,
+    build_detector,
+    detector_entry,
+    family_name,
+    registered_name,
+)
+from fakemamba.models.state_dicts import load_exactly, most_blocks, plain_state
+from fakemamba.models.weight_files import CheckpointError, read_weights
+from fakemamba.records import parse_record, read_record, shown
 
 FORMAT_VERSION = 1
 CONFIG_NAME = "config.json"
 WEIGHTS_NAME = "model.safetensors"
-
-
-class CheckpointError(ValueError):
-    """A checkpoint does not hold what it was said to hold."""
+_BLOCK_COUNTS = ("depth", "frontend.num_layers")
+_REMEDY = "a detector's folder is made by `fakemamba convert` or `fakemamba train`: make it again"
 
 
 def save_pretrained(
@@ -55,77 +60,76 @@ def from_pretrained(folder: str | Path, *, expected: str | None = None) -> Detec
         CheckpointError: a file is missing, broken, of another version or of another detector.
     """
     folder = Path(folder)
-    config = _read_config(folder / CONFIG_NAME)
-    name = config.pop("detector")
-    frontend = FrontendConfig(**config.pop("frontend"))
+    check_files(folder)
+    weights = folder / WEIGHTS_NAME
+    name, config = _read_config(folder / CONFIG_NAME)
     if expected is not None and family_name(expected) != name:
         raise CheckpointError(f"{folder} holds {name}, not {expected}")
-    with torch.device("meta"):
-        detector = build_detector(expected or name, frontend, config)
+    state = plain_state(read_weights(weights), weights)
+    _check_sizes(config, state, folder)
+    options = {one.name: getattr(config, one.name) for one in fields(config)}
+    frontend = options.pop("frontend")
     try:
-        state = load_file(folder / WEIGHTS_NAME)
-    except FileNotFoundError as error:
-        raise CheckpointError(f"{folder / WEIGHTS_NAME}: no such file") from error
-    except SafetensorError as error:
-        raise CheckpointError(
-            f"{folder / WEIGHTS_NAME} is not a readable safetensors file ({error}); convert the "
-            "checkpoint again"
-        ) from error
-    load_exactly(detector, state, str(folder / WEIGHTS_NAME))
+        with torch.device("meta"):
+            detector = build_detector(expected or name, frontend, options)
+    except ValueError as error:
+        raise CheckpointError(f"{folder / CONFIG_NAME}: {error}") from error
+    load_exactly(detector, state, weights)
     return detector.eval()
 
 
-def load_exactly(detector: Detector, state: dict[str, Tensor], source: str) -> None:
-    """Put tensors into a detector made on the meta device.
+def check_files(folder: Path) -> None:
+    """Refuse a folder without a detector's two files, by what is in their place.
 
     Raises:
-        CheckpointError: listing every missing, surplus and misshapen tensor.
+        CheckpointError: one of them is not there, or is no file.
     """
-    problems = differences(detector, state)
-    if problems:
+    for name in (CONFIG_NAME, WEIGHTS_NAME):
+        require_file(folder / name, CheckpointError, _REMEDY)
+
+
+def _read_config(path: Path) -> tuple[str, DetectorConfig]:
+    """A detector's name and its configuration, every field of which is checked and there."""
+    said = read_record(path, dict[str, Any], CheckpointError, _REMEDY)
+    version, name = said.pop("format", None), said.pop("detector", None)
+    if version is True or version != FORMAT_VERSION:
         raise CheckpointError(
-            f"{source} does not fit {type(detector).__name__}:\n  " + "\n  ".join(problems)
+            f"{path}: format {shown(version)}, but this version reads {FORMAT_VERSION}; convert "
+            "the original checkpoint again"
         )
-    detector.load_state_dict(state, assign=True)
-
-
-def differences(
-    detector: Detector, state: dict[str, Tensor], labels: dict[str, str] | None = None
-) -> list[str]:
-    """What keeps tensors from being a detector's state, one line a tensor; empty if nothing.
-
-    ``labels`` gives the names that tensors of ``state`` have in the file that they came from.
-    """
-    labels = labels or {}
-    wanted = {key: tuple(value.shape) for key, value in detector.state_dict().items()}
-    found = {key: tuple(value.shape) for key, value in state.items()}
-    missing = [f"missing {key} {wanted[key]}" for key in wanted if key not in found]
-    surplus = [f"surplus {labels.get(key, key)} {found[key]}" for key in found if key not in wanted]
-    misshapen = [
-        f"misshapen {labels.get(key, key)}: {found[key]}, should be {wanted[key]}"
-        for key in wanted
-        if key in found and wanted[key] != found[key]
-    ]
-    return missing + surplus + misshapen
-
-
-def _read_config(path: Path) -> dict[str, Any]:
+    if not isinstance(name, str):
+        raise CheckpointError(
+            f"{path}, detector: should be the name of one, but is {shown(name)}; {_REMEDY}"
+        )
     try:
-        config = json.loads(path.read_text())
-    except FileNotFoundError as error:
-        raise CheckpointError(
-            f"{path}: no such file; a detector's folder is made by `fakemamba convert`"
-        ) from error
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise CheckpointError(f"{path} is not JSON: {error}") from error
-    version = config.pop("format", None)
-    if version != FORMAT_VERSION:
-        raise CheckpointError(
-            f"{path}: format {version!r}, but this version reads {FORMAT_VERSION}; convert the "
-            "original checkpoint again"
-        )
-    known = {f.name for f in fields(detector_entry(config["detector"]).load().config_class)}
-    unknown = sorted(set(config) - known - {"detector"})
-    if unknown:
-        raise CheckpointError(f"{path}: unknown fields {', '.join(unknown)}")
-    return config
+        form = detector_entry(name).load().config_class
+    except UnknownDetectorError as error:
+        raise CheckpointError(f"{path}, detector: {error}") from error
+    config = parse_record(json.dumps(said), form, str(path), CheckpointError, _REMEDY)
+    # A default might be of another detector than was saved, with tensors of the same shapes.
+    missing = [one for one in _paths(asdict(config)) if one not in _paths(said)]
+    if missing:
+        raise CheckpointError(f"{path}, {missing[0]}: it is missing; {_REMEDY}")
+    return name, config
+
+
+def _check_sizes(config: DetectorConfig, state: Mapping[str, Tensor], folder: Path) -> None:
+    """Refuse sizes that no tensor has, before anything of such a size is built."""
+    blocks = most_blocks(state)
+    widest = max(max(value.shape, default=0) for value in state.values())
+    for name, value in _paths(asdict(config)).items():
+        most = blocks if name in _BLOCK_COUNTS else widest
+        if isinstance(value, int) and value > most:
+            raise CheckpointError(
+                f"{folder / CONFIG_NAME}, {name}: is {value}, but {WEIGHTS_NAME} has no more than "
+                f"{blocks} layers in a row, and no tensor wider than {widest}; {_REMEDY}"
+            )
+
+
+def _paths(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields by name, those of a field that has fields itself as ``frontend.name``."""
+    found: dict[str, Any] = {}
+    for name, value in record.items():
+        inner = _paths(value) if isinstance(value, dict) else {}
+        found |= {f"{name}.{key}": one for key, one in inner.items()} or {name: value}
+    return found

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from fakemamba.models.frontend import MIN_SAMPLES, Frontend, FrontendConfig
+from fakemamba.records import check_fields
 
 if TYPE_CHECKING:
     from fakemamba.models.execution.optimized import OptimizedDetector
@@ -24,9 +25,15 @@ BONA_FIDE = 1
 
 @dataclass(frozen=True)
 class DetectorConfig:
-    """What every detector's configuration holds; the rest is each detector's own."""
+    """What every detector's configuration holds; the rest is each detector's own.
+
+    A field's annotation is its type and range, of what is given in Python as of a file.
+    """
 
     frontend: FrontendConfig
+
+    def __post_init__(self) -> None:
+        check_fields(self)
 
 
 class UnsupportedInputError(ValueError):

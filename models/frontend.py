@@ -8,22 +8,26 @@ published detectors were trained with.
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass, replace
-from difflib import get_close_matches
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 from transformers import Wav2Vec2Config, Wav2Vec2Model
 
-from fakemamba.models.fairseq_checkpoint import read_fairseq_frontend, strip_pretraining_tensors
 from fakemamba.models.masking import frame_mask
+from fakemamba.models.state_dicts import count_blocks, shape_of
+from fakemamba.records import check_fields
 
 CONV_KERNELS = (10, 3, 3, 3, 3, 2, 2)
 CONV_STRIDES = (5, 2, 2, 2, 2, 2, 2)
 MIN_SAMPLES = 400  # the receptive field of one frame
 ATTENTION_KINDS = ("sdpa", "eager")
+
+Layers = Annotated[int, Field(ge=1, le=1_000)]
+Size = Annotated[int, Field(ge=1, le=1 << 16)]
 
 
 @dataclass(frozen=True)
@@ -31,16 +35,17 @@ class FrontendConfig:
     """Sizes of one XLS-R encoder. ``name`` is a label for people; the sizes decide."""
 
     name: str
-    hidden_size: int
-    num_layers: int
-    num_heads: int
-    ffn_size: int
-    conv_channels: int = 512
-    position_kernel: int = 128
-    position_groups: int = 16
+    hidden_size: Size
+    num_layers: Layers
+    num_heads: Size
+    ffn_size: Size
+    conv_channels: Size = 512
+    position_kernel: Size = 128
+    position_groups: Size = 16
     attention: str = "sdpa"
 
     def __post_init__(self) -> None:
+        check_fields(self)
         if self.attention not in ATTENTION_KINDS:
             raise ValueError(
                 f"front-end attention {self.attention!r} is not one of {', '.join(ATTENTION_KINDS)}"
@@ -48,6 +53,11 @@ class FrontendConfig:
         if self.hidden_size % self.num_heads:
             raise ValueError(
                 f"front-end width {self.hidden_size} cannot be split into {self.num_heads} heads"
+            )
+        if self.hidden_size % self.position_groups:
+            raise ValueError(
+                f"front-end width {self.hidden_size} cannot be split into {self.position_groups} "
+                "groups of the position convolution"
             )
 
     def to_transformers(self) -> Wav2Vec2Config:
@@ -81,20 +91,27 @@ class FrontendConfig:
         return config
 
     @classmethod
-    def from_state(cls, state: dict[str, Tensor], *, num_heads: int, name: str) -> FrontendConfig:
-        """Sizes read off a ``Wav2Vec2Model`` state dict; only the head count leaves no trace."""
-        position = state["encoder.pos_conv_embed.conv.parametrizations.weight.original1"]
-        hidden_size = position.shape[0]
-        layers = {int(key.split(".")[2]) for key in state if key.startswith("encoder.layers.")}
+    def from_state(
+        cls, state: Mapping[str, Tensor], *, num_heads: int, name: str
+    ) -> FrontendConfig:
+        """Sizes read off a ``Wav2Vec2Model`` state dict; only the head count leaves no trace.
+
+        Raises:
+            ValueError: tensors that show them are missing, or are of no such model.
+        """
+        position_key = "encoder.pos_conv_embed.conv.parametrizations.weight.original1"
+        hidden_size, group_size, position_kernel = shape_of(state, position_key, 3)
+        ffn_size, _ = shape_of(state, "encoder.layers.0.feed_forward.intermediate_dense.weight", 2)
+        conv_channels, _, _ = shape_of(state, "feature_extractor.conv_layers.0.conv.weight", 3)
         return cls(
             name=name,
             hidden_size=hidden_size,
-            num_layers=1 + max(layers),
+            num_layers=count_blocks(state, "encoder.layers."),
             num_heads=num_heads,
-            ffn_size=state["encoder.layers.0.feed_forward.intermediate_dense.weight"].shape[0],
-            conv_channels=state["feature_extractor.conv_layers.0.conv.weight"].shape[0],
-            position_kernel=position.shape[2],
-            position_groups=hidden_size // position.shape[1],
+            ffn_size=ffn_size,
+            conv_channels=conv_channels,
+            position_kernel=position_kernel,
+            position_groups=hidden_size // max(group_size, 1),
         )
 
 
@@ -151,77 +168,3 @@ class Frontend(nn.Module):
         valid_samples = frame_mask(lengths, waveforms.shape[1])
         features = self.model(waveforms, attention_mask=valid_samples).last_hidden_state
         return features, frame_counts(lengths)
-
-
-def frontend_config(source: str | Path | FrontendConfig, attention: str = "sdpa") -> FrontendConfig:
-    """Sizes of a source without loading weights; only for named sizes and folders."""
-    if isinstance(source, FrontendConfig):
-        return source
-    if str(source) in FRONTEND_SIZES:
-        return replace(FRONTEND_SIZES[str(source)], attention=attention)
-    return _config_from_transformers(source, attention)
-
-
-def create_frontend(source: str | Path | FrontendConfig, attention: str = "sdpa") -> Frontend:
-    """Make a front-end from a named size, a fairseq ``.pt``, or a Hugging Face folder or id.
-
-    A named size (``xls-r-300m``, ``xls-r-1b``, ``xls-r-2b``, ``xls-r-tiny``) or a `FrontendConfig`
-    gives random weights; every other source gives the weights that it holds.
-
-    Raises:
-        ValueError: the source is of no known kind, or it is not an XLS-R model.
-        UnsafeCheckpointError: a ``.pt`` holds objects that a front-end checkpoint has no need of.
-    """
-    if isinstance(source, FrontendConfig) or str(source) in FRONTEND_SIZES:
-        return Frontend(frontend_config(source, attention))
-    path = Path(source)
-    if path.suffix in {".pt", ".pth"}:
-        state, num_heads = read_fairseq_frontend(path)
-        config = FrontendConfig.from_state(state, num_heads=num_heads, name=path.stem)
-        with torch.device("meta"):
-            frontend = Frontend(replace(config, attention=attention))
-        frontend.model.load_state_dict(strip_pretraining_tensors(state), assign=True)
-        return frontend
-    config = _config_from_transformers(source, attention)
-    with torch.device("meta"):
-        frontend = Frontend(config)
-    frontend.model = Wav2Vec2Model.from_pretrained(
-        str(source), config=config.to_transformers(), attn_implementation=attention
-    )
-    return frontend
-
-
-def _config_from_transformers(source: str | Path, attention: str) -> FrontendConfig:
-    is_folder = Path(source).is_dir()
-    if not is_folder and "/" not in str(source):
-        guesses = get_close_matches(str(source), FRONTEND_SIZES)
-        hint = f"; did you mean {' or '.join(guesses)}?" if guesses else ""
-        raise ValueError(
-            f"unknown front-end {str(source)!r}{hint} Named sizes: {', '.join(FRONTEND_SIZES)}; "
-            "otherwise give a fairseq .pt file, a Hugging Face folder or an id such as "
-            "facebook/wav2vec2-xls-r-300m"
-        )
-    try:
-        found = Wav2Vec2Config.from_pretrained(str(source))
-    except (OSError, json.JSONDecodeError) as error:
-        raise ValueError(
-            f"front-end {str(source)!r} is neither a folder with a config.json nor a Hugging Face "
-            f"id that can be reached from here: {error}"
-        ) from error
-    layout = (tuple(found.conv_kernel), tuple(found.conv_stride), found.feat_extract_norm)
-    if layout != (CONV_KERNELS, CONV_STRIDES, "layer") or not found.do_stable_layer_norm:
-        raise ValueError(
-            f"front-end {str(source)!r} is not an XLS-R model: its feature extractor or its norms "
-            "are laid out differently (layer-normed convolutions and pre-norm layers are needed)"
-        )
-    return FrontendConfig(
-        name=Path(source).name,
-        hidden_size=found.hidden_size,
-        num_layers=found.num_hidden_layers,
-        num_heads=found.num_attention_heads,
-        ffn_size=found.intermediate_size,
-        conv_channels=found.conv_dim[0],
-        position_kernel=found.num_conv_pos_embeddings,
-        position_groups=found.num_conv_pos_embedding_groups,
-        attention=attention,
-    )

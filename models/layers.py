@@ -46,8 +46,3 @@ def check_choice(name: str, value: str, choices: Iterable[str]) -> None:
     choices = tuple(choices)
     if value not in choices:
         raise ValueError(f"{name} {value!r} is not one of {', '.join(choices)}")
-
-
-def count_blocks(state: dict[str, Tensor], prefix: str) -> int:
-    """How many numbered blocks ``prefix<i>.`` a state dict holds."""
-    return len({key[len(prefix) :].split(".")[0] for key in state if key.startswith(prefix)})

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fakemamba.models.checkpoints import CheckpointError, from_pretrained
+from fakemamba.files import kind_of, require_file
+from fakemamba.models.checkpoints import check_files, from_pretrained
 from fakemamba.models.detector import Detector
 from fakemamba.models.official import convert_official
+from fakemamba.models.weight_files import CheckpointError
 
 
 def check_named(checkpoint: Path, name: str | None) -> None:
-    """Refuse an official file of an unknown detector, before anything else is done.
+    """Refuse what can be no checkpoint, before anything else is done.
 
     Raises:
-        CheckpointError: the checkpoint is no folder, and no detector is named.
+        CheckpointError: it is neither a folder with a detector's files nor a file; or it is a file,
+            an official one then, and no detector is named.
     """
-    if not checkpoint.is_dir() and name is None:
+    if kind_of(checkpoint) == "a folder":
+        check_files(checkpoint)
+        return
+    require_file(checkpoint, CheckpointError, "name a detector's folder or an official .pth")
+    if name is None:
         raise CheckpointError(
             f"{checkpoint} is not a folder; for an official checkpoint say which one it is with "
             "--detector"

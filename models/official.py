@@ -14,15 +14,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fakemamba.models.checkpoints import CheckpointError, differences, load_exactly
 from fakemamba.models.detector import Detector
-from fakemamba.models.fairseq_checkpoint import (
-    load_pickle_safely,
-    strip_pretraining_tensors,
-    transformers_key,
-)
 from fakemamba.models.frontend import FrontendConfig
 from fakemamba.models.registry import DETECTORS, build_detector, detector_entry, family_name
+from fakemamba.models.state_dicts import differences, load_exactly, plain_state, renamed
+from fakemamba.models.wav2vec2_names import POSITION_WEIGHT, encoder_tensors, transformers_key
+from fakemamba.models.weight_files import CheckpointError, read_weights
 
 FRONTEND_PREFIX = "ssl_model.model."
 AVERAGES = ("true", "as-released")
@@ -45,50 +42,36 @@ def convert_official(
         frontend_heads: attention heads of the front-end, the one size that tensors do not show.
 
     Raises:
-        CheckpointError: the tensors are not those of this detector; all differences are listed.
-        UnsafeCheckpointError: a file asks for foreign classes; nothing was run.
+        FileNotFoundError, CheckpointError, UnsafeCheckpointError: as `read_weights`.
+        CheckpointError: the tensors are not those of this detector; the message names them.
     """
     source = ", ".join(str(path) for path in paths)
-    official = average_states([read_official_state(Path(path)) for path in paths], average)
-    frontend_state, rest = _split_frontend(official, source)
-    frontend = FrontendConfig.from_state(frontend_state, num_heads=frontend_heads, name="converted")
-    converted = _convert(detector, frontend_state, rest, frontend)
+    states = [plain_state(read_weights(Path(path)), path) for path in paths]
+    frontend_state, rest = _split_frontend(average_states(states, average), source)
+    try:
+        frontend = FrontendConfig.from_state(
+            frontend_state, num_heads=frontend_heads, name="converted"
+        )
+    except ValueError as error:
+        raise CheckpointError(f"the front-end of {source}: {error}") from error
+    converted = _convert(detector, frontend_state, rest, frontend, source)
     if isinstance(converted, str):
         others = [
             name
             for name in dict.fromkeys(family_name(name) for name in DETECTORS)
             if name != family_name(detector)
             and detector_entry(name).load().official_keys
-            and not isinstance(_convert(name, frontend_state, rest, frontend), str)
+            and not isinstance(_convert(name, frontend_state, rest, frontend, source), str)
         ]
         hint = (
             f"It fits {' and '.join(others)}: use --detector {others[0]}"
             if others
             else ("No other detector of the registry fits either")
         )
-        raise CheckpointError(f"{source} is not a checkpoint of {detector}. {hint}.\n{converted}")
+        raise CheckpointError(f"{source} is not a checkpoint of {detector}. {hint}: {converted}")
     model, state = converted
     load_exactly(model, state, source)
     return model.eval()
-
-
-def read_official_state(path: Path) -> dict[str, Tensor]:
-    """A plain state dict of tensors, ``module.`` prefixes taken off.
-
-    Raises:
-        FileNotFoundError, UnsafeCheckpointError, ValueError: see `load_pickle_safely`.
-        CheckpointError: the file holds something other than a plain state dict.
-    """
-    content = load_pickle_safely(path)
-    if not isinstance(content, dict) or not content:
-        raise CheckpointError(f"{path} holds a {type(content).__name__}, not a state dict")
-    odd = [str(key) for key, value in content.items() if not isinstance(value, Tensor)]
-    if odd:
-        raise CheckpointError(
-            f"{path} is not a plain state dict: {', '.join(odd[:5])} hold no tensors; save the "
-            "model's state_dict() alone"
-        )
-    return {str(key).removeprefix("module."): value for key, value in content.items()}
 
 
 def average_states(states: Sequence[dict[str, Tensor]], how: str) -> dict[str, Tensor]:
@@ -133,36 +116,38 @@ def _split_frontend(
         for key, value in official.items()
         if key.startswith(FRONTEND_PREFIX)
     }
-    if "encoder.pos_conv.0.weight_v" not in raw:
+    frontend = encoder_tensors(raw, transformers_key, source)
+    if POSITION_WEIGHT not in frontend:
         raise CheckpointError(
             f"{source} holds no XLS-R front-end under {FRONTEND_PREFIX}*: not an official "
             "checkpoint of a whole detector"
         )
-    frontend = {
-        transformers_key(key): value for key, value in strip_pretraining_tensors(raw).items()
-    }
     rest = {key: value for key, value in official.items() if not key.startswith(FRONTEND_PREFIX)}
     return frontend, rest
 
 
 def _convert(
-    name: str, frontend_state: dict[str, Tensor], rest: dict[str, Tensor], frontend: FrontendConfig
+    name: str,
+    frontend_state: dict[str, Tensor],
+    rest: dict[str, Tensor],
+    frontend: FrontendConfig,
+    source: str,
 ) -> tuple[Detector, dict[str, Tensor]] | str:
     """The detector on the meta device and its tensors, or what does not fit, as text."""
     detector_class = detector_entry(name).load()
     if not detector_class.official_keys:
         raise CheckpointError(f"{name} has no published checkpoints to convert")
-    names = {_rename(key, detector_class.official_keys): key for key in rest}
-    renamed = {ours: rest[theirs] for ours, theirs in names.items()}
+    names = renamed(rest, lambda key: _rename(key, detector_class.official_keys), source)
+    state = {ours: rest[theirs] for ours, theirs in names.items()}
     try:
-        sizes: dict[str, Any] = detector_class.sizes_from_state(renamed)
-    except KeyError:
+        sizes: dict[str, Any] = detector_class.sizes_from_state(state)
+        detector_class.config_class(frontend=frontend, **sizes)
+    except (LookupError, ArithmeticError, ValueError):
         sizes = {}  # too different to have sizes: compared with the published model below
-    state = {f"frontend.model.{key}": value for key, value in frontend_state.items()} | renamed
+    state |= {f"frontend.model.{key}": value for key, value in frontend_state.items()}
     with torch.device("meta"):
         model = build_detector(name, frontend, sizes)
-    problems = differences(model, state, names)
-    return "  " + "\n  ".join(problems) if problems else (model, state)
+    return differences(model, state, names) or (model, state)
 
 
 def _rename(key: str, patterns: tuple[tuple[str, str], ...]) -> str:

@@ -14,7 +14,11 @@ from typing import Any
 import torch
 
 from fakemamba.models.detector import Detector
-from fakemamba.models.frontend import Frontend, FrontendConfig, create_frontend, frontend_config
+from fakemamba.models.frontend import Frontend, FrontendConfig
+from fakemamba.models.frontend_sources import create_frontend, frontend_config
+from fakemamba.records import shown
+
+LONGEST_NAME = 100  # of which the nearest names are looked for
 
 
 @dataclass(frozen=True)
@@ -77,10 +81,11 @@ def detector_entry(name: str) -> DetectorEntry:
     """
     if name in DETECTORS:
         return DETECTORS[name]
-    guesses = get_close_matches(name.lower().replace("_", "-"), DETECTORS, n=3, cutoff=0.4)
+    like = name[:LONGEST_NAME].lower().replace("_", "-")
+    guesses = get_close_matches(like, DETECTORS, n=3, cutoff=0.4)
     hint = f"did you mean {' or '.join(guesses)}? " if guesses else ""
     raise UnknownDetectorError(
-        f"unknown detector {name!r}; {hint}All names: {', '.join(DETECTORS)}"
+        f"unknown detector {shown(name)}; {hint}All names: {', '.join(DETECTORS)}"
     )
 
 
@@ -142,7 +147,8 @@ def create_detector(
 
     Raises:
         UnknownDetectorError: no such name; the message has the nearest.
-        ValueError: an unknown front-end or option.
+        ValueError: an unknown front-end, or an option that is unknown or out of its range.
+        CheckpointError: the front-end's files are not those of a whole XLS-R model.
     """
     detector_entry(name)
     if device is not None and torch.device(device).type == "meta":

@@ -36,7 +36,7 @@ class UnsupportedSettingError(ValueError):
 
 
 def check_setting(device: torch.device, precision: str, execution: str) -> None:
-    """Refuse what a device cannot do.
+    """Refuse what a device cannot do, or only so slowly that nobody can want it.
 
     Raises:
         UnsupportedSettingError: says what is missing.
@@ -46,6 +46,10 @@ def check_setting(device: torch.device, precision: str, execution: str) -> None:
         raise UnsupportedSettingError("TF32 is a GPU's: a CPU has no such precision")
     if precision == "int8" and not on_cpu:
         raise UnsupportedSettingError("dynamic int8 quantisation is torch's for CPUs only")
+    if precision == "fp16" and on_cpu and execution == OPTIMIZED:
+        raise UnsupportedSettingError(
+            "a CPU multiplies in fp16 many times slower than in fp32: use fp32 there, or bf16"
+        )
     if precision == "int8" and execution == OPTIMIZED:
         raise UnsupportedSettingError("the optimized front-end is not quantised")
     if execution == "graph" and on_cpu:

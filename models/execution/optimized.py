@@ -14,6 +14,7 @@ from fakemamba.models.execution.fast_frontend import FastFrontend
 from fakemamba.models.execution.graphs import capture
 from fakemamba.models.execution.modes import (
     AUTOCAST_DTYPES,
+    OPTIMIZED,
     UnsupportedSettingError,
     check_setting,
     running_in,
@@ -24,16 +25,29 @@ PRECISIONS = ("fp32", "tf32", *AUTOCAST_DTYPES)
 EXECUTIONS = ("eager", "compile", "graph")
 
 
-def with_fast_frontend(detector: Detector, precision: str) -> Detector:
-    """The detector with `FastFrontend`; encoder and head are the same modules, in fp32.
+def check_optimized(device: torch.device, precision: str, execution: str) -> None:
+    """Refuse what an optimized detector cannot do on a device.
 
     Raises:
-        UnsupportedSettingError: the precision is none of `PRECISIONS`.
+        UnsupportedSettingError: no such precision or execution, or not there.
     """
+    if execution not in EXECUTIONS:
+        raise UnsupportedSettingError(
+            f"execution {execution!r} is not one of {', '.join(EXECUTIONS)}"
+        )
     if precision not in PRECISIONS:
         raise UnsupportedSettingError(
             f"the optimized front-end has no {precision}, but {', '.join(PRECISIONS)}"
         )
+    check_setting(device, precision, execution)
+    check_setting(device, precision, OPTIMIZED)
+
+
+def with_fast_frontend(detector: Detector, precision: str) -> Detector:
+    """The detector with `FastFrontend`; encoder and head are the same modules, in fp32.
+
+    ``precision`` is one of `PRECISIONS`.
+    """
     assert isinstance(detector.frontend, Frontend)
     frontend = FastFrontend(detector.frontend, AUTOCAST_DTYPES.get(precision, torch.float32))
     with torch.device("meta"):
@@ -59,11 +73,7 @@ class OptimizedDetector:
         exact_samples: Collection[int] = (),
     ) -> None:
         device = next(detector.parameters()).device
-        if execution not in EXECUTIONS:
-            raise UnsupportedSettingError(
-                f"execution {execution!r} is not one of {', '.join(EXECUTIONS)}"
-            )
-        check_setting(device, precision, execution)
+        check_optimized(device, precision, execution)
         self.detector = with_fast_frontend(detector, precision)
         self.precision, self.execution, self.device = precision, execution, device
         self._call: Call = self.detector

@@ -9,7 +9,7 @@ from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import fully_shard
 
 from fakemamba import from_pretrained, list_detectors, save_pretrained
-from fakemamba.models.checkpoints import CheckpointError
+from fakemamba.models.weight_files import CheckpointError
 
 
 @pytest.mark.parametrize("name", list_detectors())
@@ -81,7 +81,7 @@ def test_broken_weights_are_named(folder):
     ("change", "message"),
     [
         ({"format": 99}, "format 99, but this version reads 1"),
-        ({"colour": "blue"}, "unknown fields colour"),
+        ({"colour": "blue"}, "colour: there is no such field"),
         ({"depth": 5}, r"missing encoder\.blocks\.4\."),
         ({"width": 160}, r"misshapen .*: \(144"),
         ({"detector": "fake-mumba"}, "did you mean fake-mamba"),

@@ -9,7 +9,7 @@ from fakemamba.data.synthetic import speech_like
 from fakemamba.models.execution.fast_frontend import FastFrontend
 from fakemamba.models.execution.fused_norm import by_kernel, norm_of_sum
 from fakemamba.models.execution.modes import UnsupportedSettingError
-from fakemamba.models.frontend import create_frontend
+from fakemamba.models.frontend_sources import create_frontend
 
 # Of features, whose root mean square is about one.
 LARGEST_ERROR = {torch.float32: 2e-5, torch.float16: 0.03, torch.bfloat16: 0.15}

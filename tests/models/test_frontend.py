@@ -10,14 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import Wav2Vec2Config, Wav2Vec2Model
 
-from fakemamba.models.fairseq_checkpoint import UnsafeCheckpointError, transformers_key
-from fakemamba.models.frontend import (
-    FRONTEND_SIZES,
-    Frontend,
-    create_frontend,
-    frame_count,
-    frame_counts,
-)
+from fakemamba.models.frontend import FRONTEND_SIZES, Frontend, frame_count, frame_counts
+from fakemamba.models.frontend_sources import create_frontend
+from fakemamba.models.wav2vec2_names import transformers_key
+from fakemamba.models.weight_files import UnsafeCheckpointError
 
 PUBLISHED_FRAMES = {
     399: 0,

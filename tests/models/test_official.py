@@ -4,9 +4,8 @@ import pytest
 import torch
 
 from fakemamba.data.audio import read_audio
-from fakemamba.models.checkpoints import CheckpointError
-from fakemamba.models.fairseq_checkpoint import UnsafeCheckpointError
-from fakemamba.models.official import average_states, convert_official, read_official_state
+from fakemamba.models.official import average_states, convert_official
+from fakemamba.models.weight_files import CheckpointError, UnsafeCheckpointError
 
 ARCHITECTURES = ["fake-mamba", "xlsr-conformer", "xlsr-conformer-tcm", "xlsr-mamba", "xlsr-aasist"]
 TOLERANCE = 1e-4
@@ -118,7 +117,7 @@ def test_a_front_end_alone_is_refused(official, tmp_path):
 def test_a_training_state_is_not_a_plain_state_dict(tmp_path):
     save({"epoch": 3, "weights": {}}, tmp_path / "x.pth")
     with pytest.raises(CheckpointError, match="not a plain state dict: epoch, weights"):
-        read_official_state(tmp_path / "x.pth")
+        convert_official([tmp_path / "x.pth"], "fake-mamba")
 
 
 def test_foreign_classes_are_refused_and_not_run(tmp_path, attack):

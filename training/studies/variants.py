@@ -10,7 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from fakemamba.models.frontend import FRONTEND_SIZES, create_frontend, frontend_config
+from fakemamba.models.frontend import FRONTEND_SIZES
+from fakemamba.models.frontend_sources import create_frontend, frontend_config
 from fakemamba.models.registry import detector_entry, family_name
 from fakemamba.training.recipe import DetectorRecipe, Option, Recipe
 
