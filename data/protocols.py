@@ -78,7 +78,9 @@ def read_protocol(path: Path, key_format: str) -> NumberedTrials:
                 f"{width}; fetch the file again, or mend the line"
             )
         if ends_in_phase and parts[-1] not in KNOWN_PHASES and not is_ended(line):
-            raise KeyFileError(f"{at_line(path, number, line)}: no phase is called {parts[-1]!r}")
+            raise KeyFileError(
+                f"{at_line(path, number, line)}: no phase is called {parts[-1][:SHOWN]!r}"
+            )
         parts.append(None)  # what a field that has no column picks
         try:
             trial = _trial(*pick(parts))
