@@ -157,8 +157,8 @@ def _open_csv(
     if first is None:
         raise error(f"{path}: nothing but blank lines; fetch or write it again")
     header = [name.strip() for name in first[1]]
-    cut_unseen = aliases.get(header[-1], FIELDS.get(header[-1])) in CUT_UNSEEN
-    return header, _csv_rows(path, error, rows, len(header), cut_unseen)
+    last = aliases.get(header[-1], FIELDS.get(header[-1]))
+    return header, _csv_rows(path, error, rows, len(header), last)
 
 
 def _csv_rows(
@@ -166,15 +166,17 @@ def _csv_rows(
     error: type[ValueError],
     rows: Iterator[tuple[int, list[str], str]],
     width: int,
-    cut_unseen: bool,
+    last: str | None,
 ) -> Rows:
+    """The place and values of each row; ``last`` is the field that the last column is."""
     for number, values, line in rows:
         if len(values) != width:
             raise error(
                 f"{at_line(path, number, line)}: {len(values)} columns, but line 1 names "
                 f"{width}; mend the line, with quotes around a value that has a comma"
             )
-        if cut_unseen and not is_ended(line) and line.endswith(values[-1]):
+        hides_a_cut = last in CUT_UNSEEN or (last is not None and not values[-1])
+        if hides_a_cut and not is_ended(line) and line.endswith(values[-1]):
             raise error(
                 f"{at_line(path, number, line)}: it may have lost the end of "
                 f"{values[-1][:SHOWN]!r}; if it is whole, end the line"

@@ -122,6 +122,47 @@ def test_a_changed_file_is_a_table_or_the_readers_own_error(tmp_path, kind, data
         assert said.startswith(str(path)) and "\n" not in said and len(said) < 2_000
 
 
+def rows(kind, found):
+    """What was read, as lists that a cut may shorten and must not change, by what they are of."""
+    match kind:
+        case "key" | "whole key":
+            return {"": found.drop(columns="duration_s").to_numpy(object).tolist()}
+        case "manifest":
+            return {"": found}
+        case "asv":
+            return {one: getattr(found, one).tolist() for one in ("target", "nontarget", "spoof")}
+        case "tandem":
+            return {
+                (column, label): values.tolist()
+                for column, of_label in found.items()
+                for label, values in of_label.items()
+            }
+        case "scores" | "logits":
+            return {"": found.to_numpy(object).astype(str).tolist()}
+        case "segments" | "frames":
+            return {name: list(values) for name, values in found.items()}
+
+
+@pytest.mark.parametrize("kind", READERS)
+def test_a_file_that_is_cut_anywhere_is_refused_or_is_its_first_rows(tmp_path, kind):
+    texts, read, error = READERS[kind]
+    path = tmp_path / "file"
+    for text in texts:
+        content = text.encode()
+        path.write_bytes(content)
+        if kind == "logits" and "score" not in text:
+            continue
+        whole = rows(kind, read(path))
+        for end in range(len(content)):
+            path.write_bytes(content[:end])
+            try:
+                found = rows(kind, read(path))
+            except error:
+                continue
+            for name, values in found.items():
+                assert values == whole[name][: len(values)], content[:end]
+
+
 @pytest.mark.parametrize("kind", READERS)
 def test_the_files_are_read_as_they_are(tmp_path, kind):
     texts, read, _ = READERS[kind]
