@@ -180,10 +180,9 @@ def read_asv_scores(path: str | Path, phase: str | None = None) -> AsvScores:
             f"{path}: no scores of {' and '.join(missing)} trials; an ASV score file has all of "
             + ", ".join(ASV_LABELS)
         )
-    return AsvScores(
-        *(np.array(found[label], np.float64) for label in ASV_LABELS),
-        trial_ids=frozenset(one for one in trial_ids if one is not None),
-    )
+    target, nontarget, spoof = (np.array(found[label], np.float64) for label in ASV_LABELS)
+    named = frozenset(one for one in trial_ids if one is not None)
+    return AsvScores(target, nontarget, spoof, named)
 
 
 @dataclass(frozen=True)
@@ -286,7 +285,8 @@ def _named_asv_layout(header: list[str]) -> _AsvLayout:
     ids = [index for index, name in enumerate(names) if ALIASES.get(name, name) == "trial_id"]
     return _AsvLayout(
         len(names),
-        *(names.index(name) for name in ASV_COLUMNS),
+        label=names.index("asv-label"),
+        score=names.index("asv-score"),
         trial_id=ids[0] if ids else None,
         identity=identity_columns(names),
     )

@@ -119,7 +119,9 @@ def evaluate_tandem(scores: Mapping[str, Mapping[str, Floats]]) -> dict[str, Tan
             value = a_dcf(sasv["target"], sasv["nontarget"], sasv["spoof"], costs)
             figures[f"a_dcf_{name}"] = TandemFigure(value, costs.text)
     if {"cm-score", "asv-score"} <= scores.keys():
-        cm, asv = scores["cm-score"], AsvScores(**scores["asv-score"])
+        cm = scores["cm-score"]
+        verified = scores["asv-score"]
+        asv = AsvScores(verified["target"], verified["nontarget"], verified["spoof"])
         bonafide = np.concatenate([cm["target"], cm["nontarget"]])
         rates = asv_rates(asv)
         figures |= {
