@@ -28,16 +28,19 @@ def trial_source(
         need_label: refuse a manifest's line without a label; a corpus' trials all have one.
 
     Raises:
-        ValueError: both or none are named, or an argument belongs to the other.
+        ValueError: both or none are named, an argument belongs to the other, or the manifest is no
+            file.
     """
     from fakemamba.data.corpora import open_corpus
-    from fakemamba.data.manifest import iterate_manifest
+    from fakemamba.data.manifest import ManifestError, iterate_manifest
+    from fakemamba.files import require_file
 
     if (corpus is None) == (manifest is None):
         raise ValueError("name either a corpus, with --root, or a --manifest")
     if manifest is not None:
         if phase is not None:
             raise ValueError("--phase belongs to a corpus, but a --manifest is given")
+        require_file(manifest, ManifestError)
         return lambda: iterate_manifest(manifest, root, need_label=need_label)
     if root is None:
         raise ValueError(f"say where {corpus} is with --root")

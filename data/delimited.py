@@ -14,7 +14,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from fakemamba.data.text_lines import at_line, read_lines
+from fakemamba.data.text_lines import at_line, listed, read_lines
 
 MARKS = "\t;,"
 QUOTED = re.compile(r'"[^"]*"')
@@ -73,28 +73,26 @@ def csv_line(values: Iterable[Any]) -> str:
 class Once:
     """Finds a row that is there twice."""
 
-    def __init__(self) -> None:
+    def __init__(self, path: str | Path, error: type[ValueError]) -> None:
+        self._path, self._error = path, error
         self._lines: dict[tuple[str, ...], int] = {}
 
-    def check(
-        self, identity: Sequence[str], number: int, place: str, error: type[ValueError]
-    ) -> None:
+    def check(self, identity: Sequence[str], number: int, line: str) -> None:
         """Look at the next row.
 
         Args:
             identity: the fields that no two rows have in common; none: any row may come again.
-            number: its line.
-            place: file and line.
-            error: what is raised of it.
+            number: of its line.
+            line: with its end.
 
         Raises:
             error: a row with these fields was there before.
         """
         first = self._lines.setdefault(tuple(identity), number)
         if identity and first != number:
-            raise error(
-                f"{place}: {' '.join(identity)} is there already, in line {first}; keep one row of "
-                "each trial"
+            raise self._error(
+                f"{at_line(self._path, number, line)}: {listed([' '.join(identity)])} is there "
+                f"already, in line {first}; keep one row of each trial"
             )
 
 

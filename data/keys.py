@@ -26,7 +26,7 @@ from fakemamba.data.protocols import (
     is_number,
     read_protocol,
 )
-from fakemamba.data.text_lines import CutGuard, at_line, finite_number
+from fakemamba.data.text_lines import SHOWN, CutGuard, at_line, finite_number, listed
 from fakemamba.data.trials import Trial, trial_table
 
 __all__ = ["KEY_FORMATS", "AsvScores", "KeyFileError", "iterate_key", "read_asv_scores", "read_key"]
@@ -81,7 +81,7 @@ def read_key(
         numbered = _numbered(Path(path), key_format, phase, label_column)
         places = [place for place, trial in numbered if trial.trial_id == twice]
         raise KeyFileError(
-            f"{path}, {places[1]}: trial {twice} is there already, in {places[0]} "
+            f"{path}, {places[1]}: trial {listed([twice])} is there already, in {places[0]} "
             f"({again.sum()} such lines in all); a key has every trial once"
         )
     return table
@@ -131,7 +131,7 @@ def _numbered(
             kept += 1
             yield place, trial
     if not kept:
-        phases = ", ".join(sorted(name for name in seen if name)) or "no phases"
+        phases = listed(sorted(name for name in seen if name)) or "no phases"
         raise KeyFileError(f"{path}: no trial of phase {' or '.join(wanted)}; it has {phases}")
 
 
@@ -180,10 +180,9 @@ def read_asv_scores(path: str | Path, phase: str | None = None) -> AsvScores:
             f"{path}: no scores of {' and '.join(missing)} trials; an ASV score file has all of "
             + ", ".join(ASV_LABELS)
         )
-    return AsvScores(
-        *(np.array(found[label], np.float64) for label in ASV_LABELS),
-        trial_ids=frozenset(one for one in trial_ids if one is not None),
-    )
+    target, nontarget, spoof = (np.array(found[label], np.float64) for label in ASV_LABELS)
+    named = frozenset(one for one in trial_ids if one is not None)
+    return AsvScores(target, nontarget, spoof, named)
 
 
 @dataclass(frozen=True)
@@ -240,8 +239,7 @@ def _asv_trials(path: Path) -> Iterator[_AsvTrial]:
 def _checked_asv_trials(
     path: Path, rows: Rows, layout: _AsvLayout, labels: Iterator[list[str]] | None
 ) -> Iterator[_AsvTrial]:
-    guard = CutGuard()
-    once = Once()
+    guard, once = CutGuard(path, KeyFileError), Once(path, KeyFileError)
     width = layout.width if labels is None else 3
     for number, parts, line in rows:
         place = at_line(path, number, line)
@@ -254,17 +252,19 @@ def _checked_asv_trials(
             key = next(labels, None)
             if key is None or key[:2] != parts[:2]:
                 raise KeyFileError(
-                    f"{place}: trial {parts[0]} {parts[1]} is not at the same place in "
+                    f"{place}: trial {listed([' '.join(parts[:2])])} is not at the same place in "
                     f"{_metadata_path(path)}; both files must come from one key package"
                 )
             parts = [*key, parts[2]]
         label, score = parts[layout.label], parts[layout.score]
         if label not in ASV_LABELS:
             known = ", ".join(ASV_LABELS)
-            raise KeyFileError(f"{place}: the label is {label!r}, but must be one of {known}")
+            raise KeyFileError(
+                f"{place}: the label is {label[:SHOWN]!r}, but must be one of {known}"
+            )
         value = finite_number(score, "the score", place, KeyFileError)
-        guard.check(score, line, place, KeyFileError)
-        once.check([parts[index] for index in layout.identity], number, place, KeyFileError)
+        guard.check(score, number, line)
+        once.check([parts[index] for index in layout.identity], number, line)
         yield _AsvTrial(
             label,
             value,
@@ -285,7 +285,8 @@ def _named_asv_layout(header: list[str]) -> _AsvLayout:
     ids = [index for index, name in enumerate(names) if ALIASES.get(name, name) == "trial_id"]
     return _AsvLayout(
         len(names),
-        *(names.index(name) for name in ASV_COLUMNS),
+        label=names.index("asv-label"),
+        score=names.index("asv-score"),
         trial_id=ids[0] if ids else None,
         identity=identity_columns(names),
     )

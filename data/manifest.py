@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from fakemamba.data.delimited import csv_line, read_rows
-from fakemamba.data.text_lines import at_line, is_ended, number_or_none
+from fakemamba.data.text_lines import SHOWN, at_line, is_ended, listed, number_or_none
 from fakemamba.data.trials import COLUMNS, Trial, TrialError, read_label, without_ending
 from fakemamba.files import appearing_whole, require_file
 
@@ -82,7 +82,7 @@ def read_manifest(path: str | Path, root: str | Path | None = None) -> list[Tria
     for place, trial in iterate_table(path, folder, ("path",), ManifestError):
         if trial.trial_id in lines:
             raise ManifestError(
-                f"{path}, {place}: trial {trial.trial_id} is there already, in "
+                f"{path}, {place}: trial {listed([trial.trial_id])} is there already, in "
                 f"{lines[trial.trial_id]}; take one out, or tell them apart by a column 'trial_id'"
             )
         lines[trial.trial_id] = place
@@ -90,10 +90,10 @@ def read_manifest(path: str | Path, root: str | Path | None = None) -> list[Tria
         if trial.path is not None and not trial.path.is_file():
             missing.append(f"{place}: {trial.path}")
     if missing:
-        listed = "\n  ".join(missing[:10])
+        first = "\n  ".join(missing[:10])
         raise ManifestError(
             f"{path}: {len(missing)} of {len(trials)} recordings are not below {folder}; say "
-            f"where they are:\n  {listed}"
+            f"where they are:\n  {first}"
         )
     return trials
 
@@ -157,8 +157,8 @@ def _open_csv(
     if first is None:
         raise error(f"{path}: nothing but blank lines; fetch or write it again")
     header = [name.strip() for name in first[1]]
-    cut_unseen = aliases.get(header[-1], FIELDS.get(header[-1])) in CUT_UNSEEN
-    return header, _csv_rows(path, error, rows, len(header), cut_unseen)
+    last = aliases.get(header[-1], FIELDS.get(header[-1]))
+    return header, _csv_rows(path, error, rows, len(header), last)
 
 
 def _csv_rows(
@@ -166,18 +166,20 @@ def _csv_rows(
     error: type[ValueError],
     rows: Iterator[tuple[int, list[str], str]],
     width: int,
-    cut_unseen: bool,
+    last: str | None,
 ) -> Rows:
+    """The place and values of each row; ``last`` is the field that the last column is."""
     for number, values, line in rows:
         if len(values) != width:
             raise error(
                 f"{at_line(path, number, line)}: {len(values)} columns, but line 1 names "
                 f"{width}; mend the line, with quotes around a value that has a comma"
             )
-        if cut_unseen and not is_ended(line) and line.endswith(values[-1]):
+        hides_a_cut = last in CUT_UNSEEN or (last is not None and not values[-1])
+        if hides_a_cut and not is_ended(line) and line.endswith(values[-1]):
             raise error(
-                f"{at_line(path, number, line)}: it may have lost the end of {values[-1]!r}; if it "
-                "is whole, end the line"
+                f"{at_line(path, number, line)}: it may have lost the end of "
+                f"{values[-1][:SHOWN]!r}; if it is whole, end the line"
             )
         yield f"line {number}", values
 
@@ -233,7 +235,7 @@ def _reader(
     for name in need if {"path", "trial_id"} & {*named} else ("path",):
         if name not in named:
             raise error(
-                f"{place}: no column {name!r} among {', '.join(header)}; the first line must name "
+                f"{place}: no column {name!r} among {listed(header)}; the first line must name "
                 "the columns"
             )
     indices = {field: named.index(name) for field, name in NAMES.items() if name in named}
@@ -273,7 +275,7 @@ def _text(value: Any, column: str) -> str | None:
 def _duration_s(value: str) -> float:
     duration_s = number_or_none(value)
     if duration_s is None or not 0 <= duration_s < math.inf:
-        raise TrialError(f"the duration is {value!r}, but must be seconds")
+        raise TrialError(f"the duration is {value[:SHOWN]!r}, but must be seconds")
     return duration_s
 
 

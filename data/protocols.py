@@ -63,7 +63,6 @@ def read_protocol(path: Path, key_format: str) -> NumberedTrials:
     ends_in_phase = False
     pick: Callable[[list[Any]], tuple[Any, ...]]
     layouts = _layouts(key_format)
-    parts: list[Any]
     for number, parts, line in read_rows(path, KeyFileError, lambda first: _fits(first, layouts)):
         if not width:
             if not _fits(parts, layouts):
@@ -78,10 +77,11 @@ def read_protocol(path: Path, key_format: str) -> NumberedTrials:
                 f"{width}; fetch the file again, or mend the line"
             )
         if ends_in_phase and parts[-1] not in KNOWN_PHASES and not is_ended(line):
-            raise KeyFileError(f"{at_line(path, number, line)}: no phase is called {parts[-1]!r}")
-        parts.append(None)  # what a field that has no column picks
+            raise KeyFileError(
+                f"{at_line(path, number, line)}: no phase is called {parts[-1][:SHOWN]!r}"
+            )
         try:
-            trial = _trial(*pick(parts))
+            trial = _trial(*pick([*parts, None]))  # None is for a field that has no column
         except TrialError as fault:
             raise KeyFileError(f"{at_line(path, number, line)}: {fault}") from fault
         counted[trial.phase or "", trial.label] += 1

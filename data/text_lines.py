@@ -8,7 +8,7 @@ import math
 import re
 import zlib
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from fakemamba.files import require_file
@@ -17,6 +17,7 @@ GZIP_MAGIC = b"\x1f\x8b"
 LINE_ENDS = ("\n", "\r")
 LONGEST_LINE = 2**20  # characters: what has more is no table, and memory must not grow with it
 SHOWN = 80  # characters of what is wrong
+MOST_LISTED = 300  # and of names that there are
 
 # Digits are ASCII and stand alone: float() also takes 1_0, blanks and the digits of any script.
 DECIMAL = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
@@ -84,14 +85,19 @@ def is_ended(line: str) -> bool:
     return line.endswith(LINE_ENDS)
 
 
+def listed(names: Iterable[str]) -> str:
+    """Names from a file, for a message: one line that is not too long, whatever is in them."""
+    text = ", ".join(names)
+    text = "".join(one if one.isprintable() else repr(one)[1:-1] for one in text[:MOST_LISTED])
+    return text if len(text) < MOST_LISTED else f"{text[:MOST_LISTED]}…"
+
+
 def number_or_none(text: str) -> float | None:
     """The number that a text is, NaN and infinity only as words; None for all else, as 1e400."""
-    if NOT_FINITE.fullmatch(text):
-        return float(text)
-    if not DECIMAL.fullmatch(text):
-        return None
-    value = float(text)
-    return value if math.isfinite(value) else None
+    if DECIMAL.fullmatch(text):
+        value = float(text)
+        return value if math.isfinite(value) else None
+    return float(text) if NOT_FINITE.fullmatch(text) else None
 
 
 def finite_number(text: str, what: str, place: str, error: type[ValueError]) -> float:
@@ -119,25 +125,25 @@ class CutGuard:
     has as many decimals, three or more, as each of the ten before it: a fixed number of them.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, path: str | Path, error: type[ValueError]) -> None:
+        self._path, self._error = path, error
         self._before: deque[str] = deque(maxlen=WITNESSES)
 
-    def check(self, text: str, line: str, place: str, error: type[ValueError]) -> None:
+    def check(self, text: str, number: int, line: str) -> None:
         """Look at the next number of a column.
 
         Args:
             text: the number.
-            line: the line that it is in, with its end.
-            place: file and line.
-            error: what is raised of it.
+            number: of its line.
+            line: with its end.
 
         Raises:
             error: digits may be missing.
         """
         if not is_ended(line) and line.endswith(text) and not self._is_like_all(text):
-            raise error(
-                f"{place}: it may have lost digits of {text[:SHOWN]!r}; if it is whole, end the "
-                "line"
+            raise self._error(
+                f"{at_line(self._path, number, line)}: it may have lost digits of "
+                f"{text[:SHOWN]!r}; if it is whole, end the line"
             )
         self._before.append(text)
 

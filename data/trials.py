@@ -112,7 +112,7 @@ def read_label(text: str) -> str:
         return LABELS[text]
     except KeyError:
         known = ", ".join(LABELS)
-        raise TrialError(f"the label is {text!r}, but must be one of {known}") from None
+        raise TrialError(f"the label is {text[:80]!r}, but must be one of {known}") from None
 
 
 def without_ending(name: str) -> str:

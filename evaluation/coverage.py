@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 import numpy as np
 import pandas as pd
 
+from fakemamba.data.text_lines import listed
 from fakemamba.data.trials import BONA_FIDE, SPOOF
 from fakemamba.evaluation.metrics.checks import Floats
 from fakemamba.evaluation.trial_ids import Places, TrialIdError, find_ids
@@ -234,4 +235,4 @@ def _phases(trials: pd.DataFrame) -> str:
 def _named(trial_ids: Iterable[str]) -> str:
     """The first ids, and that there are more."""
     ids = list(trial_ids)
-    return ", ".join(ids[:MOST_NAMED]) + (", …" if len(ids) > MOST_NAMED else "")
+    return listed(ids[:MOST_NAMED]) + (", …" if len(ids) > MOST_NAMED else "")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import chain
 
 from fakemamba.data.protocols import is_key_line, is_number
+from fakemamba.data.text_lines import listed
 from fakemamba.data.trials import LABELS
 
 ID_COLUMNS = ("trial_id", "utt_id", "filename", "file_name", "file", "path")
@@ -75,12 +76,12 @@ def find_columns(
         if not ids:
             if score is None and not scores:
                 raise NoScoresError
-            raise ColumnsError(f"no column of ids among {', '.join(names)}: name it by --id-column")
+            raise ColumnsError(f"no column of ids among {listed(names)}: name it by --id-column")
         trial_id = ids[0]
     if score is None:
         if len(scores) > 1:
-            listed = ", ".join(names[place] for place in scores)
-            raise ColumnsError(f"several columns of scores, {listed}: choose by --score-column")
+            several = listed(names[place] for place in scores)
+            raise ColumnsError(f"several columns of scores, {several}: choose by --score-column")
         if not scores:
             raise NoScoresError
         score = scores[0]
@@ -118,8 +119,8 @@ def why_not(first: Sequence[str], others: Iterable[Sequence[str]]) -> str:
     if labels and (not numbers or is_key_line(first)):
         return "this is a key: it has labels, and no scores"
     if numbers:
-        listed = ", ".join(names[one] if named else str(one + 1) for one in numbers)
-        return f"no column is called score, but {listed} hold numbers: choose by --score-column"
+        several = listed(names[one] if named else str(one + 1) for one in numbers)
+        return f"no column is called score, but {several} hold numbers: choose by --score-column"
     return (
         f"{len(names)} columns, but a score file has lines `id score`, or a first line that names "
         "the columns trial_id,score"
@@ -132,8 +133,8 @@ def _place(column: str, names: Sequence[str], named: bool) -> int:
         return int(column) - 1
     if named and names.count(column) == 1:
         return names.index(column)
-    listed = ", ".join(names) if named else f"1 to {len(names)}, which have no names"
-    raise ColumnsError(f"no column {column!r}, or several, among {listed}")
+    known = listed(names) if named else f"1 to {len(names)}, which have no names"
+    raise ColumnsError(f"no column {column!r}, or several, among {known}")
 
 
 def _kind(field: str) -> str:

@@ -64,7 +64,7 @@ def read_scores(
     ids: list[str] = []
     scores: list[float] = []
     columns: ScoreColumns | None = None
-    guard = CutGuard()
+    guard = CutGuard(path, ScoreFileError)
     rows = read_rows(path, ScoreFileError, lambda row: is_text_line(row, score_column, id_column))
     for number, fields, line in rows:
         if columns is None:
@@ -77,22 +77,18 @@ def read_scores(
                 raise ScoreFileError(f"{path}, line {number}: {what}") from fault
             if columns.named:
                 continue
-        place = at_line(path, number, line)
         if len(fields) != columns.width:
             raise ScoreFileError(
-                f"{place}: {len(fields)} columns, but the lines before have {columns.width}; write "
-                "the scores again"
+                f"{at_line(path, number, line)}: {len(fields)} columns, but the lines before have "
+                f"{columns.width}; write the scores again"
             )
         trial_id, text = fields[columns.trial_id], fields[columns.score]
         score = number_or_none(text)
-        if score is None:
-            raise ScoreFileError(
-                f"{place}: {text[:SHOWN]!r} is not a number; write the scores again"
-            )
-        if not trial_id:
-            raise ScoreFileError(f"{place}: the id is empty; write the scores again")
+        if score is None or not trial_id:
+            wrong = "the id is empty" if not trial_id else f"{text[:SHOWN]!r} is not a number"
+            raise ScoreFileError(f"{at_line(path, number, line)}: {wrong}; write the scores again")
         if columns.score == columns.width - 1:
-            guard.check(text, line, place, ScoreFileError)
+            guard.check(text, number, line)
         ids.append(trial_id)
         scores.append(score)
     if not ids:
@@ -148,16 +144,16 @@ def check_id(trial_id: str, score_format: str) -> None:
     if score_format == "csv":
         return
     shown = repr(trial_id[:SHOWN])
-    fault = None
+    wrong = None
     if trial_id.split() != [trial_id]:
-        fault = "has a blank in it"
+        wrong = "has a blank in it"
     elif trial_id[0] in QUOTE_AND_BOM:
-        fault = "begins with a quote or a byte order mark"
+        wrong = "begins with a quote or a byte order mark"
     elif trial_id.endswith(MARKS):
-        fault = f"ends in {trial_id[-1]!r}"
-    if fault is not None:
+        wrong = f"ends in {trial_id[-1]!r}"
+    if wrong is not None:
         raise ScoreFileError(
-            f"{shown} cannot stand in a line `id score`: {shown} {fault}, which parts columns or "
+            f"{shown} cannot stand in a line `id score`: {shown} {wrong}, which parts columns or "
             "is lost; write the scores as csv"
         )
 

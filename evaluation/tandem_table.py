@@ -14,7 +14,7 @@ import numpy as np
 
 from fakemamba.data.delimited import Once, read_rows
 from fakemamba.data.keys import ASV_LABELS, AsvScores, identity_columns
-from fakemamba.data.text_lines import CutGuard, at_line, finite_number
+from fakemamba.data.text_lines import SHOWN, CutGuard, at_line, finite_number, listed
 from fakemamba.evaluation.metrics.checks import Floats
 from fakemamba.evaluation.metrics.costs import ADCF_ASVSPOOF5, ADCF_SHIM2024, TDCF_2019, TDCF_2021
 from fakemamba.evaluation.metrics.tandem import (
@@ -62,20 +62,20 @@ def read_tandem_table(
     for name, other in (names or {}).items():
         if other not in header:
             raise TandemTableError(
-                f"{at_line(path, number, line)}: no column {other!r} among {', '.join(header)}"
+                f"{at_line(path, number, line)}: no column {other!r} among {listed(header)}"
             )
         places[name] = header.index(other)
     label = places.pop(LABEL, None)
     if label is None or not places:
         raise TandemTableError(
             f"{at_line(path, number, line)}: the first line has to name {LABEL}, and sasv-score or "
-            f"cm-score and asv-score; it names {', '.join(header)[:200]}"
+            f"cm-score and asv-score; it names {listed(header)}"
         )
     identity = [one for one in identity_columns(header) if one not in (label, *places.values())]
     found: dict[str, dict[str, list[float]]] = {
         name: {label: [] for label in ASV_LABELS} for name in places
     }
-    guard, once = CutGuard(), Once()
+    guard, once = CutGuard(path, TandemTableError), Once(path, TandemTableError)
     for number, parts, line in rows:
         place = at_line(path, number, line)
         if len(parts) != len(header):
@@ -85,14 +85,15 @@ def read_tandem_table(
             )
         if parts[label] not in ASV_LABELS:
             raise TandemTableError(
-                f"{place}: {LABEL} is {parts[label]!r}, but must be one of {', '.join(ASV_LABELS)}"
+                f"{place}: {LABEL} is {parts[label][:SHOWN]!r}, but must be one of "
+                + ", ".join(ASV_LABELS)
             )
-        once.check([parts[one] for one in identity], number, place, TandemTableError)
+        once.check([parts[one] for one in identity], number, line)
         for name, of_label in found.items():
             value = finite_number(parts[places[name]], name, place, TandemTableError)
             of_label[parts[label]].append(value)
             if places[name] == len(header) - 1:
-                guard.check(parts[-1], line, place, TandemTableError)
+                guard.check(parts[-1], number, line)
     return {
         name: {label: np.array(values) for label, values in of_label.items()}
         for name, of_label in found.items()
@@ -118,7 +119,9 @@ def evaluate_tandem(scores: Mapping[str, Mapping[str, Floats]]) -> dict[str, Tan
             value = a_dcf(sasv["target"], sasv["nontarget"], sasv["spoof"], costs)
             figures[f"a_dcf_{name}"] = TandemFigure(value, costs.text)
     if {"cm-score", "asv-score"} <= scores.keys():
-        cm, asv = scores["cm-score"], AsvScores(**scores["asv-score"])
+        cm = scores["cm-score"]
+        verified = scores["asv-score"]
+        asv = AsvScores(verified["target"], verified["nontarget"], verified["spoof"])
         bonafide = np.concatenate([cm["target"], cm["nontarget"]])
         rates = asv_rates(asv)
         figures |= {

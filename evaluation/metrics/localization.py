@@ -17,7 +17,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from fakemamba.data.text_lines import CutGuard, at_line, number_or_none, read_lines
+from fakemamba.data.text_lines import CutGuard, at_line, listed, number_or_none, read_lines
 from fakemamba.data.trials import BONA_FIDE, TrialError, read_label
 from fakemamba.evaluation.metrics.checks import BEFORE_ALL, Floats, MetricError, checked
 from fakemamba.evaluation.metrics.detection import EqualError, equal_error
@@ -70,9 +70,8 @@ def read_rttm(path: str | Path) -> dict[str, list[Segment]]:
             )
         start_s, duration_s = (number_or_none(text) for text in fields[3:5])
         if start_s is None or duration_s is None:
-            raise SegmentFileError(
-                f"{where}: start and duration must be seconds, not {' and '.join(fields[3:5])[:80]}"
-            )
+            given = listed([" and ".join(fields[3:5])])
+            raise SegmentFileError(f"{where}: start and duration must be seconds, not {given}")
         try:
             is_bonafide = read_label(fields[7]) == BONA_FIDE
         except TrialError as error:
@@ -99,7 +98,7 @@ def read_frame_scores(path: str | Path) -> dict[str, Floats]:
             finite.
     """
     found: dict[str, list[float]] = {}
-    guard = CutGuard()
+    guard = CutGuard(path, SegmentFileError)
     for number, line in enumerate(read_lines(path, SegmentFileError), 1):
         where = at_line(path, number, line)
         fields = line.split()
@@ -110,12 +109,12 @@ def read_frame_scores(path: str | Path) -> dict[str, Floats]:
         scores = found.setdefault(name, [])
         if int(frame) != len(scores):
             raise SegmentFileError(
-                f"{where}: frame {frame} of {name}, where frame {len(scores)} is the next; write "
-                "all frames of an utterance once, in order"
+                f"{where}: frame {frame} of {listed([name])}, where frame {len(scores)} is the "
+                "next; write all frames of an utterance once, in order"
             )
         if not np.isfinite(value):
-            raise SegmentFileError(f"{where}: the score is {score}; score {name} again")
-        guard.check(score, line, where, SegmentFileError)
+            raise SegmentFileError(f"{where}: the score is {score}; score {listed([name])} again")
+        guard.check(score, number, line)
         scores.append(value)
     return {name: np.array(scores) for name, scores in found.items()}
 
@@ -218,7 +217,7 @@ def _checked_pairs(
         (sorted(set(scores) - set(segments)), "scores but no labels"),
     ):
         if names:
-            raise MetricError(f"{len(names):,} utterances have {lack}: {', '.join(names[:5])}")
+            raise MetricError(f"{len(names):,} utterances have {lack}: {listed(names[:5])}")
     pairs = []
     for name, frames in scores.items():
         values = checked(name, frames)

@@ -12,10 +12,12 @@ import tyro
 
 from fakemamba.cli.calibrate import calibrate
 from fakemamba.cli.evaluate import evaluate
+from fakemamba.data.manifest import iterate_manifest
 from fakemamba.evaluation.breakdown import BreakdownError
 from fakemamba.evaluation.calibration import CalibrationError
 from fakemamba.evaluation.coverage import CoverageError
 from fakemamba.evaluation.metrics.detection import equal_error
+from fakemamba.evaluation.score_files import ScoreFileError, write_scores
 
 COUNT = 800
 
@@ -239,6 +241,84 @@ def test_what_cannot_be_answered_is_said(files, arguments, error, message, monke
     monkeypatch.chdir(files)
     with pytest.raises(error, match=message):
         run(evaluate, "eval.txt", *arguments)
+
+
+def test_columns_are_chosen_by_name_or_number(files):
+    """Two logits a trial, and a key whose labels are called otherwise."""
+    wanted = evaluated(files, files / "eval.txt", "--key", files / "eval.csv")["metrics"]
+    lines = [line.split() for line in (files / "eval.txt").read_text().splitlines()]
+    logits = "".join(f"{one}.wav {-float(score)} {score}\n" for one, score in lines)
+    (files / "logits.txt").write_text(logits)
+    (files / "named.csv").write_text("utt,spoof,real\n" + logits.replace(" ", ","))
+    key = (files / "eval.csv").read_text().replace("label", "truth", 1)
+    (files / "truth.csv").write_text(key)
+    key = ("--key", files / "truth.csv", "--label-column", "truth")
+    with pytest.raises(ScoreFileError, match="2, 3 hold numbers: choose by --score-column"):
+        run(evaluate, files / "logits.txt", *key)
+    for chosen in (("logits.txt", "3"), ("named.csv", "real", "--id-column", "utt")):
+        name, column, *others = chosen
+        arguments = (files / name, *key, "--score-column", column, *others)
+        assert evaluated(files, *arguments)["metrics"] == wanted
+    run(calibrate, *arguments, "--out", files / "c.json")
+
+
+@pytest.mark.parametrize("score_format", ["asvspoof", "csv", "arena"])
+def test_own_scores_fit_the_own_manifest_whatever_the_endings_of_its_files(files, score_format):
+    """Codecs in the names, ``x.mp3.wav`` and ``x.ogg.wav``, and a comma."""
+    lines = [line.split() for line in (files / "eval.txt").read_text().splitlines()]
+    endings = (".mp3.wav", ".ogg.wav", ",.flac")
+    names = {one: f"{int(one[4:]) // 3}{endings[int(one[4:]) % 3]}" for one, _ in lines}
+    manifest = ["path,label"]
+    for trial_id, real, *_ in drawn("eval", 1):
+        manifest.append(f'"{names[trial_id]}",{"bonafide" if real else "spoof"}')
+    (files / "list.csv").write_text("\n".join(manifest) + "\n")
+    scores = dict(lines)
+    path_of = {one.trial_id: str(one.path.name) for one in iterate_manifest(files / "list.csv")}
+    of_name = {name: float(scores[one]) for one, name in names.items()}
+    written = [
+        (name if score_format == "arena" else trial_id, of_name[name])
+        for trial_id, name in path_of.items()
+    ]
+    if score_format == "asvspoof":
+        written = [(one, score) for one, score in written if not one.endswith(",")]
+        manifest = [line for line in manifest if ",.flac" not in line]
+        (files / "list.csv").write_text("\n".join(manifest) + "\n")
+    write_scores(files / "own.txt", written, score_format)
+    found = evaluated(files, files / "own.txt", "--key", files / "list.csv")
+    assert sum(found["trials"].values()) == len(written)
+
+
+def test_speaker_verification_of_other_trials_is_refused(files):
+    labels = ("target", "nontarget", "spoof")
+    lines = [f"eval{number},{labels[number % 3]},{number % 7}\n" for number in range(99)]
+    header = "filename,asv-label,asv-score\n"
+    (files / "asv.csv").write_text(header + "".join(lines))
+    arguments = (files / "eval.txt", "--key", files / "eval.csv", "--asv-scores", files / "asv.csv")
+    assert evaluated(files, *arguments)["metrics"]["t_eer"] is not None
+    (files / "asv.csv").write_text(header + "".join(lines).replace("eval1", "other1"))
+    with pytest.raises(
+        CoverageError, match=r"asv\.csv: 11 of 99 recordings .*not in the key \(oth"
+    ):
+        run(evaluate, *arguments)
+
+
+def test_speaker_verification_is_of_the_phase_that_is_evaluated(files):
+    """ASVspoof 2021's list has all phases: of progress, its scores alone count."""
+    lines = []
+    for number in range(60):
+        phase, label = (
+            ("eval", "progress")[number % 2],
+            ("target", "nontarget", "spoof")[number % 3],
+        )
+        score = number % 5 if phase == "eval" else -number % 11
+        lines.append(f"S t{number} none - - {label} notrim {phase} {score}\n")
+    (files / "asv.txt").write_text("".join(lines))
+    arguments = (files / "eval.txt", "--key", files / "2021.key.txt", "--drop-other-phases")
+    found = [
+        evaluated(files, *arguments, "--asv-scores", files / "asv.txt", "--phase", phase)["costs"]
+        for phase in ("eval", "progress")
+    ]
+    assert found[0]["min_tdcf_2019"] != found[1]["min_tdcf_2019"]  # they tell the ASV's rates
 
 
 def test_a_system_is_not_compared_with_itself_and_a_calibration_is_of_one(files):

@@ -86,12 +86,28 @@ def test_only_what_the_columns_allow_is_computed(tmp_path):
         (["s f 1"], "a b c", "line 1: the first line has to name asv-label"),
         (["f 1 target"], "f cm-score asv-label", "there is no sasv-score, and not both"),
         (["s f 1 2 3 target"], HEADER, "nontarget: no scores"),
+        (
+            ["s f 1 2 3 target", "s g 1 2 3 spoof", "s f 1 2 3 spoof"],
+            HEADER,
+            "line 4: s f is there already, in line 2; keep one row of each trial",
+        ),
+        (["s f 1_0 2 3 target"], HEADER, "line 2: cm-score '1_0' is not a finite number"),
     ],
 )
 def test_a_table_that_cannot_be_used_says_where_and_why(tmp_path, capsys, lines, header, message):
     path = table(tmp_path, *lines, header=header)
     assert main(["evaluate-tandem", str(path)]) == 1
     assert message in capsys.readouterr().err
+
+
+def test_columns_can_be_chosen_by_name(tmp_path, capsys):
+    path = table(tmp_path, *rows(1), header="spk filename sasv-score asv-label")
+    wanted = written_by("evaluate-tandem", path, tmp_path=tmp_path)
+    path = table(tmp_path, *rows(1), header="spk filename llr kind")
+    chosen = ("--sasv-column", "llr", "--label-column", "kind")
+    assert written_by("evaluate-tandem", path, *chosen, tmp_path=tmp_path) == wanted
+    assert main(["evaluate-tandem", str(path), "--cm-column", "score"]) == 1
+    assert "line 1: no column 'score' among spk, filename, llr, kind" in capsys.readouterr().err
 
 
 def test_frames_without_labels_are_named(tmp_path, capsys):

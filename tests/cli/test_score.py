@@ -188,6 +188,7 @@ def test_a_run_with_other_weights_trials_or_settings_is_not_resumed(
         (["--manifest", "m.csv", "a.wav"], "or in several ways"),
         (["a.wav", "b/a.flac"], "several recordings are called a:"),
         (["my clip.wav"], "'my clip' has a blank in it"),
+        (["a\udcff.wav", "--format", "csv"], r"'a\udcff' is not UTF-8 and cannot stand in a score"),
         (["a.wav", "--root", "."], "--root belongs to"),
         (["a.wav", "--phase", "eval"], "--phase belongs to"),
         (["--corpus", "in-the-wild"], "say where in-the-wild is with --root"),
@@ -205,6 +206,13 @@ def test_what_cannot_be_scored_is_refused_before_the_work(more, message, model, 
     error = capsys.readouterr().err
     assert error.startswith("fakemamba: error: ") and message in error
     assert list(tmp_path.glob("s.txt*")) == []
+
+
+def test_a_manifest_that_is_a_pipe_is_refused_at_once(model, tmp_path, capsys):
+    os.mkfifo(tmp_path / "list.csv")
+    given = ("--manifest", str(tmp_path / "list.csv"))
+    assert main(arguments(model, tmp_path / "s.txt", *given)) == 1
+    assert "list.csv is a pipe, not a file" in capsys.readouterr().err
 
 
 def launch(launcher, given):

@@ -106,6 +106,12 @@ def test_asvspoof_5(write, key_format):
         'file,speaker,label\nA.wav,"Alan Watts",bona-fide\nB.wav,2Pac,spoof\n',
         "trial_id,label,phase\nA,real,test\nB,fake,test\nC,fake,train\n",
         gzip.compress(b"A bonafide\nB spoof\n"),
+        "A,bonafide\nB,spoof\n",
+        '"A";"bonafide"\n"B";"spoof"\n',
+        '"file","label"\n"A","bonafide"\n"B","spoof"\n',
+        '"","trial_id","label"\r\n"1","A","bonafide"\r\n"2","B","spoof"\r\n',
+        '"filename" "cm-label"\n"A" "bonafide"\n"B" "spoof"\n',
+        "utt_id;label\nA;genuine\nB;fake\n",
     ],
     ids=str,
 )
@@ -113,10 +119,36 @@ def test_other_forms_give_the_same_trials(write, text):
     assert rows(read_key(write(text)), "trial_id", "label") == [("A", "bonafide"), ("B", "spoof")]
 
 
+def test_ids_are_kept_as_they_are_written(write):
+    """ADD's label.txt has endings, a name may have a comma: `coverage.join` finds them."""
+    assert rows(read_key(write("E_1.wav genuine\nE_2.wav fake\n")), "trial_id", "label") == [
+        ("E_1.wav", "bonafide"),
+        ("E_2.wav", "spoof"),
+    ]
+    assert read_key(write("filename,label\na.wav,real\n"))["trial_id"].tolist() == ["a.wav"]
+    assert read_key(write("com,ma bonafide\nz spoof\n"))["trial_id"].tolist() == ["com,ma", "z"]
+
+
+def test_the_column_of_labels_can_be_chosen(write):
+    path = write("utt_id,label,truth\na,7,real\nb,8,fake\n")
+    table = read_key(path, label_column="truth")
+    assert rows(table, "trial_id", "label") == [("a", "bonafide"), ("b", "spoof")]
+    with pytest.raises(KeyFileError, match="its first line names no column 'class'"):
+        read_key(path, label_column="class")
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("", "the file is empty"),
+        ("A 1\nB 0\n", "line 1: the label is '1', and corpora do not agree which class 1 is"),
+        (
+            "A bonafied\n",
+            "line 1: the label is 'bonafied', but must be one of .*; or there is a fi",
+        ),
+        (ASVSPOOF5.replace(" -\n", "\n"), "line 1: 9 columns, but a key of format auto has 2 or 5"),
+        (LA2021[:-4], r"line 4 \(the file ends in the middle.*: no phase is called 'progr'"),
+        ("trial_id,label,speaker\nA,spoof,S12\nB,spoof,S1", "line 3 .*lost the end of 'S1'; if it"),
         ("\n \n", "nothing but blank lines"),
         ("trial_id,label\n", "no recordings after the first line"),
         (ASVSPOOF2019 + "LA_0039 LA_E_1 -\n", "line 3: 3 columns, but the lines before have 5"),
@@ -238,6 +270,19 @@ def test_asv_scores(write, text):
     )
 
 
+@pytest.mark.parametrize(
+    ("text", "trial_ids"),
+    [
+        ("filename asv-score asv-label\nA 3 target\nB -1 nontarget\nC 2 spoof\n", {*"ABC"}),
+        ("A target 3\nB nontarget -1\nC spoof 2\n", {*"ABC"}),
+        ("A,target,3\nB,nontarget,-1\nC,spoof,2\n", {*"ABC"}),
+        ("A07 spoof 3\nbonafide nontarget -1\n- target 2\n- target 2\n", set()),
+    ],
+)
+def test_asv_scores_know_their_recordings_where_they_are_named(write, text, trial_ids):
+    assert read_asv_scores(write(text)).trial_ids == trial_ids
+
+
 def test_asv_scores_of_the_2021_key_package(tmp_path):
     """The labels stand in another file, line by line; the eval phase is kept."""
     (tmp_path / "ASVTorch_Kaldi").mkdir()
@@ -272,6 +317,17 @@ def test_asv_scores_of_the_2021_key_package(tmp_path):
         ("- target 3\n- spoof 1\n", "no scores of nontarget trials"),
         ("- target 3\n- spoof\n", "line 2: 2 columns, but the lines before have 3"),
         ("A 1.5\n", "line 1: 2 columns, but ASV scores have lines `attack label score`"),
+        ("- target 3\n- spoof 1_0\n", "line 2: the score '1_0' is not a finite number"),
+        ("- target 3.25\n- spoof 1.", r"line 2 \(the file ends.*may have lost digits of '1\.'"),
+        ("A target 3\nB spoof 2\nA target 3\n", "line 3: A target 3 is there already, in line 1"),
+        (
+            "spk,filename,asv-score,asv-label\nS,A,3,target\nS,B,2,spoof\nS,A,4,target\n",
+            "line 4: S A is there already, in line 2; keep one row of each trial",
+        ),
+        (
+            "S A alaw x - target notrim eval 3\nS A alaw x - target notrim eval 4\n",
+            "line 2: S A alaw x - target notrim eval is there already, in line 1",
+        ),
     ],
 )
 def test_asv_scores_that_cannot_be_used(write, text, message):

@@ -1,10 +1,13 @@
 """Manifests: CSV and Parquet give the same trials, stream, and name a line that cannot be used."""
 
 import gzip
+import os
 import tracemalloc
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from fakemamba.data import manifest
 from fakemamba.data.manifest import (
@@ -90,6 +93,12 @@ def test_equal_trials_give_equal_bytes(tmp_path):
         ("path,path\na.wav,b.wav\n", "line 1: the column 'path' is there twice"),
         ("path,duration\na.wav,long\n", "line 2: the duration is 'long'"),
         ("path,duration\na.wav,-1\n", "line 2: the duration is '-1'"),
+        ("path,duration\na.wav,1_0\n", "line 2: the duration is '1_0'"),
+        ("path,duration\na.wav,1e400\n", "line 2: the duration is '1e400'"),
+        ("path,duration\na.wav,3.2", r"line 2 \(the file ends.*may have lost the end of '3\.2'"),
+        ("path,attack\na.wav,", r"line 2 \(the file ends.*may have lost the end of ''"),
+        ('path,label\n"a\nb.wav",spoof\nc.wav,x\n', "line 4: the label is 'x'"),
+        ("\n\n", "nothing but blank lines"),
         ("path\na.wav\nb.wav\na.wav\n", "line 4: trial a is there already, in line 2"),
         (
             "path\na.wav\nabsent.wav\n",
@@ -100,6 +109,49 @@ def test_equal_trials_give_equal_bytes(tmp_path):
 def test_a_line_that_cannot_be_used_is_named(folder, text, message):
     with pytest.raises(ManifestError, match=message):
         read_manifest(write(folder, text))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '"path","label"\n"a.wav","spoof"\n',
+        '"path";"label"\n"a.wav";"spoof"\n',
+        "path\tlabel\na.wav\tspoof",
+        "path, label\r\na.wav, spoof\r\n",
+        '"path" "label"\n"a.wav" "spoof"\n',
+    ],
+)
+def test_quoted_names_and_other_marks_are_understood(folder, text):
+    assert read_manifest(write(folder, text)) == [Trial("a", folder / "a.wav", "spoof")]
+
+
+HARD_TEXT = st.text(st.sampled_from(' ,;\t"\r\n#a1.\ufeff'), min_size=1, max_size=6)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(HARD_TEXT, HARD_TEXT), min_size=1, max_size=4))
+def test_names_come_back_whatever_is_in_them(tmp_path, names):
+    trials = [
+        Trial(f"{number}{name}", tmp_path / "x" / f"{name}.wav", "spoof", attack)
+        for number, (name, attack) in enumerate(names)
+    ]
+    write_manifest(tmp_path / "m.csv", trials)
+    assert list(iterate_manifest(tmp_path / "m.csv")) == trials
+
+
+def test_what_is_no_text_in_a_parquet_file_is_named(tmp_path):
+    pyarrow = pytest.importorskip("pyarrow")
+    from pyarrow import parquet
+
+    path = tmp_path / "m.parquet"
+    for column, kind in ((["a.wav", b"b"], "bytes"), ([["a"]], "list"), ([True], "bool")):
+        values = pyarrow.array(column, pyarrow.binary()) if kind == "bytes" else column
+        parquet.write_table(pyarrow.table({"path": values}), path)
+        with pytest.raises(ManifestError, match=f"row 1: the path is a {kind}, but must be text"):
+            list(iterate_manifest(path))
+    os.mkfifo(tmp_path / "pipe.parquet")
+    with pytest.raises(ManifestError, match=r"pipe\.parquet is a pipe, not a file"):
+        list(iterate_manifest(tmp_path / "pipe.parquet"))
 
 
 def test_a_missing_label_is_an_error_only_where_labels_are_needed(folder):

@@ -85,10 +85,10 @@ def test_every_number_comes_back_however_it_is_written(value):
 
 
 def guarded(numbers, end):
-    guard = CutGuard()
-    for text in numbers[:-1]:
-        guard.check(text, f"id {text}\n", "place", ValueError)
-    guard.check(numbers[-1], f"id {numbers[-1]}{end}", "place", ValueError)
+    guard = CutGuard("f", ValueError)
+    for number, text in enumerate(numbers[:-1], 1):
+        guard.check(text, number, f"id {text}\n")
+    guard.check(numbers[-1], len(numbers), f"id {numbers[-1]}{end}")
 
 
 @given(st.integers(3, 9), st.floats(-99, 99), st.integers(1, 12))
@@ -98,7 +98,9 @@ def test_a_last_line_of_fixed_decimals_may_lack_its_end_but_not_a_digit(decimals
     guarded([*before, whole], "")
     cut = whole[:-lost]
     if number_or_none(cut) is not None:
-        with pytest.raises(ValueError, match=r"place: it may have lost digits .* end the line"):
+        with pytest.raises(
+            ValueError, match=r"f, line 11 .*: it may have lost digits .* end the line"
+        ):
             guarded([*before, cut], "")
         guarded([*before, cut], "\n")
 

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from fakemamba.data.trials import Trial, trial_table
-from fakemamba.evaluation.coverage import CoverageError, check_orientation, join
+from fakemamba.evaluation.coverage import CoverageError, check_orientation, join, require_judged
 
 
 def key(count=10, prefix="LA_E_", phase=None, label=None):
@@ -105,3 +105,50 @@ def test_an_eer_over_a_half_is_questioned_and_equal_scores_are_told():
     assert "equal" not in str(one.value)
     with pytest.raises(CoverageError, match="9 of 10 scores are equal"):
         check_orientation(0.98, pd.Series([0.0] * 9 + [1.0]))
+
+
+@pytest.mark.parametrize("side", ["scores", "key"])
+def test_the_ending_of_an_audio_file_on_one_side_is_told_once(caplog, side):
+    wanted, given = key(), scores(key()["trial_id"])
+    changed = given if side == "scores" else wanted
+    changed["trial_id"] += ".wav"
+    caplog.set_level("INFO")
+    table = join(given, wanted, name="f.txt")
+    assert table["score"].tolist() == list(range(10))
+    assert table["trial_id"].tolist() == wanted["trial_id"].tolist()
+    (told,) = caplog.messages
+    assert told.startswith(
+        "f.txt: 10 ids are the key's but for the ending of an audio file (LA_E_0"
+    )
+
+
+def test_ids_with_an_ending_on_both_sides_are_the_same_without_a_word(caplog):
+    wanted = key()
+    wanted["trial_id"] += ".wav"
+    caplog.set_level("INFO")
+    assert join(scores(wanted["trial_id"]), wanted)["score"].tolist() == list(range(10))
+    assert not caplog.messages
+
+
+def test_scores_that_differ_in_their_endings_alone_are_named():
+    given = scores(["LA_E_0.wav", "LA_E_0.flac", *key()["trial_id"][1:]])
+    with pytest.raises(CoverageError, match=r"f: LA_E_0\.wav and LA_E_0\.flac differ in their end"):
+        join(given, key(), name="f")
+
+
+def test_scores_of_another_phase_are_known_by_their_ids_without_ending():
+    others = key(5, "LA_P_", "progress")
+    given = scores([*key()["trial_id"], *(others["trial_id"] + ".flac")])
+    with pytest.raises(CoverageError, match=r"5 of 15 .* 5 of progress .*--drop-other-phases"):
+        join(given, key(), other_phases=lambda: others)
+    assert len(join(given, key(), other_phases=lambda: others, drop_other_phases=True)) == 10
+
+
+def test_speaker_verification_of_other_recordings_is_counted_and_named():
+    wanted = key()
+    require_judged(wanted["trial_id"][:4] + ".wav", wanted, "asv.tsv")
+    require_judged([], wanted, "asv.tsv")
+    with pytest.raises(
+        CoverageError, match=r"asv\.tsv: 2 of 4 recordings .*\(E_1, E_2\): is it of"
+    ):
+        require_judged(["LA_E_1", "E_2", "E_1", "LA_E_4"], wanted, "asv.tsv")

@@ -169,6 +169,10 @@ def test_segments_are_read_in_any_order_and_rounding_is_mended(tmp_path):
         (RTTM.format("a", 0, "nan", "spoof"), "last longer than 0 s"),
         (RTTM.format("a", 4.5, 1, "spoof"), "another segment ends at 5 s"),
         (RTTM.format("a", 4.999, 0.001, "spoof"), "another segment ends at 5 s"),
+        (RTTM.format("a", 5.25, 1, "spoof"), r"5\.25 s, but the segment before ends at 5 s; label"),
+        (RTTM.format("a", 3, 2, "bonafide"), "another segment ends at 5 s"),  # the same again
+        (RTTM.format("a", "5_0", 1, "spoof"), "must be seconds, not 5_0 and 1"),
+        (RTTM.format("a", "٥", 1, "spoof"), "must be seconds, not ٥ and 1"),
         ("SPEAKER a 1 0 1\n", "not `SPEAKER"),
         ("LEXEME a 1 0 1 word lex spoof <NA> <NA>\n", "not `SPEAKER"),
     ],
@@ -195,6 +199,10 @@ def test_a_file_of_remarks_only_has_no_segments(tmp_path):
         ("a 2 0.5\n", "frame 2 of a, where frame 1 is the next"),
         ("a 0 0.5\n", "frame 0 of a, where frame 1 is the next"),
         ("a 1 inf\n", "the score is inf"),
+        ("a 1 1e400\n", "not `id frame score`"),
+        ("a 1_0 1\n", "not `id frame score`"),
+        ("a ١ 1\n", "not `id frame score`"),
+        ("a 1 2.", r"may have lost digits of '2\.'"),
         ("a 1", r"\(the file ends in the middle of it; fetch it again\): not `id"),
     ],
 )
