@@ -28,6 +28,13 @@ def measurer():
     return make_measurer()
 
 
+def test_a_front_end_that_cannot_be_read_fails_its_cells_in_one_line(measurer, tmp_path):
+    (tmp_path / "xlsr.pt").write_text("<html></html>")
+    outcome = measurer.measure(replace(CELL, frontend=str(tmp_path / "xlsr.pt")))
+    assert outcome.status == "failed" and "xlsr.pt is a web page" in outcome.reason
+    assert outcome.traceback is None
+
+
 def test_a_measured_cell_has_figures_that_agree():
     outcome = make_measurer("memory", "work").measure(CELL)
     figures = outcome.details
