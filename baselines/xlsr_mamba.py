@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from fakemamba.models.block_detector import PROJECTION_KEYS
 from fakemamba.models.detector import Detector, DetectorConfig
-from fakemamba.models.frontend import Frontend, Layers, Size
+from fakemamba.models.frontend import Blocks, Frontend, Size
 from fakemamba.models.layers import AttentionPooling, Projection
 from fakemamba.models.mamba import Mamba, mix
 from fakemamba.models.masking import flip_frames
@@ -30,7 +30,7 @@ from fakemamba.models.state_dicts import count_blocks
 class XLSRMambaConfig(DetectorConfig):
     """Layers in each direction, width, dropout, and ``textbook`` for the corrected last step."""
 
-    depth: Layers = 6
+    depth: Blocks = 6
     width: Size = 144
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.1
     textbook: bool = False

@@ -9,14 +9,14 @@ from torch import Tensor, nn
 from fakemamba.baselines.relative_attention import RelativeAttention
 from fakemamba.models.block_detector import BlockConfig, BlockDetector
 from fakemamba.models.conformer import FeedForward
-from fakemamba.models.frontend import Layers, Size
+from fakemamba.models.frontend import Blocks, Size
 
 
 @dataclass(frozen=True)
 class TransformerConfig(BlockConfig):
     """The repository's sizes; ``relative_positions`` as in `RelativeAttention`."""
 
-    depth: Layers = 12
+    depth: Blocks = 12
     heads: Size = 8
     head_width: Size = 64
     relative_positions: str = "published"

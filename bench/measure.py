@@ -31,6 +31,7 @@ from fakemamba.bench.verification import WrongResultError
 from fakemamba.models.detector import UnsupportedInputError
 from fakemamba.models.device import is_out_of_memory
 from fakemamba.models.execution.modes import OPTIMIZED, UnsupportedSettingError
+from fakemamba.models.weight_files import CheckpointError
 
 Measurable = Cell | ScanCell
 UNSUPPORTED = (
@@ -126,6 +127,8 @@ class Measurer:
             return Outcome(cell, "unsupported", f"torch has no such operation here: {_line(error)}")
         except WrongResultError as error:
             return Outcome(cell, "wrong", str(error))
+        except CheckpointError as error:
+            return Outcome(cell, "failed", str(error))
         except Exception as error:
             self._preparer.release()
             if is_out_of_memory(error):

@@ -85,18 +85,12 @@ def check_fields(record: Any) -> None:
     Raises:
         ValueError: names the first field that is of another type or out of its range.
     """
-    for name, hint in _hints(type(record)).items():
+    hints = get_type_hints(type(record), include_extras=True)
+    for name in (one.name for one in fields(record)):
         try:
-            _adapter(hint).validate_python(getattr(record, name), strict=True)
+            _adapter(hints[name]).validate_python(getattr(record, name), strict=True)
         except ValidationError as fault:
             raise ValueError(f"{name}{_first_fault(fault)}") from fault
-
-
-@cache
-def _hints(form: type) -> dict[str, Any]:
-    own = {one.name for one in fields(form)}
-    hints = get_type_hints(form, include_extras=True)
-    return {name: hint for name, hint in hints.items() if name in own}
 
 
 @cache

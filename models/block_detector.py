@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from fakemamba.models.detector import Detector, DetectorConfig
-from fakemamba.models.frontend import Frontend, Layers, Size
+from fakemamba.models.frontend import Blocks, Frontend, Size
 from fakemamba.models.layers import AttentionPooling, Projection, check_choice
 from fakemamba.models.state_dicts import count_blocks
 
@@ -34,7 +34,7 @@ class BlockConfig(DetectorConfig):
     ``class-token`` (a learned token in front of the frames, read at the end).
     """
 
-    depth: Layers = 7
+    depth: Blocks = 7
     width: Size = 144
     summary: str = "attention"
 

@@ -27,6 +27,7 @@ MIN_SAMPLES = 400  # the receptive field of one frame
 ATTENTION_KINDS = ("sdpa", "eager")
 
 Layers = Annotated[int, Field(ge=1, le=1_000)]
+Blocks = Annotated[int, Field(ge=0, le=1_000)]  # of an encoder, which may be a projection alone
 Size = Annotated[int, Field(ge=1, le=1 << 16)]
 
 

@@ -172,7 +172,7 @@ def _hugging_face_config(
     if path is None:
         raise CheckpointError(
             f"front-end {str(source)!r} is neither a folder with a {CONFIG_NAME} nor a Hugging "
-            f"Face id that has one; {_REMEDY}"
+            f"Face id that has one and can be reached from here; {_REMEDY}"
         )
     said = read_record(path, dict[str, Any], CheckpointError, _REMEDY)
     if "model_type" not in said:

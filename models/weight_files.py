@@ -141,27 +141,37 @@ def _check_zip(path: Path) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
             entries = archive.infolist()
-            for entry in entries:
-                if entry.CRC:  # torch can be told to compute none, and writes 0
-                    with archive.open(entry) as content:
-                        while content.read(1 << 20):
-                            pass
+            problem = _not_torchs(entries)
+            if problem is None:
+                _compare_checksums(archive, entries)
     except Exception as error:  # of damaged files zipfile raises errors of many kinds
         raise CheckpointError(
             f"{path} is a torch file or an archive that is cut short or damaged ({_line(error)}); "
             f"{AGAIN}"
         ) from error
+    if problem is not None:
+        raise CheckpointError(f"{path} {problem}")
+
+
+def _not_torchs(entries: list[zipfile.ZipInfo]) -> str | None:
+    """What an archive is, where it is not what torch writes of tensors."""
     names = {entry.filename.rpartition("/")[2] for entry in entries}
     if "data.pkl" not in names:
-        raise CheckpointError(f"{path} is a zip archive; unpack it, and name the checkpoint in it")
+        return "is a zip archive; unpack it, and name the checkpoint in it"
     if "constants.pkl" in names:
-        raise CheckpointError(
-            f"{path} is a TorchScript program, not weights; save the model's state_dict() alone"
-        )
+        return "is a TorchScript program, not weights; save the model's state_dict() alone"
     if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
-        raise CheckpointError(
-            f"{path} was compressed after torch wrote it; save the model's state_dict() again"
-        )
+        return "was compressed after torch wrote it; save the model's state_dict() again"
+    return None
+
+
+def _compare_checksums(archive: zipfile.ZipFile, entries: list[zipfile.ZipInfo]) -> None:
+    """Read everything, at which zipfile raises errors where a checksum differs."""
+    for entry in entries:
+        if entry.CRC:  # torch can be told to compute none, and writes 0
+            with archive.open(entry) as content:
+                while content.read(1 << 20):
+                    pass
 
 
 def _read_safetensors(path: Path) -> Any:

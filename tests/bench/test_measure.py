@@ -28,6 +28,13 @@ def measurer():
     return make_measurer()
 
 
+def test_a_front_end_that_cannot_be_read_fails_its_cells_in_one_line(measurer, tmp_path):
+    (tmp_path / "xlsr.pt").write_text("<html></html>")
+    outcome = measurer.measure(replace(CELL, frontend=str(tmp_path / "xlsr.pt")))
+    assert outcome.status == "failed" and "xlsr.pt is a web page" in outcome.reason
+    assert outcome.traceback is None
+
+
 def test_a_measured_cell_has_figures_that_agree():
     outcome = make_measurer("memory", "work").measure(CELL)
     figures = outcome.details
@@ -80,6 +87,7 @@ def test_an_optimized_cell_carries_its_error_and_is_counted_whole(part, precisio
     [
         (replace(CELL, execution="optimized", attention="eager"), "no eager attention"),
         (replace(CELL, execution="optimized", precision="int8"), "is not quantised"),
+        (replace(CELL, execution="optimized", precision="fp16"), "use fp32 there"),
         (replace(CELL, execution="optimized", part="training-step"), "optimized"),
         (replace(CELL, duration_s=0.01), "160 samples is too short"),
         (replace(CELL, detector="xlsr-aasist", duration_s=0.06), "needs 1040 samples"),
@@ -95,6 +103,7 @@ def test_an_optimized_cell_carries_its_error_and_is_counted_whole(part, precisio
     ids=[
         "no-eager",
         "no-int8",
+        "no-fp16",
         "no-training",
         "short",
         "short-aasist",

@@ -49,7 +49,7 @@ def read(folder, content):
     ("field", "value", "told"),
     [
         ("depth", 10**12, r"config\.json, depth: should be less than or equal to 1000"),
-        ("depth", 0, "depth: should be greater than or equal to 1, but is 0"),
+        ("depth", -1, "depth: should be greater than or equal to [01], but is -1"),
         ("depth", True, "depth: should be a valid integer, but is True"),
         ("depth", 4.0, "depth: should be a valid integer, but is 4.0"),
         ("depth", float("nan"), "depth: should be a valid integer, but is nan"),
@@ -146,7 +146,7 @@ def test_any_configuration_is_the_detector_that_it_says_or_an_error(folder, data
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        ({"depth": 0}, "depth: should be greater than or equal to 1, but is 0"),
+        ({"depth": -1}, "depth: should be greater than or equal to 0, but is -1"),
         ({"depth": 10**12}, "depth: should be less than or equal to 1000"),
         ({"depth": "4"}, "depth: should be a valid integer, but is '4'"),
         ({"norms": 1}, "norms: should be a valid boolean, but is 1"),

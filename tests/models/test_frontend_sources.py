@@ -244,7 +244,7 @@ def fairseq(published, tmp_path):
     [
         (lambda s: {k: v for k, v in s.items() if k != "layer_norm.bias"}, "missing feature_proj"),
         (lambda s: s | {"odd": torch.ones(2)}, r"surplus odd \(2,\)"),
-        (lambda s: s | {"encoder.layers.0.fc1.weight": torch.ones(2)}, r"an XLS-R model: .*is \(2,"),
+        (lambda s: s | {"encoder.layers.0.fc1.weight": torch.ones(2)}, r"XLS-R model: .*is \(2,"),
         (
             lambda s: {k: v for k, v in s.items() if ".fc1." not in k},
             "is not an XLS-R model: encoder.layers.0.feed_forward.intermediate.*missing",

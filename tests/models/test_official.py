@@ -57,6 +57,57 @@ def test_module_prefixes_are_taken_off(official, tmp_path):
         assert torch.equal(found.state_dict()[key], value), key
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda state: {f"_orig_mod.module.{key}": value for key, value in state.items()},
+        lambda state: {"state_dict": {f"model.{key}": value for key, value in state.items()}},
+        lambda state: {"model_state_dict": state, "optimizer_state_dict": {}, "epoch": 3},
+        lambda state: {
+            key.replace("weight_g", "parametrizations.weight.original0").replace(
+                "weight_v", "parametrizations.weight.original1"
+            ): value
+            for key, value in state.items()
+        },
+    ],
+    ids=["compiled", "lightning", "training", "new-weight-norm"],
+)
+def test_what_training_loops_save_is_understood(official, tmp_path, change):
+    plain = convert_official([save(official, tmp_path / "plain.pth")], "fake-mamba")
+    found = convert_official([save(change(official), tmp_path / "other.pth")], "fake-mamba")
+    for key, value in plain.state_dict().items():
+        assert torch.equal(found.state_dict()[key], value), key
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_every_precision_is_loaded_as_fp32_and_averaged_so(official, tmp_path, dtype, waveforms):
+    cast = {key: v.to(dtype) if v.is_floating_point() else v for key, v in official.items()}
+    paths = [save(cast, tmp_path / f"{index}.pth") for index in range(2)]
+    found = convert_official(paths, "fake-mamba")
+    assert {value.dtype for value in found.parameters()} == {torch.float32}
+    wanted = cast["LL.weight"].float()
+    assert torch.equal(found.state_dict()["encoder.projection.linear.weight"], wanted)
+    assert found(waveforms).isfinite().all()
+
+
+def test_weights_that_are_no_numbers_are_refused_by_name(official, tmp_path):
+    official["fc5.bias"][0] = torch.nan
+    with pytest.raises(CheckpointError, match=r"NaN.*head\.classifier\.bias"):
+        convert_official([save(official, tmp_path / "x.pth")], "fake-mamba")
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_a_tensor_of_any_other_shape_is_an_error_that_names_it(name, oracles, tmp_path):
+    folder, _ = oracles
+    state = torch.load(folder / f"{name}.pth", weights_only=True)
+    keys = [key for key in state if "ssl_model" not in key or "layers.0" in key or "conv" in key]
+    for key in keys[:: max(1, len(keys) // 12)]:
+        for shape in ((), (0,), (3, 1, 2)):
+            changed = state | {key: torch.zeros(shape)}
+            with pytest.raises(CheckpointError):
+                convert_official([save(changed, tmp_path / "x.pth")], name)
+
+
 @pytest.mark.parametrize("tensor", ["fc5.bias", "ssl_model.model.layer_norm.weight"])
 def test_a_missing_tensor_is_listed(official, tmp_path, tensor):
     del official[tensor]

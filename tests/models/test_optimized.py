@@ -133,6 +133,12 @@ def test_a_compiled_detector_has_the_same_scores(make_detector, monkeypatch):
         ("fp64", "eager", "no fp64"),
         ("bf16", "graph", "need a CUDA GPU"),
         ("tf32", "eager", "a GPU's"),
+        (
+            "fp16",
+            "eager",
+            "a CPU .* in fp16 many times slower than in fp32: use fp32 there, or bf16",
+        ),
+        ("fp16", "compile", "use fp32 there, or bf16"),
         ("bf16", "optimized", "not one of eager, compile, graph"),
     ],
 )

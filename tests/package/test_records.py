@@ -2,12 +2,14 @@
 
 import json
 from dataclasses import dataclass
+from typing import Annotated
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import Field
 
-from fakemamba.records import parse_record, read_record
+from fakemamba.records import check_fields, parse_record, read_record
 
 
 class OurError(ValueError):
@@ -83,6 +85,29 @@ def test_any_json_is_a_record_or_an_error(content):
     else:
         assert isinstance(found.count, int)
         assert all(isinstance(name, str) for name in found.names)
+
+
+@dataclass(frozen=True)
+class Checked:
+    count: Annotated[int, Field(ge=1)]
+    inner: Inner
+
+    def __post_init__(self):
+        check_fields(self)
+
+
+@pytest.mark.parametrize(
+    ("count", "inner", "told"),
+    [
+        (0, Inner(1.0), "count: should be greater than or equal to 1, but is 0"),
+        (True, Inner(1.0), "count: should be a valid integer, but is True"),
+        (1, {"share": 1.0}, "inner: should be"),
+    ],
+)
+def test_fields_given_in_python_are_checked_by_the_same_annotations(count, inner, told):
+    assert Checked(1, Inner(1.0)).count == 1
+    with pytest.raises(ValueError, match=told):
+        Checked(count, inner)
 
 
 def test_files_that_hold_no_record(tmp_path):
