@@ -23,7 +23,8 @@ from fakemamba.bench.outcome import Outcome
 from fakemamba.cli.main import main
 from fakemamba.data.lengths import summarise_lengths, write_lengths
 from fakemamba.data.synthetic import speech_like
-from fakemamba.models.frontend import FRONTEND_SIZES, create_frontend
+from fakemamba.models.frontend import FRONTEND_SIZES
+from fakemamba.models.frontend_sources import create_frontend
 from fakemamba.training.recipe_files import write_recipe
 
 
