@@ -117,6 +117,7 @@ def _draw_memory(profile: Profile, path: Path) -> None:
         f"{profile.environment['device']}",
         loc="right",
         fontsize="small",
+        parse_math=False,
     )
     figure.savefig(path, dpi=150, format="png")
     plt.close(figure)

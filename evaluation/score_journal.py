@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fakemamba.differences import differences
-from fakemamba.files import naming
+from fakemamba.files import append
 
 if TYPE_CHECKING:
     from fakemamba.evaluation.scoring import Scored
@@ -64,21 +64,18 @@ def open_journal(folder: Path, rank: int, identity: Identity) -> Iterator[Add]:
     path = folder / f"rank-{rank}.jsonl"
     if path.exists():
         _drop_torn_line(path)
-    with path.open("a", encoding="utf-8") as file:
 
-        def append(lines: Iterable[Any]) -> None:
-            with naming(path):
-                file.write("".join(json.dumps(line, allow_nan=False) + "\n" for line in lines))
-                file.flush()
+    def add(lines: Iterable[Any]) -> None:
+        append(path, "".join(json.dumps(line, allow_nan=False) + "\n" for line in lines))
 
-        if file.tell() == 0:
-            append([{"format": FORMAT, "identity": dict(identity)}])
-        yield lambda scored: append(
-            [index, one.reason]
-            if one.score is None
-            else [index, one.score, one.num_samples, *([one.damage] if one.damage else [])]
-            for index, one in scored
-        )
+    if not path.exists() or path.stat().st_size == 0:
+        add([{"format": FORMAT, "identity": dict(identity)}])
+    yield lambda scored: add(
+        [index, one.reason]
+        if one.score is None
+        else [index, one.score, one.num_samples, *([one.damage] if one.damage else [])]
+        for index, one in scored
+    )
 
 
 def read_journal(folder: Path, identity: Identity, num_trials: int) -> Done:

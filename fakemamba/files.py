@@ -156,6 +156,16 @@ def write_json(path: str | Path, content: Any) -> None:
         partial.write_text(text, encoding="utf-8")
 
 
+def append(path: str | Path, text: str) -> None:
+    """Append to a file; when this returns, the system has it.
+
+    Raises:
+        OSError: a part of it at most was written; the file is named.
+    """
+    with naming(path), Path(path).open("a", encoding="utf-8") as file:
+        file.write(text)
+
+
 def beside(path: Path, role: str) -> Path:
     """The hidden file of a role (``partial``, ``lock``) beside a file, also if its name is long."""
     name = f".{path.name}.{role}"

@@ -66,7 +66,7 @@ def to_be_unwound() -> Iterator[None]:
 
 @contextmanager
 def gone_on_with(remedy: str) -> Iterator[None]:
-    """Say, if the block is interrupted, how to go on.
+    """Say, if the block is interrupted and does not say so itself, how to go on.
 
     Raises:
         KeyboardInterrupt: it was; its text is the line that is to be shown.
@@ -74,8 +74,9 @@ def gone_on_with(remedy: str) -> Iterator[None]:
     try:
         yield
     except BaseException as error:
+        is_interrupt = isinstance(error, KeyboardInterrupt)
         # Where a signal reached a whole group of processes, it may be a worker's end that is seen.
-        if not isinstance(error, KeyboardInterrupt) and not has_come():
+        if (is_interrupt and error.args) or not (is_interrupt or has_come()):
             raise
         raise KeyboardInterrupt(f"interrupted; {remedy}") from error
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from fakemamba.files import beside, kind_of
+from fakemamba.files import beside, kind_of, naming
 from fakemamba.interrupts import to_be_unwound
 
 LOCK = ".lock"  # of a folder, in it
@@ -49,8 +49,9 @@ def sole_writer(
     with to_be_unwound():
         file = _held(path, out)
         try:
-            os.ftruncate(file, 0)
-            os.write(file, str(os.getpid()).encode())
+            with naming(out):
+                os.ftruncate(file, 0)
+                os.write(file, str(os.getpid()).encode())
             yield
         finally:
             path.unlink(missing_ok=True)

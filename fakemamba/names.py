@@ -21,7 +21,7 @@ UNSEEN = re.compile(
     "\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e007f]"
 )
 MARKUP = re.compile(r"([\\`*_{}\[\]|<>#&!~$])|(?<=:)(?=//)|(?<=www)(?=\.)")
-MARKUP_AT_THE_START = re.compile(r"^(?=[-+=])|^\d+(?=[.)](?:\s|$))")
+MARKUP_AT_THE_START = re.compile(r"^(?=[-+=](?!\d))|^\d+(?=[.)](?:\s|$))")
 # In code all may be markup, or end it; "@" would notify, also where it is written as an entity.
 NOT_CODE = re.compile(r"[^0-9A-Za-z ,/=()%+\-\u00a1-\U0010ffff]")
 FORMULA = re.compile(r"\s*[=+\-@\t\r]")

@@ -74,7 +74,7 @@ def parse_record(
         error: not JSON, or not of that form.
     """
     try:
-        return _adapter(form).validate_json(content, strict=True)
+        return _adapter(form).validate_json(content, strict=True)  # type: ignore[arg-type]
     except ValidationError as fault:
         raise error(f"{place}{_first_fault(fault)}; {remedy}") from fault
 

@@ -10,11 +10,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import TextIO
 
 from torch.utils.tensorboard import SummaryWriter
 
-from fakemamba.files import appearing_whole, naming
+from fakemamba.files import appearing_whole, append
 from fakemamba.training.epoch import Step
 from fakemamba.training.progress import EpochRecord
 
@@ -27,19 +26,18 @@ class Logs:
 
     Attributes:
         epochs: path of ``epochs.csv``.
-        steps: ``steps.csv``, open.
+        steps: path of ``steps.csv``.
         tensorboard: writer of event files.
     """
 
     epochs: Path
-    steps: TextIO
+    steps: Path
     tensorboard: SummaryWriter
 
     def add_step(self, epoch: int, step: Step) -> None:
         """Log a step."""
         values = (step.number, epoch, step.loss, step.gradient_norm, step.learning_rate)
-        with naming(self.steps.name):
-            self.steps.write(",".join(map(str, values)) + "\n")
+        append(self.steps, ",".join(map(str, values)) + "\n")
         for name, value in zip(STEP_COLUMNS[2:], values[2:], strict=True):
             self.tensorboard.add_scalar(f"step/{name}", value, step.number)
 
@@ -56,7 +54,6 @@ class Logs:
 
     def flush(self) -> None:
         """Let everything that was logged be on disk."""
-        self.steps.flush()
         self.tensorboard.flush()
 
 
@@ -68,8 +65,8 @@ def logs(folder: Path, total_steps: int) -> Iterator[Logs]:
     with appearing_whole(steps) as partial:
         partial.write_text("\n".join(kept) + "\n")
     writer = SummaryWriter(str(folder / "tensorboard"), purge_step=total_steps + 1)
-    with steps.open("a", buffering=1) as file, writer:
-        yield Logs(folder / "epochs.csv", file, writer)
+    with writer:
+        yield Logs(folder / "epochs.csv", steps, writer)
 
 
 def _lines_up_to(path: Path, step: int) -> list[str]:

@@ -18,6 +18,7 @@ import pytest
 from fakemamba.bench.gate import arms
 from fakemamba.bench.gate.environments import Arm
 from fakemamba.cli import gate as command
+from fakemamba.locks import sole_writer
 
 PROJECT = """
 [build-system]
@@ -213,6 +214,14 @@ def test_what_cannot_be_answered_exits_with_2_and_says_why(
     assert run_gate(**settings) == 2
     assert message in capsys.readouterr().err
     assert not (tmp_path / "out" / "comparison.json").exists()
+
+
+def test_a_folder_has_one_gate(run_gate, tmp_path, capsys):
+    with sole_writer(tmp_path / "out", is_folder=True):
+        assert run_gate() == 2
+    told = capsys.readouterr().err
+    assert "out is being written by another process" in told
+    assert not (tmp_path / "out" / "launches").exists()
 
 
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])

@@ -52,3 +52,30 @@ def test_within_one_process_too(tmp_path):
     with sole_writer(tmp_path), pytest.raises(BusyError), sole_writer(tmp_path):
         pytest.fail("entered")
     assert names(tmp_path) == []
+
+
+def test_by_whichever_name_and_whether_it_is_there_or_not(tmp_path):
+    (tmp_path / "link").symlink_to(tmp_path / "out")
+    with sole_writer(tmp_path / "link"), pytest.raises(BusyError), sole_writer(tmp_path / "out"):
+        pytest.fail("entered")
+    with sole_writer(tmp_path / "run", is_folder=True):
+        assert (tmp_path / "run").is_dir()
+        with pytest.raises(BusyError), sole_writer(tmp_path / "run", is_folder=True):
+            pytest.fail("entered")
+    assert names(tmp_path) == ["link"], "a folder in which nothing was written goes"
+    with sole_writer(tmp_path / "run", is_folder=True):
+        (tmp_path / "run" / "written").touch()
+    assert names(tmp_path / "run") == ["written"]
+
+
+def test_a_folder_is_no_file_or_device(tmp_path):
+    (tmp_path / "file").touch()
+    for path, kind in ((tmp_path / "file", "a file"), ("/dev/null", "a device")):
+        told = f"is {kind}; name a folder"
+        with pytest.raises(OSError, match=told), sole_writer(path, is_folder=True):
+            pytest.fail("entered")
+
+
+def test_of_several_ranks_the_first_holds_it(tmp_path):
+    with sole_writer(tmp_path / "out"), sole_writer(tmp_path / "out", is_first=False):
+        pass
