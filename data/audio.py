@@ -96,7 +96,8 @@ def _read(path: Path, allow_damaged: bool) -> Recording:
     try:
         decoded = decode(path, container)
     except NothingDecodedError as error:
-        raise _undecodable(path, str(error)) from error
+        reason = str(error) if container.fault is None else f"{container.fault}; {error}"
+        raise _undecodable(path, reason) from error
     damage = _damage(container, decoded)
     if damage is not None and not allow_damaged:
         raise AudioError(
