@@ -91,7 +91,7 @@ def _read(path: Path, allow_damaged: bool) -> Recording:
     if container.raw_rate_hz is not None:
         log.info(
             "%s: no header; read as %s at %d Hz, as its name's ending says",
-            *(path, container.name, container.raw_rate_hz),
+            *(path, container.demuxer, container.raw_rate_hz),
         )
     try:
         decoded = decode(path, container)

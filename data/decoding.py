@@ -180,7 +180,7 @@ def _links(path: Path, container: Container) -> Iterator[Path | BytesIO]:
             yield BytesIO(file.read(end - start))
 
 
-class _Forward(soundfile.SoundFile):
+class _Forward(soundfile.SoundFile):  # type: ignore[misc]  # it has no types
     """A file that is read from its beginning to its end: seeks between blocks cost and can fail."""
 
     def seekable(self) -> bool:
@@ -191,7 +191,7 @@ def _by_sndfile(source: Path | BytesIO, container: Container, decoded: Decoded) 
     try:
         file = _Forward(source)
     except soundfile.LibsndfileError as error:
-        raise NothingDecodedError(f"libsndfile says: {error.error_string}") from error
+        raise NothingDecodedError(f"libsndfile says: {_words(error)}") from error
     with file:
         dtype = "float32"
         if container.md5 is not None:
@@ -200,7 +200,7 @@ def _by_sndfile(source: Path | BytesIO, container: Container, decoded: Decoded) 
             try:
                 block = file.read(BLOCK, dtype=dtype, always_2d=True)
             except soundfile.LibsndfileError as error:
-                decoded.faults.append(f"it cannot be decoded ({error.error_string.rstrip('.')})")
+                decoded.faults.append(f"it cannot be decoded ({_words(error)})")
                 return
             if not len(block):
                 return
@@ -220,6 +220,7 @@ def _by_ffmpeg(source: Path | BytesIO, container: Container, decoded: Decoded) -
     except (av.FFmpegError, ValueError) as error:
         raise NothingDecodedError(f"FFmpeg says: {_words(error)}") from error
     with opened:
+        assert isinstance(opened, av.container.InputContainer)
         if not opened.streams.audio:
             raise NothingDecodedError("there is no audio in it")
         stream = opened.streams.audio[0]
@@ -271,5 +272,7 @@ def _floats(samples: npt.NDArray[Any]) -> npt.NDArray[np.floating[Any]]:
 
 
 def _words(error: Exception) -> str:
-    """What FFmpeg says, without the file's name."""
+    """What a decoder says, without the file's name."""
+    if isinstance(error, soundfile.LibsndfileError):
+        return error.error_string.removeprefix("Error : ").rstrip(".")
     return str(getattr(error, "strerror", None) or error)
