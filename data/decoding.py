@@ -26,8 +26,9 @@ BLOCK = 1 << 16  # samples of a channel
 # headers, and resampling them would take for ever.
 LEAST_RATE_HZ, MOST_RATE_HZ = 4_000, 768_000
 LONGEST_S = 24 * 3600.0
-# What containers count, but decoders leave out: delay and padding of the coder.
-CODER_DELAY = 8_192  # samples
+# What containers count, but decoders leave out: delay and padding of the coder, of MP3 up to 1105
+# and 1728 samples, of Opus up to a packet of 120 ms.
+CODER_SAMPLES, CODER_S = 3_000, 0.13
 # FFmpeg's names of what counts its samples exactly, and of what says how long it is about.
 EXACT, DURATIONS = {"wv", "tta", "ape"}, {"mov", "avi"}
 # Where the size of the samples is looked at, and the last packet is smaller than others.
@@ -121,7 +122,7 @@ class Decoded:
         if not self._count:
             raise NothingDecodedError(self.faults[0] if self.faults else "there is no audio in it")
         is_short = self.stated_s is not None and (
-            self.duration_s < self.stated_s - CODER_DELAY / self.rate_hz
+            self.duration_s < self.stated_s - max(CODER_SAMPLES / self.rate_hz, CODER_S)
         )
         if self._stated_samples not in (None, self._count):
             self.faults.append(f"{self._count:,} of {self._stated_samples:,} samples are there")
