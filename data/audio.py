@@ -91,12 +91,13 @@ def _read(path: Path, allow_damaged: bool) -> Recording:
     if container.raw_rate_hz is not None:
         log.info(
             "%s: no header; read as %s at %d Hz, as its name's ending says",
-            *(path, container.name, container.raw_rate_hz),
+            *(path, container.demuxer, container.raw_rate_hz),
         )
     try:
         decoded = decode(path, container)
     except NothingDecodedError as error:
-        raise _undecodable(path, str(error)) from error
+        reason = str(error) if container.fault is None else f"{container.fault}; {error}"
+        raise _undecodable(path, reason) from error
     damage = _damage(container, decoded)
     if damage is not None and not allow_damaged:
         raise AudioError(

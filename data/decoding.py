@@ -26,8 +26,9 @@ BLOCK = 1 << 16  # samples of a channel
 # headers, and resampling them would take for ever.
 LEAST_RATE_HZ, MOST_RATE_HZ = 4_000, 768_000
 LONGEST_S = 24 * 3600.0
-# What containers count, but decoders leave out: delay and padding of the coder.
-CODER_DELAY = 8_192  # samples
+# What containers count, but decoders leave out: delay and padding of the coder, of MP3 up to 1105
+# and 1728 samples, of Opus up to a packet of 120 ms.
+CODER_SAMPLES, CODER_S = 3_000, 0.13
 # FFmpeg's names of what counts its samples exactly, and of what says how long it is about.
 EXACT, DURATIONS = {"wv", "tta", "ape"}, {"mov", "avi"}
 # Where the size of the samples is looked at, and the last packet is smaller than others.
@@ -121,7 +122,7 @@ class Decoded:
         if not self._count:
             raise NothingDecodedError(self.faults[0] if self.faults else "there is no audio in it")
         is_short = self.stated_s is not None and (
-            self.duration_s < self.stated_s - CODER_DELAY / self.rate_hz
+            self.duration_s < self.stated_s - max(CODER_SAMPLES / self.rate_hz, CODER_S)
         )
         if self._stated_samples not in (None, self._count):
             self.faults.append(f"{self._count:,} of {self._stated_samples:,} samples are there")
@@ -180,7 +181,7 @@ def _links(path: Path, container: Container) -> Iterator[Path | BytesIO]:
             yield BytesIO(file.read(end - start))
 
 
-class _Forward(soundfile.SoundFile):
+class _Forward(soundfile.SoundFile):  # type: ignore[misc]  # it has no types
     """A file that is read from its beginning to its end: seeks between blocks cost and can fail."""
 
     def seekable(self) -> bool:
@@ -191,7 +192,7 @@ def _by_sndfile(source: Path | BytesIO, container: Container, decoded: Decoded) 
     try:
         file = _Forward(source)
     except soundfile.LibsndfileError as error:
-        raise NothingDecodedError(f"libsndfile says: {error.error_string}") from error
+        raise NothingDecodedError(f"libsndfile says: {_words(error)}") from error
     with file:
         dtype = "float32"
         if container.md5 is not None:
@@ -200,7 +201,7 @@ def _by_sndfile(source: Path | BytesIO, container: Container, decoded: Decoded) 
             try:
                 block = file.read(BLOCK, dtype=dtype, always_2d=True)
             except soundfile.LibsndfileError as error:
-                decoded.faults.append(f"it cannot be decoded ({error.error_string.rstrip('.')})")
+                decoded.faults.append(f"it cannot be decoded ({_words(error)})")
                 return
             if not len(block):
                 return
@@ -220,6 +221,7 @@ def _by_ffmpeg(source: Path | BytesIO, container: Container, decoded: Decoded) -
     except (av.FFmpegError, ValueError) as error:
         raise NothingDecodedError(f"FFmpeg says: {_words(error)}") from error
     with opened:
+        assert isinstance(opened, av.container.InputContainer)
         if not opened.streams.audio:
             raise NothingDecodedError("there is no audio in it")
         stream = opened.streams.audio[0]
@@ -271,5 +273,7 @@ def _floats(samples: npt.NDArray[Any]) -> npt.NDArray[np.floating[Any]]:
 
 
 def _words(error: Exception) -> str:
-    """What FFmpeg says, without the file's name."""
+    """What a decoder says, without the file's name."""
+    if isinstance(error, soundfile.LibsndfileError):
+        return error.error_string.removeprefix("Error : ").rstrip(".")
     return str(getattr(error, "strerror", None) or error)

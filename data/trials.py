@@ -63,7 +63,7 @@ class Trial:
     duration_s: float | None = None
 
     def __post_init__(self) -> None:
-        for name in (self.trial_id, str(self.path or "")):
+        for name in (str(self.path or ""), self.trial_id):
             if not name.isascii():
                 _require_utf8(name)
 

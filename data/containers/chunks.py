@@ -137,7 +137,8 @@ def aiff(file: BinaryIO, size: int) -> Container:
 
 def caf(file: BinaryIO, size: int) -> Container:
     """Apple's Core Audio Format; a size of -1 is unknown."""
-    position, count, fault = 8, None, "it has no chunk of samples"
+    position, count = 8, None
+    fault: str | None = "it has no chunk of samples"
     for _ in range(MAX_CHUNKS):
         head = read_at(file, position, 12)
         if len(head) < 12:

@@ -142,9 +142,8 @@ def mp3(file: BinaryIO, size: int) -> Container:
             fault = _before(content, start)  # what follows is no audio
         elif not stated_bytes or walk.end - start < stated_bytes:
             fault = fault or f"{frames - found:,} frames are missing"
-    stated_s = max(found, frames or 0) * first.samples / first.rate_hz
-    if frames is None and fault is not None:
-        stated_s = None
+    is_known = frames is not None or fault is None
+    stated_s = max(found, frames or 0) * first.samples / first.rate_hz if is_known else None
     # libsndfile's decoder writes about damage to the terminal.
     return Container("MP3", "mp3", use_sndfile=fault is None, stated_s=stated_s, fault=fault)
 

@@ -165,6 +165,22 @@ def test_an_unreadable_file_is_a_row_with_its_reason(
     assert len(list(plots.iterdir())) == 2
 
 
+def test_what_is_left_of_a_damaged_recording_is_judged_if_that_is_allowed(model, clips, tmp_path):
+    cut = tmp_path / "cut.wav"
+    soundfile.write(cut, speech_like(8_000, 0), 16_000)
+    cut.write_bytes(cut.read_bytes()[:-8_000])
+    status, found = detected(model, tmp_path, clips[0], cut)
+    assert status == 1 and "cut.wav: damaged: it ends" in found["recordings"][1]["reason"]
+    assert found["identity"]["allow_damaged"] is False
+    plots = tmp_path / "pictures"
+    given = ("--allow-damaged", "--plots", plots)
+    status, found = detected(model, tmp_path, clips[0], cut, *given)
+    whole, damaged = found["recordings"]
+    assert status == 0 and whole["damage"] is None and whole["score"] is not None
+    assert "0.250 s of 0.500 s" in damaged["damage"] and damaged["judged_s"] == 0.25
+    assert found["identity"]["allow_damaged"] is True and len(list(plots.iterdir())) == 2
+
+
 def test_files_of_one_name_have_pictures_of_their_own(model, tmp_path, monkeypatch):
     def touch(waveform, shares, *, path, **places):
         path.parent.mkdir(exist_ok=True)

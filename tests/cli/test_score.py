@@ -310,3 +310,30 @@ def test_two_processes_give_the_scores_of_one(model, manifest, tmp_path):
     told = json.loads((tmp_path / "two.txt.json").read_text())
     assert told["settings"]["ranks"] == 2 and list(told["failures"]) == ["absent"]
     assert told["audio_s"] == pytest.approx(2 * sum(LENGTHS) / 16_000)
+
+
+def test_damaged_recordings_are_scored_only_if_that_is_allowed_and_are_listed(
+    model, clips, tmp_path, capsys
+):
+    wav = tmp_path / "cut.wav"
+    soundfile.write(wav, speech_like(8_000, 0), 16_000)
+    wav.write_bytes(wav.read_bytes()[:-8_000])
+    strict, allowed = tmp_path / "strict.txt", tmp_path / "allowed.txt"
+    assert main(arguments(model, strict, clips[0], wav)) == 1
+    assert "cut.wav: damaged: it ends 8,000 bytes too early; 0.250 s of" in capsys.readouterr().err
+    assert main(arguments(model, strict, clips[0], wav, "--resume", "--allow-damaged")) == 1
+    assert "allow_damaged was False, is True" in capsys.readouterr().err
+    assert main(arguments(model, allowed, clips[0], wav, "--allow-damaged")) == 0
+    assert list(scored(allowed)) == ["clip0", "cut"]
+    told = json.loads((tmp_path / "allowed.txt.json").read_text())
+    assert told["identity"]["allow_damaged"] is True and not told["failures"]
+    assert list(told["damaged"]) == ["cut"] and "0.250 s of 0.500 s" in told["damaged"]["cut"]
+
+
+def test_names_that_are_not_utf_8_are_refused_before_the_work(model, clips, tmp_path, capsys):
+    bad = os.fsdecode(os.fsencode(tmp_path) + b"/latin1_\xe9.wav")
+    clips[0].rename(bad)
+    assert main(arguments(model, tmp_path / "s.txt", clips[1], bad)) == 1
+    told = capsys.readouterr().err
+    assert "latin1_\\xe9.wav" in told and "the name is not UTF-8" in told
+    assert not (tmp_path / "s.txt.journal").exists()

@@ -1,13 +1,17 @@
 """Reading audio: formats, rates, channels, and files that cannot be used."""
 
 import logging
+import os
+import socket
+from pathlib import Path
 
 import av
 import numpy as np
 import pytest
 import soundfile
 
-from fakemamba.data.audio import AudioError, cut_or_tile, read_audio
+from fakemamba.data.audio import AudioError, cut_or_tile, read_audio, read_recording
+from fakemamba.data.headers import header_duration_s
 
 
 def tone(num_samples, rate_hz=16_000, frequency_hz=440.0):
@@ -127,3 +131,135 @@ def test_headerless_samples_are_refused_by_name(tmp_path):
     (tmp_path / "a.raw").write_bytes(bytes(4_000))
     with pytest.raises(AudioError, match=r"a\.raw: neither libsndfile nor FFmpeg can decode it"):
         read_audio(tmp_path / "a.raw")
+
+
+CODES = np.random.default_rng(0).integers(0, 256, 16_000, dtype=np.uint8).tobytes()
+
+
+@pytest.mark.parametrize(
+    ("ending", "codes", "rate_hz"),
+    [
+        ("al", 1, 8_000),
+        ("alaw", 1, 8_000),
+        ("ul", 1, 8_000),
+        ("ULAW", 1, 8_000),
+        ("g722", 2, 16_000),
+    ],
+)
+def test_telephony_without_a_header_has_the_rate_of_its_kind(
+    tmp_path, caplog, ending, codes, rate_hz
+):
+    path = tmp_path / f"a.{ending}"
+    path.write_bytes(CODES)
+    with caplog.at_level(logging.INFO):
+        assert read_recording(path).duration_s == codes * len(CODES) / rate_hz
+    assert any(f"at {rate_hz} Hz, as its name's ending says" in line for line in caplog.messages)
+
+
+def test_the_content_decides_and_not_the_ending(tmp_path):
+    soundfile.write(tmp_path / "a.wav", tone(8_000), 16_000)
+    soundfile.write(tmp_path / "a.flac", tone(8_000), 16_000)
+    soundfile.write(tmp_path / "a.ogg", tone(8_000), 16_000)
+    soundfile.write(tmp_path / "a.mp3", tone(8_000), 16_000)
+    for ending in ("wav", "flac", "ogg", "mp3"):
+        expected = read_audio(tmp_path / f"a.{ending}")
+        for other in ("al", "ul", "g722", "wav", "m4a", "mp3", "txt"):
+            lying = tmp_path / f"lying.{other}"
+            lying.write_bytes((tmp_path / f"a.{ending}").read_bytes())
+            np.testing.assert_array_equal(read_audio(lying), expected)
+
+
+@pytest.mark.parametrize("ending", ["wav", "al", "g722", "m3u8", "mp3", "ogg"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ffconcat version 1.0\nfile other.wav\n",
+        "#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\nother.wav\n#EXT-X-ENDLIST\n",
+        "v=0\no=- 0 0 IN IP4 127.0.0.1\ns=x\nm=audio 5004 RTP/AVP 0\n",
+        "<?xml version='1.0'?><MPD><Period/></MPD>",
+        "<!DOCTYPE html><html lang='fr'>Non trouvé</html>",
+    ],
+)
+def test_scripts_and_playlists_are_refused(tmp_path, ending, text):
+    soundfile.write(tmp_path / "other.wav", tone(8_000), 16_000)
+    path = tmp_path / f"script.{ending}"
+    path.write_text(text * 20, encoding="utf-8")
+    with pytest.raises(AudioError, match="it is text, a playlist or a script"):
+        read_audio(path)
+
+
+def test_a_name_is_no_protocol(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with av.open("a.m4a", "w") as container:
+        stream = container.add_stream("aac", rate=16_000, layout="mono")
+        for _ in range(5):
+            frame = av.AudioFrame.from_ndarray(np.zeros((1, 1_024), "f4"), "fltp", "mono")
+            frame.sample_rate = 16_000
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    Path("a.m4a").rename("concat:b|c.m4a")
+    assert len(read_audio("concat:b|c.m4a")) > 4_000
+
+
+@pytest.mark.parametrize("kind", ["a pipe", "a folder", "a socket", "a device"])
+def test_what_is_no_file_is_refused_without_being_opened(tmp_path, kind):
+    path = tmp_path / "a.wav"
+    if kind == "a pipe":
+        os.mkfifo(path)
+    elif kind == "a folder":
+        path.mkdir()
+    elif kind == "a socket":
+        listening = socket.socket(socket.AF_UNIX)
+        listening.bind(str(path))
+        listening.close()
+    else:
+        path.symlink_to("/dev/zero")
+    with pytest.raises(AudioError, match=f"a.wav is {kind}, not a file"):
+        read_audio(path)
+    assert header_duration_s(path) is None
+
+
+@pytest.mark.parametrize("rate_hz", [1, 7, 100, 3_999, 800_000])
+def test_rates_that_no_audio_has_are_refused_before_resampling(tmp_path, rate_hz):
+    soundfile.write(tmp_path / "a.wav", tone(9_000), rate_hz)
+    with pytest.raises(AudioError, match=f"its rate is {rate_hz} Hz, but 4000 to 768000 Hz"):
+        read_audio(tmp_path / "a.wav")
+
+
+def test_a_header_of_ten_billion_samples_takes_no_memory(tmp_path):
+    path = tmp_path / "a.flac"
+    soundfile.write(path, tone(8_000), 16_000)
+    content = bytearray(path.read_bytes())
+    content[21] |= 2
+    content[22:26] = b"\x54\x0b\xe4\x00"
+    path.write_bytes(content)
+    with pytest.raises(AudioError, match=r"8,000 of 10,000,000,000 samples are there; 0\.500 s of"):
+        read_audio(path)
+
+
+def test_memory_that_ends_is_a_record_of_the_file(tmp_path, monkeypatch):
+    def full(path, container):
+        raise MemoryError
+
+    soundfile.write(tmp_path / "a.wav", tone(8_000), 16_000)
+    monkeypatch.setattr("fakemamba.data.audio.decode", full)
+    with pytest.raises(AudioError, match=r"a\.wav: memory is too small for it"):
+        read_audio(tmp_path / "a.wav")
+
+
+@pytest.mark.parametrize("container", ["ipod", "matroska"])
+def test_tags_that_are_not_utf_8_do_no_harm(tmp_path, container):
+    path = tmp_path / "a.audio"
+    with av.open(str(path), "w", format=container) as writer:
+        writer.metadata["title"] = "caf_ au lait"
+        stream = writer.add_stream("aac", rate=16_000, layout="mono")
+        for _ in range(5):
+            frame = av.AudioFrame.from_ndarray(np.zeros((1, 1_024), "f4"), "fltp", "mono")
+            frame.sample_rate = 16_000
+            writer.mux(stream.encode(frame))
+        writer.mux(stream.encode(None))
+    content = path.read_bytes()
+    assert b"caf_ au lait" in content
+    expected = read_audio(path)
+    path.write_bytes(content.replace(b"caf_ au lait", b"caf\xe9 au lait"))
+    np.testing.assert_array_equal(read_audio(path), expected)

@@ -1,5 +1,6 @@
 """Trials: their table, the words for the two classes, names without endings."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +33,15 @@ def test_a_table_of_no_trials_has_all_columns():
     table = trial_table([])
     assert tuple(table.columns) == COLUMNS
     assert len(table) == 0
+
+
+@pytest.mark.parametrize("field", ["trial_id", "path"])
+def test_names_that_are_not_utf_8_are_refused_in_a_form_that_can_be_printed(field):
+    named = {"trial_id": "a", "path": Path("a.wav"), field: os.fsdecode(b"caf\xe9")}
+    with pytest.raises(TrialError, match=r"^caf\\xe9: the name is not UTF-8") as caught:
+        Trial(**named)
+    assert str(caught.value).isprintable()
+    assert Trial("café", Path("café.wav")).trial_id == "café"
 
 
 @pytest.mark.parametrize("word", ["bonafide", "bona-fide", "genuine", "real"])

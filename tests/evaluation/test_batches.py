@@ -123,6 +123,18 @@ def test_what_cannot_be_read_is_a_failure_with_its_reason(tmp_path):
         assert text in reasons[name]
 
 
+def test_damage_goes_with_its_trial(tmp_path):
+    trials = [Trial(name, tmp_path / f"{name}.wav") for name in ("whole", "cut")]
+    for trial in trials:
+        soundfile.write(trial.path, np.full(1_600, 0.1), 16_000)
+    trials[1].path.write_bytes(trials[1].path.read_bytes()[:-1_600])
+    how = {"budget_samples": BUDGET, "workers": 1}
+    (reason,) = (reason for batch in batches(trials, **how) for _, reason in batch.failures)
+    assert "cut.wav: damaged" in reason
+    (batch,) = batches(trials, **how, allow_damaged=True)
+    assert batch.lengths.tolist() == [1_600, 800] and list(batch.damage) == ["cut"]
+
+
 @pytest.mark.parametrize("window", [10, 64])
 def test_the_list_is_read_two_windows_ahead_at_most(lengths, window):
     read = 0

@@ -53,6 +53,15 @@ def test_a_kill_at_any_byte_loses_only_the_line_that_it_cut(tmp_path):
         assert again.num_samples == 300
 
 
+def test_damage_comes_back_with_the_score(tmp_path):
+    with open_journal(tmp_path / "j", 0, IDENTITY) as add:
+        add([(1, Scored(Trial("1"), 0.5, 9, damage="it ends 9 bytes too early"))])
+        add([(0, Scored(Trial("0"), 0.25, 9))])
+    done = read_journal(tmp_path / "j", IDENTITY, 2)
+    assert known(done) == {0: 0.25, 1: 0.5} and done.num_samples == 18
+    assert done.damage == {1: "it ends 9 bytes too early"}
+
+
 def test_every_line_is_on_its_way_before_the_next_batch(tmp_path):
     with open_journal(tmp_path / "j", 0, IDENTITY) as add:
         add([(0, Scored(Trial("0"), 0.5, 9))])
