@@ -17,6 +17,9 @@ def calibrate(
     root: Path | None = None,
     phase: str | None = None,
     drop_other_phases: bool = False,
+    label_column: str | None = None,
+    score_column: str | None = None,
+    id_column: str | None = None,
     pi_spoof: float = 0.5,
 ) -> None:
     """Fit an affine map from scores to log-likelihood ratios, and the threshold of the EER.
@@ -34,6 +37,9 @@ def calibrate(
         phase: Of the key or the corpus; `all` takes every trial of a key. Phases
             that are for evaluating are refused.
         drop_other_phases: Leave out scores of the key's other phases.
+        label_column: Column of the labels in a key that is a table.
+        score_column: Column of the scores: its name, or its number from 1.
+        id_column: Column of the ids in the score file, likewise.
         pi_spoof: Prior of a spoof at which the map is best; 0.5 gives the least Cllr.
     """
     from fakemamba.cli.keyed_scores import keyed_scores
@@ -50,6 +56,9 @@ def calibrate(
         root=root,
         phase=phase,
         drop_other_phases=drop_other_phases,
+        label_column=label_column,
+        score_column=score_column,
+        id_column=id_column,
     )
     table = keyed.table
     judged = table["phase"].isin(JUDGED_PHASES)

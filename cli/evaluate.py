@@ -25,6 +25,9 @@ def evaluate(
     root: Path | None = None,
     phase: str | None = None,
     drop_other_phases: bool = False,
+    label_column: str | None = None,
+    score_column: str | None = None,
+    id_column: str | None = None,
     asv_scores: Path | None = None,
     asv_rates: Literal["asvspoof5"] | None = None,
     by: str = "",
@@ -51,6 +54,9 @@ def evaluate(
         phase: Of the key or the corpus, such as progress; by default eval or test;
             `all` takes every trial of a key.
         drop_other_phases: Leave out scores of the key's other phases.
+        label_column: Column of the labels in a key that is a table.
+        score_column: Column of the scores: its name, or its number from 1.
+        id_column: Column of the ids in the score files, likewise.
         asv_scores: Scores of an ASV system, for t-DCFs and t-EER: lines `id target 1.5`, or
             nontarget or spoof.
         asv_rates: Instead of them: the error rates in the ASVspoof 5 package, for t-DCFs.
@@ -69,8 +75,10 @@ def evaluate(
 
     from fakemamba.cli.evaluation_tables import show, show_differences
     from fakemamba.cli.keyed_scores import keyed_scores
+    from fakemamba.data.keys import AsvScores
     from fakemamba.evaluation.breakdown import durations_s
     from fakemamba.evaluation.calibration import read_calibration
+    from fakemamba.evaluation.coverage import require_judged
     from fakemamba.evaluation.evaluate import evaluate as evaluate_one
     from fakemamba.evaluation.score_origin import read_origin
     from fakemamba.evaluation.uncertainty import Resampling, differences
@@ -86,7 +94,7 @@ def evaluate(
     fitted = None if calibration is None else read_calibration(calibration)
     if fitted is not None and (origin := read_origin(scores[0])) is not None:
         fitted.check_origin(origin)
-    asv = _asv(asv_scores, asv_rates)
+    asv = _asv(asv_scores, asv_rates, phase)
     columns = [one.strip() for one in by.split(",") if one.strip()]
     resampling = Resampling(bootstrap, cluster, seed)
     keyed = keyed_scores(
@@ -97,7 +105,12 @@ def evaluate(
         root=root,
         phase=phase,
         drop_other_phases=drop_other_phases,
+        label_column=label_column,
+        score_column=score_column,
+        id_column=id_column,
     )
+    if isinstance(asv, AsvScores):
+        require_judged(asv.trial_ids, keyed[0].table, str(asv_scores))
     tables = {name: one.table for name, one in zip(names, keyed, strict=True)}
     if "duration" in columns:
         known_s = durations_s(keyed[0].table)
@@ -146,12 +159,12 @@ def evaluate(
             partial.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n")
 
 
-def _asv(scores: Path | None, rates: str | None) -> AsvScores | AsvRates | None:
+def _asv(scores: Path | None, rates: str | None, phase: str | None) -> AsvScores | AsvRates | None:
     from fakemamba.data.keys import read_asv_scores
     from fakemamba.evaluation.metrics.tandem import ASVSPOOF5_ASV_RATES
 
     if scores is not None and rates is not None:
         raise ValueError("--asv-scores and --asv-rates both describe the ASV system; give one")
     if scores is not None:
-        return read_asv_scores(scores)
+        return read_asv_scores(scores, phase)
     return None if rates is None else ASVSPOOF5_ASV_RATES

@@ -28,6 +28,9 @@ def keyed_scores(
     root: Path | None = None,
     phase: str | None = None,
     drop_other_phases: bool = False,
+    label_column: str | None = None,
+    score_column: str | None = None,
+    id_column: str | None = None,
 ) -> list[KeyedScores]:
     """The trials of a key with the scores of each file, after the check that they are the same.
 
@@ -39,6 +42,9 @@ def keyed_scores(
         root: where the corpus is.
         phase: None is the eval or test phase.
         drop_other_phases: leave out scores of the key's other phases.
+        label_column: of a key that is a table.
+        score_column: of the score files: a name, or a number from 1.
+        id_column: the same of their ids.
 
     Raises:
         ValueError: both or none are named, or any file cannot be used.
@@ -51,14 +57,16 @@ def keyed_scores(
     if key is not None:
         if root is not None:
             raise ValueError("--root belongs to a --corpus, but a --key is given")
-        trials, others = _of_key(key, key_format, phase)
+        trials, others = _of_key(key, key_format, phase, label_column)
     else:
         if root is None:
             raise ValueError(f"say where {corpus} is with --root")
+        if label_column is not None:
+            raise ValueError("--label-column belongs to a --key, but a --corpus is given")
         trials, others = _of_corpus(str(corpus), root, phase)
     found = []
     for path in scores:
-        given = read_scores(path)
+        given = read_scores(path, score_column, id_column)
         table = join(
             given,
             trials,
@@ -71,15 +79,15 @@ def keyed_scores(
 
 
 def _of_key(
-    key: Path, key_format: str, phase: str | None
+    key: Path, key_format: str, phase: str | None, label_column: str | None
 ) -> tuple[pd.DataFrame, Callable[[], pd.DataFrame]]:
     """The trials of a phase of a key, and what gives those of its other phases."""
     from fakemamba.data.keys import read_key
 
-    trials = read_key(key, key_format, phase)
+    trials = read_key(key, key_format, phase, label_column)
 
     def others() -> pd.DataFrame:
-        whole = read_key(key, key_format, "all")
+        whole = read_key(key, key_format, "all", label_column)
         return whole[~whole["trial_id"].isin(trials["trial_id"])]
 
     return trials, others

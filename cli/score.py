@@ -91,7 +91,7 @@ def score(
         workers=workers,
         score_format=score_format,
         name=name,
-        check=None if score_format == "csv" else _refuser_of_blanks(name),
+        check=_refuser(name, score_format),
         allow_missing=allow_missing,
         device=device,
     )
@@ -112,7 +112,7 @@ def _source(
 ) -> tuple[Callable[[], Iterable[Trial]], dict[str, Any]]:
     """The list of trials, had anew at every call, and what the sidecar tells of it."""
     from fakemamba.cli.trial_source import trial_source
-    from fakemamba.data.trials import Trial
+    from fakemamba.data.trials import Trial, without_ending
     from fakemamba.evaluation.provenance import file_sha256
 
     if sum((bool(files), manifest is not None, corpus is not None)) != 1:
@@ -128,7 +128,7 @@ def _source(
         return source, {"manifest": str(manifest), "sha256": file_sha256(manifest)}
     if root is not None:
         raise ValueError("--root belongs to a --manifest or a --corpus")
-    return lambda: (Trial(path.stem, path) for path in files), {"files": len(files)}
+    return lambda: (Trial(without_ending(path.name), path) for path in files), {"files": len(files)}
 
 
 def _name_in(score_format: str, root: Path | None) -> Callable[[Trial], str]:
@@ -144,17 +144,11 @@ def _name_in(score_format: str, root: Path | None) -> Callable[[Trial], str]:
     return path_below if score_format == "arena" else lambda trial: trial.trial_id
 
 
-def _refuser_of_blanks(name: Callable[[Trial], str]) -> Callable[[Trial], None]:
+def _refuser(name: Callable[[Trial], str], score_format: str) -> Callable[[Trial], None]:
     """Names that the score file could not hold are refused before the work, not after it."""
+    from fakemamba.evaluation.score_files import check_id
 
-    def check(trial: Trial) -> None:
-        if len(name(trial).split()) != 1:
-            raise ValueError(
-                f"{name(trial)!r} has a blank in it, which would part it in the score file; use "
-                "--format csv"
-            )
-
-    return check
+    return lambda trial: check_id(name(trial), score_format)
 
 
 @contextmanager

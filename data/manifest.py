@@ -6,24 +6,35 @@ Columns are ``path``, ``label``, and optionally ``trial_id``, ``attack``, ``code
 
 from __future__ import annotations
 
-import csv
 import gzip
 import io
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from fakemamba.data.text_lines import at_line, read_lines
+from fakemamba.data.delimited import csv_line, read_rows
+from fakemamba.data.text_lines import at_line, is_ended, number_or_none
 from fakemamba.data.trials import COLUMNS, Trial, TrialError, read_label, without_ending
-from fakemamba.files import appearing_whole
+from fakemamba.files import appearing_whole, require_file
 
 # Trial's fields as columns of a manifest, and other publishers' words for them: Speech DF Arena's
-# protocols have file_name, In-the-Wild's list file, ASVspoof 5's keys filename and cm-label.
+# protocols have file_name, In-the-Wild's list file, ASVspoof 5's keys filename and cm-label, and
+# lists that are made for SUPERB utt_id.
 NAMES = {name: name for name in COLUMNS} | {"duration_s": "duration"}
-ALIASES = {"file_name": "path", "file": "path", "filename": "trial_id", "cm-label": "label"}
+ALIASES = {
+    "file_name": "path",
+    "file": "path",
+    "filename": "trial_id",
+    "utt_id": "trial_id",
+    "cm-label": "label",
+}
+# What a cut would change without a word; a path or id that is cut is found to be of no trial, and a
+# label to be no label.
+FIELDS = {name: field for field, name in NAMES.items()}
+CUT_UNSEEN = {*COLUMNS} - {"path", "trial_id", "label"}
 PARQUET_ROWS = 10_000
 
 Row = dict[str, str | float | None]
@@ -106,22 +117,27 @@ def write_manifest(path: str | Path, trials: Iterable[Trial]) -> None:
 
 
 def iterate_table(
-    path: Path, folder: Path | None, need: Sequence[str], error: type[ValueError]
+    path: Path,
+    folder: Path | None,
+    need: Sequence[str],
+    error: type[ValueError],
+    aliases: Mapping[str, str] = ALIASES,
 ) -> Iterator[tuple[str, Trial]]:
     """Yield the place, such as ``line 3``, and the trial of each row of a CSV or Parquet table.
 
     Args:
-        path: a CSV, its columns parted by commas, tabs or blanks, or a Parquet file.
+        path: a CSV, its columns parted by commas, semicolons, tabs or blanks, or a Parquet file.
         folder: where relative paths begin; None passes over the paths.
         need: Trial's fields that every row has to have.
         error: what is raised of the file.
+        aliases: names of columns -> Trial's fields.
 
     Raises:
         error: the table cannot be used.
     """
     open_rows = _open_parquet if path.name.endswith(".parquet") else _open_csv
-    header, rows = open_rows(path, error)
-    to_trial = _reader(header, folder, need, f"{path}, line 1", error)
+    header, rows = open_rows(path, error, aliases)
+    to_trial = _reader(header, folder, need, f"{path}, line 1", error, aliases)
     place = None
     for place, values in rows:
         try:
@@ -132,75 +148,73 @@ def iterate_table(
         raise error(f"{path}: no recordings after the first line")
 
 
-def _open_csv(path: Path, error: type[ValueError]) -> tuple[Sequence[str], Rows]:
+def _open_csv(
+    path: Path, error: type[ValueError], aliases: Mapping[str, str]
+) -> tuple[Sequence[str], Rows]:
     """The names of the columns, and the place and values of each row that is not blank."""
-    lines = read_lines(path, error)
-    first = next(lines)
-    delimiter = next((mark for mark in "\t, " if mark in first.strip()), ",")
-    header = next(csv.reader([first], delimiter=delimiter))
-    return header, _csv_rows(path, error, lines, len(header), delimiter)
-
-
-class _Seen:
-    """Lines, and the last one that was asked for."""
-
-    def __init__(self, lines: Iterator[str]) -> None:
-        self.lines = lines
-        self.last = ""
-
-    def __iter__(self) -> Iterator[str]:
-        return self
-
-    def __next__(self) -> str:
-        self.last = next(self.lines)
-        return self.last
+    rows = read_rows(path, error)
+    first = next(rows, None)
+    if first is None:
+        raise error(f"{path}: nothing but blank lines; fetch or write it again")
+    header = [name.strip() for name in first[1]]
+    cut_unseen = aliases.get(header[-1], FIELDS.get(header[-1])) in CUT_UNSEEN
+    return header, _csv_rows(path, error, rows, len(header), cut_unseen)
 
 
 def _csv_rows(
-    path: Path, error: type[ValueError], lines: Iterator[str], width: int, delimiter: str
+    path: Path,
+    error: type[ValueError],
+    rows: Iterator[tuple[int, list[str], str]],
+    width: int,
+    cut_unseen: bool,
 ) -> Rows:
-    seen = _Seen(lines)
-    reader = csv.reader(seen, delimiter=delimiter, strict=True)
-    try:
-        for values in reader:
-            number = 1 + reader.line_num  # of the file: the reader has not seen the names
-            if len(values) == width:
-                yield f"line {number}", values
-            elif values:
-                raise error(
-                    f"{at_line(path, number, seen.last)}: {len(values)} columns, but line 1 names "
-                    f"{width}; mend the line, with quotes around a value that has a comma"
-                )
-    except csv.Error as fault:
-        place = at_line(path, 1 + reader.line_num, seen.last)
-        raise error(f"{place}: {fault}; mend the quotes") from fault
+    for number, values, line in rows:
+        if len(values) != width:
+            raise error(
+                f"{at_line(path, number, line)}: {len(values)} columns, but line 1 names "
+                f"{width}; mend the line, with quotes around a value that has a comma"
+            )
+        if cut_unseen and not is_ended(line) and line.endswith(values[-1]):
+            raise error(
+                f"{at_line(path, number, line)}: it may have lost the end of {values[-1]!r}; if it "
+                "is whole, end the line"
+            )
+        yield f"line {number}", values
 
 
-def _open_parquet(path: Path, error: type[ValueError]) -> tuple[Sequence[str], Rows]:
-    """The names of the columns, and the place and values of each row."""
+def _open_parquet(
+    path: Path, error: type[ValueError], aliases: Mapping[str, str]
+) -> tuple[Sequence[str], Rows]:
+    """The names of the columns that are read, and the place and values of each row."""
     import pyarrow
     from pyarrow import parquet
 
-    if not path.is_file():
-        raise error(f"{path}: no such file")
+    require_file(path, error)
     try:
         file = parquet.ParquetFile(path)
-    except (pyarrow.ArrowException, OSError) as fault:
-        raise error(f"{path}: not a Parquet file ({fault}); write it again") from fault
-    return file.schema_arrow.names, _parquet_rows(path, error, file)
+        names = file.schema_arrow.names
+    except (pyarrow.ArrowException, OSError, ValueError) as fault:
+        raise error(f"{path}: not a Parquet file ({_first_line(fault)}); write it again") from fault
+    known = [name for name in names if name in aliases or name in FIELDS]
+    # Without one that is known the reader tells of those that there are.
+    return known or names, _parquet_rows(path, error, file, known)
 
 
-def _parquet_rows(path: Path, error: type[ValueError], file: Any) -> Rows:
+def _parquet_rows(path: Path, error: type[ValueError], file: Any, names: Sequence[str]) -> Rows:
     import pyarrow
 
     number = 0
     try:
-        for batch in file.iter_batches(PARQUET_ROWS):
+        for batch in file.iter_batches(PARQUET_ROWS, columns=list(names)):
             for values in zip(*(column.to_pylist() for column in batch.columns), strict=True):
                 number += 1
                 yield f"row {number}", values
-    except (pyarrow.ArrowException, OSError) as fault:
-        raise error(f"{path}, after row {number}: {fault}; write it again") from fault
+    except (pyarrow.ArrowException, OSError, OverflowError, UnicodeDecodeError) as fault:
+        raise error(f"{path}, after row {number}: {_first_line(fault)}; write it again") from fault
+
+
+def _first_line(fault: Exception) -> str:
+    return str(fault).partition("\n")[0]
 
 
 def _reader(
@@ -209,9 +223,10 @@ def _reader(
     need: Sequence[str],
     place: str,
     error: type[ValueError],
+    aliases: Mapping[str, str],
 ) -> Callable[[Sequence[Any]], Trial]:
     """What makes a trial of a row's values, for a table with these columns."""
-    named = [ALIASES.get(name, name) for name in header]
+    named = [aliases.get(name, name) for name in header]
     for name in NAMES.values():
         if named.count(name) > 1:
             raise error(f"{place}: the column {name!r} is there twice; rename one")
@@ -224,13 +239,12 @@ def _reader(
     indices = {field: named.index(name) for field, name in NAMES.items() if name in named}
 
     def to_trial(values: Sequence[Any]) -> Trial:
-        found = {field: _known(values[index]) for field, index in indices.items()}
-        for name in need:
-            if found[name] is None:
-                raise TrialError(f"the {name} is empty")
         text: dict[str, Any] = {
-            field: value if value is None else str(value) for field, value in found.items()
+            field: _text(values[index], NAMES[field]) for field, index in indices.items()
         }
+        for name in need:
+            if text[name] is None:
+                raise TrialError(f"the {name} is empty")
         written = text.pop("path", None)
         if text.get("trial_id") is None:
             if written is None:
@@ -245,17 +259,20 @@ def _reader(
     return to_trial
 
 
-def _known(value: Any) -> Any:
-    """The value, or None for an empty one; NaN is the only value that differs from itself."""
-    return None if value == "" or value != value else value
+def _text(value: Any, column: str) -> str | None:
+    """The value as a CSV has it, or None for an empty one, as is NaN in a Parquet file."""
+    if value is None or value == "" or value != value:
+        return None
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TrialError(f"the {column} is a {type(value).__name__}, but must be text or a number")
+    return str(value)
 
 
 def _duration_s(value: str) -> float:
-    try:
-        duration_s = float(value)
-    except ValueError:
-        duration_s = math.nan
-    if not 0 <= duration_s < math.inf:
+    duration_s = number_or_none(value)
+    if duration_s is None or not 0 <= duration_s < math.inf:
         raise TrialError(f"the duration is {value!r}, but must be seconds")
     return duration_s
 
@@ -277,9 +294,8 @@ def _write_csv(path: Path, rows: Iterator[Row]) -> None:
         if path.suffix == ".gz":  # no name and no time in it: equal trials give equal bytes
             stream = stack.enter_context(gzip.GzipFile("", "wb", fileobj=stream, mtime=0))
         text = stack.enter_context(io.TextIOWrapper(stream, "utf-8", newline=""))
-        writer = csv.DictWriter(text, NAMES.values(), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+        text.write(csv_line(NAMES.values()))
+        text.writelines(csv_line(row[name] for name in NAMES.values()) for row in rows)
 
 
 def _write_parquet(path: Path, rows: Iterator[Row]) -> None:

@@ -1,4 +1,4 @@
-"""ASVspoof's own files of trials: one line a trial, columns parted by blanks, without names.
+"""ASVspoof's own files of trials: one line a trial, mostly parted by blanks, without names.
 
 - 2019: ``speaker id - attack label``
 - 2021 LA: ``speaker id codec transmission attack label trim phase``
@@ -10,14 +10,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
-from fakemamba.data.text_lines import at_line, read_lines
+from fakemamba.data.delimited import read_rows
+from fakemamba.data.text_lines import SHOWN, at_line, is_ended, number_or_none
 from fakemamba.data.trial_counts import PUBLISHED
-from fakemamba.data.trials import BONA_FIDE, SPOOF, Trial, TrialError, read_label
+from fakemamba.data.trials import BONA_FIDE, LABELS, SPOOF, Trial, TrialError, read_label
 
 FIELDS = ("trial_id", "label", "attack", "codec", "vocoder", "speaker", "source", "phase")
 # Format -> its layouts by their number of columns; a column that Trial has no field for is "".
@@ -33,7 +34,10 @@ LAYOUTS: dict[str, dict[int, tuple[str, ...]]] = {
     "asvspoof5": {10: ("speaker", "trial_id", "", "codec", "", "", "", "attack", "label", "")},
 }
 SHORT: dict[int, tuple[str, ...]] = {2: ("trial_id", "label")}
+CLASS_NUMBERS = ("0", "1")
+MOST_SCORE_COLUMNS = 4  # of published score files that do not name their columns
 PHASES = {"hidden_track": "hidden"}  # as the 2021 keys of stage 1 call it
+KNOWN_PHASES = ("progress", "eval", "hidden", "hidden_track")
 
 NumberedTrials = Iterator[tuple[str, Trial]]
 
@@ -56,20 +60,25 @@ def read_protocol(path: Path, key_format: str) -> NumberedTrials:
     """
     counted: Counter[tuple[str, str | None]] = Counter()
     width = 0
+    ends_in_phase = False
     pick: Callable[[list[Any]], tuple[Any, ...]]
-    for number, line in enumerate(read_lines(path, KeyFileError), 1):
-        parts: list[Any] = line.split()
-        if not parts:
-            continue
+    layouts = _layouts(key_format)
+    parts: list[Any]
+    for number, parts, line in read_rows(path, KeyFileError, lambda first: _fits(first, layouts)):
         if not width:
-            layout = _layout(parts, key_format, f"{path}, line {number}")
+            if not _fits(parts, layouts):
+                raise KeyFileError(f"{path}, line {number}: {_misfit(parts, layouts, key_format)}")
+            layout = layouts[len(parts)]
             width = len(layout)
+            ends_in_phase = layout[-1] == "phase"
             pick = itemgetter(*(layout.index(name) if name in layout else width for name in FIELDS))
         if len(parts) != width:
             raise KeyFileError(
                 f"{at_line(path, number, line)}: {len(parts)} columns, but the lines before have "
                 f"{width}; fetch the file again, or mend the line"
             )
+        if ends_in_phase and parts[-1] not in KNOWN_PHASES and not is_ended(line):
+            raise KeyFileError(f"{at_line(path, number, line)}: no phase is called {parts[-1]!r}")
         parts.append(None)  # what a field that has no column picks
         try:
             trial = _trial(*pick(parts))
@@ -111,24 +120,42 @@ def _known(text: str | None) -> str | None:
     return None if text == "-" else text
 
 
-def _layout(parts: list[str], key_format: str, place: str) -> tuple[str, ...]:
-    """The layout that has as many columns as the first line has."""
+def _layouts(key_format: str) -> dict[int, tuple[str, ...]]:
+    """The layouts of a format by their number of columns."""
     formats = LAYOUTS if key_format == "auto" else {key_format: LAYOUTS[key_format]}
-    layouts = SHORT | {width: one for known in formats.values() for width, one in known.items()}
+    return SHORT | {width: one for known in formats.values() for width, one in known.items()}
+
+
+def _fits(parts: Sequence[str], layouts: Mapping[int, tuple[str, ...]]) -> bool:
+    """Whether a line has a label where the layout of its width has one."""
+    layout = layouts.get(len(parts))
+    return layout is not None and parts[layout.index("label")] in LABELS
+
+
+def is_key_line(parts: Sequence[str]) -> bool:
+    """Whether a line is one of a key of any format."""
+    return _fits(parts, _layouts("auto"))
+
+
+def _misfit(parts: Sequence[str], layouts: Mapping[int, tuple[str, ...]], key_format: str) -> str:
+    """Why the first line is of no layout."""
+    named = "a first line that names the columns (format csv)"
+    if len(parts) == 2 and parts[1] in CLASS_NUMBERS:
+        return (
+            f"the label is {parts[1]!r}, and corpora do not agree which class 1 is; write bonafide "
+            "and spoof"
+        )
+    if 1 < len(parts) <= MOST_SCORE_COLUMNS and any(is_number(part) for part in parts[1:]):
+        return "this is a score file, but a key with labels is asked for"
     if len(parts) in layouts:
-        layout = layouts[len(parts)]
-        if not is_number(parts[layout.index("label")]):
-            return layout
-    if len(parts) > 1 and any(is_number(part) for part in parts[1:]):
-        raise KeyFileError(f"{place}: this is a score file, but a key with labels is asked for")
+        label = parts[layouts[len(parts)].index("label")]
+        known = ", ".join(LABELS)
+        return f"the label is {label[:SHOWN]!r}, but must be one of {known}; or there is {named}"
     hint = ""
     if len(parts) == 1:
         hint = "; a list of trials without labels is no key: name the publisher's key file"
     widths = " or ".join(str(width) for width in sorted(layouts))
-    raise KeyFileError(
-        f"{place}: {len(parts)} columns, but a key of format {key_format} has {widths}, or a first "
-        f"line that names the columns (format csv){hint}"
-    )
+    return f"{len(parts)} columns, but a key of format {key_format} has {widths}, or {named}{hint}"
 
 
 def _check_counts(path: Path, width: int, counted: Counter[tuple[str, str | None]]) -> None:
@@ -146,8 +173,4 @@ def _check_counts(path: Path, width: int, counted: Counter[tuple[str, str | None
 
 def is_number(text: str) -> bool:
     """Whether a column holds a number, so no label and no name."""
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
+    return number_or_none(text) is not None

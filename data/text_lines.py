@@ -5,15 +5,29 @@ from __future__ import annotations
 import gzip
 import io
 import math
+import re
 import zlib
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 
+from fakemamba.files import require_file
+
 GZIP_MAGIC = b"\x1f\x8b"
+LINE_ENDS = ("\n", "\r")
+LONGEST_LINE = 2**20  # characters: what has more is no table, and memory must not grow with it
+SHOWN = 80  # characters of what is wrong
+
+# Digits are ASCII and stand alone: float() also takes 1_0, blanks and the digits of any script.
+DECIMAL = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+NOT_FINITE = re.compile(r"[+-]?(?:nan|inf|infinity)", re.IGNORECASE)
+
+WITNESSES = 10  # numbers before the last one that show how many decimals it should have
+DECIMALS = re.compile(r"[+-]?[0-9]+\.([0-9]{3,})")  # fewer can be alike by chance
 
 
 def read_lines(path: str | Path, error: type[ValueError]) -> Iterator[str]:
-    """Yield the lines of a file with their line ends as ``\\n``; Windows' ends and a BOM go.
+    """Yield the lines of a file with their line ends as they are; a BOM goes.
 
     Lines are read as they are asked for, so memory does not grow with the file. Compression is told
     by the file's first bytes, not by its name.
@@ -23,21 +37,24 @@ def read_lines(path: str | Path, error: type[ValueError]) -> Iterator[str]:
         error: what is raised of it.
 
     Raises:
-        error: no such file, a folder, an empty file, one that is not text, a broken gzip file.
+        error: no file, an empty one, one that is not text, a line of over a million characters, a
+            broken gzip file.
     """
     path = Path(path)
-    if path.is_dir():
-        raise error(f"{path} is a folder; name a file in it")
+    require_file(path, error)
+    number = 0
     try:
         with path.open("rb") as raw:
             compressed = raw.read(len(GZIP_MAGIC)) == GZIP_MAGIC
-    except FileNotFoundError:
-        raise error(f"{path}: no such file") from None
-    number = 0
-    try:
         with gzip.open(path) if compressed else path.open("rb") as stream:
-            for line in io.TextIOWrapper(stream, encoding="utf-8-sig"):
+            text = io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")
+            while line := text.readline(LONGEST_LINE):
                 number += 1
+                if len(line) == LONGEST_LINE:
+                    raise error(
+                        f"{path}, line {number}: over {LONGEST_LINE:,} characters; name a text "
+                        "file with a row a line"
+                    )
                 if "\0" in line:
                     raise error(f"{path}, line {number}: not text but binary; name a text file")
                 yield line
@@ -50,14 +67,31 @@ def read_lines(path: str | Path, error: type[ValueError]) -> Iterator[str]:
         raise error(
             f"{path}, after line {number}: the gzip file is broken ({fault}); fetch it again"
         ) from fault
+    except OSError as fault:
+        raise error(f"{path} cannot be read: {fault.strerror or fault}") from fault
     if number == 0:
         raise error(f"{path}: the file is empty; fetch or write it again")
 
 
 def at_line(path: str | Path, number: int, line: str) -> str:
     """Where an error message begins: file, line and, if the line has no end, that it is cut."""
-    cut = "" if line.endswith("\n") else " (the file ends in the middle of it; fetch it again)"
+    cut = "" if is_ended(line) else " (the file ends in the middle of it; fetch it again)"
     return f"{path}, line {number}{cut}"
+
+
+def is_ended(line: str) -> bool:
+    """Whether a line has its end, which only the last line of a file can lack."""
+    return line.endswith(LINE_ENDS)
+
+
+def number_or_none(text: str) -> float | None:
+    """The number that a text is, NaN and infinity only as words; None for all else, as 1e400."""
+    if NOT_FINITE.fullmatch(text):
+        return float(text)
+    if not DECIMAL.fullmatch(text):
+        return None
+    value = float(text)
+    return value if math.isfinite(value) else None
 
 
 def finite_number(text: str, what: str, place: str, error: type[ValueError]) -> float:
@@ -72,10 +106,42 @@ def finite_number(text: str, what: str, place: str, error: type[ValueError]) -> 
     Raises:
         error: it is no number, NaN or infinite.
     """
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
-        raise error(f"{place}: {what} {text!r} is not a finite number; mend the line")
+    value = number_or_none(text)
+    if value is None or not math.isfinite(value):
+        raise error(f"{place}: {what} {text[:SHOWN]!r} is not a finite number; mend the line")
     return value
+
+
+class CutGuard:
+    """Finds the number at the end of a file that may have lost digits, as in a cut download.
+
+    Most programs end every line. A last line without an end is taken as whole only if its number
+    has as many decimals, three or more, as each of the ten before it: a fixed number of them.
+    """
+
+    def __init__(self) -> None:
+        self._before: deque[str] = deque(maxlen=WITNESSES)
+
+    def check(self, text: str, line: str, place: str, error: type[ValueError]) -> None:
+        """Look at the next number of a column.
+
+        Args:
+            text: the number.
+            line: the line that it is in, with its end.
+            place: file and line.
+            error: what is raised of it.
+
+        Raises:
+            error: digits may be missing.
+        """
+        if not is_ended(line) and line.endswith(text) and not self._is_like_all(text):
+            raise error(
+                f"{place}: it may have lost digits of {text[:SHOWN]!r}; if it is whole, end the "
+                "line"
+            )
+        self._before.append(text)
+
+    def _is_like_all(self, text: str) -> bool:
+        found = [DECIMALS.fullmatch(one) for one in (text, *self._before)]
+        lengths = {0 if one is None else len(one[1]) for one in found}
+        return len(self._before) == WITNESSES and len(lengths) == 1 and 0 not in lengths

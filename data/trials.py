@@ -29,7 +29,8 @@ LABELS = {
     "fake": SPOOF,
 }
 AUDIO_ENDING = re.compile(
-    r"(?<=[^/])\.(wav|flac|mp3|ogg|opus|m4a|mp4|aac|wma|webm|amr|aiff?|au|sph|gsm|g722|al(aw)?|ul(aw)?)$",
+    r"(?<=[^/])\.(wav|w64|flac|mp3|og[ga]|opus|spx|m4a|mp4|mov|3gp|aac|ac3|wma|webm|mk[av]|caf|amr"
+    r"|aiff?|au|sph|gsm|g722|al(aw)?|ul(aw)?)$",
     re.IGNORECASE,
 )
 

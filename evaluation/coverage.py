@@ -6,6 +6,7 @@ an error rate as good as any other to look at.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
@@ -13,6 +14,9 @@ import pandas as pd
 
 from fakemamba.data.trials import BONA_FIDE, SPOOF
 from fakemamba.evaluation.metrics.checks import Floats
+from fakemamba.evaluation.trial_ids import Places, TrialIdError, find_ids
+
+log = logging.getLogger(__name__)
 
 MOST_NAMED = 5
 EVEN = 0.5  # the EER of a detector that guesses
@@ -32,6 +36,9 @@ def join(
 ) -> pd.DataFrame:
     """Put a score to each trial of a key.
 
+    An id that one side has with the ending of an audio file and the other without is the same, if
+    no other id is nearer; that is told in the log.
+
     Args:
         scores: columns trial_id and score, as `read_scores` gives them.
         key: one row a trial, as `read_key` gives them.
@@ -47,7 +54,7 @@ def join(
     Raises:
         CoverageError: trials without a score, scores without a trial, several scores of a trial,
             scores that are not finite, trials without a label: all that is wrong is said at once.
-            Also a key in which a trial stands twice.
+            Also a key in which a trial stands twice, and ids that differ in their endings alone.
     """
     trial_ids = pd.Index(key["trial_id"])
     if not trial_ids.is_unique:
@@ -56,11 +63,10 @@ def join(
             f"{len(twice):,} trials stand in the key more than once ({_named(twice)}): a key has "
             "every trial once"
         )
-    places = trial_ids.get_indexer(scores["trial_id"])  # of each score in the key, or -1
+    places = _places(scores, trial_ids, name)  # of each score in the key, or -1
     elsewhere = pd.DataFrame({"trial_id": [], "phase": []})
     if (places < 0).any() and other_phases is not None:
-        others = other_phases()
-        elsewhere = others[others["trial_id"].isin(scores["trial_id"][places < 0])]
+        elsewhere = _elsewhere(scores[places < 0].drop_duplicates("trial_id"), other_phases(), name)
     if drop_other_phases:
         keep = ~scores["trial_id"].isin(elsewhere["trial_id"]).to_numpy()
         scores, places, elsewhere = scores[keep], places[keep], elsewhere.iloc[:0]
@@ -77,6 +83,12 @@ def join(
     if problems:
         listed = "\n  ".join(problems)
         raise CoverageError(f"{name}: the scores are not those of the key's trials:\n  {listed}")
+    other = scores["trial_id"][scores["trial_id"].to_numpy() != trial_ids[places]]
+    if len(other):
+        log.info(
+            "%s: %d ids are the key's but for the ending of an audio file (%s)",
+            *(name, len(other), _named(other)),
+        )
     values = np.empty(len(key))
     values[places] = scores["score"]
     table = key.reset_index(drop=True)
@@ -111,6 +123,41 @@ def check_orientation(eer: float, scores: pd.Series, name: str = "the score file
         "fide: if these are scores of spoof, negate them; if the detector is as wrong as that, say "
         "--allow-inverted"
     )
+
+
+def require_judged(trial_ids: Iterable[str], key: pd.DataFrame, name: str) -> None:
+    """Refuse speaker verification of recordings that the key does not have.
+
+    Args:
+        trial_ids: recordings that were judged; none if they are not known.
+        key: as for `join`.
+        name: of the list that has them, for the message.
+
+    Raises:
+        CoverageError: some are not in the key.
+    """
+    judged = pd.DataFrame({"trial_id": sorted(trial_ids)}, dtype=object)
+    strange = judged["trial_id"][_places(judged, pd.Index(key["trial_id"]), name) < 0]
+    if len(strange):
+        raise CoverageError(
+            f"{name}: {len(strange):,} of {len(judged):,} recordings that the ASV system judged "
+            f"are not in the key ({_named(strange)}): is it of these trials?"
+        )
+
+
+def _places(scores: pd.DataFrame, trial_ids: pd.Index, name: str) -> Places:
+    try:
+        return find_ids(scores["trial_id"], trial_ids)
+    except TrialIdError as error:
+        raise CoverageError(f"{name}: {error}") from error
+
+
+def _elsewhere(scores: pd.DataFrame, others: pd.DataFrame, name: str) -> pd.DataFrame:
+    """The trials of other phases that these scores are of, with the ids that the scores have."""
+    others = others.drop_duplicates("trial_id")
+    places = _places(scores, pd.Index(others["trial_id"]), name)
+    found = others.iloc[places[places >= 0]]
+    return found.assign(trial_id=scores["trial_id"][places >= 0].to_numpy())
 
 
 def _nothing_in_common(scores: pd.DataFrame, key: pd.DataFrame, elsewhere: pd.DataFrame) -> str:

@@ -7,34 +7,49 @@ has the recording's path for the id. Reading tells them apart by the first line.
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import IO
 
 import pandas as pd
 
-from fakemamba.data.text_lines import at_line, read_lines
-from fakemamba.data.trials import LABELS, without_ending
+from fakemamba.data.delimited import csv_line, read_rows
+from fakemamba.data.text_lines import CutGuard, at_line, number_or_none
+from fakemamba.evaluation.score_columns import (
+    MARKS,
+    ColumnsError,
+    NoScoresError,
+    ScoreColumns,
+    find_columns,
+    is_text_line,
+    why_not,
+)
 from fakemamba.files import appearing_whole
 
 SCORE_FORMATS = ("asvspoof", "csv", "arena")
-ID_COLUMNS = ("trial_id", "filename", "file_name", "file", "path")
-LABEL_COLUMNS = ("label", "cm-label")
-SCORE_COLUMNS = ("score", "cm-score", "cm_score")
+LONGEST_ID = 10_000  # characters; no path is longer
+QUOTE_AND_BOM = '"\ufeff'
+SHOWN = 80  # characters of what is wrong
 
 
 class ScoreFileError(ValueError):
     """A score file cannot be used; the message names the file, the line and the remedy."""
 
 
-def read_scores(path: str | Path) -> pd.DataFrame:
+def read_scores(
+    path: str | Path, score_column: str | None = None, id_column: str | None = None
+) -> pd.DataFrame:
     """Read a score file, plain or gzip-compressed, in whichever form it is.
 
-    The forms are ``id score``; ``id attack key score`` (ASVspoof 2019); ``speaker id score key``
-    (ASVspoof 5's baselines); ``path score`` (Speech DF Arena); and columns named by the first line,
-    separated by commas, tabs or blanks: an id (``trial_id``, ``filename``, ...) and a score
-    (``score`` or ``cm-score``). The ending of an audio file is no part of an id.
+    The forms are ``id score``; ``id score label`` and ``id label score``; ``id attack key score``
+    (ASVspoof 2019); ``speaker id score key`` (ASVspoof 5's baselines); ``path score`` (Speech DF
+    Arena); and columns named by the first line, parted by commas, semicolons, tabs or blanks: an id
+    (``trial_id``, ``utt_id``, ``filename``, ...) and a score (``score`` or ``cm-score``). Ids are
+    given as they are written, the ending of an audio file with them: `coverage.join` knows of it.
+
+    Args:
+        path: the file.
+        score_column: name of the column of the scores, or its number from 1.
+        id_column: the same of the ids.
 
     Returns:
         A table of ``trial_id`` (text) and ``score`` (float64), a row a line, in the file's order.
@@ -42,31 +57,44 @@ def read_scores(path: str | Path) -> pd.DataFrame:
         key.
 
     Raises:
-        ScoreFileError: no such file, no scores, or a line that cannot be used.
+        ScoreFileError: no such file, no scores, several columns that could be scores, a line that
+            cannot be used, or a last line that may be cut.
     """
     path = Path(path)
-    split: Callable[[str], Sequence[str]] = str.split
     ids: list[str] = []
     scores: list[float] = []
-    where = None
-    for number, line in enumerate(read_lines(path, ScoreFileError), 1):
-        fields = split(line)
-        if not fields:
-            continue
-        if where is None:
-            split = _splitter(line)
-            fields = split(line)
-            width, where, named = _columns(fields, f"{path}, line {number}")
-            if named:
+    columns: ScoreColumns | None = None
+    guard = CutGuard()
+    rows = read_rows(path, ScoreFileError, lambda row: is_text_line(row, score_column, id_column))
+    for number, fields, line in rows:
+        if columns is None:
+            try:
+                columns = find_columns(fields, score_column, id_column)
+            except ColumnsError as fault:
+                what = str(fault)
+                if isinstance(fault, NoScoresError):
+                    what = why_not(fields, (others for _, others, _ in rows))
+                raise ScoreFileError(f"{path}, line {number}: {what}") from fault
+            if columns.named:
                 continue
-        try:
-            if len(fields) != width:
-                raise ValueError(f"{len(fields)} columns, but the lines before have {width}")
-            ids.append(without_ending(fields[where[0]]))
-            scores.append(_score(fields[where[1]]))
-        except ValueError as fault:
-            place = at_line(path, number, line)
-            raise ScoreFileError(f"{place}: {fault}; write the scores again") from fault
+        place = at_line(path, number, line)
+        if len(fields) != columns.width:
+            raise ScoreFileError(
+                f"{place}: {len(fields)} columns, but the lines before have {columns.width}; write "
+                "the scores again"
+            )
+        trial_id, text = fields[columns.trial_id], fields[columns.score]
+        score = number_or_none(text)
+        if score is None:
+            raise ScoreFileError(
+                f"{place}: {text[:SHOWN]!r} is not a number; write the scores again"
+            )
+        if not trial_id:
+            raise ScoreFileError(f"{place}: the id is empty; write the scores again")
+        if columns.score == columns.width - 1:
+            guard.check(text, line, place, ScoreFileError)
+        ids.append(trial_id)
+        scores.append(score)
     if not ids:
         raise ScoreFileError(f"{path}: no scores in it; score the corpus again")
     return pd.DataFrame({"trial_id": pd.Series(ids, dtype="object"), "score": scores})
@@ -90,59 +118,49 @@ def write_scores(
     if score_format not in SCORE_FORMATS:
         known = ", ".join(SCORE_FORMATS)
         raise ScoreFileError(f"no score format is called {score_format!r}, but {known} are")
-    write = _write_csv if score_format == "csv" else _write_text
     with appearing_whole(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
-        write(file, scores)
+        if score_format == "csv":
+            file.write(csv_line(("trial_id", "score")))
+        to_line = csv_line if score_format == "csv" else _text_line
+        for trial_id, score in scores:
+            check_id(trial_id, score_format)
+            file.write(to_line((trial_id, f"{score:.9g}")))
 
 
-def _write_csv(file: IO[str], scores: Iterable[tuple[str, float]]) -> None:
-    writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(("trial_id", "score"))
-    writer.writerows((trial_id, f"{score:.9g}") for trial_id, score in scores)
+def check_id(trial_id: str, score_format: str) -> None:
+    """Refuse an id that would not be read back as it is from a score file of a format.
 
-
-def _write_text(file: IO[str], scores: Iterable[tuple[str, float]]) -> None:
-    for trial_id, score in scores:
-        if len(trial_id.split()) != 1:
-            raise ScoreFileError(
-                f"{trial_id!r} cannot stand in a line `id score`, as a blank parts the columns; "
-                "write the scores as csv"
-            )
-        file.write(f"{trial_id} {score:.9g}\n")
-
-
-def _splitter(first: str) -> Callable[[str], Sequence[str]]:
-    """What parts a line into columns: commas with quotes, or blanks and tabs."""
-    if "," in first:
-        return lambda line: next(csv.reader([line]))
-    return str.split
-
-
-def _columns(fields: Sequence[str], place: str) -> tuple[int, tuple[int, int], bool]:
-    """How many columns there are, which are id and score, and whether the first line names them."""
-    ids, scores = (
-        [fields.index(name) for name in names if name in fields]
-        for names in (ID_COLUMNS, SCORE_COLUMNS)
-    )
-    if ids and scores:
-        return len(fields), (ids[0], scores[0]), True
-    width = len(fields)
-    labelled = [field in LABELS or field in LABEL_COLUMNS for field in fields]
-    if width == 2 and not labelled[1]:
-        return width, (0, 1), False
-    if width == 4 and labelled[2]:
-        return width, (0, 3), False
-    if width == 4 and labelled[3]:
-        return width, (1, 2), False
-    what = "this is a key" if any(labelled) else f"{width} columns"
-    raise ScoreFileError(
-        f"{place}: {what}, but a score file has lines `id score`, or a first line that names the "
-        "columns trial_id,score"
-    )
-
-
-def _score(text: str) -> float:
+    Raises:
+        ScoreFileError: it is empty, or has what parts columns in text, or what is no text.
+    """
     try:
-        return float(text)
-    except ValueError:
-        raise ValueError(f"{text!r} is not a number") from None
+        trial_id.encode()
+    except UnicodeEncodeError as fault:
+        raise ScoreFileError(
+            f"{trial_id[:SHOWN]!r} is not UTF-8 and cannot stand in a score file; rename it, or "
+            "give it a trial_id in a manifest"
+        ) from fault
+    if not trial_id or "\0" in trial_id or len(trial_id) > LONGEST_ID:
+        raise ScoreFileError(
+            f"{trial_id[:SHOWN]!r} cannot stand in a score file: an id has 1 to {LONGEST_ID:,} "
+            "characters, none of them NUL; give it another trial_id in a manifest"
+        )
+    if score_format == "csv":
+        return
+    shown = repr(trial_id[:SHOWN])
+    fault = None
+    if trial_id.split() != [trial_id]:
+        fault = "has a blank in it"
+    elif trial_id[0] in QUOTE_AND_BOM:
+        fault = "begins with a quote or a byte order mark"
+    elif trial_id.endswith(MARKS):
+        fault = f"ends in {trial_id[-1]!r}"
+    if fault is not None:
+        raise ScoreFileError(
+            f"{shown} cannot stand in a line `id score`: {shown} {fault}, which parts columns or "
+            "is lost; write the scores as csv"
+        )
+
+
+def _text_line(fields: Sequence[str]) -> str:
+    return " ".join(fields) + "\n"

@@ -12,8 +12,9 @@ from pathlib import Path
 
 import numpy as np
 
-from fakemamba.data.keys import ASV_LABELS, AsvScores
-from fakemamba.data.text_lines import at_line, finite_number, read_lines
+from fakemamba.data.delimited import Once, read_rows
+from fakemamba.data.keys import ASV_LABELS, AsvScores, identity_columns
+from fakemamba.data.text_lines import CutGuard, at_line, finite_number
 from fakemamba.evaluation.metrics.checks import Floats
 from fakemamba.evaluation.metrics.costs import ADCF_ASVSPOOF5, ADCF_SHIM2024, TDCF_2019, TDCF_2021
 from fakemamba.evaluation.metrics.tandem import (
@@ -41,45 +42,57 @@ class TandemFigure:
     costs: str
 
 
-def read_tandem_table(path: str | Path) -> dict[str, dict[str, Floats]]:
+def read_tandem_table(
+    path: str | Path, names: Mapping[str, str] | None = None
+) -> dict[str, dict[str, Floats]]:
     """Scores by column and label: ``{"cm-score": {"target": (n,), ...}, ...}``.
 
     Args:
-        path: columns parted by tabs, blanks or commas; plain or gzip-compressed.
+        path: columns parted by tabs, blanks, semicolons or commas; plain or gzip-compressed.
+        names: of columns, where the table has others: ``{"cm-score": "llr", ...}``.
 
     Raises:
         TandemTableError: no such file, no column of labels or of scores, a line that cannot be
-            used.
+            used, a trial that stands in it twice.
     """
-    columns: list[str] = []
-    found: dict[str, dict[str, list[float]]] = {}
-    for number, line in enumerate(read_lines(path, TandemTableError), 1):
-        parts = line.replace(",", " ").split()
-        if not parts:
-            continue
-        place = at_line(path, number, line)
-        if not columns:
-            columns = parts
-            names = [name for name in SCORES if name in columns]
-            if LABEL not in columns or not names:
-                raise TandemTableError(
-                    f"{place}: the first line has to name {LABEL}, and sasv-score or cm-score and "
-                    f"asv-score; it names {', '.join(columns)[:200]}"
-                )
-            found = {name: {label: [] for label in ASV_LABELS} for name in names}
-            continue
-        if len(parts) != len(columns):
+    rows = read_rows(path, TandemTableError, lambda first: LABEL in first)
+    number, first, line = next(rows, (1, [], "\n"))
+    header = [name.strip() for name in first]
+    places = {name: header.index(name) for name in (LABEL, *SCORES) if name in header}
+    for name, other in (names or {}).items():
+        if other not in header:
             raise TandemTableError(
-                f"{place}: {len(parts)} columns, but the first line names {len(columns)}; mend "
+                f"{at_line(path, number, line)}: no column {other!r} among {', '.join(header)}"
+            )
+        places[name] = header.index(other)
+    label = places.pop(LABEL, None)
+    if label is None or not places:
+        raise TandemTableError(
+            f"{at_line(path, number, line)}: the first line has to name {LABEL}, and sasv-score or "
+            f"cm-score and asv-score; it names {', '.join(header)[:200]}"
+        )
+    identity = [one for one in identity_columns(header) if one not in (label, *places.values())]
+    found: dict[str, dict[str, list[float]]] = {
+        name: {label: [] for label in ASV_LABELS} for name in places
+    }
+    guard, once = CutGuard(), Once()
+    for number, parts, line in rows:
+        place = at_line(path, number, line)
+        if len(parts) != len(header):
+            raise TandemTableError(
+                f"{place}: {len(parts)} columns, but the first line names {len(header)}; mend "
                 "the line"
             )
-        row = dict(zip(columns, parts, strict=True))
-        if row[LABEL] not in ASV_LABELS:
+        if parts[label] not in ASV_LABELS:
             raise TandemTableError(
-                f"{place}: {LABEL} is {row[LABEL]!r}, but must be one of {', '.join(ASV_LABELS)}"
+                f"{place}: {LABEL} is {parts[label]!r}, but must be one of {', '.join(ASV_LABELS)}"
             )
+        once.check([parts[one] for one in identity], number, place, TandemTableError)
         for name, of_label in found.items():
-            of_label[row[LABEL]].append(finite_number(row[name], name, place, TandemTableError))
+            value = finite_number(parts[places[name]], name, place, TandemTableError)
+            of_label[parts[label]].append(value)
+            if places[name] == len(header) - 1:
+                guard.check(parts[-1], line, place, TandemTableError)
     return {
         name: {label: np.array(values) for label, values in of_label.items()}
         for name, of_label in found.items()

@@ -8,8 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 from array import array
-from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,9 +55,11 @@ def survey(
     ordered = np.sort(np.frombuffer(hashes, dtype=np.uint64))
     suspects = set(ordered[:-1][ordered[:-1] == ordered[1:]].tolist())
     if suspects:  # two names of one hash are unlikely, but no proof: only these are compared
-        names = (trial.trial_id for trial in source())
-        counts = Counter(name for name in names if _hash(name) in suspects)
-        _require_once([name for name, count in counts.items() if count > 1])
+        places: dict[str, list[str]] = {}
+        for trial in source():
+            if _hash(trial.trial_id) in suspects:
+                places.setdefault(trial.trial_id, []).append(str(trial.path))
+        _require_once({name: paths for name, paths in places.items() if len(paths) > 1})
     return TrialList(len(hashes), digest.hexdigest())
 
 
@@ -66,10 +67,12 @@ def _hash(name: str) -> int:
     return int.from_bytes(hashlib.blake2b(os.fsencode(name), digest_size=8).digest(), "little")
 
 
-def _require_once(twice: list[str]) -> None:
+def _require_once(twice: Mapping[str, Sequence[str]]) -> None:
     if twice:
         more = f" and {len(twice) - SHOWN:,} more" if len(twice) > SHOWN else ""
+        first = next(iter(twice.values()))
         raise TrialListError(
-            f"several recordings are called {', '.join(twice[:SHOWN])}{more}: their scores could "
-            "not be told apart; score them in separate runs, or give each a trial_id in a manifest"
+            f"several recordings are called {', '.join([*twice][:SHOWN])}{more}: their scores "
+            f"could not be told apart (as of {first[0]} and {first[1]}); score them in separate "
+            "runs, or give each a trial_id in a manifest"
         )

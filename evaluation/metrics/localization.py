@@ -8,6 +8,7 @@ neither choice (Zhang et al., "Range-based equal error rate for spoof localizati
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from fakemamba.data.text_lines import at_line, read_lines
+from fakemamba.data.text_lines import CutGuard, at_line, number_or_none, read_lines
 from fakemamba.data.trials import BONA_FIDE, TrialError, read_label
 from fakemamba.evaluation.metrics.checks import BEFORE_ALL, Floats, MetricError, checked
 from fakemamba.evaluation.metrics.detection import EqualError, equal_error
@@ -25,6 +26,7 @@ FrameRule = Literal["centre", "overlap", "start"]
 
 ROUNDING_S = 2e-3  # files give starts and durations in milliseconds, so that neighbours can overlap
 EDGE_S = 1e-9  # times nearer than that are one
+FRAME_NUMBER = re.compile(r"[0-9]{1,9}")
 MOST_FRAMES_OFF = 2  # a front-end's window leaves the last frames of an utterance out
 
 
@@ -49,12 +51,12 @@ def read_rttm(path: str | Path) -> dict[str, list[Segment]]:
     """Segments of each utterance, in order of time, from an RTTM file, plain or gzipped.
 
     Its lines are ``SPEAKER id channel start duration <NA> <NA> label <NA> <NA>``, in seconds, in
-    any order; lines that begin with ``;;`` are remarks. Overlaps of up to 2 ms, which rounding
-    makes, are given to the earlier segment.
+    any order; lines that begin with ``;;`` are remarks. Overlaps and gaps of up to 2 ms are of
+    rounding: what overlaps is the earlier segment's.
 
     Raises:
         SegmentFileError: another line, a duration that is not positive, an unknown label, segments
-            of an utterance that overlap.
+            of an utterance that overlap or leave time between them without a label.
     """
     found: dict[str, list[tuple[Segment, str]]] = {}
     for number, line in enumerate(read_lines(path, SegmentFileError), 1):
@@ -66,15 +68,15 @@ def read_rttm(path: str | Path) -> dict[str, list[Segment]]:
             raise SegmentFileError(
                 f"{where}: not `SPEAKER id channel start duration <NA> <NA> label <NA> <NA>`"
             )
+        start_s, duration_s = (number_or_none(text) for text in fields[3:5])
+        if start_s is None or duration_s is None:
+            raise SegmentFileError(
+                f"{where}: start and duration must be seconds, not {' and '.join(fields[3:5])[:80]}"
+            )
         try:
-            start_s, duration_s = float(fields[3]), float(fields[4])
             is_bonafide = read_label(fields[7]) == BONA_FIDE
         except TrialError as error:
             raise SegmentFileError(f"{where}: {error}") from error
-        except ValueError as error:
-            raise SegmentFileError(
-                f"{where}: start and duration must be seconds: {error}"
-            ) from error
         if not (0 <= start_s < np.inf and 0 < duration_s < np.inf):
             raise SegmentFileError(
                 f"{where}: a segment from {start_s:g} s of {duration_s:g} s; it must begin at 0 s "
@@ -97,25 +99,23 @@ def read_frame_scores(path: str | Path) -> dict[str, Floats]:
             finite.
     """
     found: dict[str, list[float]] = {}
+    guard = CutGuard()
     for number, line in enumerate(read_lines(path, SegmentFileError), 1):
-        try:
-            name, frame, score = line.split()
-            index, value = int(frame), float(score)
-        except ValueError as error:
-            where = at_line(path, number, line)
-            raise SegmentFileError(
-                f"{where}: not `id frame score`: {line.strip()[:80]!r}"
-            ) from error
+        where = at_line(path, number, line)
+        fields = line.split()
+        value = number_or_none(fields[2]) if len(fields) == 3 else None
+        if value is None or not FRAME_NUMBER.fullmatch(fields[1]):
+            raise SegmentFileError(f"{where}: not `id frame score`: {line.strip()[:80]!r}")
+        name, frame, score = fields
         scores = found.setdefault(name, [])
-        if index != len(scores):
+        if int(frame) != len(scores):
             raise SegmentFileError(
-                f"{at_line(path, number, line)}: frame {index} of {name}, where frame "
-                f"{len(scores)} is the next; write all frames of an utterance once, in order"
+                f"{where}: frame {frame} of {name}, where frame {len(scores)} is the next; write "
+                "all frames of an utterance once, in order"
             )
         if not np.isfinite(value):
-            raise SegmentFileError(
-                f"{at_line(path, number, line)}: the score is {score}; score {name} again"
-            )
+            raise SegmentFileError(f"{where}: the score is {score}; score {name} again")
+        guard.check(score, line, where, SegmentFileError)
         scores.append(value)
     return {name: np.array(scores) for name, scores in found.items()}
 
@@ -195,6 +195,11 @@ def _in_order(segments: list[tuple[Segment, str]]) -> list[Segment]:
             raise SegmentFileError(
                 f"{where}: begins at {segment.start_s:g} s, but another segment ends at "
                 f"{start_s:g} s; a moment has one label"
+            )
+        if ordered and start_s - ordered[-1].end_s > ROUNDING_S:
+            raise SegmentFileError(
+                f"{where}: begins at {start_s:g} s, but the segment before ends at "
+                f"{ordered[-1].end_s:g} s; label the time between them"
             )
         ordered.append(Segment(start_s, segment.end_s, segment.is_bonafide))
     return ordered

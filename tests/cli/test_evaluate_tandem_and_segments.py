@@ -65,7 +65,7 @@ def rows(columns):
     for label, mean in means.items():
         for number in range(20):
             scores = " ".join(f"{mean + rng.normal():.6f}" for _ in range(columns))
-            yield f"s f{number} {scores} {label}"
+            yield f"s {label}{number} {scores} {label}"
 
 
 def test_only_what_the_columns_allow_is_computed(tmp_path):
