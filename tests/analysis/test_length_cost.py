@@ -63,7 +63,7 @@ def test_percentiles_of_a_power_law_are_exact(power):
     cost = cost_of(sweep(measured, lambda d: 0.01 * d**power))
     for percent in (50, 95, 99):
         wanted = 0.01 * CORPUS.quantile_s(percent / 100) ** power
-        assert cost[f"latency_p{percent}_s"] == pytest.approx(wanted, rel=2e-4)
+        assert cost[f"latency_p{percent}_s"] == pytest.approx(wanted, rel=1e-3)
 
 
 def test_a_constant_latency_costs_less_an_hour_the_longer_the_recordings():
