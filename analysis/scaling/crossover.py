@@ -20,6 +20,7 @@ import pandas as pd
 from fakemamba.analysis.scaling.advice import MANY_DURATIONS, why_no_fit
 from fakemamba.analysis.scaling.curves import Curve, Floats, Setting, curves
 from fakemamba.analysis.scaling.fit import LEAST_DURATIONS, LEVEL
+from fakemamba.analysis.ties import undecided
 
 DRAWS = 1000
 CHI_SQUARE_MEDIAN = 0.4549  # of one degree of freedom
@@ -179,7 +180,7 @@ def _compare(one: Curve, line: _Line | str, other: Curve, other_line: _Line | st
     if wins[-1] == 0:
         reason = (
             f"at {span['to_s']:.4g} s the ratio of {other.detector} to {one.detector} is "
-            f"{np.exp(low[-1]):.3f} to {np.exp(high[-1]):.3f}, a tie within noise"
+            f"{np.exp(low[-1]):.3f} to {np.exp(high[-1]):.3f}: {undecided(*ratio['ratio_ci'])}"
         )
         return _crossover(one, other, **span, **ratio, verdict="undecided", reason=reason)
     return _crossover(one, other, **span, **ratio, **_from(nodes, lead, leads, wins))
@@ -217,9 +218,12 @@ def _from(nodes: Floats, lead: Floats, leads: Floats, wins: npt.NDArray[np.int_]
         if since == 0:
             reason = "better beyond noise at every duration"
             return {"verdict": "throughout", "reason": reason, "from_s": float(durations_s[0])}
+        low, high = np.exp(np.quantile(leads[:, since - 1], LEVEL))
+        # The band that holds for all durations at once may be open where this interval is not.
+        told = undecided(min(low, 1.0), max(high, 1.0))
         return {
             "verdict": "from a duration on",
-            "reason": f"at {durations_s[since - 1]:.4g} s still a tie within noise",
+            "reason": f"at {durations_s[since - 1]:.4g} s still {told}",
             "from_s": float(durations_s[since]),
             "from_s_ci": (float(durations_s[since - 1]), float(durations_s[since])),
         }

@@ -105,6 +105,13 @@ def test_equal_detectors_tie():
     assert "a tie within noise" in found.reason and found.from_s is None
 
 
+def test_what_is_too_noisy_to_compare_is_no_tie():
+    """Reported: "a tie within noise" of an interval from 0.007 to 242."""
+    found = only(table("a", mamba, noise=2.5), table("b", mamba, noise=2.5, seed=3))
+    assert found.verdict == "undecided" and found.ratio_ci[1] / found.ratio_ci[0] > 2
+    assert "too noisy to compare" in found.reason and "tie" not in found.reason
+
+
 def test_a_tie_before_a_win_is_named():
     found = only(
         table("a", lambda t: max(0.02, t / 1000)), table("b", lambda t: max(0.02, t / 500))
