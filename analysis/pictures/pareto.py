@@ -109,7 +109,7 @@ def _draw(
     folder: Path,
 ) -> Path:
     best = on_front(points[COSTS].to_numpy(np.float64))
-    byte = EngFormatter(unit="B", places=0)
+    byte = EngFormatter(unit="B")
     largest = points["memory_bytes"].max()
     with house_style():
         figure, axes = plt.subplots(figsize=(7.5, 4.8))
@@ -124,7 +124,7 @@ def _draw(
             if is_best:
                 ring = {"marker": "o", "markersize": size + RING, "markeredgecolor": GREYS[0]}
                 axes.plot(*place, **ring, fillstyle="none", linestyle="")
-            label = byte(point["memory_bytes"])
+            label = byte(float(f"{point['memory_bytes']:.3g}"))
             offset: Style = {"xytext": (size / 2 + 7, 0), "textcoords": "offset points"}
             axes.annotate(label, place, **offset, va="center", fontsize="small", color=GREYS[0])
         # From zero, so that small differences look small.
