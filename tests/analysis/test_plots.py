@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 from matplotlib.colors import to_hex
 
+from fakemamba.analysis.memory import shown_memory
 from fakemamba.analysis.palette import colour, marker
 from fakemamba.analysis.pictures.durations import plot_durations
 from fakemamba.analysis.pictures.figures import NotDrawn, part_cells
@@ -242,10 +243,10 @@ def test_memory_is_drawn_with_the_weights_where_they_are_known(tmp_path, figures
     assert legible(figures[2])
 
 
-def test_memory_of_a_training_step_says_what_is_not_in_it(tmp_path, figures):
-    rows = [row | {"part": "training-step"} for row in sweep(parts=["encoder"])]
-    over_duration(rows, tmp_path)
-    assert "optimizer state are not in it" in figures[2].texts[-1].get_text()
+def test_memory_of_a_training_step_says_what_is_not_in_it():
+    steps = pd.DataFrame(sweep(parts=["encoder"])).assign(part="training-step")
+    assert "optimizer state are not in it" in shown_memory(steps).note
+    assert "not in it" not in shown_memory(steps.assign(device="cuda:0")).note
 
 
 def test_a_peak_of_nothing_is_told_as_a_logarithm_has_no_place_for_it(tmp_path, figures):
