@@ -57,8 +57,8 @@ def cost(
     Console().print(shown)
     for row, setting in zip(rows, settings, strict=True):
         if is_known(row["doubt"]):
-            where = f"{setting}: " if several else ""
-            print(f"doubtful, {where}{row['detector']}, {row['part']}: {row['doubt']}")
+            of = f"{setting}: " if several else ""
+            print(f"doubtful, {of}{row['detector']}, {row['part']}: {row['doubt']}")
     for reason in dict.fromkeys(costs["reason"].dropna()):
         print(f"left out: {reason}")
     durations_s = draw_durations(table, table.count)

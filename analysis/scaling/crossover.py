@@ -173,14 +173,12 @@ def _compare(one: Curve, line: _Line | str, other: Curve, other_line: _Line | st
     if wins[-1] < 0:
         one, other, lead, leads, wins = other, one, -lead, -leads, -wins
         low, high = -high, -low
-    ratio = {
-        "ratio": float(np.exp(lead[-1])),
-        "ratio_ci": (float(np.exp(low[-1])), float(np.exp(high[-1]))),
-    }
+    ratio_ci = float(np.exp(low[-1])), float(np.exp(high[-1]))
+    ratio = {"ratio": float(np.exp(lead[-1])), "ratio_ci": ratio_ci}
     if wins[-1] == 0:
         reason = (
             f"at {span['to_s']:.4g} s the ratio of {other.detector} to {one.detector} is "
-            f"{np.exp(low[-1]):.3f} to {np.exp(high[-1]):.3f}: {undecided(*ratio['ratio_ci'])}"
+            f"{ratio_ci[0]:.3f} to {ratio_ci[1]:.3f}: {undecided(*ratio_ci)}"
         )
         return _crossover(one, other, **span, **ratio, verdict="undecided", reason=reason)
     return _crossover(one, other, **span, **ratio, **_from(nodes, lead, leads, wins))

@@ -14,7 +14,7 @@ from plotly import graph_objects
 
 from fakemamba.analysis.compare.comparison import compare
 from fakemamba.analysis.report.answer import answer
-from fakemamba.analysis.report.fastest import fastest_claims
+from fakemamba.analysis.report.fastest import fastest_claims, fastest_section
 from fakemamba.analysis.report.page import render, write_report
 from fakemamba.analysis.report.reproduce import replay
 from fakemamba.analysis.report.settings import settings
@@ -106,6 +106,9 @@ def test_overlapping_intervals_are_no_win(launch):
     (setting,) = settings(cells)
     (claim,) = fastest_claims(setting)
     assert claim.points[0].names == "no clear winner from 1 s"
+    (section,) = fastest_section([setting])
+    assert "95 % intervals overlap: too noisy to compare" in str(section)
+    assert "tie" not in str(section)
 
 
 def test_the_same_results_give_the_same_bytes(launch, html, tmp_path):
