@@ -1,4 +1,4 @@
-"""What a corpus costs a detector: latency at its lengths, and device time for an hour of its audio.
+"""What a corpus costs a detector: latency over its lengths, and device time for an hour of it.
 
 A sweep measures a few durations; a table of lengths says how often each occurs. Between measured
 durations latency is interpolated in log-log; beyond them it is never guessed: what would need that
@@ -7,33 +7,24 @@ is left out, with the reason. Padding is a matter of how a corpus is batched, an
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from fakemamba.analysis.scaling.crossover import draws_of_cells, interpolation
+from fakemamba.analysis.scaling.curves import SETTING, Curve, Floats, curves
+from fakemamba.analysis.scaling.fit import LEVEL
 from fakemamba.data.lengths import LengthTable
 
-# What has to be equal for cells to be points of one curve; older results lack some of it.
-SETTING = (
-    "detector",
-    "frontend",
-    "part",
-    "device",
-    "device_name",
-    "precision",
-    "backend",
-    "execution",
-    "attention",
-    "clock",
-    "batch_size",
-)
-LEVELS = {"latency_p50_s": 0.50, "latency_p95_s": 0.95, "latency_p99_s": 0.99}
+LEVELS = {"latency_p50": 0.50, "latency_p95": 0.95, "latency_p99": 0.99}
+HOUR = "device_s_per_audio_hour"
 ROUNDING_S = 0.001  # sweeps draw durations in whole milliseconds
+SUSPECT = 1.5  # times as long as a longer recording: something else took the time
 
-Floats = npt.NDArray[np.float64]
+MOST_LISTED = 8  # durations
 
 
 def length_cost(results: pd.DataFrame, table: LengthTable) -> pd.DataFrame:
@@ -44,16 +35,20 @@ def length_cost(results: pd.DataFrame, table: LengthTable) -> pd.DataFrame:
     there a recording counts as long as the outermost measured one.
 
     Args:
-        results: from `read_results`; times at equal durations are joined by their median.
+        results: from `read_results`; a duration's value is as in `curves`.
         table: the lengths.
 
     Returns:
-        A row a setting: ``latency_p50_s`` and so on, the latency at that percentile of the lengths
-        (which is that percentile of the latencies, as latency grows with duration);
-        ``device_s_per_audio_hour``, 3600 E[latency(d)] / (batch size E[d]) for batches of equal
-        lengths; the ``lengths``' name, how many durations were measured and their range; the
-        ``unmeasured_share`` of the audio, in recordings outside that range; and the ``reason`` of
-        each figure that is missing, else None.
+        A row a setting. ``latency_p50_s`` and so on are percentiles of the latencies that the
+        table's recordings have; those that are shorter than what was measured count as faster than
+        all others, and those that are longer as slower. ``device_s_per_audio_hour`` is
+        3600 E[latency(d)] / (batch size E[d]) for batches of equal lengths. Each has a 95 %
+        interval, ``..._low`` to ``..._high``, as in a crossover: over launches or rounds, and over
+        what single cells are off; None where nothing tells how much that is.
+        ``peak_bytes_with_weights`` is the largest of the measured cells. Then the ``lengths``'
+        name, how many durations were measured and their range; the ``unmeasured_share`` of the
+        audio, in recordings outside that range; ``doubt``, which cells may be off; and the
+        ``reason`` of each figure that is missing, else None.
 
     Raises:
         ValueError: the results have no cell of a detector.
@@ -62,10 +57,11 @@ def length_cost(results: pd.DataFrame, table: LengthTable) -> pd.DataFrame:
     if cells.empty:
         raise ValueError(f"none of the {len(results)} cells is a detector's")
     setting = [column for column in SETTING if column in cells]
-    rows = [
-        {**dict(zip(setting, values, strict=True)), **_cost(group, table)}
-        for values, group in cells.groupby(setting, dropna=False, sort=False)
-    ]
+    rows = []
+    for values, group in cells.groupby(setting, dropna=False, sort=False):
+        (curve,) = curves(group, ["latency"])
+        labels = dict(zip(setting, values, strict=True))
+        rows.append({**labels, **_cost(curve, group, table)})
     return pd.DataFrame(rows)
 
 
@@ -113,34 +109,47 @@ def _expected_longest(ascending: Floats, size: int) -> float:
     return float(np.diff(not_beyond) @ ascending)
 
 
-def _cost(cells: pd.DataFrame, table: LengthTable) -> dict[str, Any]:
+def _cost(curve: Curve, cells: pd.DataFrame, table: LengthTable) -> dict[str, Any]:
     """The figures of one setting."""
+    names = [f"{name}{end}_s" for name in LEVELS for end in ("", "_low", "_high")]
+    figures: dict[str, Any] = dict.fromkeys((*names, HOUR, f"{HOUR}_low", f"{HOUR}_high"))
     measured = cells[cells["status"] == "measured"]
-    curve = measured.groupby("duration_s")["latency_s"].median()
-    durations_s = curve.index.to_numpy(np.float64)  # ascending
-    figures: dict[str, Any] = dict.fromkeys((*LEVELS, "device_s_per_audio_hour"))
-    figures |= {"lengths": table.name, "durations": len(curve)}
-    figures |= dict.fromkeys(("shortest_s", "longest_s", "unmeasured_share", "reason"))
-    if len(curve) < 2:
+    figures |= {"peak_bytes_with_weights": measured["peak_bytes_with_weights"].max()}
+    figures |= {"lengths": table.name, "durations": len(curve.durations_s)}
+    figures |= dict.fromkeys(("shortest_s", "longest_s", "unmeasured_share", "doubt", "reason"))
+    if len(curve.durations_s) < 2:
         without = ", ".join(sorted(set(cells["status"]) - {"measured"}))
         note = f" (others: {without})" if without else ""
-        return figures | {"reason": f"{len(curve)} durations were measured{note}; a curve needs 2"}
+        durations = f"{len(curve.durations_s)} durations were measured{note}"
+        return figures | {"reason": f"{durations}; a curve needs 2"}
 
-    shortest_s, longest_s = durations_s[[0, -1]]
+    shortest_s, longest_s = curve.durations_s[[0, -1]]
     lengths_s = np.array(table.durations_s)
     short, long = lengths_s < shortest_s - ROUNDING_S, lengths_s > longest_s + ROUNDING_S
     figures |= {"shortest_s": shortest_s, "longest_s": longest_s}
     figures["unmeasured_share"] = lengths_s[short | long].sum() / lengths_s.sum()
-    latency_s = _log_log(durations_s, curve.to_numpy(np.float64))
+    figures["doubt"] = _doubt(curve, cells)
+    clipped_s = np.clip(lengths_s, shortest_s, longest_s)
+    weights = interpolation(np.log(curve.durations_s), np.log(clipped_s))  # (n, lengths)
+    latencies_s = np.exp(np.log(curve.values()) @ weights)  # (lengths,)
+    log_draws = draws_of_cells(curve, np.random.default_rng(0))
+    drawn_s = None if log_draws is None else np.exp(log_draws @ weights)  # (draws, lengths)
+
+    inside = ~(short | long)
+    ascending_s = np.sort(latencies_s[inside])
+    drawn_ascending_s = None if drawn_s is None else np.sort(drawn_s[:, inside], axis=-1)
     reasons = []
     for name, level in LEVELS.items():
-        length_s = float(table.quantile_s(level))
-        if shortest_s - ROUNDING_S <= length_s <= longest_s + ROUNDING_S:
-            figures[name] = float(latency_s(length_s))
+        place = float(np.clip(level * len(lengths_s) - 0.5, 0, len(lengths_s) - 1)) - short.sum()
+        if 0 <= place <= inside.sum() - 1:
+            latency_s = float(_at(ascending_s, place))
+            drawn = None if drawn_ascending_s is None else _at(drawn_ascending_s, place)
+            figures |= _with_interval(f"{name}{{}}_s", latency_s, drawn)
         else:
+            length_s = float(table.quantile_s(level))
             reasons.append(f"p{level * 100:.0f} of the lengths is {length_s:.4g} s")
 
-    outermost_share = 0.5 / len(curve) + 1 / len(lengths_s)  # to within one value of the table
+    outermost_share = 0.5 / len(curve.durations_s) + 1 / len(lengths_s)  # within a table's value
     beyond = [
         f"{mask.mean():.1%} of the recordings are {which}"
         for mask, which in ((short, "shorter"), (long, "longer"))
@@ -149,16 +158,57 @@ def _cost(cells: pd.DataFrame, table: LengthTable) -> dict[str, Any]:
     if beyond:
         reasons += beyond
     else:
-        inside_s = np.clip(lengths_s, shortest_s, longest_s)
-        audio_s = int(cells["batch_size"].iloc[0]) * inside_s.mean()
-        figures["device_s_per_audio_hour"] = float(3600 * latency_s(inside_s).mean() / audio_s)
+        per_hour = 3600 / (curve.batch_size * clipped_s.mean())
+        drawn = None if drawn_s is None else per_hour * drawn_s.mean(axis=1)
+        figures |= _with_interval(f"{HOUR}{{}}", float(per_hour * latencies_s.mean()), drawn)
     if reasons:
         measured_range = f"measured were {shortest_s:.4g} to {longest_s:.4g} s"
         figures["reason"] = "; ".join([*reasons, measured_range])
     return figures
 
 
-def _log_log(durations_s: Floats, latencies_s: Floats) -> Callable[[npt.ArrayLike], Floats]:
-    """A curve through measured points, straight between them on logarithmic axes."""
-    x, y = np.log(durations_s), np.log(latencies_s)
-    return lambda lengths_s: np.exp(np.interp(np.log(lengths_s), x, y))
+def _at(ascending: Floats, place: float) -> Floats:
+    """The value (...) at a place, counted from 0, among ascending values (..., n)."""
+    lower = int(place)
+    upper = min(lower + 1, ascending.shape[-1] - 1)
+    rest = place - lower
+    return (1 - rest) * ascending[..., lower] + rest * ascending[..., upper]
+
+
+def _with_interval(name: str, value: float, draws: Floats | None) -> dict[str, float]:
+    """A figure and its interval; ``name`` has a place for ``_low`` and ``_high``.
+
+    The draws' ratios to their own median: as they vary more than the curve they lie higher at high
+    percentiles, which is not the figure's uncertainty.
+    """
+    if draws is None:
+        return {name.format(""): value}
+    low, high = value * np.quantile(draws, LEVEL) / np.median(draws)
+    return {
+        name.format(""): value,
+        name.format("_low"): float(low),
+        name.format("_high"): float(high),
+    }
+
+
+def _doubt(curve: Curve, cells: pd.DataFrame) -> str | None:
+    """Which durations were disturbed while they were measured, or took longer than longer ones."""
+    disturbed_s = cells.loc[(cells["status"] == "measured") & cells["disturbed"], "duration_s"]
+    values = curve.values()
+    least_later = np.minimum.accumulate(values[::-1])[::-1]  # of this duration and longer ones
+    slow_s = curve.durations_s[values > SUSPECT * least_later]
+    told = [
+        f"{words} at {_listed(sorted(set(durations_s)))} s"
+        for words, durations_s in (
+            ("disturbed", disturbed_s),
+            (f"more than {SUSPECT:g} times as slow as a longer duration", slow_s),
+        )
+        if len(durations_s)
+    ]
+    return "; ".join(told) or None
+
+
+def _listed(durations_s: Sequence[float]) -> str:
+    more = len(durations_s) - MOST_LISTED
+    listed = ", ".join(f"{one:.4g}" for one in durations_s[:MOST_LISTED])
+    return f"{listed} and {more} more" if more > 0 else listed

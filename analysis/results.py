@@ -15,6 +15,7 @@ from fakemamba.analysis.validation import ResultsError, read_content
 __all__ = ["FIGURES", "Launch", "ResultsError", "read_launch", "read_results", "require_distinct"]
 
 TEXTS = ("stopped_by", "error_reason")
+DERIVED = ("peak_bytes_with_weights", "net_energy_j", "sm_clock_mhz")
 STATS = {"min": "latency_min_s", "max": "latency_max_s", "iqr": "latency_iqr_s", "rounds": "rounds"}
 
 
@@ -64,10 +65,11 @@ def read_results(paths: Sequence[str | Path]) -> pd.DataFrame:
 
     Returns:
         A row a cell: ``cell_id``, which is unique in a file, the cell's fields, ``status``,
-        ``reason``, figures with units in their names (NaN where there is none), ``samples_s`` (a
-        tuple of every round's time, None where the cell has none), ``disturbed_by`` (a tuple),
-        ``device_name``, the file it came from (``source``), and the file's place among the given
-        (``launch``).
+        ``reason``, figures with units in their names (NaN where there is none), among them
+        ``peak_bytes_with_weights`` (``peak_bytes`` is beside the weights on a CPU, with them on a
+        GPU), ``samples_s`` (a tuple of every round's time, None where the cell has none),
+        ``disturbed_by`` (a tuple), ``device_name``, the file it came from (``source``), and the
+        file's place among the given (``launch``).
 
     Raises:
         ResultsError: a file cannot be read, was not written by this benchmark, has another schema,
@@ -118,6 +120,7 @@ def _row(entry: dict[str, Any]) -> dict[str, Any]:
         "status": info["status"],
         "reason": info["reason"],
         **{name: info.get(name) for name in (*FIGURES, *TEXTS)},
+        "peak_bytes_with_weights": _peak_bytes_with_weights(info),
         "net_energy_j": (info.get("energy") or {}).get("net_energy_j"),
         **{column: stats.get(name) for name, column in STATS.items()},
         "samples_s": tuple(stats["data"]) if stats.get("data") else None,
@@ -125,6 +128,15 @@ def _row(entry: dict[str, Any]) -> dict[str, Any]:
         "disturbed": bool(disturbed_by),
         "disturbed_by": disturbed_by,
     }
+
+
+def _peak_bytes_with_weights(info: dict[str, Any]) -> int | None:
+    """What has to fit: a CPU's ``peak_bytes`` is beside the weights, a GPU's is with them."""
+    peak_bytes, cell = info.get("peak_bytes"), info["cell"]
+    if peak_bytes is None or cell["device"].startswith("cuda") or cell["part"] == "scan":
+        return peak_bytes
+    weights_bytes = info.get("weights_bytes")
+    return None if weights_bytes is None else peak_bytes + weights_bytes
 
 
 def _clock_under_load(info: dict[str, Any]) -> float | None:
@@ -135,6 +147,6 @@ def _clock_under_load(info: dict[str, Any]) -> float | None:
 
 def _table(rows: list[dict[str, Any]] | Iterator[dict[str, Any]]) -> pd.DataFrame:
     table = pd.DataFrame(list(rows))
-    for name in (*FIGURES, "net_energy_j", "sm_clock_mhz", *STATS.values()):
+    for name in (*FIGURES, *DERIVED, *STATS.values()):
         table[name] = pd.to_numeric(table[name])  # a column of None alone is NaN too
     return table

@@ -48,6 +48,10 @@ TEXTS = Kind(
     "a list of texts",
     lambda value: isinstance(value, list) and all(isinstance(one, str) for one in value),
 )
+COMMANDS = Kind(
+    "a list of commands, each a list of texts",
+    lambda value: isinstance(value, list) and all(map(TEXTS.holds, value)),
+)
 TIMES = Kind(
     f"a list of {TIME.words}, one a round",
     lambda value: isinstance(value, list) and bool(value) and all(map(TIME.holds, value)),

@@ -15,6 +15,7 @@ from typing import Any
 
 from fakemamba.analysis.schema import (
     CELL,
+    COMMANDS,
     FIGURES,
     INFO,
     LIST,
@@ -56,6 +57,7 @@ def read_content(path: Path) -> dict[str, Any]:
     for name in ("environment", "options", "identity"):
         _require(f"{path}, block 'fakemamba'", block, name, OBJECT)
     _require(f"{path}, 'environment'", block["environment"], "device", TEXT)
+    _require(f"{path}, 'options'", {"commands": []} | block["options"], "commands", COMMANDS)
     _require(f"{path}", {"datetime": None} | content, "datetime", TEXT_OR_NULL)
     seen: set[str] = set()
     for index, entry in enumerate(content["benchmarks"]):
@@ -157,6 +159,12 @@ def _check_cell(where: str, entry: dict[str, Any]) -> None:
         _require(where, energy, "net_energy_j", NUMBER)
     if info["status"] == "measured":
         _require(where, info, "latency_s", TIME)
+        if STATS.keys() - stats.keys() == {"data"}:
+            raise ResultsError(
+                f"{where}, stats has no 'data'; pytest-benchmark leaves every round's time out of "
+                "what it keeps by --benchmark-save and --benchmark-autosave, where it is not told "
+                "--benchmark-save-data: give what --benchmark-json wrote, or measure again"
+            )
         for name, kind in STATS.items():
             _require(f"{where}, stats", stats, name, kind)
         _check_agreement(where, info, stats)

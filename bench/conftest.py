@@ -23,7 +23,7 @@ from fakemamba.bench.journal import Journal, JournalError, read_result
 from fakemamba.bench.limits import plan_limits
 from fakemamba.bench.outcome import Outcome
 from fakemamba.bench.replay import PlaybackClock
-from fakemamba.bench.report import SweepReport, identity_of
+from fakemamba.bench.report import SweepReport, identity_of, merged_commands
 from fakemamba.bench.result_file import ResultFile
 from fakemamba.bench.scan_workload import plan_scans
 from fakemamba.bench.stops import Stops
@@ -49,9 +49,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     option = config.getoption
     resume = option("--bench-resume")
-    result = option("benchmark_json") or resume
-    path = None if result is None else Path(result)
+    named = option("benchmark_json") or resume
+    path = None if named is None else Path(named)
+    is_saved = option("benchmark_save") or option("benchmark_autosave")
     try:
+        options.check_can_time(config, writes=bool(named or is_saved))
         sweep = options.sweep_options(config)
         method = options.method(config, sweep.profile)
         planned = plan(sweep)
@@ -68,6 +70,7 @@ def pytest_configure(config: pytest.Config) -> None:
         if path is not None:
             _hold(config, path)
             runner.journal = _journal(path, identity, resume is not None)
+        commands = [options.arguments(config)]
         earlier: dict[str, dict[str, Any]] = {}
         if resume is not None:
             every = {cell.id: cell for kind in cells.values() for cell in kind}
@@ -79,11 +82,14 @@ def pytest_configure(config: pytest.Config) -> None:
             }
             if runner.journal is not None:
                 runner.known |= runner.journal.read(every.values())
+            commands = merged_commands(resume, commands)
     except (ValueError, OSError) as error:
         raise pytest.UsageError(str(error)) from error
     config.pluginmanager.register(Stops(config, path))
     if path is not None:
         config.stash[RESULT] = config.option.benchmark_json = ResultFile(path)
+    # What --benchmark-save keeps, and -autosave, is a result as well, so it needs every round.
+    config.option.benchmark_save_data = True
     config.stash[CELLS] = cells
     config.stash[CLOCK] = PlaybackClock()
     config.stash[RUNNER] = runner
@@ -92,6 +98,7 @@ def pytest_configure(config: pytest.Config) -> None:
         "isolate": runner.isolate,
         "order": options.order(config),
         "seed": option("--bench-seed"),
+        "commands": commands,
     }
     config.stash[REPORT] = SweepReport(device, described, identity, earlier)
 
@@ -99,8 +106,6 @@ def pytest_configure(config: pytest.Config) -> None:
 def _hold(config: pytest.Config, result: Path) -> None:
     """Be the only sweep that writes a result and its journal, until pytest ends."""
     require_place(result, JournalError)
-    if hasattr(config, "workerinput"):  # of xdist, whose first process holds it
-        return
     stack = ExitStack()
     stack.enter_context(sole_writer(result))
     config.add_cleanup(stack.close)
@@ -160,6 +165,8 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 def measure(request: pytest.FixtureRequest) -> Callable[[AnyCell], None]:
     """Measure a cell and record how it ended; what has no time is skipped, or fails the test."""
     stash = request.config.stash
+    if options.is_skipped(request.config):
+        pytest.skip("--benchmark-skip leaves out all cells")
 
     def measure_cell(cell: AnyCell) -> None:
         was_known = cell.id in stash[RUNNER].known
@@ -188,22 +195,32 @@ def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
     """Around pytest-benchmark, which writes the result if anything was timed."""
     config = session.config
     report, result = config.stash[REPORT], config.stash.get(RESULT, None)
+    if result is None:
+        yield
+        return
+    fault, is_written = None, False
     try:
         yield
-        if result is not None:
-            result.take_place()
+    except OSError as error:
+        fault = error
+    finally:  # also where --benchmark-compare-fail has raised
+        try:
+            is_written = result.take_place()
             if report.outcomes and "measured" not in report.counts():
                 report.write_alone(config, result.path)
-    except OSError as error:
-        if result is None:
-            raise
-        result.discard()
-        session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
-        config.get_terminal_writer().line(
-            f"fakemamba sweep: {result} could not be written: {error}. What stood there before is "
-            f"as it was; make room, and go on with --bench-resume {result}",
-            red=True,
+                is_written = True
+        except OSError as error:
+            fault = error
+    if fault is not None:
+        _say(
+            config, f"{result} could not be written: {fault}. What stood there before is as it was"
         )
+        session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
+    elif not is_written:
+        why = "pytest-benchmark timed nothing" if report.outcomes else "no cell was run"
+        _say(config, f"{result} is not written: {why}")
+        if report.outcomes and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.INTERNAL_ERROR
 
 
 @pytest.hookimpl(trylast=True)
@@ -213,8 +230,19 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     runner = config.stash.get(RUNNER, None)
     if runner is None or runner.journal is None:
         return
-    if config.stash[REPORT].is_in(config.stash[RESULT].path, runner.known):
+    path = config.stash[RESULT].path
+    if config.stash[REPORT].is_in(path, runner.known):
         runner.journal.discard()
+    elif runner.journal.path.exists():
+        _say(
+            config,
+            f"{runner.journal.path} has cells that are not in {path}: go on with them by "
+            f"--bench-resume {path}, or remove it",
+        )
+
+
+def _say(config: pytest.Config, text: str) -> None:
+    config.get_terminal_writer().line(f"fakemamba sweep: {text}", red=True)
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

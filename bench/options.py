@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,87 +19,203 @@ from fakemamba.models.execution.modes import ATTENTIONS, EXECUTIONS, PRECISIONS
 ORDERS = ("planned", "random")
 
 
+def _of(names: tuple[str, ...]) -> str:
+    return ", ".join(names)
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _seconds(text: str) -> list[float]:
+    return [float(name) for name in _names(text)]
+
+
+def _counts(text: str) -> list[int]:
+    return [int(name) for name in _names(text)]
+
+
+OPTIONS: dict[str, dict[str, Any]] = {
+    "--bench-profile": {
+        "choices": sorted(PROFILES),
+        "help": "smoke: all detectors small, three full-size, minutes; paper: 1-6 s, batch 1, 100 "
+        "rounds; full: 0.5 s until memory ends (default: smoke on a CPU, paper on a GPU)",
+    },
+    "--bench-detectors": {"type": _names, "metavar": "NAME,...", "help": "only these"},
+    "--bench-durations": {"type": _seconds, "metavar": "S,...", "help": "in seconds"},
+    "--bench-corpus": {"type": Path, "metavar": "CSV", "help": "recordings: a column `path`"},
+    "--bench-corpus-root": {"type": Path, "metavar": "DIR", "help": "where its paths begin"},
+    "--bench-lengths": {
+        "metavar": "NAME",
+        "help": "durations drawn from a corpus's distribution",
+    },
+    "--bench-device": {"default": "auto", "help": "auto, cpu, cuda:0, ..."},
+    "--bench-precision": {
+        "type": _names,
+        "default": ["fp32"],
+        "metavar": "P,...",
+        "help": _of(PRECISIONS),
+    },
+    "--bench-parts": {
+        "type": _names,
+        "default": list(PARTS),
+        "metavar": "PART,...",
+        "help": _of((*PARTS, *TRAINING_PARTS)),
+    },
+    "--bench-batch-sizes": {"type": _counts, "default": [1], "metavar": "N,..."},
+    "--bench-frontend": {"metavar": "SOURCE", "help": "a named size, a .pt, a folder"},
+    "--bench-attention": {
+        "type": _names,
+        "default": ["sdpa"],
+        "metavar": "KIND,...",
+        "help": f"the front-end's: {_of(ATTENTIONS)}",
+    },
+    "--bench-backend": {
+        "type": _names,
+        "default": ["auto"],
+        "metavar": "NAME,...",
+        "help": "of the selective scan in detectors; `fakemamba backends` lists them",
+    },
+    "--bench-execution": {
+        "type": _names,
+        "default": ["eager"],
+        "metavar": "E,...",
+        "help": _of(EXECUTIONS),
+    },
+    "--bench-clock": {
+        "choices": MODES,
+        "default": "latency",
+        "help": "latency from an idle device, throughput of queued calls, or the device's time "
+        "alone",
+    },
+    "--bench-time": {
+        "type": float,
+        "metavar": "S",
+        "help": "timed seconds a cell (else the profile's)",
+    },
+    "--bench-min-rounds": {
+        "type": int,
+        "metavar": "N",
+        "help": "timed calls a cell, at the least",
+    },
+    "--bench-flush-cache": {
+        "action": "store_true",
+        "help": "empty the last-level cache before rounds",
+    },
+    "--bench-instruments": {
+        "type": _names,
+        "default": ["memory", "work"],
+        "metavar": "NAME,...",
+        "help": f"beside the clock: {_of(INSTRUMENTS)} (energy takes half a minute a cell)",
+    },
+    "--bench-find-limits": {
+        "action": "store_true",
+        "help": "instead of the durations: the longest utterance, and the largest batch of 4 s",
+    },
+    "--bench-isolate": {
+        "action": "store_true",
+        "help": "a process of its own for every cell",
+    },
+    "--bench-timeout": {
+        "type": float,
+        "metavar": "S",
+        "help": "end an isolated cell after so many seconds",
+    },
+    "--bench-order": {
+        "choices": ORDERS,
+        "help": "of the cells (default: planned; random where cells are isolated)",
+    },
+    "--bench-seed": {"type": int, "default": 0, "help": "of the random order"},
+    "--bench-resume": {
+        "type": Path,
+        "metavar": "JSON",
+        "help": "go on with a sweep that was killed: only what is missing is measured",
+    },
+}
+NOT_RECORDED = ("--bench-corpus-root", "--bench-resume")  # paths of one machine, not of the sweep
+
+
 def add_options(parser: pytest.Parser) -> None:
     """Define the options of a sweep."""
     group = parser.getgroup("fakemamba sweep")
-    add = group.addoption
-    add(
-        "--bench-profile",
-        choices=sorted(PROFILES),
-        help="smoke: all detectors small, three full-size, minutes; paper: 1-6 s, batch 1, 100 "
-        "rounds; full: 0.5 s until memory ends (default: smoke on a CPU, paper on a GPU)",
-    )
-    add("--bench-detectors", type=_names, metavar="NAME,...", help="only these")
-    add("--bench-durations", type=_seconds, metavar="S,...", help="in seconds")
-    add("--bench-corpus", type=Path, metavar="CSV", help="recordings: a column `path`")
-    add("--bench-corpus-root", type=Path, metavar="DIR", help="where its paths begin")
-    add("--bench-lengths", metavar="NAME", help="durations drawn from a corpus's distribution")
-    add("--bench-device", default="auto", help="auto, cpu, cuda:0, ...")
-    add("--bench-precision", type=_names, default=["fp32"], metavar="P,...", help=_of(PRECISIONS))
-    add(
-        "--bench-parts",
-        type=_names,
-        default=list(PARTS),
-        metavar="PART,...",
-        help=_of((*PARTS, *TRAINING_PARTS)),
-    )
-    add("--bench-batch-sizes", type=_counts, default=[1], metavar="N,...")
-    add("--bench-frontend", metavar="SOURCE", help="a named size, a .pt, a folder")
-    add(
-        "--bench-attention",
-        type=_names,
-        default=["sdpa"],
-        metavar="KIND,...",
-        help=f"the front-end's: {_of(ATTENTIONS)}",
-    )
-    add(
-        "--bench-backend",
-        type=_names,
-        default=["auto"],
-        metavar="NAME,...",
-        help="of the selective scan in detectors; `fakemamba backends` lists them",
-    )
-    add("--bench-execution", type=_names, default=["eager"], metavar="E,...", help=_of(EXECUTIONS))
-    add(
-        "--bench-clock",
-        choices=MODES,
-        default="latency",
-        help="latency from an idle device, throughput of queued calls, or the device's time alone",
-    )
-    add("--bench-time", type=float, metavar="S", help="timed seconds a cell (else the profile's)")
-    add("--bench-min-rounds", type=int, metavar="N", help="timed calls a cell, at the least")
-    add("--bench-flush-cache", action="store_true", help="empty the last-level cache before rounds")
-    add(
-        "--bench-instruments",
-        type=_names,
-        default=["memory", "work"],
-        metavar="NAME,...",
-        help=f"beside the clock: {_of(INSTRUMENTS)} (energy takes half a minute a cell)",
-    )
-    add(
-        "--bench-find-limits",
-        action="store_true",
-        help="instead of the durations: the longest utterance, and the largest batch of 4 s",
-    )
-    add("--bench-isolate", action="store_true", help="a process of its own for every cell")
-    add(
-        "--bench-timeout",
-        type=float,
-        metavar="S",
-        help="end an isolated cell after so many seconds",
-    )
-    add(
-        "--bench-order",
-        choices=ORDERS,
-        help="of the cells (default: planned; random where cells are isolated)",
-    )
-    add("--bench-seed", type=int, default=0, help="of the random order")
-    add(
-        "--bench-resume",
-        type=Path,
-        metavar="JSON",
-        help="go on with a sweep that was killed: only what is missing is measured",
-    )
+    for name, definition in OPTIONS.items():
+        group.addoption(name, **definition)
+
+
+def check_can_time(config: pytest.Config, writes: bool) -> None:
+    """Check that cells can be timed, and that a result that is asked for can be written.
+
+    Raises:
+        ValueError: pytest's other options forbid it.
+    """
+    option = config.getoption
+    if option("numprocesses", None) or option("dist", "no") != "no":
+        raise ValueError(
+            "a sweep measures one cell at a time, and cells that pytest-xdist runs side by side "
+            "would disturb each other; leave -n out, or end the command with -n 0"
+        )
+    reason = None
+    if is_skipped(config):
+        reason = "--benchmark-skip leaves out all cells"
+    elif is_untimed(config):
+        reason = "--benchmark-disable calls every cell once without a time"
+    elif "PYTEST_XDIST_WORKER" in os.environ:
+        reason = "PYTEST_XDIST_WORKER is set, by which pytest-benchmark knows not to time anything"
+    if writes and reason is not None:
+        raise ValueError(f"{reason}, so there is no result to write; leave out one of the two")
+
+
+def is_skipped(config: pytest.Config) -> bool:
+    """Whether pytest-benchmark leaves out all that would be timed."""
+    return bool(config.getoption("benchmark_skip") and not config.getoption("benchmark_only"))
+
+
+def is_untimed(config: pytest.Config) -> bool:
+    """Whether pytest-benchmark is to call everything, but not to time it."""
+    return bool(config.getoption("benchmark_disable") and not config.getoption("benchmark_enable"))
+
+
+def arguments(config: pytest.Config) -> list[str]:
+    """The sweep's own words in the command: which cells, and how they are measured.
+
+    What is left out is what pytest does without them, where the result goes, and paths that only
+    one machine has; files are called by their names.
+    """
+    words = [_target(config, target) for target in config.args]
+    for name, definition in OPTIONS.items():
+        value = config.getoption(name)
+        if name in NOT_RECORDED or value is None or value is False:
+            continue
+        if value is True:
+            words.append(name)
+        elif value != definition.get("default"):
+            words += [name, _word(value)]
+    for flag, choice in (("-k", config.option.keyword), ("-m", config.option.markexpr)):
+        words += [flag, choice] if choice else []
+    for test in config.option.deselect or ():
+        words += ["--deselect", test]
+    return words
+
+
+def _target(config: pytest.Config, target: str) -> str:
+    """A file, folder or test in the command, as seen from the project's root."""
+    name, *test = target.split("::", 1)
+    path, root = (config.invocation_params.dir / name).resolve(), config.rootpath.resolve()
+    if path.is_relative_to(root):
+        name = path.relative_to(root).as_posix() + ("/" if path.is_dir() else "")
+    else:
+        name = path.name
+    return "::".join([name, *test])
+
+
+def _word(value: Any) -> str:
+    """A value as it is typed; a file or folder that is there is called by its name."""
+    if isinstance(value, list):
+        return ",".join(map(_word, value))
+    if isinstance(value, float):
+        return f"{value:.12g}"
+    is_path = isinstance(value, str | Path) and Path(value).exists()
+    return Path(value).name if is_path else str(value)
 
 
 def sweep_options(config: pytest.Config) -> SweepOptions:
@@ -140,7 +257,7 @@ def method(config: pytest.Config, profile: str) -> Method:
         effort = replace(effort, time_s=option("--bench-time"))
     if option("--bench-min-rounds") is not None:
         effort = replace(effort, min_rounds=option("--bench-min-rounds"))
-    if option("benchmark_disable"):
+    if is_untimed(config):
         effort = replace(effort, min_rounds=1, max_rounds=1, time_s=0.0, warmup_rounds=0)
     instruments = tuple(option("--bench-instruments"))
     for name in instruments:
@@ -158,22 +275,5 @@ def order(config: pytest.Config) -> str:
 def describe(options: SweepOptions) -> dict[str, Any]:
     """The options as JSON, without paths that only one machine has."""
     named = {key: value for key, value in vars(options).items() if key != "corpus_root"}
-    if options.corpus is not None:
-        named["corpus"] = options.corpus.name
-    return named
-
-
-def _of(names: tuple[str, ...]) -> str:
-    return ", ".join(names)
-
-
-def _names(text: str) -> list[str]:
-    return [name.strip() for name in text.split(",") if name.strip()]
-
-
-def _seconds(text: str) -> list[float]:
-    return [float(name) for name in _names(text)]
-
-
-def _counts(text: str) -> list[int]:
-    return [int(name) for name in _names(text)]
+    files = {name: named[name] for name in ("corpus", "lengths", "frontend") if named[name]}
+    return named | {name: _word(value) for name, value in files.items()}

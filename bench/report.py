@@ -40,6 +40,19 @@ def identity_of(device: torch.device, method: Method) -> dict[str, Any]:
     }
 
 
+def merged_commands(path: Path, commands: list[list[str]]) -> list[list[str]]:
+    """Of each run that a result has cells of, its words: those that the result records, and more.
+
+    Args:
+        path: of the result, which need not be there.
+        commands: of this run.
+    """
+    earlier: list[list[str]] = []
+    if path.exists():
+        earlier = json.loads(path.read_text())["fakemamba"]["options"].get("commands", [])
+    return [one for one in earlier if one not in commands] + commands
+
+
 class SweepReport:
     """Collects outcomes by the node id of their test, and puts them into a result's JSON.
 

@@ -6,6 +6,7 @@ result and is told as the result. A disk that fills up then costs no earlier res
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from fakemamba.files import beside
@@ -16,7 +17,7 @@ class ResultFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._goal = path.resolve()  # a link stays one
+        self._goal = path.resolve()  # a link is followed, not replaced
         self._partial = beside(self._goal, "partial")
 
     def __fspath__(self) -> str:
@@ -25,11 +26,14 @@ class ResultFile:
     def __str__(self) -> str:
         return str(self.path)
 
-    def take_place(self) -> None:
-        """What was written, if anything was, becomes the result."""
-        if self._partial.exists():
-            self._partial.replace(self._goal)
-
-    def discard(self) -> None:
-        """Remove what was written."""
-        self._partial.unlink(missing_ok=True)
+    def take_place(self) -> bool:
+        """What was written becomes the result if it is whole; whether it did."""
+        try:
+            json.loads(self._partial.read_text())
+        except FileNotFoundError:
+            return False
+        except ValueError:
+            self._partial.unlink()
+            return False
+        self._partial.replace(self._goal)
+        return True

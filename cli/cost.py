@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import tyro
 
@@ -11,7 +11,7 @@ from fakemamba.cli.printing import TextTable, say
 from fakemamba.names import in_spreadsheet
 
 BATCH_SIZES = (8, 16, 32)
-SETTING = "{device_name}, {precision}, {execution}, batch {batch_size}"
+SETTING = "{frontend}, {device_name}, {precision}, {execution}, batch {batch_size}"
 
 
 def cost(
@@ -20,7 +20,7 @@ def cost(
     lengths: str,
     csv_out: Annotated[Path | None, tyro.conf.arg(name="csv")] = None,
 ) -> None:
-    """Print latency over a corpus' lengths, and device seconds for an hour of its audio.
+    """Print percentiles of latency over a corpus, device seconds for an hour of it, and memory.
 
     Args:
         results: JSON files written by `pytest bench/ --bench-lengths NAME --benchmark-json`.
@@ -30,7 +30,8 @@ def cost(
     from rich.console import Console
     from rich.table import Column
 
-    from fakemamba.analysis.length_cost import LEVELS, length_cost, padding_waste
+    from fakemamba.analysis.length_cost import HOUR, LEVELS, length_cost, padding_waste
+    from fakemamba.analysis.report.words import is_known, number
     from fakemamba.analysis.results import read_results
     from fakemamba.data.lengths import draw_durations, read_lengths
     from fakemamba.files import appearing_whole
@@ -46,15 +47,21 @@ def cost(
     shown = TextTable(
         Column("detector", no_wrap=True),
         *(("part", "setting") if several else ("part",)),
-        *("p50 (ms)", "p95 (ms)", "p99 (ms)", "device s / audio h"),
+        *("p50 (ms)", "p95 (ms)", "p99 (ms)", "device s / audio h", "MB with weights"),
         title=title if several else f"{title}; {settings[0]}",
+        caption="in brackets: 95 % intervals",
     )
     for row, setting in zip(rows, settings, strict=True):
-        latencies = [_figure(row[name], 1e3) for name in LEVELS]
-        hour = _figure(row["device_s_per_audio_hour"], 1)
+        latencies = [_figure(row, f"{name}{{}}_s", 1e3) for name in LEVELS]
+        hour = _figure(row, f"{HOUR}{{}}", 1)
+        memory = number(row["peak_bytes_with_weights"] * 1e-6)
         where = [row["part"], setting] if several else [row["part"]]
-        shown.add_row(row["detector"], *where, *latencies, hour)
+        shown.add_row(row["detector"], *where, *latencies, hour, memory)
     Console().print(shown)
+    for row, setting in zip(rows, settings, strict=True):
+        if is_known(row["doubt"]):
+            of = f"{setting}: " if several else ""
+            print(f"doubtful, {of}{row['detector']}, {row['part']}: {row['doubt']}")
     for reason in dict.fromkeys(costs["reason"].dropna()):
         say(f"left out: {reason}")
     durations_s = draw_durations(table, table.count)
@@ -69,7 +76,11 @@ def cost(
             costs.map(in_spreadsheet).to_csv(partial, index=False)
 
 
-def _figure(value: float | None, scale: float) -> str:
-    import pandas as pd
+def _figure(row: dict[Any, Any], name: str, scale: float) -> str:
+    """A figure with its interval; ``name`` has a place for ``_low`` and ``_high``."""
+    from fakemamba.analysis.report.words import interval, is_known
 
-    return "-" if pd.isna(value) else f"{value * scale:.4g}"
+    value, *ends = (row[name.format(end)] for end in ("", "_low", "_high"))
+    if not is_known(value):
+        return "-"
+    return f"{value * scale:.4g} {interval(ends, scale)}".rstrip()

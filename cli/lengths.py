@@ -32,8 +32,9 @@ def lengths(
     """Print how long a corpus' recordings are, or list the tables of lengths that there are.
 
     Args:
-        corpus: A CSV or Parquet file with a column `path`, the name of a table, or a table's
-            .json. Without one, the tables are listed.
+        corpus: A CSV or Parquet file with a column `path`, or with durations alone in a column
+            `duration_s`, as logs of calls have them; the name of a table, or a table's .json.
+            Without one, the tables are listed.
         root: Where the CSV's paths begin, if not at its folder.
         json_out: File to write the table to, for `pytest bench/ --bench-lengths`.
         source: What the recordings are, to be told by the table.

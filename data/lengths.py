@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fakemamba.data.audio import SAMPLE_RATE_HZ, AudioError, read_recording
-from fakemamba.data.manifest import read_manifest
+from fakemamba.data.manifest import read_durations_s, read_manifest
 from fakemamba.files import write_json
 
 SCHEMA_VERSION = 1
@@ -182,7 +182,8 @@ def measure_lengths(
     """The table of a manifest's recordings, all of which are decoded: headers may be wrong.
 
     Args:
-        manifest_path: a CSV or Parquet file with a column ``path``, as `read_manifest` reads it.
+        manifest_path: a CSV or Parquet file with a column ``path``, as `read_manifest` reads it, or
+            without one and with a column ``duration_s`` or ``duration``: that is taken as it is.
         root: where its paths begin, if not at the manifest's folder.
         progress: passes on the sequence of recordings that it is given, and may count them.
         source: what the recordings are; None takes the manifest's name.
@@ -194,6 +195,17 @@ def measure_lengths(
         LengthsError: some recordings cannot be read, all of which are named.
     """
     manifest_path = Path(manifest_path)
+    listed_s = read_durations_s(manifest_path)
+    if listed_s is not None:
+        if root is not None:
+            raise LengthsError(f"{manifest_path} has durations and no paths that could have a root")
+        return summarise_lengths(
+            listed_s,
+            name=manifest_path.stem,
+            source=source or manifest_path.name,
+            licence=licence,
+            made_by=f"fakemamba lengths {manifest_path.name}",
+        )
     trials = read_manifest(manifest_path, root)
     paths = [trial.path for trial in trials if trial.path is not None]
     with ThreadPoolExecutor() as pool:

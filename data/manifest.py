@@ -98,6 +98,39 @@ def read_manifest(path: str | Path, root: str | Path | None = None) -> list[Tria
     return trials
 
 
+def read_durations_s(path: str | Path) -> list[float] | None:
+    """The durations in a table that has no recordings, such as a log of calls; None if it has.
+
+    Args:
+        path: a CSV or Parquet file with a column ``duration_s`` or ``duration``, in seconds.
+
+    Raises:
+        ManifestError: the table cannot be used, or a duration is not more than 0.
+    """
+    path = Path(path)
+    open_rows = _open_parquet if path.name.endswith(".parquet") else _open_csv
+    aliases = ALIASES | {"duration_s": "duration_s"}
+    header, rows = open_rows(path, ManifestError, aliases)
+    fields = [aliases.get(name, FIELDS.get(name, name)) for name in header]
+    if "path" in fields or "duration_s" not in fields:
+        return None
+    if fields.count("duration_s") > 1:
+        raise ManifestError(f"{path}, line 1: there are two columns of durations; rename one")
+    durations_s, column = [], fields.index("duration_s")
+    for place, values in rows:
+        try:
+            duration_s = _duration_s(_text(values[column], "duration") or "")
+        except TrialError as fault:
+            raise ManifestError(f"{path}, {place}: {fault}") from fault
+        if duration_s == 0:
+            raise ManifestError(
+                f"{path}, {place}: the duration is 0; leave out what has no audio, such as calls "
+                "that nobody took"
+            )
+        durations_s.append(duration_s)
+    return durations_s
+
+
 def write_manifest(path: str | Path, trials: Iterable[Trial]) -> None:
     """Write trials as .csv, .csv.gz or .parquet, by the path's ending, one after the other.
 

@@ -12,6 +12,9 @@ from pathlib import Path
 # for each other. NumPy, torch and the processes that tests start read it when they begin.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+# By this pytest-benchmark takes a pytest that a test starts for a worker, and times nothing.
+os.environ.pop("PYTEST_XDIST_WORKER", None)
+
 import hypothesis
 import numpy as np
 import pytest

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from fakemamba.analysis.claims.claim import FAILS, HOLDS, OPEN, Claim, Verdict
@@ -21,6 +22,7 @@ from fakemamba.analysis.claims.place import OURS, RIVAL, Place, ways
 from fakemamba.analysis.published import FRONTEND, read_published
 from fakemamba.analysis.report.words import number
 from fakemamba.analysis.scaling.crossover import Crossover, crossovers
+from fakemamba.analysis.ties import TOO_NOISY, is_tie
 
 PARTS = ("end-to-end", "encoder")
 
@@ -129,6 +131,9 @@ def _at_every_duration(
         return HOLDS, f"it is lower at each of {len(found)} durations"
     if without:
         return OPEN, without[0]
+    noisy = [at for at in is_open if not is_tie(found[at].low or 0.0, found[at].high or np.inf)]
+    if noisy:
+        return OPEN, f"{TOO_NOISY} at {_seconds(noisy)}"
     return OPEN, f"the interval holds a tie at {_seconds(is_open)}"
 
 

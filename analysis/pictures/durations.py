@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.ticker import EngFormatter, Formatter
 
+from fakemamba.analysis.memory import shown_memory
 from fakemamba.analysis.pictures.figures import (
     MANY_DURATIONS,
     PLAIN_NUMBERS,
@@ -81,10 +82,6 @@ FIT_NOTE = (
     "lines join medians, where there is no fit."
 )
 PUBLISHED_NOTE = "What was published is of the device named with it, ours of that in the title."
-MEMORY_NOTES = {
-    "cpu": "On a CPU the peak is the growth of the process' memory in a call, without the weights.",
-    "cuda": "On a GPU the peak is all that was allocated in a call, with the weights.",
-}
 
 
 def plot_durations(
@@ -105,12 +102,13 @@ def plot_durations(
     for quantity in QUANTITIES:
         drawn, alone = False, []
         for setting, group in by_setting(cells):
+            shown = _shown(quantity, group)
             # A logarithmic axis has no place for the peak of 0 bytes that a small call may have.
-            known = group[(group["status"] == "measured") & (group[quantity.column] > 0)]
+            known = group[(group["status"] == "measured") & (group[shown.column] > 0)]
             if len(known.groupby(["detector", "backend", "duration_s"])) > 1:
                 drawn = True
-                notes = _notes(group, known, quantity)
-                yield _draw(known, quantity, setting, folder, fits, published, notes)
+                notes = _notes(group, known, shown)
+                yield _draw(known, shown, setting, folder, fits, published, notes)
             elif not known.empty:
                 alone.append(setting.title)
         if alone:
@@ -119,6 +117,15 @@ def plot_durations(
             yield NotDrawn(quantity.title.lower(), reason)
         elif not drawn:
             yield NotDrawn(quantity.title.lower(), quantity.unmeasured)
+
+
+def _shown(quantity: Quantity, cells: pd.DataFrame) -> Quantity:
+    """The quantity as it is of these cells: memory with the weights or beside them."""
+    if quantity.kind != "memory":
+        return quantity
+    memory = shown_memory(cells)
+    title, axis = f"Peak memory {memory.words} over duration", f"peak memory {memory.words}"
+    return replace(quantity, column=memory.column, title=title, axis=axis)
 
 
 def _draw(
@@ -188,8 +195,7 @@ def _notes(cells: pd.DataFrame, known: pd.DataFrame, quantity: Quantity) -> list
     """What the axes do not show."""
     notes = []
     if quantity.kind == "memory":
-        device = str(known["device"].iloc[0]).split(":")[0]
-        notes += [MEMORY_NOTES[device]] if device in MEMORY_NOTES else []
+        notes.append(shown_memory(known).note)
     zeros = int((cells[quantity.column] == 0).sum())
     notes += [f"{zeros} of {zeros + len(known)} cells are 0 and not drawn."] if zeros else []
     unmeasured = cells[cells["status"] != "measured"]

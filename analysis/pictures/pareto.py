@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 from matplotlib.ticker import EngFormatter, StrMethodFormatter
 
+from fakemamba.analysis.memory import ShownMemory, shown_memory
 from fakemamba.analysis.palette import GREYS
 from fakemamba.analysis.pictures.figures import (
     Line,
@@ -26,7 +27,7 @@ from fakemamba.analysis.pictures.figures import (
 )
 
 PICTURE = "Equal error rate, real-time factor and memory"
-COSTS = ["eer", "rtf", "peak_bytes"]
+COSTS = ["eer", "rtf", "memory_bytes"]
 LEAST_MARKER, MOST_MARKER = 7.0, 19.0  # points
 TIE = 0.02  # relative: no difference, for being on the front
 ROOM = 1.2  # times the largest, for its label
@@ -62,7 +63,8 @@ def plot_pareto(
             "of, and with its memory",
         )
     for setting, group in by_setting(known):
-        lines = split_lines(group)
+        memory = shown_memory(group)
+        lines = split_lines(group.assign(memory_bytes=group[memory.column]))
         common = set.intersection(*(set(of_line["duration_s"]) for _, of_line in lines))
         if len(lines) < 2 or not common:
             reason = (
@@ -73,7 +75,7 @@ def plot_pareto(
         points = pd.DataFrame(
             [_point(of_line, common) | {"line": line} for line, of_line in lines]
         ).merge(eer, on="detector")
-        yield _draw(points, sorted(common), eer_source, setting, folder)
+        yield _draw(points, sorted(common), eer_source, memory, setting, folder)
 
 
 def on_front(costs: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
@@ -90,25 +92,30 @@ def on_front(costs: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
 def _point(cells: pd.DataFrame, common: set[float]) -> dict[str, object]:
     """Median real-time factor over the common durations, and the largest memory."""
     cells = cells[cells["duration_s"].isin(common)]
-    per_duration = cells.groupby("duration_s")[["rtf", "peak_bytes"]].median()
+    per_duration = cells.groupby("duration_s")[["rtf", "memory_bytes"]].median()
     return {
         "detector": cells["detector"].iloc[0],
         "rtf": per_duration["rtf"].median(),
-        "peak_bytes": per_duration["peak_bytes"].max(),
+        "memory_bytes": per_duration["memory_bytes"].max(),
     }
 
 
 def _draw(
-    points: pd.DataFrame, durations_s: list[float], eer_source: str, setting: Setting, folder: Path
+    points: pd.DataFrame,
+    durations_s: list[float],
+    eer_source: str,
+    memory: ShownMemory,
+    setting: Setting,
+    folder: Path,
 ) -> Path:
     best = on_front(points[COSTS].to_numpy(np.float64))
-    byte = EngFormatter(unit="B", places=0)
-    largest = points["peak_bytes"].max()
+    byte = EngFormatter(unit="B")
+    largest = points["memory_bytes"].max()
     with house_style():
         figure, axes = plt.subplots(figsize=(7.5, 4.8))
         for point, is_best in zip(points.to_dict("records"), best, strict=True):
             line: Line = point["line"]
-            share = np.sqrt(point["peak_bytes"] / largest)  # so that areas are as memories
+            share = np.sqrt(point["memory_bytes"] / largest)  # so that areas are as memories
             size = max(LEAST_MARKER, MOST_MARKER * share)
             place = (point["rtf"], point["eer"])
             ends = [[point["eer"] - point["low"]], [point["high"] - point["eer"]]]
@@ -117,7 +124,7 @@ def _draw(
             if is_best:
                 ring = {"marker": "o", "markersize": size + RING, "markeredgecolor": GREYS[0]}
                 axes.plot(*place, **ring, fillstyle="none", linestyle="")
-            label = byte(point["peak_bytes"])
+            label = byte(float(f"{point['memory_bytes']:.3g}"))
             offset: Style = {"xytext": (size / 2 + 7, 0), "textcoords": "offset points"}
             axes.annotate(label, place, **offset, va="center", fontsize="small", color=GREYS[0])
         # From zero, so that small differences look small.
@@ -130,8 +137,9 @@ def _draw(
         axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g} %"))
         notes = [
             "Lower left is better. Markers' areas and labels are the largest peak memory of these "
-            "durations. Ringed: no other is as good in all three, if less than "
-            f"{TIE:.0%} is no difference."
+            f"durations, {memory.words}. Ringed: no other is as good in all three, if less than "
+            f"{TIE:.0%} is no difference.",
+            memory.note,
         ]
         unverified = points[~points["verified"]]["detector"].unique()
         if len(unverified):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from fakemamba.analysis.memory import shown_memory
 from fakemamba.analysis.report.settings import Setting, key_of
 from fakemamba.analysis.report.traces import (
     Axis,
@@ -31,10 +32,6 @@ FIT_NOTE = (
     "Lines are the fitted a + bT + cT² with their 95 % bands, and end where the measurements end; "
     "without a fit they go through medians."
 )
-MEMORY_NOTES = {
-    "cpu": "On a CPU: the growth of the process in a call, without the weights.",
-    "cuda": "On a GPU: all that was allocated in a call, with the weights.",
-}
 MEDIAN_NOTE = "Lines go through medians."
 
 
@@ -49,6 +46,7 @@ class Quantity:
     low: str | None = None
     high: str | None = None
     fitted: str | None = None
+    note: str = ""
 
 
 QUANTITIES = (
@@ -67,7 +65,7 @@ def duration_charts(
     """A chart for every quantity that was measured, a panel a part."""
     measured = setting.cells[setting.cells["status"] == "measured"]
     own = [one for one in scalings if key_of(one) == setting.key]
-    for quantity in QUANTITIES:
+    for quantity in _quantities(measured):
         cells = measured[measured[quantity.column].notna()]
         if cells.empty:
             continue
@@ -95,6 +93,17 @@ def duration_charts(
         )
 
 
+def _quantities(cells: pd.DataFrame) -> Iterator[Quantity]:
+    """Those that are drawn, memory with the weights or beside them."""
+    for quantity in QUANTITIES:
+        if quantity.column == "peak_bytes":
+            memory = shown_memory(cells)
+            title = f"{quantity.title} {memory.words}"
+            yield replace(quantity, column=memory.column, title=title, note=memory.note)
+        else:
+            yield quantity
+
+
 def _line(
     quantity: Quantity, cells: pd.DataFrame, fits: Sequence[Scaling], where: tuple[int, int, Style]
 ) -> Iterator[Trace]:
@@ -103,7 +112,12 @@ def _line(
         return
     own = [fit for fit in fits if _is_of(fit, cells, quantity)]
     many = cells["duration_s"].nunique() > MANY_DURATIONS
-    drawn = [trace for fit in own for trace in _fit(fit, quantity.scale, where)]
+    drawn = [
+        trace
+        for fit in own
+        for constant in [_constants(fit, cells, quantity).iloc[0]]
+        for trace in _fit(fit, constant, quantity.scale, where)
+    ]
     yield from drawn or [curve(*where, *_medians(cells, quantity), hoverinfo="skip")]
     told = f"%{{x:.4~g}} s: %{{y:.4~g}} {quantity.unit}"
     marker = {"size": 5, "opacity": 0.6} if many else {"size": 8}
@@ -121,24 +135,29 @@ def _line(
 
 
 def _is_of(fit: Scaling, cells: pd.DataFrame, quantity: Quantity) -> bool:
-    """Whether a fit is of these cells, and of the figure that is drawn.
-
-    Memory may be fitted without the weights, and drawn with them.
-    """
+    """Whether a fit is of these cells, and of what is drawn but for a constant."""
     first = cells.iloc[0]
     if (fit.detector, fit.backend) != (first["detector"], first["backend"]):
         return False
-    return bool((cells[fit.figure] == cells[quantity.column]).all())
+    return _constants(fit, cells, quantity).nunique() == 1
 
 
-def _fit(fit: Scaling, scale: float, where: tuple[int, int, Style]) -> Iterator[Trace]:
+def _constants(fit: Scaling, cells: pd.DataFrame, quantity: Quantity) -> pd.Series:
+    """What is drawn beyond what is fitted: memory is fitted without the weights."""
+    return cells[quantity.column] - cells[fit.figure]
+
+
+def _fit(
+    fit: Scaling, constant: float, scale: float, where: tuple[int, int, Style]
+) -> Iterator[Trace]:
     """The fitted curve and its band, within the durations that were measured."""
     if fit.a_s is None or fit.t_min_s is None or fit.t_max_s is None:
         return
     durations_s = np.geomspace(fit.t_min_s, fit.t_max_s, CURVE_POINTS)
-    low, high = (edge * scale for edge in fit.band(durations_s))
+    low, high = ((edge + constant) * scale for edge in fit.band(durations_s))
+    middle = (fit.predict(durations_s) + constant) * scale
     yield band(*where, durations_s, low, high)
-    yield curve(*where, durations_s, fit.predict(durations_s) * scale, hoverinfo="skip")
+    yield curve(*where, durations_s, middle, hoverinfo="skip")
 
 
 def _medians(cells: pd.DataFrame, quantity: Quantity) -> tuple[pd.Series, pd.Series]:
@@ -154,8 +173,7 @@ def _medians(cells: pd.DataFrame, quantity: Quantity) -> tuple[pd.Series, pd.Ser
 
 def _note(cells: pd.DataFrame, quantity: Quantity, fitted: bool) -> str:
     notes = [FIT_NOTE if fitted else MEDIAN_NOTE]
-    if quantity.column == "peak_bytes":
-        notes.append(MEMORY_NOTES.get(str(cells["device"].iloc[0]).split(":")[0], ""))
+    notes.append(quantity.note)
     if quantity.low and cells[quantity.low].notna().any():
         notes.append("Bars are 95 % intervals of the median.")
     if zeros := int((cells[quantity.column] <= 0).sum()):

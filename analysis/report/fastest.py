@@ -16,6 +16,7 @@ from fakemamba.analysis.report.tables import Field, Record, tabulate
 from fakemamba.analysis.report.words import number
 from fakemamba.analysis.scaling.crossover import roughness
 from fakemamba.analysis.scaling.fit import LEAST_DURATIONS
+from fakemamba.analysis.ties import undecided
 
 FEW_DURATIONS = 12
 STEPS = 6
@@ -142,10 +143,14 @@ def _doubt(best: pd.Series, rival: pd.Series, noise: dict[str, float]) -> str | 
     if best.isna().any() or rival.isna().any():
         return "unknown: there are no intervals"
     if not best["latency_high_s"] < rival["latency_low_s"]:
-        return "95 % intervals overlap: no difference shown"
+        low = rival["latency_low_s"] / best["latency_high_s"]
+        high = rival["latency_high_s"] / best["latency_low_s"]
+        return f"95 % intervals overlap: {undecided(low, high)}"
     if not {str(best.name), str(rival.name)} <= noise.keys():
         return f"unknown: noise from cell to cell shows with {LEAST_DURATIONS} durations"
-    spread = np.hypot(noise[str(best.name)], noise[str(rival.name)])
-    if np.log(rival["latency_s"] / best["latency_s"]) <= TWO_SIDED * spread:
-        return "within the noise from cell to cell: no difference shown"
+    ratio = rival["latency_s"] / best["latency_s"]
+    margin = np.exp(TWO_SIDED * np.hypot(noise[str(best.name)], noise[str(rival.name)]))
+    if ratio <= margin:
+        told = undecided(ratio / margin, ratio * margin)
+        return f"within the noise from cell to cell: {told}"
     return None

@@ -2,8 +2,8 @@
 
 Users choose by this, not by slopes. Compared are the measured values themselves, straight between
 durations on logarithmic axes, inside the range that both were measured in and nowhere else. A win
-is one beyond noise: the 95 % interval of the ratio leaves 1. Peak memory is here with the weights,
-where they are part of it, as it has to fit.
+is one beyond noise: the 95 % interval of the ratio leaves 1. Peak memory is with the weights, as it
+has to fit.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import pandas as pd
 from fakemamba.analysis.scaling.advice import MANY_DURATIONS, why_no_fit
 from fakemamba.analysis.scaling.curves import Curve, Floats, Setting, curves
 from fakemamba.analysis.scaling.fit import LEAST_DURATIONS, LEVEL
+from fakemamba.analysis.ties import undecided
 
 DRAWS = 1000
 CHI_SQUARE_MEDIAN = 0.4549  # of one degree of freedom
@@ -84,7 +85,10 @@ def crossovers(
     Raises:
         ValueError: the results have no cell of a detector, or a quantity is unknown.
     """
-    with_weights = results.assign(activation_bytes=np.nan) if len(results) else results
+    with_weights = results
+    if len(results):
+        peaks = results["peak_bytes_with_weights"]
+        with_weights = results.assign(activation_bytes=np.nan, peak_bytes=peaks)
     groups: dict[tuple[Any, ...], list[Curve]] = {}
     for curve in curves(with_weights, quantities):
         shared = (value for name, value in curve.labels().items() if name not in OWN)
@@ -106,23 +110,34 @@ def _line(curve: Curve, seed: int) -> _Line | str:
     values = curve.values()
     if not len(values) or not (values > 0).all():
         return why_no_fit(curve) or f"{name} was not measured"
-    rng = np.random.default_rng(seed)
-    draws, resampled = curve.resampled(DRAWS, rng)
-    nodes = np.log(curve.durations_s)
-    logs, log_draws = np.log(values), np.log(values[None] if draws is None else draws)
-    if draws is not None and len(nodes) >= LEAST_DURATIONS:
-        extra = np.sqrt(max(0.0, roughness(nodes, logs) - log_draws.var(axis=0).mean()))
-        log_draws = log_draws + extra * rng.standard_normal((DRAWS, len(nodes)))
-    elif resampled != "launches":
+    log_draws = draws_of_cells(curve, np.random.default_rng(seed))
+    if log_draws is None:
         return (
             f"{name} has {len(values)} durations in too few launches, which says nothing of its "
             f"noise from cell to cell: measure {LEAST_DURATIONS} durations, or three launches"
         )
+    nodes, logs = np.log(curve.durations_s), np.log(values)
     if len(nodes) <= MANY_DURATIONS:
         return _Line(nodes, logs, log_draws)
     _, step = np.unique(np.round(STEPS * nodes / np.log(2)), return_inverse=True)
     mean = (step[:, None] == np.arange(step.max() + 1)) / np.bincount(step)  # (n, steps)
     return _Line(nodes @ mean, logs @ mean, log_draws @ mean)
+
+
+def draws_of_cells(curve: Curve, rng: np.random.Generator) -> Floats | None:
+    """The logarithms of a curve's values as they might have been (draws, n).
+
+    Launches are resampled, or rounds, and the draws widened until they vary as much as cells do.
+    None where nothing tells how much that is, as where the values are exact.
+    """
+    draws, resampled = curve.resampled(DRAWS, rng)
+    if draws is None or (resampled != "launches" and len(curve.durations_s) < LEAST_DURATIONS):
+        return None
+    nodes, logs = np.log(curve.durations_s), np.log(draws)
+    if len(nodes) < LEAST_DURATIONS:
+        return logs
+    extra = np.sqrt(max(0.0, roughness(nodes, np.log(curve.values())) - logs.var(axis=0).mean()))
+    return logs + extra * rng.standard_normal(logs.shape)
 
 
 def roughness(nodes: Floats, logs: Floats) -> float:
@@ -148,7 +163,7 @@ def _compare(one: Curve, line: _Line | str, other: Curve, other_line: _Line | st
         return _crossover(one, other, verdict="undecided", reason=reason)
     nodes = np.union1d(line.nodes, other_line.nodes)
     nodes = nodes[(nodes >= start) & (nodes <= end)]
-    weights, other_weights = (_interpolation(each.nodes, nodes) for each in (line, other_line))
+    weights, other_weights = (interpolation(each.nodes, nodes) for each in (line, other_line))
     lead = other_line.values @ other_weights - line.values @ weights  # > 0 where `one` is better
     leads = other_line.draws @ other_weights - line.draws @ weights
     low, high = np.quantile(leads, LEVEL, axis=0)
@@ -158,14 +173,12 @@ def _compare(one: Curve, line: _Line | str, other: Curve, other_line: _Line | st
     if wins[-1] < 0:
         one, other, lead, leads, wins = other, one, -lead, -leads, -wins
         low, high = -high, -low
-    ratio = {
-        "ratio": float(np.exp(lead[-1])),
-        "ratio_ci": (float(np.exp(low[-1])), float(np.exp(high[-1]))),
-    }
+    ratio_ci = float(np.exp(low[-1])), float(np.exp(high[-1]))
+    ratio = {"ratio": float(np.exp(lead[-1])), "ratio_ci": ratio_ci}
     if wins[-1] == 0:
         reason = (
             f"at {span['to_s']:.4g} s the ratio of {other.detector} to {one.detector} is "
-            f"{np.exp(low[-1]):.3f} to {np.exp(high[-1]):.3f}, a tie within noise"
+            f"{ratio_ci[0]:.3f} to {ratio_ci[1]:.3f}: {undecided(*ratio_ci)}"
         )
         return _crossover(one, other, **span, **ratio, verdict="undecided", reason=reason)
     return _crossover(one, other, **span, **ratio, **_from(nodes, lead, leads, wins))
@@ -203,9 +216,12 @@ def _from(nodes: Floats, lead: Floats, leads: Floats, wins: npt.NDArray[np.int_]
         if since == 0:
             reason = "better beyond noise at every duration"
             return {"verdict": "throughout", "reason": reason, "from_s": float(durations_s[0])}
+        low, high = np.exp(np.quantile(leads[:, since - 1], LEVEL))
+        # The band that holds for all durations at once may be open where this interval is not.
+        told = undecided(min(low, 1.0), max(high, 1.0))
         return {
             "verdict": "from a duration on",
-            "reason": f"at {durations_s[since - 1]:.4g} s still a tie within noise",
+            "reason": f"at {durations_s[since - 1]:.4g} s still {told}",
             "from_s": float(durations_s[since]),
             "from_s_ci": (float(durations_s[since - 1]), float(durations_s[since])),
         }
@@ -239,7 +255,7 @@ def _last_crossing_s(nodes: Floats, leads: Floats) -> Floats:
     return np.exp(nodes[last] + part * (nodes[after] - nodes[last]))
 
 
-def _interpolation(nodes: Floats, at: Floats) -> Floats:
+def interpolation(nodes: Floats, at: Floats) -> Floats:
     """Weights (n, m) of values at nodes (n,) that give them at (m,), straight between nodes."""
     return np.array([np.interp(at, nodes, unit) for unit in np.eye(len(nodes))])
 

@@ -208,27 +208,30 @@ def _curves_of(
                 f"the count of {len(rows) - len(counted)} of {len(rows)} cells covers less than "
                 f"{LEAST_COVERAGE:.0%} of their time, and what was not counted may grow otherwise"
             )
-        durations_s = np.unique(rows["duration_s"].to_numpy(np.float64))
+        rounds = _rounds(rows, figure)
         yield Curve(
             **setting,
             **known,
             quantity=quantity,
             figure=figure,
             unit=unit,
-            durations_s=durations_s,
-            rounds=tuple(_rounds(rows[rows["duration_s"] == one], figure) for one in durations_s),
+            durations_s=np.array(sorted(rounds), np.float64),
+            rounds=tuple(rounds[duration_s] for duration_s in sorted(rounds)),
             doubt=doubt,
         )
 
 
-def _rounds(rows: pd.DataFrame, figure: str) -> dict[int, Floats]:
-    """Each launch's samples (k,) of one duration; one a cell where its rounds are not known."""
+def _rounds(rows: pd.DataFrame, figure: str) -> dict[float, dict[int, Floats]]:
+    """By duration and launch the samples (k,); one a cell where its rounds are not known."""
     samples = rows[figure].map(lambda value: (value,))
     if figure == "latency_s":
         samples = rows["samples_s"].where(rows["samples_s"].notna(), samples)
+    found: dict[float, dict[int, list[float]]] = {}
+    for duration_s, launch, each in zip(rows["duration_s"], rows["launch"], samples, strict=True):
+        found.setdefault(float(duration_s), {}).setdefault(int(launch), []).extend(each)
     return {
-        int(launch): np.concatenate([np.asarray(one, np.float64) for one in each])
-        for launch, each in samples.groupby(rows["launch"])
+        duration_s: {launch: np.array(one, np.float64) for launch, one in launches.items()}
+        for duration_s, launches in found.items()
     }
 
 

@@ -57,6 +57,7 @@ def write_growth():
         effort = {"min_rounds": 3, "time_s": 0.25}
         method = {"effort": effort, "instruments": ["memory", "work"], "flush_cache": False}
         options = {"profile": "smoke", "device": "cpu", "detectors": ["a b", "c"], "method": method}
+        options["commands"] = [["bench/", "--bench-detectors", "a b,c", "-k", "not bent"]]
         git = {"commit": "0123456789abcdef", "dirty": True, "reason": None}
         device = {"device": "CPU: Test, 2 threads", "git": git}
         block = {"schema": 2, "options": options, "identity": {"schema": 2}}

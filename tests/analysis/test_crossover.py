@@ -24,7 +24,7 @@ def table(detector, curve_s, durations_s=DURATIONS_S, noise=0.01, seed=0, **fiel
             | {"duration_s": duration_s, "status": "measured", "reason": None, "disturbed": False}
             | {"latency_s": float(np.median(samples)), "samples_s": tuple(samples)}
             | {"flops": np.nan, "flop_coverage": np.nan, "net_energy_j": np.nan}
-            | {"activation_bytes": np.nan, "peak_bytes": np.nan}
+            | {"activation_bytes": np.nan, "peak_bytes": np.nan, "peak_bytes_with_weights": np.nan}
             | {name: f(duration_s) if callable(f) else f for name, f in fields.items()}
         )
     return pd.DataFrame(rows)
@@ -105,6 +105,13 @@ def test_equal_detectors_tie():
     assert "a tie within noise" in found.reason and found.from_s is None
 
 
+def test_what_is_too_noisy_to_compare_is_no_tie():
+    """Reported: "a tie within noise" of an interval from 0.007 to 242."""
+    found = only(table("a", mamba, noise=2.5), table("b", mamba, noise=2.5, seed=3))
+    assert found.verdict == "undecided" and found.ratio_ci[1] / found.ratio_ci[0] > 2
+    assert "too noisy to compare" in found.reason and "tie" not in found.reason
+
+
 def test_a_tie_before_a_win_is_named():
     found = only(
         table("a", lambda t: max(0.02, t / 1000)), table("b", lambda t: max(0.02, t / 500))
@@ -130,8 +137,14 @@ def test_several_crossings_are_all_named():
 
 
 def test_memory_counts_the_weights_and_energy_is_compared_too():
-    figures = {"peak_bytes": lambda t: 1e9 + 1e6 * t, "activation_bytes": lambda t: 1e6 * t}
-    rival = {"peak_bytes": lambda t: 5e8 + 1e6 * t, "activation_bytes": lambda t: 2e6 * t}
+    figures = {
+        "peak_bytes_with_weights": lambda t: 1e9 + 1e6 * t,
+        "activation_bytes": lambda t: 1e6 * t,
+    }
+    rival = {
+        "peak_bytes_with_weights": lambda t: 5e8 + 1e6 * t,
+        "activation_bytes": lambda t: 2e6 * t,
+    }
     found = crossovers(
         pd.concat(
             [
@@ -146,7 +159,7 @@ def test_memory_counts_the_weights_and_energy_is_compared_too():
 
 
 def test_one_value_at_few_durations_has_no_noise_and_no_verdict():
-    bytes_ = {"peak_bytes": lambda t: 1e6 * t}
+    bytes_ = {"peak_bytes_with_weights": lambda t: 1e6 * t}
     tables = [table(name, mamba, [1.0, 2.0], **bytes_) for name in "ab"]
     found = only(*tables, quantities=("peak-memory",))
     assert found.verdict == "undecided" and "says nothing of its noise" in found.reason

@@ -24,6 +24,9 @@ CORPUS = table_of(np.random.default_rng(0).lognormal(0.5, 0.8, 2_000) + 0.2)
 def sweep(durations_s, latency_s, status="measured", **fields):
     """Results of one setting, whose latency is a function of duration."""
     setting = {"detector": "fake-mamba-l", "part": "encoder", "device": "cpu", "backend": "cpu"}
+    setting |= {"precision": "fp32", "device_name": "CPU: Test", "launch": 0, "disturbed": False}
+    setting |= {"reason": None, "samples_s": None, "flops": np.nan, "flop_coverage": np.nan}
+    setting |= {"peak_bytes_with_weights": np.nan}
     rows = [
         setting
         | {"batch_size": 1, "clock": "latency", "status": status, "duration_s": duration_s}
@@ -40,6 +43,7 @@ def cost_of(results, table=CORPUS):
     return costs.iloc[0]
 
 
+@settings(max_examples=10)
 @given(st.floats(0, 0.1), st.floats(0.001, 0.1))
 def test_a_linear_latency_costs_its_closed_form(fixed_s, per_s):
     ends = [CORPUS.min_s, *draw_durations(CORPUS, 200), CORPUS.max_s]
@@ -51,11 +55,15 @@ def test_a_linear_latency_costs_its_closed_form(fixed_s, per_s):
 
 @pytest.mark.parametrize("power", [0.0, 1.0, 1.7])
 def test_percentiles_of_a_power_law_are_exact(power):
-    """A power law is straight in log-log, so that interpolation adds no error."""
-    cost = cost_of(sweep(draw_durations(CORPUS, 50), lambda d: 0.01 * d**power))
+    """A power law is straight in log-log, so that interpolation adds no error.
+
+    Between the latencies of two of the table's lengths the percentile is straight.
+    """
+    measured = [CORPUS.min_s, *draw_durations(CORPUS, 50), CORPUS.max_s]
+    cost = cost_of(sweep(measured, lambda d: 0.01 * d**power))
     for percent in (50, 95, 99):
         wanted = 0.01 * CORPUS.quantile_s(percent / 100) ** power
-        assert cost[f"latency_p{percent}_s"] == pytest.approx(wanted, rel=1e-9)
+        assert cost[f"latency_p{percent}_s"] == pytest.approx(wanted, rel=1e-3)
 
 
 def test_a_constant_latency_costs_less_an_hour_the_longer_the_recordings():
@@ -66,7 +74,7 @@ def test_a_constant_latency_costs_less_an_hour_the_longer_the_recordings():
         assert cost["device_s_per_audio_hour"] == pytest.approx(72 / table.mean_s)
 
 
-@settings(max_examples=50)
+@settings(max_examples=30)
 @given(lengths, st.integers(2, 100))
 def test_a_draw_from_the_table_always_suffices_for_the_cost(durations_s, count):
     table = table_of(durations_s)
@@ -134,6 +142,87 @@ def test_settings_are_apart_and_repeats_are_joined_by_their_median():
     costs = length_cost(pd.concat([*repeats, *others, scan]), CORPUS)
     assert costs["device_s_per_audio_hour"].tolist() == pytest.approx([720, 3600, 3600])
     assert costs["durations"].tolist() == [20, 20, 20]
+
+
+def noisy(durations_s, factors, launches=1, **fields):
+    """A sweep whose cells are off by factors (launches, n), each with five equal rounds."""
+    factors = np.broadcast_to(factors, (launches, len(durations_s)))
+    tables = []
+    for launch, row in enumerate(factors):
+        of = dict(zip(durations_s, row, strict=True))
+        table = sweep(durations_s, lambda d, of=of: (0.01 + 0.02 * d) * of[d], **fields)
+        table = table.assign(launch=launch)
+        table["samples_s"] = [(value,) * 5 for value in table["latency_s"]]
+        tables.append(table)
+    return pd.concat(tables)
+
+
+@settings(max_examples=40)
+@given(lengths, st.lists(st.floats(0.01, 100), min_size=2, max_size=12), st.data())
+def test_percentiles_ascend_and_are_latencies_within_the_measured_range(lengths_s, factors, data):
+    """Whatever was measured: one cell may be many times as slow as a longer one."""
+    unique = st.lists(
+        st.integers(100, 100_000), min_size=len(factors), max_size=len(factors), unique=True
+    )
+    durations_s = [one / 1000 for one in sorted(data.draw(unique))]
+    results = noisy(durations_s, factors)
+    cost = cost_of(results, table_of(lengths_s))
+    told = [
+        cost[f"latency_p{percent}_s"]
+        for percent in (50, 95, 99)
+        if cost[f"latency_p{percent}_s"] is not None
+    ]
+    assert told == sorted(told)
+    low_s, high_s = results["latency_s"].min(), results["latency_s"].max()
+    assert all(low_s * (1 - 1e-9) <= one <= high_s * (1 + 1e-9) for one in told)
+    for name in ("latency_p50", "latency_p95", "latency_p99"):
+        if pd.notna(cost[f"{name}_low_s"]):
+            assert cost[f"{name}_low_s"] <= cost[f"{name}_s"] <= cost[f"{name}_high_s"]
+
+
+def test_a_cell_that_is_slower_than_longer_ones_cannot_turn_the_percentiles_round():
+    """Reported: p50 977.8 ms and p95 411.6 ms, by latency at a percentile of the lengths."""
+    drawn = draw_durations(CORPUS, 20)
+    factors = np.where(np.arange(20) == 10, 40.0, 1.0)
+    cost = cost_of(noisy(drawn, factors))
+    of_lengths = np.interp(CORPUS.quantile_s(0.5), drawn, noisy(drawn, factors)["latency_s"])
+    assert of_lengths > 10 * cost["latency_p50_s"]
+    assert cost["latency_p50_s"] < cost["latency_p95_s"]
+    assert f"as slow as a longer duration at {drawn[10]:.4g} s" in cost["doubt"]
+
+
+def test_an_interval_is_of_the_launches_and_holds_the_figure():
+    drawn = draw_durations(CORPUS, 20)
+    rng = np.random.default_rng(0)
+    widths = []
+    for spread in (0.01, 0.1):
+        launches = np.exp(rng.normal(0, spread, (4, 1))) * np.ones(20)
+        cost = cost_of(noisy(drawn, launches, launches=4))
+        for name, end in (("latency_p50", "_s"), ("device_s_per_audio_hour", "")):
+            low, high = cost[f"{name}_low{end}"], cost[f"{name}_high{end}"]
+            assert low < cost[f"{name}{end}"] < high
+            widths.append(np.log(high / low))
+    assert widths[2] > 3 * widths[0] and widths[3] > 3 * widths[1]
+
+
+def test_few_durations_in_few_launches_have_no_interval():
+    cost = cost_of(noisy([CORPUS.min_s, 1.0, CORPUS.max_s], 1.0))
+    assert cost["latency_p95_s"] > 0 and pd.isna(cost["latency_p95_low_s"])
+
+
+def test_disturbed_cells_are_named():
+    drawn = draw_durations(CORPUS, 20)
+    results = noisy(drawn, 1.0)
+    assert cost_of(results)["doubt"] is None
+    results["disturbed"] = results["duration_s"].isin(drawn[:9])
+    assert cost_of(results)["doubt"].startswith(f"disturbed at {drawn[0]:.4g}, ")
+    assert cost_of(results)["doubt"].endswith("and 1 more s")
+
+
+def test_memory_is_the_largest_with_the_weights():
+    drawn = draw_durations(CORPUS, 20)
+    results = noisy(drawn, 1.0).assign(peak_bytes_with_weights=1e9 + 1e6 * drawn)
+    assert cost_of(results)["peak_bytes_with_weights"] == 1e9 + 1e6 * drawn[-1]
 
 
 def test_results_without_a_detector_are_refused():

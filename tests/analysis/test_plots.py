@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 from matplotlib.colors import to_hex
 
+from fakemamba.analysis.memory import shown_memory
 from fakemamba.analysis.palette import colour, marker
 from fakemamba.analysis.pictures.durations import plot_durations
 from fakemamba.analysis.pictures.figures import NotDrawn, part_cells
@@ -46,6 +47,7 @@ def cell(detector, part, duration_s, **changes):
         "latency_s": latency_s,
         "rtf": latency_s / duration_s,
         "peak_bytes": 1e6 * duration_s,
+        "peak_bytes_with_weights": np.nan,
         "samples_s": tuple(latency_s * np.array([0.99, 1.0, 1.01])),
         "disturbed": False,
         "disturbed_by": (),
@@ -221,8 +223,30 @@ def test_memory_says_what_it_is_on_each_device(tmp_path, figures):
     on_gpu = {"device": "cuda:0", "device_name": "Test GPU"}
     over_duration(sweep(parts=["encoder"]) + sweep(parts=["encoder"], **on_gpu), tmp_path)
     on_cpu, on_gpu = (figure.texts[-1].get_text() for figure in figures[4:6])
-    assert "without the weights" in on_cpu and "with the weights" in on_gpu
+    assert "beside the weights" in on_cpu and "with the weights" in on_gpu
     assert "CPU" not in figures[5].texts[0].get_text()
+
+
+def test_memory_is_drawn_with_the_weights_where_they_are_known(tmp_path, figures):
+    weights_bytes = 1_263_000_000
+    rows = [
+        row | {"peak_bytes_with_weights": row["peak_bytes"] + weights_bytes}
+        for row in sweep(parts=["end-to-end"])
+    ]
+    over_duration(rows, tmp_path)
+    (axes,) = figures[2].axes
+    assert axes.get_ylabel() == "peak memory with weights"
+    np.testing.assert_allclose(
+        line_of(axes, "fake-mamba-l")[1], weights_bytes + 1e6 * np.array([1, 2, 4])
+    )
+    assert "is the weights and the growth" in figures[2].texts[-1].get_text()
+    assert legible(figures[2])
+
+
+def test_memory_of_a_training_step_says_what_is_not_in_it():
+    steps = pd.DataFrame(sweep(parts=["encoder"])).assign(part="training-step")
+    assert "optimizer state are not in it" in shown_memory(steps).note
+    assert "not in it" not in shown_memory(steps.assign(device="cuda:0")).note
 
 
 def test_a_peak_of_nothing_is_told_as_a_logarithm_has_no_place_for_it(tmp_path, figures):

@@ -37,7 +37,8 @@ def cell(detector, part, duration_s, latency_s, **changes):
     row = {"detector": detector, "part": part, "duration_s": duration_s, "latency_s": latency_s}
     row |= {"rtf": latency_s / duration_s, "peak_bytes": 1e8, "backend": "none"}
     row |= {"status": "measured", "input": "speech-like", "recording": None, "launch": 0}
-    return row | {"disturbed": False} | SETTING | changes
+    row |= {"disturbed": False, "peak_bytes_with_weights": row["peak_bytes"]}
+    return row | SETTING | changes
 
 
 @pytest.fixture(autouse=True)

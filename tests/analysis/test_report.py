@@ -14,7 +14,7 @@ from plotly import graph_objects
 
 from fakemamba.analysis.compare.comparison import compare
 from fakemamba.analysis.report.answer import answer
-from fakemamba.analysis.report.fastest import fastest_claims
+from fakemamba.analysis.report.fastest import fastest_claims, fastest_section
 from fakemamba.analysis.report.page import render, write_report
 from fakemamba.analysis.report.reproduce import replay
 from fakemamba.analysis.report.settings import settings
@@ -107,6 +107,9 @@ def test_overlapping_intervals_are_no_win(launch):
     (setting,) = settings(cells)
     (claim,) = fastest_claims(setting)
     assert claim.points[0].names == "no clear winner from 1 s"
+    (section,) = fastest_section([setting])
+    assert "95 % intervals overlap: too noisy to compare" in str(section)
+    assert "tie" not in str(section)
 
 
 def test_the_same_results_give_the_same_bytes(launch, html, tmp_path):
@@ -216,17 +219,35 @@ def test_numbers_keep_three_digits_and_unknown_is_no_zero():
     assert interval((0.0312, None)) == "" and interval((0.0312, 0.5), 100) == "[3.12, 50]"
 
 
-def test_the_command_of_a_file_has_its_options_quoted(launch):
+def test_the_command_of_a_file_has_its_words_quoted(launch):
     found = replay(launch)
-    words = shlex.split(found.commands[0])
-    assert words[:2] == ["pytest", "bench/"]
-    assert words[words.index("--bench-detectors") + 1] == "a b,c"
-    assert words[words.index("--bench-instruments") + 1] == "memory,work"
-    assert words[words.index("--bench-min-rounds") + 1] == "3"
-    assert "--bench-flush-cache" not in words and "--bench-corpus" not in words
+    assert [shlex.split(line) for line in found.commands] == [
+        [
+            *("pytest", "bench/", "--bench-detectors", "a b,c", "-k", "not bent"),
+            "--benchmark-json=growth.json",
+        ]
+    ]
     assert (found.commit, found.is_dirty) == ("0123456789abcdef", True)
-    node = shlex.split(found.one_cell)[1]
-    assert node == f"bench/bench_detectors.py::bench_detector[{launch.cells['cell_id'][0]}]"
+    node = f"bench/bench_detectors.py::bench_detector[{launch.cells['cell_id'][0]}]"
+    assert shlex.split(found.one_cell) == [
+        *("pytest", node, "--bench-detectors", "a b,c", "--benchmark-json=cell.json")
+    ]
+
+
+def test_a_file_that_several_runs_wrote_has_the_command_of_each(launch):
+    runs = [["bench/", "--bench-find-limits"], ["bench/bench_scan.py", "--bench-corpus", "m.csv"]]
+    found = replay(replace(launch, options={"commands": runs}))
+    assert [shlex.split(line)[1:] for line in found.commands] == [
+        ["bench/", "--bench-find-limits", "--benchmark-json=growth.json"],
+        ["bench/bench_scan.py", "--bench-corpus", "m.csv", "--bench-resume=growth.json"],
+    ]
+    assert any("--bench-corpus-root" in note for note in found.notes)
+
+
+def test_a_file_that_is_older_than_the_record_of_its_command_says_so(launch):
+    found = replay(replace(launch, options={"profile": "smoke"}))
+    assert found.commands == () and found.one_cell is None
+    assert "does not record the arguments of its command" in " ".join(found.notes)
 
 
 def test_what_is_the_same_in_all_rows_is_said_once():

@@ -105,6 +105,26 @@ def test_figures_are_numbers_even_where_no_cell_has_them(results):
     assert results["net_energy_j"].dtype == float
 
 
+@pytest.mark.parametrize(
+    ("device", "part", "weights_bytes", "wanted"),
+    [
+        ("cpu", "end-to-end", 4 * 318_000_000, 4 * 318_000_000 + 10**6),
+        ("cpu", "training-step", 5, 5 + 10**6),
+        ("cpu", "end-to-end", None, None),
+        ("cpu", "scan", None, 10**6),
+        ("cuda:0", "end-to-end", 4 * 318_000_000, 10**6),  # a GPU's peak is with the weights
+    ],
+)
+def test_a_peak_with_weights_is_what_has_to_fit(write, device, part, weights_bytes, wanted):
+    one = entry("a", part, 1.0, 0.1)
+    one["extra_info"] |= {"weights_bytes": weights_bytes}
+    one["extra_info"]["cell"] |= {"device": device}
+    row = read_results([write("x.json", one)]).iloc[0]
+    assert row["peak_bytes"] == 10**6
+    found = row["peak_bytes_with_weights"]
+    assert pd.isna(found) if wanted is None else found == wanted
+
+
 def test_energy_disturbances_and_an_error_that_is_unknown_are_told(write):
     measured, calm = entry("a", "encoder", 1.0, 0.1), entry("b", "encoder", 1.0, 0.1)
     measured["extra_info"] |= {

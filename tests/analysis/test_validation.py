@@ -291,6 +291,16 @@ def test_a_field_that_is_missing_is_named(tmp_path, place):
     assert f"has no {place[-1]!r}; " in refusal(tmp_path, without(WAYS, place))
 
 
+def test_what_pytest_benchmark_keeps_without_rounds_is_refused_with_the_true_reason(tmp_path):
+    assert "--benchmark-save-data" in refusal(tmp_path, without(WAYS, (*STATS, "data")))
+
+
+@pytest.mark.parametrize("commands", ["bench/", [["bench/", 5]], {"a": 1}, None], ids=str)
+def test_commands_that_are_none_are_refused(tmp_path, commands):
+    changed = replaced(WAYS, ("fakemamba", "options", "commands"), commands)
+    assert "has to be a list of commands" in refusal(tmp_path, changed)
+
+
 def test_a_cell_that_is_in_a_file_twice_is_refused(tmp_path):
     message = refusal(tmp_path, shortened(WAYS, 0, 1, 2, 0))
     assert CELL_ID in message and "is in the file twice; remove one of the two" in message

@@ -1,5 +1,6 @@
 """``pytest bench/ --benchmark-json``: the whole command, once in a process of its own."""
 
+import contextlib
 import json
 import signal
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 import soundfile
 
+from fakemamba.analysis.results import read_launch
 from fakemamba.data.synthetic import speech_like
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -96,6 +98,33 @@ def test_records_without_a_time_do_not_disturb_pytest_benchmarks_own_compare(swe
     finished = bench(folder, *arguments, "--benchmark-compare=0001")
     assert finished.returncode == 0, finished.stdout + finished.stderr
     assert finished.stdout.count("(0001_first)") == 9 and "INTERNALERROR" not in finished.stdout
+
+
+def test_what_pytest_benchmark_saves_is_a_result_as_well(swept):
+    folder, _, _ = swept
+    (saved,) = (folder / "storage").rglob("0001_first.json")
+    assert read_launch(saved).cells["cell_id"].tolist() == (
+        read_launch(folder / "out.json").cells["cell_id"].tolist()
+    )
+
+
+def test_a_regression_that_pytest_benchmark_finds_costs_no_result(swept, bench, tmp_path):
+    folder, _, results = swept
+    (saved,) = (folder / "storage").rglob("0001_first.json")
+    earlier = tmp_path / "storage" / saved.relative_to(folder / "storage")
+    earlier.parent.mkdir(parents=True)
+    for entry in results["benchmarks"]:
+        if entry["stats"]["min"] is not None:
+            entry["stats"] = dict.fromkeys(entry["stats"], 1e-09) | {"data": [1e-9]}
+    earlier.write_text(json.dumps(results))
+    path = tmp_path / "out.json"
+    arguments = ["--bench-detectors", "fake-mamba-s", "--bench-durations", "0.05"]
+    arguments += ["--bench-parts", "encoder", f"--benchmark-json={path}"]
+    failing = ["--benchmark-compare=0001", "--benchmark-compare-fail=min:5%"]
+    with contextlib.suppress(Exception):
+        bench(tmp_path, *arguments, *failing)
+    assert len(read_launch(path).cells) == 1
+    assert {one.name for one in tmp_path.iterdir()} == {"storage", "out.json"}
 
 
 def test_records_without_a_time_can_be_left_out_of_the_compare_command(swept):

@@ -1,6 +1,7 @@
 """``fakemamba lengths``: a corpus' lengths, printed and written."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import soundfile
 
@@ -44,6 +45,45 @@ def test_a_corpus_is_printed_and_written(manifest, tmp_path, capsys):
     assert read_lengths(out).durations_s == (1.0, 2.0, 4.0, 8.0)
     assert main(["lengths", str(out)]) == 0
     assert rows_of(capsys.readouterr().out) == rows
+
+
+@pytest.mark.parametrize("column", ["duration_s", "duration"])
+@pytest.mark.parametrize("others", [{}, {"call": ["a", "b, c", "d"]}], ids=["alone", "a log"])
+@pytest.mark.parametrize("ending", [".csv", ".parquet"])
+def test_durations_alone_are_taken_as_they_are(tmp_path, capsys, column, others, ending):
+    log = pd.DataFrame(others | {column: [8.25, 1.5, 4.0]})
+    path = tmp_path / f"calls{ending}"
+    log.to_csv(path, index=False) if ending == ".csv" else log.to_parquet(path, index=False)
+    assert main(["lengths", str(path), "--json", str(tmp_path / "lengths.json")]) == 0
+    assert "calls: calls" in capsys.readouterr().out
+    assert read_lengths(tmp_path / "lengths.json").durations_s == (1.5, 4.0, 8.25)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("call,duration_s\na,1.5\nb,0\n", "line 3: the duration is 0; leave out what has no audio"),
+        ("duration_s\n1.5\n-2\n", "line 3: the duration is '-2', but must be seconds"),
+        ("call,duration_s\na,\n", "line 2: the duration is '', but must be seconds"),
+        ("duration_s\nnan\n", "line 2: the duration is 'nan'"),
+        ("duration_s,duration\n1,2\n", "line 1: there are two columns of durations"),
+        ("duration_s\n", "no recordings"),
+        ("seconds\n1.5\n", "no column 'path' among seconds"),
+    ],
+    ids=repr,
+)
+def test_durations_that_are_none_are_named(tmp_path, capsys, text, message):
+    path = tmp_path / "calls.csv"
+    path.write_text(text)
+    assert main(["lengths", str(path)]) == 1
+    printed = capsys.readouterr().err
+    assert message in printed and "Traceback" not in printed
+
+
+def test_durations_alone_have_no_root(tmp_path, capsys):
+    (tmp_path / "calls.csv").write_text("duration_s\n1.5\n")
+    assert main(["lengths", str(tmp_path / "calls.csv"), "--root", str(tmp_path)]) == 1
+    assert "no paths that could have a root" in capsys.readouterr().err
 
 
 def test_without_a_corpus_the_tables_are_listed(capsys):
