@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import is_dataclass
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -18,11 +19,11 @@ from reprlib import Repr
 from typing import Any, TypeVar
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
-from pydantic.errors import PydanticUserError
 
 from fakemamba.files import appearing_whole, require_file
 
 MOST_BYTES = 64 << 20
+CONFIG = "__pydantic_config__"  # where pydantic looks for it
 SEAL = re.compile(rb'\s*,\s*(?:"sha256":\s*)?"([0-9a-f]{64})"\s*([}\]])\s*\Z')
 T = TypeVar("T")
 
@@ -97,6 +98,11 @@ def parse_record(
         raise error(f"{place}{_first_fault(fault)}; {remedy}") from fault
 
 
+def in_part(form: type[T]) -> type[T]:
+    """Decorates a dataclass that is the form of a part: the record may have other fields too."""
+    return with_config(ConfigDict(extra="ignore", allow_inf_nan=False))(form)
+
+
 def sealed(text: str) -> str:
     """JSON of an object or a list, with the SHA-256 of all that is before it as a last field.
 
@@ -119,9 +125,7 @@ def write_sealed(path: str | Path, content: Any) -> None:
         partial.write_text(text, encoding="utf-8")
 
 
-def _opened(
-    content: bytes | str, place: str, error: type[ValueError], remedy: str
-) -> bytes:
+def _opened(content: bytes | str, place: str, error: type[ValueError], remedy: str) -> bytes:
     """The JSON in a seal."""
     content = content.encode() if isinstance(content, str) else content
     seal = SEAL.search(content)
@@ -137,10 +141,9 @@ def _opened(
 def _adapter(form: Any) -> TypeAdapter[Any]:
     """What checks a form; a dataclass may have no field beside its own, and no NaN."""
     strict = ConfigDict(extra="forbid", allow_inf_nan=False)
-    try:
-        return TypeAdapter(form, config=strict)
-    except PydanticUserError:  # a dataclass carries its configuration itself
-        return TypeAdapter(with_config(strict)(form))
+    if is_dataclass(form):  # which carries its configuration itself
+        return TypeAdapter(form if hasattr(form, CONFIG) else with_config(strict)(form))
+    return TypeAdapter(form, config=strict)
 
 
 def _first_fault(fault: ValidationError) -> str:
