@@ -29,6 +29,7 @@ from fakemamba.data.open_speech.packages import installed_versions
 from fakemamba.data.open_speech.plan import SIZES, Family, plan_families
 from fakemamba.data.open_speech.prompts import READERS, in_pieces, read_prompts
 from fakemamba.files import appearing_whole
+from fakemamba.records import read_record, write_sealed
 
 COLUMNS = (
     "path",
@@ -163,14 +164,10 @@ def _ignore_interrupts() -> None:
 def _make_or_recall(family: Family, out: Path, seed: int) -> Made:
     note = out / NOTES / f"{family.trial_id}.json"
     if note.is_file():
-        kept = json.loads(note.read_text("utf-8"))
-        segments = tuple(
-            (name, start, length, label) for name, start, length, label in kept["segments"]
-        )
-        return Made(tuple(kept["rows"]), segments, kept["left_out"])
+        remedy = "remove it, and its family is made again"
+        return read_record(note, Made, BuildError, remedy, is_sealed=True)
     made = make_family(family, out, seed)
-    with appearing_whole(note) as partial:
-        partial.write_text(json.dumps(asdict(made)), "utf-8")
+    write_sealed(note, asdict(made))
     return made
 
 
