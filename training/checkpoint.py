@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from accelerate import Accelerator
 from torch import nn
 
+from fakemamba.files import write_json
 from fakemamba.models.checkpoints import save_pretrained
 from fakemamba.models.detector import Detector
+from fakemamba.training.manifest import write_manifest
 from fakemamba.training.progress import Progress
 from fakemamba.training.run_folder import PROGRESS, RunFolder, TrainingError, appearing_folder
 
@@ -38,9 +39,10 @@ class Checkpoints:
             with appearing_folder(goal, is_main=is_main) as partial:
                 self.accelerator.wait_for_everyone()
                 self.accelerator.save_state(str(partial))
-                if is_main:
-                    (partial / PROGRESS).write_text(json.dumps(progress.to_json()) + "\n")
                 self.accelerator.wait_for_everyone()
+                if is_main:
+                    write_json(partial / PROGRESS, asdict(progress))
+                    write_manifest(partial)
             self.accelerator.wait_for_everyone()
             if is_main:
                 self.folder.forget_all_but(goal, progress)
@@ -48,8 +50,10 @@ class Checkpoints:
     def resume(self) -> Progress:
         """Read the newest state into model and optimizer; a new beginning if there is none.
 
+        Nothing in it is executed: accelerate reads pickles with ``weights_only``.
+
         Raises:
-            TrainingError: it cannot be read.
+            TrainingError: it is damaged, or cannot be read.
         """
         newest = self.folder.newest_checkpoint()
         if newest is None:
@@ -78,4 +82,5 @@ class Checkpoints:
                 goal = self.folder.best(epoch)
                 with appearing_folder(goal, is_main=True) as partial:
                     save_pretrained(detector, partial, state)
+                    write_manifest(partial)
         self.accelerator.wait_for_everyone()

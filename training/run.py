@@ -6,6 +6,7 @@ after each, the best epochs kept, and their average at the end.
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Iterator
@@ -32,7 +33,7 @@ from fakemamba.training.frontend_tuning import prepare_frontend
 from fakemamba.training.logs import Logs, logs
 from fakemamba.training.loss import WeightedCrossEntropy
 from fakemamba.training.progress import EpochRecord, Progress, criterion
-from fakemamba.training.recipe import OptimizationRecipe, Recipe, dotted
+from fakemamba.training.recipe import OptimizationRecipe, Recipe
 from fakemamba.training.run_folder import (
     RunFolder,
     TrainingError,
@@ -44,6 +45,8 @@ from fakemamba.training.run_record import run_identity, write_down
 from fakemamba.training.stopping import stop_asked_for
 from fakemamba.training.trial_lists import TrialLists, read_lists
 from fakemamba.training.validation import validate
+
+log = logging.getLogger(__name__)
 
 MOST_WORKERS = 8
 OPTIMIZERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
@@ -77,9 +80,10 @@ def train(
     """
     folder = RunFolder(out)
     lists = read_lists(recipe.data)
-    begun = folder.check(run_identity(recipe, lists), resume=resume)
-    done = folder.read_result() if begun else None
-    if done is not None and folder.read_facts()["recipe"] == dotted(recipe):
+    begun = folder.check(run_identity(recipe, lists), recipe, resume=resume)
+    done = folder.read_result(recipe) if begun else None
+    if done is not None:
+        log.info("%s: the training is done, nothing is left to do", out)
         return done
     with _accelerated(recipe, device) as accelerator:
         with folder.writing():
@@ -117,7 +121,7 @@ class _Run:
         is_main = self.accelerator.is_main_process
         with (
             display(is_shown=is_main) as shown,
-            _logs(self.folder.path, progress.total_steps, is_main=is_main) as log,
+            _logs(self.folder.path, progress, is_main=is_main) as log,
             stop_asked_for() as stop,
         ):
             while not progress.is_over(self.recipe.selection):
@@ -187,11 +191,14 @@ class _Epoch:
             )
 
     def _save(self) -> None:
-        if self.log is not None:
-            self.log.flush()
         self._count_time()
-        self.checkpoints.save(self.progress)
+        self._write_checkpoint()
         self.saved = time.monotonic()
+
+    def _write_checkpoint(self) -> None:
+        if self.log is not None:
+            self.progress.steps_sha256 = self.log.steps_sha256()
+        self.checkpoints.save(self.progress)
 
     def _count_time(self) -> None:
         now = time.monotonic()
@@ -237,7 +244,7 @@ class _Epoch:
         self.since = time.monotonic()
         if self.log is not None:
             self.log.write_epochs(progress.history)
-        self.checkpoints.save(progress)
+        self._write_checkpoint()
         self.shown.say_epoch(record, is_best=best[0] == new)
 
 
@@ -264,12 +271,12 @@ def _accelerated(recipe: Recipe, device: str) -> Iterator[Accelerator]:
 
 
 @contextmanager
-def _logs(folder: Path, total_steps: int, *, is_main: bool) -> Iterator[Logs | None]:
+def _logs(folder: Path, progress: Progress, *, is_main: bool) -> Iterator[Logs | None]:
     if not is_main:
         yield None
         return
-    with logs(folder, total_steps) as log:
-        yield log
+    with logs(folder, progress) as written:
+        yield written
 
 
 def _optimizer(detector: Detector, recipe: OptimizationRecipe) -> torch.optim.Optimizer:
