@@ -118,12 +118,17 @@ def write_results(folder: Path, results: Results) -> None:
         "durations": _records(results.durations),
         "notes": results.notes,
     }
-    with appearing_whole(folder / "study.csv") as partial:
-        results.units.to_csv(partial, index=False)
-    with appearing_whole(folder / "study.json") as partial:
-        partial.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n")
-    with appearing_whole(folder / "study.md") as partial:
-        partial.write_text(_markdown(results))
+    _write(folder / "study.csv", results.units.to_csv(index=False))
+    _write(folder / "study.json", json.dumps(content, indent=1, allow_nan=False) + "\n")
+    _write(folder / "study.md", _markdown(results))
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a table, whole or not at all; one that is there already is left as it is."""
+    content = text.encode()
+    if not path.is_file() or path.read_bytes() != content:
+        with appearing_whole(path) as partial:
+            partial.write_bytes(content)
 
 
 def _markdown(results: Results) -> str:
