@@ -61,10 +61,11 @@ class Checkpoints:
         progress = self.folder.read_progress(newest)
         try:
             self.accelerator.load_state(str(newest))
-        except (OSError, RuntimeError, ValueError) as error:
+        except Exception as error:  # of any kind: it is whole, but not a state of this run
             raise TrainingError(
-                f"{newest} cannot be read ({error}); remove it, and go on with --resume from what "
-                "is left, or train anew"
+                f"{newest} has something else in it than a state of this run "
+                f"({type(error).__name__}); remove it, and go on with --resume from what is left, "
+                "or train anew"
             ) from error
         return progress
 

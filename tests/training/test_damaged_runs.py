@@ -107,6 +107,7 @@ def test_a_pickle_that_would_run_something_is_not_run(run, recipe):
             resume(recipe, run)
         except TrainingError as error:
             assert name == "optimizer.bin" and str(checkpoint) in str(error)
+            assert "weights_only" not in str(error) and "\n" not in str(error)
         assert not victim.exists()
         for left in ("detector", "result.json"):
             shutil.rmtree(run / left, ignore_errors=True)
