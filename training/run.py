@@ -63,8 +63,8 @@ def train(
 ) -> TrainingResult:
     """Train a detector by a recipe.
 
-    On a CPU, with the same number of threads, a run that was cut off and gone on with gives the
-    same bytes as one that was not, whatever the number of workers.
+    On a CPU, a run that was cut off and gone on with gives the same bytes as one that was not,
+    whatever the number of workers, or of threads that torch was given.
 
     Args:
         recipe: what to do.
@@ -85,7 +85,7 @@ def train(
     if done is not None:
         log.info("%s: the training is done, nothing is left to do", out)
         return done
-    with _accelerated(recipe, device) as accelerator:
+    with _accelerated(recipe, device) as accelerator, _threads(recipe):
         with folder.writing():
             if accelerator.is_main_process:
                 write_down(folder, recipe, lists, accelerator.device, begun=begun)
@@ -268,6 +268,17 @@ def _accelerated(recipe: Recipe, device: str) -> Iterator[Accelerator]:
     finally:
         accelerator.free_memory()
         AcceleratorState._reset_state()
+
+
+@contextmanager
+def _threads(recipe: Recipe) -> Iterator[None]:
+    """As many threads as the recipe says, whatever this process and its machine have."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(recipe.optimization.cpu_threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 @contextmanager
