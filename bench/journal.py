@@ -77,14 +77,14 @@ class Journal:
         """
         if not self.path.exists():
             return {}
-        header, *lines = _whole_lines(self.path) or [None]
-        if header is None:
+        lines = _whole_lines(self.path)
+        if not lines:
             self.path.unlink()
             return {}
-        _require_header(header, self._identity, self.path)
+        _require_header(lines[0], self._identity, self.path)
         known = {cell.id: cell for cell in cells}
         outcomes = {}
-        for number, text in enumerate(lines, start=2):
+        for number, text in enumerate(lines[1:], start=2):
             place, remedy = f"{self.path}, line {number}", "remove that line"
             line = parse_record(text, _Line, place, JournalError, remedy, is_sealed=True)
             cell = known.get(line.cell_id)

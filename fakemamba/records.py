@@ -141,9 +141,10 @@ def _opened(content: bytes | str, place: str, error: type[ValueError], remedy: s
 def _adapter(form: Any) -> TypeAdapter[Any]:
     """What checks a form; a dataclass may have no field beside its own, and no NaN."""
     strict = ConfigDict(extra="forbid", allow_inf_nan=False)
-    if is_dataclass(form):  # which carries its configuration itself
-        return TypeAdapter(form if hasattr(form, CONFIG) else with_config(strict)(form))
-    return TypeAdapter(form, config=strict)
+    is_own: bool = is_dataclass(form)  # which carries its configuration itself
+    if not is_own:
+        return TypeAdapter(form, config=strict)
+    return TypeAdapter(form if hasattr(form, CONFIG) else with_config(strict)(form))
 
 
 def _first_fault(fault: ValidationError) -> str:

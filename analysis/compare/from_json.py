@@ -42,7 +42,7 @@ def read_comparison(path: str | Path) -> Comparison:
         ComparisonError: it is none; the message names file and field.
     """
     remedy = "give what `fakemamba compare --json` wrote"
-    content = read_record(path, Any, ComparisonError, remedy)
+    content = read_record(path, dict[str, Any], ComparisonError, remedy)
     try:
         return validate_comparison(content)
     except ComparisonError as error:

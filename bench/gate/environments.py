@@ -15,16 +15,12 @@ import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
-
-from pydantic import Field
 
 from fakemamba.bench.gate.commands import GateError, ask, require
 from fakemamba.records import parse_record
 
 COMPLETE = "complete"  # a file that is written last: without it an environment is made anew
 PACKAGES = "import json, site; print(json.dumps(site.getsitepackages()))"
-Folders = Annotated[list[str], Field(min_length=1)]
 # Its namespace alone: importing more would load torch.
 ORIGIN = "import fakemamba.bench; print(fakemamba.bench.__path__[0])"
 
@@ -125,7 +121,10 @@ def _packages(interpreter: Path, folder: Path) -> list[str]:
     """The folders that an interpreter has packages in."""
     said = ask([interpreter, "-c", PACKAGES], folder)
     place, remedy = f"what {interpreter} says of its packages", "give another interpreter"
-    return parse_record(said, Folders, place, GateError, remedy)
+    found = parse_record(said, list[str], place, GateError, remedy)
+    if not found:
+        raise GateError(f"{place}: there is no folder; {remedy}")
+    return found
 
 
 def _see(packages: Sequence[str], interpreter: Path, folder: Path) -> None:
