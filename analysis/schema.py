@@ -109,7 +109,10 @@ FIGURES = {
     "overhead_share": AMOUNT,
     "attempts": COUNT,
 }
-NOTES = {"stopped_by": TEXT, "error_reason": TEXT, "disturbed_by": TEXTS, "energy": OBJECT}
+NOTES = {"stopped_by": TEXT, "error_reason": TEXT, "disturbed_by": TEXTS}
+# Numbers in objects in objects, any of which may be absent or null: where, and the last name.
+DEEP_FIGURES = {("energy",): "net_energy_j", ("machine", "after", "gpu"): "sm_clock_mhz"}
+FACTS = ("gpu", "git", "packages")  # of the environment: objects, if they are there
 STATS = {"min": TIME, "max": TIME, "median": TIME, "iqr": AMOUNT, "rounds": SIZE, "data": TIMES}
 
 

@@ -10,12 +10,13 @@ import json
 import math
 import statistics
 from pathlib import Path
-from reprlib import Repr
 from typing import Any
 
 from fakemamba.analysis.schema import (
     CELL,
     COMMANDS,
+    DEEP_FIGURES,
+    FACTS,
     FIGURES,
     INFO,
     LIST,
@@ -33,6 +34,7 @@ from fakemamba.analysis.schema import (
     is_cell,
     upgraded_from_1,
 )
+from fakemamba.records import shown
 
 MOST_BYTES = 64 << 20
 CLOSENESS = 1e-6  # relative; between figures that follow from each other
@@ -56,7 +58,10 @@ def read_content(path: Path) -> dict[str, Any]:
     block = content["fakemamba"]
     for name in ("environment", "options", "identity"):
         _require(f"{path}, block 'fakemamba'", block, name, OBJECT)
-    _require(f"{path}, 'environment'", block["environment"], "device", TEXT)
+    environment = f"{path}, 'environment'"
+    _require(environment, block["environment"], "device", TEXT)
+    for name in FACTS:
+        _object(environment, block["environment"], name)
     _require(f"{path}, 'options'", {"commands": []} | block["options"], "commands", COMMANDS)
     _require(f"{path}", {"datetime": None} | content, "datetime", TEXT_OR_NULL)
     seen: set[str] = set()
@@ -90,7 +95,7 @@ def _parsed(path: Path) -> Any:
             f"{path} is not JSON, not even text ({error}); give the .json that the benchmark wrote"
         ) from error
     except ValueError as error:
-        raise ResultsError(f"{_shown(str(path))} is no file's name: {error}") from error
+        raise ResultsError(f"{shown(str(path))} is no file's name: {error}") from error
     if not is_file:
         raise ResultsError(f"{path} is not a file; give the .json that the benchmark wrote")
     if size > MOST_BYTES:
@@ -127,7 +132,7 @@ def _check_frame(path: Path, content: Any) -> None:
     if not SIZE.holds(schema) or schema > SCHEMA:
         newer = "update this project" if SIZE.holds(schema) else "use the version that wrote it"
         raise ResultsError(
-            f"{path} has schema {_shown(schema)}, but this version reads 1 and {SCHEMA}; "
+            f"{path} has schema {shown(schema)}, but this version reads 1 and {SCHEMA}; "
             f"{newer}, or measure again"
         )
     _require_plain(str(path), {name: content[name] for name in content if name != "benchmarks"})
@@ -154,9 +159,10 @@ def _check_cell(where: str, entry: dict[str, Any]) -> None:
     for name, kind in {**FIGURES, **NOTES}.items():
         if info.get(name) is not None:
             _require(where, info, name, kind)
-    energy = info.get("energy") or {}
-    if energy.get("net_energy_j") is not None:
-        _require(where, energy, "net_energy_j", NUMBER)
+    for path, name in DEEP_FIGURES.items():
+        inside = _object(where, info, *path)
+        if inside.get(name) is not None:
+            _require(where, inside, name, NUMBER)
     if info["status"] == "measured":
         _require(where, info, "latency_s", TIME)
         if STATS.keys() - stats.keys() == {"data"}:
@@ -207,9 +213,17 @@ def _require(where: str, fields: dict[str, Any], name: str, kind: Kind) -> None:
         raise ResultsError(f"{where} has no {name!r}; {REMEDY}")
     if not kind.holds(fields[name]):
         raise ResultsError(
-            f"{where}: {_shown(name)} is {_shown(fields[name])}, but has to be "
-            f"{kind.words}; {REMEDY}"
+            f"{where}: {shown(name)} is {shown(fields[name])}, but has to be {kind.words}; {REMEDY}"
         )
+
+
+def _object(where: str, fields: dict[str, Any], *path: str) -> dict[str, Any]:
+    """The object at the end of a path of names; an empty one where there is none."""
+    for name in path:
+        if fields.get(name) is not None:
+            _require(where, fields, name, OBJECT)
+        fields, where = fields.get(name) or {}, f"{where}, {name}"
+    return fields
 
 
 def _require_plain(where: str, value: Any) -> None:
@@ -240,16 +254,9 @@ def _place(path: Path, index: int, entry: Any) -> str:
         info = entry.get("extra_info")
         names = [info.get("cell_id") if isinstance(info, dict) else None, entry.get("param")]
     known = [name for name in names if isinstance(name, str)]
-    return f"{path}, cell {_shown(known[0])}" if known else f"{path}, benchmarks[{index}]"
+    return f"{path}, cell {shown(known[0])}" if known else f"{path}, benchmarks[{index}]"
 
 
 def _brief(name: str) -> str:
     """A name, or a place below others, without quotes."""
-    return _shown(name.lstrip("."))[1:-1]
-
-
-def _shown(value: Any) -> str:
-    """A value on one short line, whatever is in it."""
-    short = Repr()
-    short.maxstring = short.maxother = 120
-    return short.repr(value)
+    return shown(name.lstrip("."))[1:-1]

@@ -2,7 +2,7 @@
 
 The journal lies beside the result, ``out.json.journal``, until the result is written. Its first
 line says what was being measured where; a run with other settings or on another machine is not
-resumed. A line that a kill cut short is measured again.
+resumed. Lines are sealed: one that a kill cut short is measured again, and damage is told.
 """
 
 from __future__ import annotations
@@ -10,18 +10,42 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from fakemamba.bench.cells import AnyCell
-from fakemamba.bench.outcome import Outcome
+from fakemamba.bench.outcome import Outcome, Status
+from fakemamba.bench.saved import saved_result
 from fakemamba.differences import differences
+from fakemamba.files import require_file
+from fakemamba.records import parse_record, sealed
 
-FORMAT = 1
+FORMAT = 2
 
 
 class JournalError(ValueError):
     """A journal or result cannot be resumed; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class _Header:
+    format: int
+    identity: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class _Line:
+    """The outcome of a cell."""
+
+    cell_id: str
+    status: Status
+    reason: str | None
+    details: dict[str, Any]
+    samples_s: tuple[Annotated[float, Field(ge=0)], ...]
+    traceback: str | None
 
 
 class Journal:
@@ -38,10 +62,10 @@ class Journal:
             OSError: the disk is full, or similar; lines before are whole.
         """
         is_new = not self.path.exists()
-        lines = [_header(self._identity)] if is_new else []
+        lines = [{"format": FORMAT, "identity": self._identity}] if is_new else []
         lines.append({"cell_id": outcome.cell.id, **outcome.to_record()})
         with self.path.open("a") as file:
-            file.write("".join(json.dumps(line) + "\n" for line in lines))
+            file.write("".join(sealed(json.dumps(line)) + "\n" for line in lines))
             file.flush()
             os.fsync(file.fileno())
 
@@ -49,7 +73,7 @@ class Journal:
         """The outcomes of cells that are in the file, by cell id; empty if there is no file.
 
         Raises:
-            JournalError: the file is of another sweep, machine or version.
+            JournalError: the file is of another sweep, machine or version, or is damaged.
         """
         if not self.path.exists():
             return {}
@@ -57,13 +81,16 @@ class Journal:
         if not lines:
             self.path.unlink()
             return {}
-        _require_same(lines[0].get("identity", {}), self._identity, self.path)
+        _require_header(lines[0], self._identity, self.path)
         known = {cell.id: cell for cell in cells}
         outcomes = {}
-        for line in lines[1:]:
-            cell = known.get(line.pop("cell_id"))
+        for number, text in enumerate(lines[1:], start=2):
+            place, remedy = f"{self.path}, line {number}", "remove that line"
+            line = parse_record(text, _Line, place, JournalError, remedy, is_sealed=True)
+            cell = known.get(line.cell_id)
             if cell is not None:
-                outcomes[cell.id] = Outcome.from_record(cell, line)
+                record = {name: value for name, value in vars(line).items() if name != "cell_id"}
+                outcomes[cell.id] = Outcome.from_record(cell, record)
         return outcomes
 
     def discard(self) -> None:
@@ -79,37 +106,30 @@ def read_result(path: Path, identity: dict[str, Any]) -> dict[str, dict[str, Any
     """
     if not path.exists():
         return {}
-    try:
-        content = json.loads(path.read_text())
-        _require_same(content["fakemamba"]["identity"], identity, path)
-        return {entry["extra_info"]["cell_id"]: entry for entry in content["benchmarks"]}
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
-        raise JournalError(
-            f"{path} is no result that can be resumed ({type(error).__name__}: {error}); move it "
-            "away and measure again"
-        ) from error
+    remedy = "it is no result that can be resumed: move it away and measure again"
+    found, entries = saved_result(path, JournalError, remedy)
+    _require_same(found, identity, path)
+    return {entry["extra_info"]["cell_id"]: entry for entry in entries}
 
 
-def _header(identity: dict[str, Any]) -> dict[str, Any]:
-    return {"format": FORMAT, "identity": identity}
-
-
-def _whole_lines(path: Path) -> list[dict[str, Any]]:
+def _whole_lines(path: Path) -> list[bytes]:
     """The lines of a journal; what a kill cut short at its end is removed from the file."""
+    require_file(path, JournalError, "remove it")
     content = path.read_bytes()
     whole = content[: content.rfind(b"\n") + 1]
     if whole != content:
         with path.open("r+b") as file:
             file.truncate(len(whole))
-    lines = []
-    for number, line in enumerate(whole.splitlines(), start=1):
-        try:
-            lines.append(json.loads(line))
-        except json.JSONDecodeError as error:
-            raise JournalError(f"{path}, line {number}: {error}; remove that line") from error
-    if lines and lines[0].get("format") != FORMAT:
-        raise JournalError(f"{path} was written by another version; move it away, measure again")
-    return lines
+    return whole.splitlines()
+
+
+def _require_header(text: bytes, identity: dict[str, Any], path: Path) -> None:
+    """Raises `JournalError`, naming what differs."""
+    remedy = "move it away and measure again"
+    header = parse_record(text, _Header, f"{path}, line 1", JournalError, remedy, is_sealed=True)
+    if header.format != FORMAT:
+        raise JournalError(f"{path} was written by another version; {remedy}")
+    _require_same(header.identity, identity, path)
 
 
 def _require_same(found: dict[str, Any], wanted: dict[str, Any], path: Path) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal, get_args
 
 from fakemamba.bench.cells import AnyCell
 
-STATUSES = ("measured", "wrong", "out-of-memory", "unsupported", "failed")
+Status = Literal["measured", "wrong", "out-of-memory", "unsupported", "failed"]
+STATUSES = get_args(Status)
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,10 @@ class Outcome:
 
     @classmethod
     def from_entry(cls, cell: AnyCell, entry: dict[str, Any]) -> Outcome:
-        """The outcome of a cell in a result's ``benchmarks``, where `to_json` is ``extra_info``."""
+        """The outcome of a cell in a result's ``benchmarks``, where `to_json` is ``extra_info``.
+
+        The entry is one that `fakemamba.bench.saved.saved_result` has checked.
+        """
         info = dict(entry["extra_info"])
         planned = {**cell.to_json(), "status": info["status"], "reason": info["reason"]}
         details = {
@@ -58,9 +62,5 @@ class Outcome:
 
     @classmethod
     def from_record(cls, cell: AnyCell, record: dict[str, Any]) -> Outcome:
-        """The outcome of a cell that `to_record` wrote.
-
-        Raises:
-            TypeError, KeyError: the record is not one.
-        """
+        """The outcome of a cell that `to_record` wrote."""
         return cls(cell, **{**record, "samples_s": tuple(record["samples_s"])})

@@ -24,6 +24,7 @@ from pytest_benchmark.stats import Stats
 from fakemamba.bench.instruments.environment import describe_device, describe_environment
 from fakemamba.bench.method import Method
 from fakemamba.bench.outcome import STATUSES, Outcome
+from fakemamba.bench.saved import saved_result
 from fakemamba.files import write_json
 
 SCHEMA_VERSION = 2
@@ -102,10 +103,10 @@ class SweepReport:
     def is_in(self, path: Path, known: Iterable[str]) -> bool:
         """Whether a file is a whole result with all outcomes, and all cells known from before."""
         try:
-            entries = json.loads(path.read_text())["benchmarks"]
-            written = {entry["extra_info"]["cell_id"] for entry in entries}
-        except (OSError, json.JSONDecodeError, KeyError, TypeError):
+            _, entries = saved_result(path, ValueError, "measure again")
+        except ValueError:
             return False
+        written = {entry["extra_info"]["cell_id"] for entry in entries}
         return {outcome.cell.id for outcome in self.outcomes.values()} | {*known} <= written
 
     def write_alone(self, config: pytest.Config, path: Path) -> None:

@@ -7,21 +7,22 @@ of the sorted recordings. Its mean is the corpus' mean either way.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import Field
 
 from fakemamba.data.audio import SAMPLE_RATE_HZ, AudioError, read_recording
 from fakemamba.data.manifest import read_durations_s, read_manifest
 from fakemamba.files import write_json
+from fakemamba.records import read_record
 
 SCHEMA_VERSION = 1
 MAX_PARTS = 1_000
@@ -96,6 +97,23 @@ class LengthTable:
         return float(np.searchsorted(self.durations_s, duration_s)) / len(self.durations_s)
 
 
+@dataclass(frozen=True)
+class _Written(LengthTable):
+    """A table as it is in a file."""
+
+    schema: int
+    count: Annotated[int, Field(ge=1, lt=1 << 53)]
+    max_s: Annotated[float, Field(lt=1e9)]
+
+    def __post_init__(self) -> None:
+        if self.schema != SCHEMA_VERSION:
+            raise LengthsError(
+                f"it has schema {self.schema!r}, but this version reads {SCHEMA_VERSION}: measure "
+                "the corpus again"
+            )
+        super().__post_init__()
+
+
 def draw_durations(table: LengthTable, count: int) -> Durations:
     """The middles of ``count`` equal shares of the recordings, ascending, in seconds (count,).
 
@@ -121,28 +139,15 @@ def read_lengths(name_or_path: str | Path) -> LengthTable:
     Raises:
         LengthsError: no such table or file, or a file that holds something else.
     """
+    path = Path(name_or_path)
     if str(name_or_path) in list_lengths():
-        text = (files("fakemamba.data") / "lengths" / f"{name_or_path}.json").read_text("utf-8")
-    else:
-        try:
-            text = Path(name_or_path).read_text("utf-8")
-        except FileNotFoundError as error:
-            raise LengthsError(
-                f"{name_or_path}: no such file, and none of the tables {', '.join(list_lengths())}"
-            ) from error
-        except UnicodeDecodeError as error:
-            raise _not_a_table(name_or_path) from error
-    try:
-        content = json.loads(text)
-        schema = content.pop("schema")
-        if schema != SCHEMA_VERSION:
-            raise LengthsError(
-                f"{name_or_path} has schema {schema!r}, but this version reads {SCHEMA_VERSION}; "
-                "measure the corpus again"
-            )
-        return LengthTable(**content | {"durations_s": tuple(content["durations_s"])})
-    except (json.JSONDecodeError, AttributeError, KeyError, TypeError) as error:
-        raise _not_a_table(name_or_path) from error
+        path = Path(str(files("fakemamba.data") / "lengths" / f"{name_or_path}.json"))
+    remedy = (
+        f"it is no table of lengths, and none of the tables {', '.join(list_lengths())}: write one "
+        "with `fakemamba lengths MANIFEST --json`"
+    )
+    found = read_record(path, _Written, LengthsError, remedy)
+    return LengthTable(**{field.name: getattr(found, field.name) for field in fields(LengthTable)})
 
 
 def write_lengths(table: LengthTable, path: str | Path) -> None:
@@ -231,9 +236,3 @@ def _duration_or_error(path: Path, allow_damaged: bool) -> float | AudioError:
         return read_recording(path, allow_damaged=allow_damaged).duration_s
     except AudioError as error:
         return error
-
-
-def _not_a_table(path: str | Path) -> LengthsError:
-    return LengthsError(
-        f"{path} is no table of lengths; write one with `fakemamba lengths MANIFEST --json`"
-    )

@@ -11,20 +11,22 @@ from __future__ import annotations
 import base64
 import hashlib
 import heapq
-import json
 import math
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
 import scipy.optimize
+from pydantic import Field
 from scipy.special import expit
 
 from fakemamba.evaluation.metrics.detection import cllr_bits, equal_error
 from fakemamba.evaluation.score_origin import ScoreOrigin
 from fakemamba.files import write_json
+from fakemamba.records import read_record, shown
 
 KIND, SCHEMA_VERSION = "fakemamba-calibration", 1
 HASH_BYTES = 8
@@ -101,6 +103,43 @@ class Calibration:
                 " take the --length of its trials, or score development trials with this "
                 "checkpoint and calibrate anew"
             )
+
+
+@dataclass(frozen=True)
+class _Written:
+    """A calibration as it is in a file; values that no fit can have given are refused."""
+
+    kind: str
+    schema: int
+    scale: Annotated[float, Field(gt=0)]
+    offset: float
+    pi_spoof: Annotated[float, Field(gt=0, lt=1)]
+    smoothed: bool
+    eer: Annotated[float, Field(ge=0, le=1)]
+    eer_threshold: float
+    cllr_bits_before: Annotated[float, Field(ge=0)]
+    cllr_bits_after: Annotated[float, Field(ge=0)]
+    bonafide: Annotated[int, Field(ge=1)]
+    spoof: Annotated[int, Field(ge=1)]
+    fitted_on: str
+    origin: ScoreOrigin | None = None  # files of before have none
+
+    def __post_init__(self) -> None:
+        if self.kind != KIND:
+            raise ValueError(f"its kind is {shown(self.kind)}, not {KIND}")
+        if self.schema != SCHEMA_VERSION:
+            raise ValueError(
+                f"it has schema {self.schema}, but this version reads {SCHEMA_VERSION}"
+            )
+        trials, hashes = self.bonafide + self.spoof, len(self.hashes())
+        if hashes != min(trials, MOST_HASHES):
+            raise ValueError(f"{hashes} hashes of {trials} trials")
+
+    def hashes(self) -> tuple[bytes, ...]:
+        """Those that are written in base 64."""
+        content = base64.b64decode(self.fitted_on, validate=True)
+        starts = range(0, len(content), HASH_BYTES)
+        return tuple(content[start : start + HASH_BYTES] for start in starts)
 
 
 def sketch(trial_ids: Iterable[str]) -> tuple[bytes, ...]:
@@ -185,42 +224,13 @@ def read_calibration(path: str | Path) -> Calibration:
         CalibrationError: no such file, another kind of file, another schema, or values that no fit
             can have given.
     """
-    path = Path(path)
-    remedy = "make it with: fakemamba calibrate DEV_SCORES --key DEV_KEY --out calibration.json"
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise CalibrationError(f"{path}: no such calibration; {remedy}") from error
-    except (OSError, ValueError) as error:
-        raise CalibrationError(f"{path} is not a calibration: {error}; {remedy}") from error
-    if not isinstance(content, dict) or content.pop("kind", None) != KIND:
-        raise CalibrationError(f"{path} is not a calibration; {remedy}")
-    if (schema := content.pop("schema", None)) != SCHEMA_VERSION:
-        raise CalibrationError(
-            f"{path} has schema {schema!r}, but this version reads {SCHEMA_VERSION}; {remedy}"
-        )
-    try:
-        hashes = base64.b64decode(content.pop("fitted_on"), validate=True)
-        fitted_on = tuple(
-            hashes[start : start + HASH_BYTES] for start in range(0, len(hashes), HASH_BYTES)
-        )
-        origin = content.pop("origin", None)  # files of before have none
-        origin = None if origin is None else ScoreOrigin(**origin)
-        found = Calibration(**content, fitted_on=fitted_on, origin=origin)
-        _check(found)
-    except (KeyError, TypeError, ValueError) as error:
-        raise CalibrationError(f"{path}: damaged ({error}); {remedy}") from error
-    return found
-
-
-def _check(found: Calibration) -> None:
-    """Refuse values that no fit can have given; ValueError or TypeError says which."""
-    numbers = (found.scale, found.offset, found.pi_spoof, found.eer, found.eer_threshold)
-    if any(isinstance(one, bool) or not math.isfinite(one) for one in numbers) or found.scale <= 0:
-        raise ValueError("scale, offset, threshold, prior and EER must be finite, scale over 0")
-    trials = found.bonafide + found.spoof
-    if not len(found.fitted_on) == min(trials, MOST_HASHES) > 0:
-        raise ValueError(f"{len(found.fitted_on)} hashes of {trials} trials")
+    remedy = (
+        "it is not a calibration, or damaged: make one with: fakemamba calibrate DEV_SCORES --key "
+        "DEV_KEY --out calibration.json"
+    )
+    found = read_record(path, _Written, CalibrationError, remedy)
+    content = {field.name: getattr(found, field.name) for field in fields(Calibration)}
+    return Calibration(**content | {"fitted_on": found.hashes()})
 
 
 def _regress(

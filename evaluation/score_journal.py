@@ -2,10 +2,9 @@
 
 The journal is a folder beside the score file, ``SCORES.journal``, with a file a rank. A file's
 first line says what is scored with what; a run with other weights, trials, settings or code is not
-resumed. Every further line is ``[index, score, samples]``, with what is missing of the recording as
-a fourth if it is damaged, or ``[index, reason]``, the index being the trial's place in the list.
-Lines reach the system before the next batch begins. A line that a kill cut short is dropped, and
-its trial scored again.
+resumed. Every further line has a trial's place in the list, and its score or the reason why it has
+none. Lines are sealed, and reach the system before the next batch begins. A line that a kill cut
+short is dropped, and its trial scored again.
 """
 
 from __future__ import annotations
@@ -14,22 +13,25 @@ import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import Field
 
 from fakemamba.differences import differences
-from fakemamba.files import append
+from fakemamba.files import append, require_file
+from fakemamba.records import parse_record, sealed
 
 if TYPE_CHECKING:
     from fakemamba.evaluation.scoring import Scored
 
-FORMAT = 1
+FORMAT = 2
 Identity = Mapping[str, str | int | None]
 Add = Callable[[Iterable[tuple[int, "Scored"]]], None]
+Count = Annotated[int, Field(ge=0, lt=1 << 53)]
 
 
 class JournalError(ValueError):
@@ -51,6 +53,27 @@ class Done:
     damage: dict[int, str]
 
 
+@dataclass(frozen=True)
+class _Header:
+    format: int
+    identity: dict[str, str | int | None]
+
+
+@dataclass(frozen=True)
+class _Line:
+    """What became of the trial at a place in the list: a score, or the reason why there is none."""
+
+    index: Count
+    score: float | None = None
+    num_samples: Count = 0
+    reason: str | None = None
+    damage: str | None = None
+
+    def __post_init__(self) -> None:
+        if (self.score is None) == (self.reason is None):
+            raise ValueError("a trial has either a score or the reason why it has none")
+
+
 @contextmanager
 def open_journal(folder: Path, rank: int, identity: Identity) -> Iterator[Add]:
     """A function that appends what became of some trials, each with its place in the list.
@@ -66,14 +89,13 @@ def open_journal(folder: Path, rank: int, identity: Identity) -> Iterator[Add]:
         _drop_torn_line(path)
 
     def add(lines: Iterable[Any]) -> None:
-        append(path, "".join(json.dumps(line, allow_nan=False) + "\n" for line in lines))
+        texts = (json.dumps(line, allow_nan=False) for line in lines)
+        append(path, "".join(sealed(text) + "\n" for text in texts))
 
     if not path.exists() or path.stat().st_size == 0:
         add([{"format": FORMAT, "identity": dict(identity)}])
     yield lambda scored: add(
-        [index, one.reason]
-        if one.score is None
-        else [index, one.score, one.num_samples, *([one.damage] if one.damage else [])]
+        asdict(_Line(index, one.score, one.num_samples, one.reason, one.damage))
         for index, one in scored
     )
 
@@ -88,34 +110,28 @@ def read_journal(folder: Path, identity: Identity, num_trials: int) -> Done:
     """
     scores = np.full(num_trials, math.nan)
     num_samples, reasons, damage = 0, dict[int, str](), dict[int, str]()
+    remedy = "remove that line, its trials are then scored again"
     for path in sorted(folder.glob("rank-*.jsonl")):
+        require_file(path, JournalError, "remove it")
         with path.open("rb") as file:
-            for number, line in enumerate(file, start=1):
-                if not line.endswith(b"\n"):
+            for number, text in enumerate(file, start=1):
+                if not text.endswith(b"\n"):
                     break
-                try:
-                    content = json.loads(line)
-                    if number == 1:
-                        _require_same(content, identity, path)
-                        continue
-                    index, *result = content
-                    if not 0 <= index < num_trials:
-                        raise IndexError(f"there is no trial {index}")
-                    if len(result) > 1:
-                        if math.isnan(scores[index]):
-                            num_samples += result[1]
-                        scores[index] = result[0]
-                        if len(result) > 2:
-                            damage[index] = _words(*result[2:])
-                    else:
-                        (reasons[index],) = result
-                except JournalError:
-                    raise
-                except (ValueError, TypeError, IndexError) as error:
-                    raise JournalError(
-                        f"{path}, line {number}: {error}; remove that line, its trials are then "
-                        "scored again"
-                    ) from error
+                if number == 1:
+                    _require_same(text, identity, path)
+                    continue
+                place = f"{path}, line {number}"
+                line = parse_record(text, _Line, place, JournalError, remedy, is_sealed=True)
+                if line.index >= num_trials:
+                    raise JournalError(f"{place}: there is no trial {line.index}; {remedy}")
+                if line.reason is not None:
+                    reasons[line.index] = line.reason
+                elif line.score is not None:
+                    if math.isnan(scores[line.index]):
+                        num_samples += line.num_samples
+                    scores[line.index] = line.score
+                    if line.damage is not None:
+                        damage[line.index] = line.damage
     missing = {i: reason for i, reason in sorted(reasons.items()) if math.isnan(scores[i])}
     return Done(scores, num_samples, missing, dict(sorted(damage.items())))
 
@@ -128,12 +144,6 @@ def remove_journal(folder: Path) -> None:
         folder.rmdir()
 
 
-def _words(text: str) -> str:
-    if not isinstance(text, str):
-        raise TypeError(f"{text!r} says nothing of damage")
-    return text
-
-
 def _drop_torn_line(path: Path) -> None:
     """Cut off what comes after the end of the last whole line."""
     with path.open("r+b") as file:
@@ -141,11 +151,13 @@ def _drop_torn_line(path: Path) -> None:
         file.truncate(content.rfind(b"\n") + 1)
 
 
-def _require_same(header: Any, identity: Identity, path: Path) -> None:
+def _require_same(text: bytes, identity: Identity, path: Path) -> None:
     """Raises `JournalError`, naming what differs."""
-    if not isinstance(header, dict) or header.get("format") != FORMAT:
-        raise JournalError(f"{path} was written by another version; move it away and score again")
-    if differing := differences(header.get("identity", {}), identity):
+    remedy = "move it away and score again"
+    header = parse_record(text, _Header, f"{path}, line 1", JournalError, remedy, is_sealed=True)
+    if header.format != FORMAT:
+        raise JournalError(f"{path} was written by another version; {remedy}")
+    if differing := differences(header.identity, identity):
         raise JournalError(
             f"{path} cannot be resumed: {'; '.join(differing)}. Use the same weights, trials, "
             "settings and code, or remove the journal and score all again"

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import json
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
+from fakemamba.records import in_part, read_record
+
 SHOWN = 12  # digits
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -17,17 +21,10 @@ class ScoreOrigin:
     Attributes:
         weights_sha256: of the checkpoint.
         length: samples that every recording was cut or tiled to; None is whole recordings.
-
-    Raises:
-        ValueError: something of another kind.
     """
 
     weights_sha256: str
     length: int | None
-
-    def __post_init__(self) -> None:
-        if not isinstance(self.weights_sha256, str) or not isinstance(self.length, int | None):
-            raise ValueError(f"{self.weights_sha256!r} and {self.length!r} are no origin of scores")
 
     def __str__(self) -> str:
         """Both in words."""
@@ -35,13 +32,39 @@ class ScoreOrigin:
         return f"weights {self.weights_sha256[:SHOWN]} and {cut}"
 
 
+@in_part
+@dataclass(frozen=True)
+class _Identity(ScoreOrigin):
+    pass
+
+
+@in_part
+@dataclass(frozen=True)
+class _ScoreFile:
+    sha256: str
+
+
+@in_part
+@dataclass(frozen=True)
+class _Told:
+    scores: _ScoreFile
+    identity: _Identity
+
+
 def read_origin(scores: str | Path) -> ScoreOrigin | None:
-    """The origin of a score file; None where nothing beside it tells of these very scores."""
+    """The origin of a score file; None where nothing beside it tells of these very scores.
+
+    A file beside it that cannot be read, or is of other scores, is warned of.
+    """
     scores = Path(scores)
-    try:
-        told = json.loads(scores.with_name(f"{scores.name}.json").read_text(encoding="utf-8"))
-        if told["scores"]["sha256"] != hashlib.sha256(scores.read_bytes()).hexdigest():
-            return None
-        return ScoreOrigin(told["identity"]["weights_sha256"], told["identity"]["length"])
-    except (OSError, KeyError, TypeError, ValueError):
+    beside = scores.with_name(f"{scores.name}.json")
+    if not beside.exists():
         return None
+    try:
+        told = read_record(beside, _Told, ValueError, "it cannot say what the scores are of")
+        if told.scores.sha256 != hashlib.sha256(scores.read_bytes()).hexdigest():
+            raise ValueError(f"{beside} is of other scores than those that are in {scores} now")
+    except (OSError, ValueError) as error:
+        log.warning("%s", error)
+        return None
+    return ScoreOrigin(told.identity.weights_sha256, told.identity.length)

@@ -150,10 +150,18 @@ def write_json(path: str | Path, content: Any) -> None:
         OSError: as `appearing_whole`.
         ValueError: NaN or infinity, which JSON does not have.
     """
-    text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-    text = SURROGATE.sub(lambda found: rf"\u{ord(found.group()):04x}", text)
     with appearing_whole(path) as partial:
-        partial.write_text(text, encoding="utf-8")
+        partial.write_text(json_text(content) + "\n", encoding="utf-8")
+
+
+def json_text(content: Any) -> str:
+    """JSON for files, as `write_json` has it, without its line end.
+
+    Raises:
+        ValueError: NaN or infinity, which JSON does not have.
+    """
+    text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
+    return SURROGATE.sub(lambda found: rf"\u{ord(found.group()):04x}", text)
 
 
 def append(path: str | Path, text: str) -> None:

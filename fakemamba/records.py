@@ -2,22 +2,28 @@
 
 Whoever reads a record says its form as a dataclass (or any type that pydantic knows). Whatever is
 not of that form is one line: which file, which line or field, what was expected, what to do.
+
+What a run is resumed from carries a seal, the SHA-256 of its text as its last field: there, no
+damage passes for another value.
 """
 
 from __future__ import annotations
 
-from dataclasses import fields
+import re
+from dataclasses import fields, is_dataclass
 from functools import cache
+from hashlib import sha256
 from pathlib import Path
 from reprlib import Repr
 from typing import Any, TypeVar, get_type_hints
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
-from pydantic.errors import PydanticUserError
 
-from fakemamba.files import require_file
+from fakemamba.files import appearing_whole, json_text, require_file
 
 MOST_BYTES = 64 << 20
+CONFIG = "__pydantic_config__"  # where pydantic looks for it
+SEAL = re.compile(rb'\s*,\s*(?:"sha256":\s*)?"([0-9a-f]{64})"\s*([}\]])\s*\Z')
 T = TypeVar("T")
 
 
@@ -27,6 +33,8 @@ def read_record(
     error: type[ValueError],
     remedy: str,
     most_bytes: int = MOST_BYTES,
+    *,
+    is_sealed: bool = False,
 ) -> T:
     """The record that a file holds.
 
@@ -37,6 +45,7 @@ def read_record(
         error: what is raised of it.
         remedy: what to do where it is not so.
         most_bytes: more are not read.
+        is_sealed: it has to be as `sealed` made it.
 
     Raises:
         error: no such file, not a file, too large, not JSON, cut short, or not of that form.
@@ -55,11 +64,17 @@ def read_record(
         )
     if not content.strip():
         raise error(f"{path} is empty; {remedy}")
-    return parse_record(content, form, str(path), error, remedy)
+    return parse_record(content, form, str(path), error, remedy, is_sealed=is_sealed)
 
 
 def parse_record(
-    content: bytes | str, form: type[T], place: str, error: type[ValueError], remedy: str
+    content: bytes | str,
+    form: type[T],
+    place: str,
+    error: type[ValueError],
+    remedy: str,
+    *,
+    is_sealed: bool = False,
 ) -> T:
     """The record that a JSON text is, as `read_record`.
 
@@ -69,10 +84,13 @@ def parse_record(
         place: the file, and the line where it is one of many.
         error: what is raised of it.
         remedy: what to do where it is not so.
+        is_sealed: see there.
 
     Raises:
         error: not JSON, or not of that form.
     """
+    if is_sealed:
+        content = _opened(content, place, error, remedy)
     try:
         return _adapter(form).validate_json(content, strict=True)  # type: ignore[arg-type]
     except ValidationError as fault:
@@ -93,14 +111,52 @@ def check_fields(record: Any) -> None:
             raise ValueError(f"{name}{_first_fault(fault)}") from fault
 
 
+def in_part(form: type[T]) -> type[T]:
+    """Decorates a dataclass that is the form of a part: the record may have other fields too."""
+    return with_config(ConfigDict(extra="ignore", allow_inf_nan=False))(form)
+
+
+def sealed(text: str) -> str:
+    """JSON of an object or a list, with the SHA-256 of all that is before it as a last field.
+
+    The record that is read is the one without it.
+    """
+    body, closing = text[:-1].rstrip(), text[-1]
+    name = '"sha256": ' if closing == "}" else ""
+    return f'{body}, {name}"{sha256(body.encode()).hexdigest()}"{closing}'
+
+
+def write_sealed(path: str | Path, content: Any) -> None:
+    """Write a record that is to be read with ``is_sealed``, whole or not at all.
+
+    Raises:
+        OSError: it cannot be written.
+        ValueError: NaN or infinity, which JSON does not have.
+    """
+    with appearing_whole(path) as partial:
+        partial.write_text(sealed(json_text(content)) + "\n", encoding="utf-8")
+
+
+def _opened(content: bytes | str, place: str, error: type[ValueError], remedy: str) -> bytes:
+    """The JSON in a seal."""
+    content = content.encode() if isinstance(content, str) else content
+    seal = SEAL.search(content)
+    if seal is None:
+        raise error(f"{place} has no checksum: cut short, or of another version; {remedy}")
+    body = content[: seal.start()]
+    if sha256(body).hexdigest().encode() != seal[1]:
+        raise error(f"{place} is damaged: its checksum is of other content; {remedy}")
+    return body + seal[2]
+
+
 @cache
 def _adapter(form: Any) -> TypeAdapter[Any]:
     """What checks a form; a dataclass may have no field beside its own, and no NaN."""
     strict = ConfigDict(extra="forbid", allow_inf_nan=False)
-    try:
+    is_own: bool = is_dataclass(form)  # which carries its configuration itself
+    if not is_own:
         return TypeAdapter(form, config=strict)
-    except PydanticUserError:  # a dataclass carries its configuration itself
-        return TypeAdapter(with_config(strict)(form))
+    return TypeAdapter(form if hasattr(form, CONFIG) else with_config(strict)(form))
 
 
 def _first_fault(fault: ValidationError) -> str:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from accelerate import Accelerator
 from torch import nn
 
+from fakemamba.files import write_json
 from fakemamba.models.checkpoints import save_pretrained
 from fakemamba.models.detector import Detector
+from fakemamba.training.manifest import write_manifest
 from fakemamba.training.progress import Progress
 from fakemamba.training.run_folder import PROGRESS, RunFolder, TrainingError, appearing_folder
 
@@ -38,9 +39,10 @@ class Checkpoints:
             with appearing_folder(goal, is_main=is_main) as partial:
                 self.accelerator.wait_for_everyone()
                 self.accelerator.save_state(str(partial))
-                if is_main:
-                    (partial / PROGRESS).write_text(json.dumps(progress.to_json()) + "\n")
                 self.accelerator.wait_for_everyone()
+                if is_main:
+                    write_json(partial / PROGRESS, asdict(progress))
+                    write_manifest(partial)
             self.accelerator.wait_for_everyone()
             if is_main:
                 self.folder.forget_all_but(goal, progress)
@@ -48,8 +50,10 @@ class Checkpoints:
     def resume(self) -> Progress:
         """Read the newest state into model and optimizer; a new beginning if there is none.
 
+        Nothing in it is executed: accelerate reads pickles with ``weights_only``.
+
         Raises:
-            TrainingError: it cannot be read.
+            TrainingError: it is damaged, or cannot be read.
         """
         newest = self.folder.newest_checkpoint()
         if newest is None:
@@ -57,10 +61,11 @@ class Checkpoints:
         progress = self.folder.read_progress(newest)
         try:
             self.accelerator.load_state(str(newest))
-        except (OSError, RuntimeError, ValueError) as error:
+        except Exception as error:  # of any kind: it is whole, but not a state of this run
             raise TrainingError(
-                f"{newest} cannot be read ({error}); remove it, and go on with --resume from what "
-                "is left, or train anew"
+                f"{newest} has something else in it than a state of this run "
+                f"({type(error).__name__}); remove it, and go on with --resume from what is left, "
+                "or train anew"
             ) from error
         return progress
 
@@ -78,4 +83,5 @@ class Checkpoints:
                 goal = self.folder.best(epoch)
                 with appearing_folder(goal, is_main=True) as partial:
                     save_pretrained(detector, partial, state)
+                    write_manifest(partial)
         self.accelerator.wait_for_everyone()

@@ -6,17 +6,21 @@ A run that goes on from a checkpoint first forgets the steps that came after it.
 from __future__ import annotations
 
 import csv
+import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
+from itertools import takewhile
 from pathlib import Path
 
 from torch.utils.tensorboard import SummaryWriter
 
-from fakemamba.files import appearing_whole, append
+from fakemamba.files import appearing_whole, append, require_file
 from fakemamba.training.epoch import Step
-from fakemamba.training.progress import EpochRecord
+from fakemamba.training.progress import EpochRecord, Progress
+from fakemamba.training.run_folder import TrainingError
 
+LONGEST_NUMBER = 20  # of digits of a step's number, which may be anything in a damaged file
 STEP_COLUMNS = ("step", "epoch", "loss", "gradient_norm", "learning_rate")
 
 
@@ -43,10 +47,7 @@ class Logs:
 
     def write_epochs(self, history: Sequence[EpochRecord]) -> None:
         """Write the epochs, and send the last one to TensorBoard."""
-        with appearing_whole(self.epochs) as partial, partial.open("w", newline="") as file:
-            writer = csv.DictWriter(file, [field.name for field in fields(EpochRecord)])
-            writer.writeheader()
-            writer.writerows(asdict(one) for one in history)
+        _write_epochs(self.epochs, history)
         for name, value in asdict(history[-1]).items():
             if name != "epoch":
                 self.tensorboard.add_scalar(f"epoch/{name}", value, history[-1].epoch)
@@ -56,20 +57,50 @@ class Logs:
         """Let everything that was logged be on disk."""
         self.tensorboard.flush()
 
+    def steps_sha256(self) -> str:
+        """Of what was logged of steps so far."""
+        return hashlib.sha256(self.steps.read_bytes()).hexdigest()
+
 
 @contextmanager
-def logs(folder: Path, total_steps: int) -> Iterator[Logs]:
-    """The logs in a run's folder, to be gone on with after so many steps."""
-    steps = folder / "steps.csv"
-    kept = _lines_up_to(steps, total_steps) if steps.exists() else [",".join(STEP_COLUMNS)]
+def logs(folder: Path, progress: Progress) -> Iterator[Logs]:
+    """The logs in a run's folder, to be gone on with from there.
+
+    Raises:
+        TrainingError: the steps that are logged are not those that led there.
+    """
+    epochs, steps = folder / "epochs.csv", folder / "steps.csv"
+    kept = _kept(steps, progress) if steps.exists() else ",".join(STEP_COLUMNS) + "\n"
     with appearing_whole(steps) as partial:
-        partial.write_text("\n".join(kept) + "\n")
-    writer = SummaryWriter(str(folder / "tensorboard"), purge_step=total_steps + 1)
+        partial.write_text(kept)
+    if progress.history:
+        _write_epochs(epochs, progress.history)
+    writer = SummaryWriter(str(folder / "tensorboard"), purge_step=progress.total_steps + 1)
     with writer:
-        yield Logs(folder / "epochs.csv", steps, writer)
+        yield Logs(epochs, steps, writer)
 
 
-def _lines_up_to(path: Path, step: int) -> list[str]:
-    """The head, and the lines of steps up to one; a last line that was cut off is left out."""
-    whole = path.read_text().rpartition("\n")[0].split("\n")
-    return [whole[0], *(line for line in whole[1:] if int(line.partition(",")[0]) <= step)]
+def _kept(path: Path, progress: Progress) -> str:
+    """The head, and the lines of steps that are done; what was logged after them is left out."""
+    remedy = "remove it, and go on with --resume: later steps are logged anew"
+    require_file(path, TrainingError, remedy)
+    whole = path.read_text(errors="replace").rpartition("\n")[0]  # a kill may cut the last line
+    head, *lines = whole.split("\n") if progress.total_steps else [",".join(STEP_COLUMNS)]
+    kept = takewhile(lambda line: not _is_after(line, progress.total_steps), lines)
+    text = "\n".join([head, *kept]) + "\n"
+    found = hashlib.sha256(text.encode()).hexdigest()
+    if progress.total_steps and found != progress.steps_sha256:
+        raise TrainingError(f"{path} is not as it was when the checkpoint was written; {remedy}")
+    return text
+
+
+def _is_after(line: str, step: int) -> bool:
+    number = line.partition(",")[0]
+    return number.isdecimal() and len(number) < LONGEST_NUMBER and int(number) > step
+
+
+def _write_epochs(path: Path, history: Sequence[EpochRecord]) -> None:
+    with appearing_whole(path) as partial, partial.open("w", newline="") as file:
+        writer = csv.DictWriter(file, [field.name for field in fields(EpochRecord)])
+        writer.writeheader()
+        writer.writerows(asdict(one) for one in history)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import dataclass, field
 
 from fakemamba.training.best_epochs import BestEpoch, epochs_without_gain
 from fakemamba.training.recipe import SelectionRecipe
@@ -40,6 +38,7 @@ class Progress:
         epoch_s: time spent on this epoch.
         history: the epochs before.
         best: the best of them, the best first.
+        steps_sha256: of ``steps.csv`` up to here; None if nothing is logged.
     """
 
     epoch: int = 1
@@ -49,6 +48,7 @@ class Progress:
     epoch_s: float = 0.0
     history: list[EpochRecord] = field(default_factory=list)
     best: tuple[BestEpoch, ...] = ()
+    steps_sha256: str | None = None
 
     def is_over(self, recipe: SelectionRecipe) -> bool:
         """Whether the recipe has no further epoch."""
@@ -62,21 +62,6 @@ class Progress:
         self.history.append(done)
         self.best = best
         self.epoch, self.step, self.loss_sum, self.epoch_s = self.epoch + 1, 0, 0.0, 0.0
-
-    def to_json(self) -> dict[str, Any]:
-        """As JSON, in which numbers keep all their digits."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, content: Mapping[str, Any]) -> Progress:
-        """What `to_json` gave."""
-        return cls(
-            **{
-                **content,
-                "history": [EpochRecord(**one) for one in content["history"]],
-                "best": tuple(BestEpoch(**one) for one in content["best"]),
-            }
-        )
 
 
 def criterion(record: EpochRecord, recipe: SelectionRecipe) -> float:

@@ -122,6 +122,7 @@ class OptimizationRecipe:
         schedule: of the learning rate after the warm-up: constant, or cosine to nothing at the
             end of `max_epochs`.
         warmup_steps: in which the learning rate rises from nothing.
+        cpu_threads: that a CPU trains with: the last digits of sums depend on how many share them.
     """
 
     optimizer: Literal["adam", "adamw"] = "adam"
@@ -135,6 +136,7 @@ class OptimizationRecipe:
     bonafide_weight: float = 0.9
     schedule: Literal["constant", "cosine"] = "constant"
     warmup_steps: int = 0
+    cpu_threads: int = 4
 
     def __post_init__(self) -> None:
         numbers = {
@@ -146,7 +148,11 @@ class OptimizationRecipe:
             _check(0 < value < math.inf, f"optimization.{name} {value}: give a number over 0")
         for name, value in {"l2": self.l2, "clip_norm": self.clip_norm}.items():
             _check(0 <= value < math.inf, f"optimization.{name} {value}: give 0 or more")
-        _check(self.batch_size >= 1, f"optimization.batch_size {self.batch_size}: give 1 or more")
+        for name, count in {
+            "batch_size": self.batch_size,
+            "cpu_threads": self.cpu_threads,
+        }.items():
+            _check(count >= 1, f"optimization.{name} {count}: give 1 or more")
         for name, count in {
             "micro_batch_size": self.micro_batch_size,
             "warmup_steps": self.warmup_steps,

@@ -6,6 +6,7 @@ after each, the best epochs kept, and their average at the end.
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Iterator
@@ -34,7 +35,7 @@ from fakemamba.training.frontend_tuning import prepare_frontend
 from fakemamba.training.logs import Logs, logs
 from fakemamba.training.loss import WeightedCrossEntropy
 from fakemamba.training.progress import EpochRecord, Progress, criterion
-from fakemamba.training.recipe import OptimizationRecipe, Recipe, dotted
+from fakemamba.training.recipe import OptimizationRecipe, Recipe
 from fakemamba.training.run_folder import (
     RunFolder,
     TrainingError,
@@ -46,6 +47,8 @@ from fakemamba.training.run_record import run_identity, write_down
 from fakemamba.training.stopping import stop_asked_for
 from fakemamba.training.trial_lists import TrialLists, read_lists
 from fakemamba.training.validation import validate
+
+log = logging.getLogger(__name__)
 
 MOST_WORKERS = 8
 OPTIMIZERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
@@ -62,8 +65,8 @@ def train(
 ) -> TrainingResult:
     """Train a detector by a recipe.
 
-    On a CPU, with the same number of threads, a run that was cut off and gone on with gives the
-    same bytes as one that was not, whatever the number of workers.
+    On a CPU, a run that was cut off and gone on with gives the same bytes as one that was not,
+    whatever the number of workers, or of threads that torch was given.
 
     Args:
         recipe: what to do.
@@ -87,11 +90,12 @@ def _train(
 ) -> TrainingResult:
     folder = RunFolder(out)
     lists = read_lists(recipe.data)
-    begun = folder.check(run_identity(recipe, lists), resume=resume)
-    done = folder.read_result() if begun else None
-    if done is not None and folder.read_facts()["recipe"] == dotted(recipe):
+    begun = folder.check(run_identity(recipe, lists), recipe, resume=resume)
+    done = folder.read_result(recipe) if begun else None
+    if done is not None:
+        log.info("%s: the training is done, nothing is left to do", out)
         return done
-    with _accelerated(recipe, device) as accelerator:
+    with _accelerated(recipe, device) as accelerator, _threads(recipe):
         with folder.writing():
             if accelerator.is_main_process:
                 write_down(folder, recipe, lists, accelerator.device, begun=begun)
@@ -127,7 +131,7 @@ class _Run:
         is_main = self.accelerator.is_main_process
         with (
             display(is_shown=is_main) as shown,
-            _logs(self.folder.path, progress.total_steps, is_main=is_main) as log,
+            _logs(self.folder.path, progress, is_main=is_main) as log,
             stop_asked_for() as stop,
         ):
             while not progress.is_over(self.recipe.selection):
@@ -199,11 +203,14 @@ class _Epoch:
             )
 
     def _save(self) -> None:
-        if self.log is not None:
-            self.log.flush()
         self._count_time()
-        self.checkpoints.save(self.progress)
+        self._write_checkpoint()
         self.saved = time.monotonic()
+
+    def _write_checkpoint(self) -> None:
+        if self.log is not None:
+            self.progress.steps_sha256 = self.log.steps_sha256()
+        self.checkpoints.save(self.progress)
 
     def _count_time(self) -> None:
         now = time.monotonic()
@@ -249,7 +256,7 @@ class _Epoch:
         self.since = time.monotonic()
         if self.log is not None:
             self.log.write_epochs(progress.history)
-        self.checkpoints.save(progress)
+        self._write_checkpoint()
         self.shown.say_epoch(record, is_best=best[0] == new)
 
 
@@ -276,12 +283,23 @@ def _accelerated(recipe: Recipe, device: str) -> Iterator[Accelerator]:
 
 
 @contextmanager
-def _logs(folder: Path, total_steps: int, *, is_main: bool) -> Iterator[Logs | None]:
+def _threads(recipe: Recipe) -> Iterator[None]:
+    """As many threads as the recipe says, whatever this process and its machine have."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(recipe.optimization.cpu_threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextmanager
+def _logs(folder: Path, progress: Progress, *, is_main: bool) -> Iterator[Logs | None]:
     if not is_main:
         yield None
         return
-    with logs(folder, total_steps) as log:
-        yield log
+    with logs(folder, progress) as written:
+        yield written
 
 
 def _optimizer(detector: Detector, recipe: OptimizationRecipe) -> torch.optim.Optimizer:

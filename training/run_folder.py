@@ -4,7 +4,8 @@
 state to go on from, ``best/`` the best epochs, ``epochs.csv``, ``steps.csv`` and ``tensorboard/``
 the course of it. ``detector/`` is what came of it, and ``result.json`` is written last of all.
 
-Every checkpoint is a folder that gets its name when it is whole, and older ones go after that.
+Every checkpoint is a folder that gets its name when it is whole, and older ones go after that. What
+a run is gone on with from is sealed, or has its SHA-256 written down beside it.
 """
 
 from __future__ import annotations
@@ -15,17 +16,21 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from safetensors import SafetensorError
 
 from fakemamba.differences import differences
-from fakemamba.files import write_json
 from fakemamba.locks import LOCK
+from fakemamba.records import read_record, write_sealed
+from fakemamba.training.manifest import check_manifest
 from fakemamba.training.progress import Progress
+from fakemamba.training.recipe import PATHS, Recipe, dotted
+from fakemamba.training.recipe_files import to_toml
 
-FORMAT = 1
+FORMAT = 2
 PROGRESS = "progress.json"
+T = TypeVar("T", "Facts", "_Result")
 
 
 class TrainingError(ValueError):
@@ -34,6 +39,35 @@ class TrainingError(ValueError):
 
 class TrainingStoppedError(TrainingError):
     """It was asked to stop; the run can be gone on with."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What ``run.json`` says.
+
+    Attributes:
+        identity: what two parts of one run have in common.
+        recipe: the whole recipe, values of JSON by dotted names.
+        data: counts and SHA-256 of the lists of trials.
+        starts: command and environment of each time that it was started.
+        format: of these files.
+    """
+
+    identity: dict[str, Any]
+    recipe: dict[str, Any]
+    data: dict[str, Any]
+    starts: list[dict[str, Any]]
+    format: int = FORMAT
+
+
+@dataclass(frozen=True)
+class _Result:
+    detector: str
+    epochs: int
+    best: tuple[int, ...]
+    criterion: float
+    train_s: float
+    format: int = FORMAT
 
 
 @dataclass(frozen=True)
@@ -90,14 +124,16 @@ class RunFolder:
         """An epoch's detector."""
         return self.path / "best" / f"epoch-{epoch:04d}"
 
-    def check(self, identity: Mapping[str, Any], *, resume: bool) -> bool:
+    def check(self, identity: Mapping[str, Any], recipe: Recipe, *, resume: bool) -> bool:
         """Whether there is a run here to go on with.
+
+        A run of this recipe that was killed before its ``run.json`` was whole is begun anew.
 
         Raises:
             TrainingError: there is one, but it may not be gone on with, or it is another one.
         """
         if not self.facts.exists():
-            if self.path.is_dir() and any(one.name != LOCK for one in self.path.iterdir()):
+            if not self._is_free_for(recipe):
                 raise TrainingError(f"{self.path} is not empty and no training run; name another")
             return False
         if not resume:
@@ -105,20 +141,29 @@ class RunFolder:
                 f"{self.path} has a training run in it: go on with it by --resume, or name another "
                 "folder"
             )
-        found = self._read(self.facts)["identity"]
+        found = self.read_facts().identity
         if unlike := differences(found, json.loads(json.dumps(identity))):
             raise TrainingError(
                 f"{self.path} has another run in it: {'; '.join(unlike)}. Name another folder"
             )
         return True
 
-    def write_facts(self, facts: Mapping[str, Any]) -> None:
-        """Write down what is trained."""
-        _write(self.facts, {"format": FORMAT, **facts})
+    def _is_free_for(self, recipe: Recipe) -> bool:
+        """Whether nothing is here but what the beginning of a run of this recipe writes."""
+        if not self.path.is_dir():
+            return True
+        inside = [path for path in self.path.iterdir() if not _is_passing(path)]
+        if inside == [self.recipe] and self.recipe.is_file():
+            return self.recipe.read_bytes() == to_toml(recipe).encode()
+        return not inside
 
-    def read_facts(self) -> dict[str, Any]:
+    def write_facts(self, facts: Facts) -> None:
+        """Write down what is trained."""
+        write_sealed(self.facts, asdict(facts))
+
+    def read_facts(self) -> Facts:
         """What was written down."""
-        return self._read(self.facts)
+        return self._read(self.facts, Facts)
 
     def newest_checkpoint(self) -> Path | None:
         """The state to go on from, None if there is none yet."""
@@ -130,8 +175,21 @@ class RunFolder:
         return self.checkpoints / f"epoch-{progress.epoch:04d}-step-{progress.step:08d}"
 
     def read_progress(self, checkpoint: Path) -> Progress:
-        """How far a checkpoint is."""
-        return Progress.from_json(self._read(checkpoint / PROGRESS))
+        """How far a checkpoint is, if it and the best epochs are as they were written.
+
+        Raises:
+            TrainingError: a file is damaged or missing, or there is one more.
+        """
+        remedy = (
+            f"remove {checkpoint} and go on with --resume from what is left: an older checkpoint, "
+            "or else the beginning"
+        )
+        check_manifest(checkpoint, TrainingError, remedy)
+        progress = read_record(checkpoint / PROGRESS, Progress, TrainingError, remedy)
+        for one in progress.best:
+            remedy = f"it cannot be had again: remove {self.checkpoints} and train anew by --resume"
+            check_manifest(self.best(one.epoch), TrainingError, remedy)
+        return progress
 
     def forget_all_but(self, checkpoint: Path, progress: Progress) -> None:
         """Remove other checkpoints, epochs no longer among the best, and what was half made."""
@@ -143,20 +201,17 @@ class RunFolder:
     def write_result(self, result: TrainingResult) -> None:
         """Write down that the run is done, and what came of it."""
         content = asdict(result) | {"detector": result.detector.name}
-        _write(self.result, {"format": FORMAT, **content})
+        write_sealed(self.result, asdict(_Result(**content)))
 
-    def read_result(self) -> TrainingResult | None:
-        """What came of the run; None if it is not done."""
-        if not self.result.exists():
+    def read_result(self, recipe: Recipe) -> TrainingResult | None:
+        """What came of the run; None if it is not done, or was of a recipe with another end."""
+        if not self.result.exists() or not self.detector.is_dir():
             return None
-        content = self._read(self.result)
-        return TrainingResult(
-            detector=self.path / content["detector"],
-            epochs=content["epochs"],
-            best=tuple(content["best"]),
-            criterion=content["criterion"],
-            train_s=content["train_s"],
-        )
+        content = asdict(self._read(self.result, _Result))
+        if _but_paths(self.read_facts().recipe) != _but_paths(dotted(recipe)):
+            return None
+        del content["format"]
+        return TrainingResult(**content | {"detector": self.path / content["detector"]})
 
     @contextmanager
     def writing(self) -> Iterator[None]:
@@ -179,16 +234,13 @@ class RunFolder:
                 "room, and go on with --resume"
             ) from error
 
-    def _read(self, path: Path) -> dict[str, Any]:
-        try:
-            content = json.loads(path.read_text())
-        except (OSError, ValueError) as error:
+    def _read(self, path: Path, form: type[T]) -> T:
+        found = read_record(path, form, TrainingError, "train in another folder", is_sealed=True)
+        if found.format != FORMAT:
             raise TrainingError(
-                f"{path} cannot be read ({error}); train in another folder"
-            ) from error
-        if content.pop("format", FORMAT) != FORMAT:
-            raise TrainingError(f"{path} is of another version of fakemamba; train again")
-        return content
+                f"{path} is of another version of fakemamba; train in another folder"
+            )
+        return found
 
 
 @contextmanager
@@ -213,5 +265,11 @@ def appearing_folder(folder: Path, *, is_main: bool) -> Iterator[Path]:
         partial.rename(folder)
 
 
-def _write(path: Path, content: Mapping[str, Any]) -> None:
-    write_json(path, content)
+def _is_passing(path: Path) -> bool:
+    """Whether a file is a lock, or half written by who was killed: no work of anybody's."""
+    return path.name == LOCK or (path.name.startswith(".") and path.suffix == ".partial")
+
+
+def _but_paths(recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """A recipe without where its data is."""
+    return {name: value for name, value in recipe.items() if name not in PATHS}

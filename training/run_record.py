@@ -10,7 +10,7 @@ import torch
 from fakemamba.bench.instruments.environment import describe_environment
 from fakemamba.training.recipe import PATHS, Recipe, dotted
 from fakemamba.training.recipe_files import write_recipe
-from fakemamba.training.run_folder import RunFolder
+from fakemamba.training.run_folder import Facts, RunFolder
 from fakemamba.training.trial_lists import TrialLists
 
 
@@ -27,15 +27,15 @@ def write_down(
     folder: RunFolder, recipe: Recipe, lists: TrialLists, device: torch.device, *, begun: bool
 ) -> None:
     """The recipe, the data and where the run began, or goes on."""
-    starts = folder.read_facts()["starts"] if begun else []
+    starts = folder.read_facts().starts if begun else []
     start = {"command": sys.argv, "environment": describe_environment(device)}
     folder.path.mkdir(parents=True, exist_ok=True)
     write_recipe(folder.recipe, recipe)
     folder.write_facts(
-        {
-            "identity": run_identity(recipe, lists),
-            "recipe": dotted(recipe),
-            "data": lists.identity(),
-            "starts": [*starts, start],
-        }
+        Facts(
+            identity=run_identity(recipe, lists),
+            recipe=dotted(recipe),
+            data=lists.identity(),
+            starts=[*starts, start],
+        )
     )

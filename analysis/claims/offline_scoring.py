@@ -2,29 +2,44 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from fakemamba.analysis.claims.claim import GOAL, OPEN, Claim, Figure
 from fakemamba.analysis.claims.evidence import Spread, of_runs
 from fakemamba.analysis.published import FRONTEND
 from fakemamba.analysis.results import ResultsError
-from fakemamba.analysis.schema import TEXT_OR_NULL, TIME, Kind
+from fakemamba.records import in_part, read_record
 
 LEAST_UTTERANCES_PER_S = 2000.0
-OBJECT_OR_NULL = Kind("an object or null", lambda value: value is None or isinstance(value, dict))
-RATE_OR_NULL = Kind(
-    "a number, more than 0, or null", lambda value: value is None or TIME.holds(value)
-)
 SETTING = ("detector", "frontend", "duration_s", "precision", "execution")
-RATES, TEXTS = ("utterances_per_s", "decoded_per_s"), ("bottleneck", "reason")
-FIELDS = {
-    **dict.fromkeys((*RATES, "duration_s"), RATE_OR_NULL),
-    **dict.fromkeys(TEXTS, TEXT_OR_NULL),
-    "environment": OBJECT_OR_NULL,
-}
+
+Rate = Annotated[float, Field(gt=0)]
+
+
+@in_part
+@dataclass(frozen=True)
+class _Environment:
+    device: str | None = None
+
+
+@in_part
+@dataclass(frozen=True)
+class _Scoring:
+    utterances_per_s: Rate | None
+    decoded_per_s: Rate | None = None
+    bottleneck: str | None = None
+    reason: str | None = None
+    environment: _Environment | None = None
+    detector: str | None = None
+    frontend: str | None = None
+    duration_s: Rate | None = None
+    precision: str | None = None
+    execution: str | None = None
 
 
 def read_scoring(path: Path) -> dict[str, Any]:
@@ -33,22 +48,8 @@ def read_scoring(path: Path) -> dict[str, Any]:
     Raises:
         ResultsError: the file cannot be read, or is no such measurement.
     """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ResultsError(f"{path} cannot be read: {error.strerror or error}") from error
-    except (ValueError, RecursionError) as error:
-        raise ResultsError(f"{path} is not JSON: {error}; measure offline scoring again") from error
-    if not isinstance(content, dict):
-        raise ResultsError(f"{path} is not an object; give what measured offline scoring")
-    if "utterances_per_s" not in content:
-        raise ResultsError(f"{path} has no 'utterances_per_s'; give what measured offline scoring")
-    for name, kind in FIELDS.items():
-        if not kind.holds(content.get(name)):
-            raise ResultsError(
-                f"{path}: {name!r} has to be {kind.words}; give what measured offline scoring"
-            )
-    return content
+    found = read_record(path, _Scoring, ResultsError, "give what measured offline scoring")
+    return vars(found)
 
 
 def scoring_claim(
@@ -66,8 +67,9 @@ def scoring_claim(
         ResultsError: a run says that it is of another device.
     """
     for run in runs:
-        measured_on = (run.get("environment") or {}).get("device", device_name)
-        if measured_on != device_name:
+        environment = run["environment"]
+        measured_on = None if environment is None else environment.device
+        if measured_on not in (None, device_name):
             raise ResultsError(
                 f"offline scoring ran on {measured_on}, but the results are of {device_name}; "
                 "measure both on one machine"
@@ -86,21 +88,21 @@ def scoring_claim(
         return Claim(**known, verdict=OPEN, reason="not measured; give its JSON with --scoring")
     rates = [run["utterances_per_s"] for run in runs if run["utterances_per_s"] is not None]
     if not rates:
-        return Claim(**known, verdict=OPEN, reason=runs[0].get("reason") or "the rate is not known")
+        return Claim(**known, verdict=OPEN, reason=runs[0]["reason"] or "the rate is not known")
     found = of_runs(rates, spread)
-    known["cells"] = {name: runs[0].get(name) for name in SETTING}
+    known["cells"] = {name: runs[0][name] for name in SETTING}
     figures = [found.figure("scored", "1/s")]
-    if runs[0].get("decoded_per_s") is not None:
+    if runs[0]["decoded_per_s"] is not None:
         figures.append(Figure("decoded alone", runs[0]["decoded_per_s"], "1/s"))
     verdict = found.is_at_least(LEAST_UTTERANCES_PER_S)
-    reasons = [f"the bottleneck is {runs[0]['bottleneck']}"] if runs[0].get("bottleneck") else []
+    reasons = [f"the bottleneck is {runs[0]['bottleneck']}"] if runs[0]["bottleneck"] else []
     if found.low is None:
         reasons.append(found.basis)
     elif verdict == OPEN:
         reasons.append("the interval holds the limit: give three runs or more")
     if not is_gpu:
         verdict, reasons = OPEN, ["a goal for GPUs, and this is a CPU", *reasons]
-    elif any(run.get("frontend", FRONTEND) != FRONTEND for run in runs):
+    elif any(run["frontend"] not in (None, FRONTEND) for run in runs):
         verdict, reasons = OPEN, [f"a goal with {FRONTEND}", *reasons]
     return Claim(
         **known,

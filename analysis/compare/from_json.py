@@ -6,7 +6,6 @@ that are none, and a verdict or exit code that does not follow from the cells.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
@@ -23,8 +22,8 @@ from fakemamba.analysis.compare.verdict import (
     Problem,
     Rules,
 )
+from fakemamba.records import read_record
 
-MOST_BYTES = 64 << 20
 MOST_ITEMS = 100_000
 LONGEST_TEXT = 20_000
 LARGEST_NUMBER = 1e300
@@ -42,17 +41,8 @@ def read_comparison(path: str | Path) -> Comparison:
     Raises:
         ComparisonError: it is none; the message names file and field.
     """
-    path = Path(path)
-    try:
-        if path.stat().st_size > MOST_BYTES:
-            raise ComparisonError(f"{path} is larger than {MOST_BYTES >> 20} MiB: no comparison is")
-        content = json.loads(path.read_text())
-    except OSError as error:
-        raise ComparisonError(f"{path} cannot be read: {error}") from error
-    except (ValueError, RecursionError) as error:
-        if isinstance(error, ComparisonError):
-            raise
-        raise ComparisonError(f"{path} is not JSON: {error}") from error
+    remedy = "give what `fakemamba compare --json` wrote"
+    content = read_record(path, dict[str, Any], ComparisonError, remedy)
     try:
         return validate_comparison(content)
     except ComparisonError as error:

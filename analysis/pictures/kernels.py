@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.axes import Axes
+from pydantic import Field
 
 from fakemamba.analysis.palette import GREYS, Look, backend_look, look
 from fakemamba.analysis.pictures.figures import (
@@ -33,10 +34,58 @@ from fakemamba.analysis.pictures.figures import (
 )
 from fakemamba.analysis.results import ResultsError
 from fakemamba.names import in_file_name
+from fakemamba.records import in_part, read_record
 
 PICTURE = "Slowdown by the scan's backend"
 OWN_WAY = "fakemamba, "  # begins the name of a way that is one of our backends
 OTHER_MARKERS = ("v", "P", "*", "<", ">")
+
+
+Time = Annotated[float, Field(gt=0)]
+
+
+@in_part
+@dataclass(frozen=True)
+class _Backend:
+    part: str
+    backend: str
+    slowdown: Time
+
+
+@in_part
+@dataclass(frozen=True)
+class _Loss:
+    detector: str
+    frontend: str
+    duration_s: Time
+    precision: str
+    batch_size: int
+    device: str
+    backends: Annotated[list[_Backend], Field(min_length=1)]
+
+
+@in_part
+@dataclass(frozen=True)
+class _Way:
+    path: str
+    num_frames: Annotated[int, Field(ge=1, lt=1 << 53)]
+    latency_s: Time
+
+
+@in_part
+@dataclass(frozen=True)
+class _Environment:
+    device: str
+
+
+@in_part
+@dataclass(frozen=True)
+class _Kernels:
+    """What is drawn of the JSON of `fakemamba kernels`."""
+
+    degradation: _Loss
+    encoder: Annotated[list[_Way], Field(min_length=1)]
+    environment: _Environment
 
 
 def plot_degradation(results: pd.DataFrame, folder: Path) -> Iterator[Outcome]:
@@ -76,21 +125,14 @@ def plot_kernels(path: Path, folder: Path) -> Path:
     Raises:
         ResultsError: the file is something else.
     """
-    try:
-        content = json.loads(path.read_text())
-        loss, ways = content["degradation"], pd.DataFrame(content["encoder"])
-        backends = pd.DataFrame(loss["backends"])[["part", "backend", "slowdown"]]
-        ways = ways[["path", "num_frames", "latency_s"]]
-        device = device_title(loss["device"], content["environment"]["device"])
-    except FileNotFoundError as error:
-        raise ResultsError(f"{path}: no such file") from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ResultsError(
-            f"{path} is not what `fakemamba kernels --json` writes: {error!r}"
-        ) from error
+    remedy = "it is not what `fakemamba kernels --json` writes: give that"
+    content = read_record(path, _Kernels, ResultsError, remedy)
+    loss = content.degradation
+    backends, ways = (pd.DataFrame(map(vars, rows)) for rows in (loss.backends, content.encoder))
+    device = device_title(loss.device, content.environment.device)
     title = (
-        f"left: {loss['detector']}, {loss['frontend']}, {loss['duration_s']:g} s; right: encoder "
-        f"of fake-mamba-l; {loss['precision']}, batch {loss['batch_size']} · {device}"
+        f"left: {loss.detector}, {loss.frontend}, {loss.duration_s:g} s; right: encoder "
+        f"of fake-mamba-l; {loss.precision}, batch {loss.batch_size} · {device}"
     )
     parts = list(dict.fromkeys(backends["part"]))
     with house_style():
@@ -100,10 +142,10 @@ def plot_kernels(path: Path, folder: Path) -> Path:
             width_ratios=[*[1.0] * len(parts), 1.7],
         )
         for axes, part in zip(row, parts, strict=False):
-            _draw_bars(axes, backends[backends["part"] == part], loss["detector"])
+            _draw_bars(axes, backends[backends["part"] == part], loss.detector)
             axes.set_title(part)
         handles = _draw_ways(row[-1], ways)
-        setting = Setting(title, in_file_name([loss["detector"], loss["device"]]))
+        setting = Setting(title, in_file_name([loss.detector, loss.device]))
         notes = ["Bars: latency against the fastest backend's."]
         picture = "What each way to run the scan costs"
         return save_figure(figure, folder, "kernels", setting, picture, handles, notes)

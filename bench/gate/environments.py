@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fakemamba.bench.gate.commands import GateError, ask, require
+from fakemamba.records import parse_record
 
 COMPLETE = "complete"  # a file that is written last: without it an environment is made anew
 PACKAGES = "import json, site; print(json.dumps(site.getsitepackages()))"
@@ -101,7 +102,7 @@ def make_arm(name: str, checkout: Path, python: Path, below: Path, folder: Path,
         shutil.rmtree(folder)
     require([below, "-m", "venv", "--without-pip", folder], checkout, log, f"making {folder}")
     interpreter = folder / "bin" / "python"
-    _see(json.loads(ask([below, "-c", PACKAGES], checkout)), interpreter, checkout)
+    _see(_packages(below, checkout), interpreter, checkout)
     install = [*_pip_install(python, interpreter), "--no-deps", "--no-build-isolation"]
     install += ["--editable", checkout]
     require(install, checkout, log, f"installing {name} ({checkout}) with {below}")
@@ -116,11 +117,21 @@ def _pip_install(python: Path, interpreter: Path) -> list[str | Path]:
     return [python, "-m", "pip", "--python", interpreter, "install", "--quiet"]
 
 
+def _packages(interpreter: Path, folder: Path) -> list[str]:
+    """The folders that an interpreter has packages in."""
+    said = ask([interpreter, "-c", PACKAGES], folder)
+    place, remedy = f"what {interpreter} says of its packages", "give another interpreter"
+    found = parse_record(said, list[str], place, GateError, remedy)
+    if not found:
+        raise GateError(f"{place}: there is no folder; {remedy}")
+    return found
+
+
 def _see(packages: Sequence[str], interpreter: Path, folder: Path) -> None:
     """Let an environment see folders of packages, after its own.
 
     A line of a .pth file adds a folder, but none of the .pth files in it: an editable installation
     of another checkout, as developers have, stays unseen.
     """
-    own = Path(json.loads(ask([interpreter, "-c", PACKAGES], folder))[0])
+    own = Path(_packages(interpreter, folder)[0])
     (own / "below.pth").write_text("".join(f"{path}\n" for path in packages))

@@ -9,8 +9,10 @@ from typing import Any
 
 from fakemamba.bench.gate.commands import GateError, run_logged
 from fakemamba.bench.gate.environments import Arm
+from fakemamba.bench.saved import saved_result
 from fakemamba.differences import differences
 from fakemamba.files import write_json
+from fakemamba.records import read_record
 
 PLAN = "plan.json"
 OWN_OPTIONS = ("--benchmark-json", "--bench-resume")
@@ -55,10 +57,7 @@ def claim(folder: Path, plan: dict[str, Any]) -> None:
     """
     path, plan = folder / PLAN, json.loads(json.dumps(plan))
     if path.exists():
-        try:
-            found = json.loads(path.read_text())
-        except json.JSONDecodeError as error:
-            raise GateError(f"{path} is not JSON ({error}); remove {folder}") from error
+        found = read_record(path, dict[str, Any], GateError, f"remove {folder}")
         if differing := differences(found, plan):
             raise GateError(
                 f"{folder} holds another comparison: {'; '.join(differing)}. Give another --out, "
@@ -109,8 +108,6 @@ def middle_cell(result: Path) -> str:
 
 
 def _entries(result: Path) -> list[dict[str, Any]]:
-    try:
-        entries = json.loads(result.read_text())["benchmarks"]
-        return [entry for entry in entries if "cell_id" in entry["extra_info"]]
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
-        raise GateError(f"{result} is no result of a sweep ({error!r}); remove it") from error
+    remedy = "it is no result of a sweep: remove it"
+    _, entries = saved_result(result, GateError, remedy)
+    return entries

@@ -7,11 +7,12 @@ operators nest.
 
 from __future__ import annotations
 
-import json
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from fakemamba.records import in_part, parse_record
 
 OPERATOR, RANGE = "cpu_op", "user_annotation"
 RUNTIME_CALLS = ("cuda_runtime", "cuda_driver")
@@ -70,16 +71,20 @@ class Trace:
         return [event for event in self.select(RANGE) if event.name.startswith(STEP_PREFIX)]
 
 
+@in_part
+@dataclass(frozen=True)
+class _Exported:
+    traceEvents: list[dict[str, Any]]
+
+
 def parse_trace(text: str) -> Trace:
     """Read the JSON that `torch.profiler` exports.
 
     Raises:
         ValueError: it is cut off, or no Chrome trace.
     """
-    try:
-        records = json.loads(text)["traceEvents"]
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
-        raise ValueError(f"not a whole Chrome trace: {error!r}") from error
+    remedy = "it is not a whole Chrome trace: profile again"
+    records = parse_record(text, _Exported, "what was profiled", ValueError, remedy).traceEvents
     known = {OPERATOR, RANGE, *RUNTIME_CALLS, *DEVICE_WORK}
     timed = [record for record in records if record.get("cat") in known and record["ph"] == "X"]
     whole = [record for record in timed if _is_whole(record)]

@@ -27,8 +27,9 @@ from fakemamba.data.open_speech.making import Made, make_family
 from fakemamba.data.open_speech.packages import installed_versions
 from fakemamba.data.open_speech.plan import SIZES, Family, plan_families
 from fakemamba.data.open_speech.prompts import READERS, in_pieces, read_prompts
-from fakemamba.files import appearing_whole, write_json
+from fakemamba.files import appearing_whole
 from fakemamba.interrupts import hidden_from_children
+from fakemamba.records import read_record, write_sealed
 
 COLUMNS = (
     "path",
@@ -159,13 +160,10 @@ def _make_all(
 def _make_or_recall(family: Family, out: Path, seed: int) -> Made:
     note = out / NOTES / f"{family.trial_id}.json"
     if note.is_file():
-        kept = json.loads(note.read_text("utf-8"))
-        segments = tuple(
-            (name, start, length, label) for name, start, length, label in kept["segments"]
-        )
-        return Made(tuple(kept["rows"]), segments, kept["left_out"])
+        remedy = "remove it, and its family is made again"
+        return read_record(note, Made, BuildError, remedy, is_sealed=True)
     made = make_family(family, out, seed)
-    write_json(note, asdict(made))
+    write_sealed(note, asdict(made))
     return made
 
 

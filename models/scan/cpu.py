@@ -6,6 +6,7 @@ is missing, and for float64, callers use the ``torch`` backend.
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -80,8 +81,8 @@ class _Scan(torch.autograd.Function):
         )
         dD, dbias = (checkpoints.new_zeros(directions, batch, channels) for _ in range(2))
         gradients = (du, ddelta, dz, dA, dB, dC, dD, dbias)
-        _use_torch_threads()
-        kernels.scan_backward(
+        _scan_backward(
+            directions * batch * blocks,
             _frames(dy),
             *_arrays(inputs),
             checkpoints.numpy(),
@@ -139,6 +140,15 @@ class _Conv(torch.autograd.Function):
             None,
             None,
         )
+
+
+def _scan_backward(num_tasks: int, *arrays: np.ndarray) -> None:
+    """Run the backward kernel's tasks in as many threads as torch has."""
+    share = -(-num_tasks // torch.get_num_threads())
+    ranges = [(first, min(first + share, num_tasks)) for first in range(0, num_tasks, share)]
+    with ThreadPoolExecutor(max(1, len(ranges))) as pool:
+        for done in [pool.submit(kernels.scan_backward, *one, *arrays) for one in ranges]:
+            done.result()
 
 
 def _arrays(inputs: ScanInputs) -> tuple[np.ndarray, ...]:

@@ -4,7 +4,9 @@ A task is one direction, one utterance and a block of channels; tasks run on all
 plain loop, the vector lanes are channels, and a block's states (states × channels) stay in the
 first-level cache. Softplus of Δ, the D skip and the SiLU gate are part of the loop, so nothing of
 size time × channels × states is ever written. Backward, states are recomputed from checkpoints
-taken every ``CHECKPOINT_FRAMES`` frames.
+taken every ``CHECKPOINT_FRAMES`` frames; there, the caller brings the threads, each with a range of
+tasks. What numba compiles for its own threads is optimised once more on its way into numba's cache,
+and with sums over channels in the loop, that gave other last digits than the process that compiled.
 
 Arrays are C-contiguous fp32: frames (directions, batch, time, channels), B and C (directions,
 batch, time, states), A (directions, states, channels). An optional array is empty where it is not
@@ -63,8 +65,10 @@ def scan_forward(u, delta, A, B, C, D, z, bias, reverse, lengths, y, checkpoints
         y[g, b, length:, span] = ZERO
 
 
-@njit(parallel=True, fastmath=FAST, cache=True, nogil=True)
+@njit(fastmath=FAST, cache=True, nogil=True)
 def scan_backward(
+    first_task,
+    stop_task,
     dy,
     u,
     delta,
@@ -86,16 +90,16 @@ def scan_backward(
     dD,
     dbias,
 ):
-    """Gradients of `scan_forward`; what is summed over is left to the caller.
+    """Gradients of `scan_forward` by some of its tasks; what is summed over is left to the caller.
 
     du, ddelta and dz are frames; dA (directions, batch, states, channels), dD and dbias
     (directions, batch, channels) are of one utterance, dB and dC (blocks, directions, batch, time,
     states) of one block of channels.
     """
-    directions, batch, _, channels = u.shape
+    _, batch, _, channels = u.shape
     num_states = A.shape[1]
     blocks = (channels + BLOCK_CHANNELS - 1) // BLOCK_CHANNELS
-    for task in prange(directions * batch * blocks):
+    for task in range(first_task, stop_task):
         g, b, block = task // (batch * blocks), (task // blocks) % batch, task % blocks
         first = block * BLOCK_CHANNELS
         width = min(BLOCK_CHANNELS, channels - first)

@@ -147,6 +147,12 @@ def test_binary_files_are_refused(tmp_path, content):
         read_results([path])
 
 
+@pytest.mark.parametrize("name", ["gpu", "git", "packages"])
+def test_facts_of_another_shape_are_refused(tmp_path, name):
+    message = refusal(tmp_path, replaced(WAYS, ("fakemamba", "environment", name), [1]))
+    assert f"'environment': '{name}' is [1], but has to be an object" in message
+
+
 @pytest.mark.parametrize("missing", ["environment", "options", "identity"])
 def test_a_launch_without_its_circumstances_is_refused(tmp_path, missing):
     message = refusal(tmp_path, without(WAYS, ("fakemamba", missing)))
@@ -247,6 +253,14 @@ LATENCY_S = WAYS["benchmarks"][0]["extra_info"]["latency_s"]
         ((*INFO, "disturbed_by"), "throttled", "'disturbed_by' is 'throttled'.*a list of texts"),
         ((*INFO, "energy"), 5, "'energy' is 5, but has to be an object"),
         ((*INFO, "energy", "net_energy_j"), "5 J", "'net_energy_j' is '5 J'"),
+        ((*INFO, "machine"), [], r"'machine' is \[\], but has to be an object"),
+        ((*INFO, "machine", "after"), [1], r"machine: 'after' is \[1\], but has to be an object"),
+        ((*INFO, "machine", "after", "gpu"), "x", "after: 'gpu' is 'x', but has to be an object"),
+        (
+            (*INFO, "machine", "after", "gpu"),
+            {"idle": False, "sm_clock_mhz": [1]},
+            r"'sm_clock_mhz' is \[1\], but has to be a number",
+        ),
         ((*INFO, "cell"), "x", "'cell' is 'x', but has to be an object"),
         ((*INFO, "cell", "detector"), 5, "'detector' is 5, but has to be a text"),
         ((*INFO, "cell", "duration_s"), 0, "'duration_s' is 0"),
@@ -332,11 +346,11 @@ odd = st.sampled_from(
 
 
 def mutable_places(content):
-    """Every place but in the machine's state, which nothing reads, and later rounds."""
+    """Every place but later rounds, and what is deep in the machine's state before."""
     return [
         place
         for place in places(content)
-        if "machine" not in place and not ("data" in place and place[-1] not in ("data", 0, 1))
+        if "before" not in place[:-1] and not ("data" in place and place[-1] not in ("data", 0, 1))
     ]
 
 

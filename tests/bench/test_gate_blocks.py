@@ -171,8 +171,33 @@ def test_a_launch_without_any_time_has_no_control(tmp_path):
         middle_cell(tmp_path / "x.json")
     assert node_ids(tmp_path / "x.json") == {cell_id: TEST.format(cell_id) for cell_id in CELLS}
     (tmp_path / "y.json").write_text('{"benchmarks"')
-    with pytest.raises(GateError, match=r"y\.json is no result of a sweep"):
+    with pytest.raises(GateError, match=r"y\.json is not JSON .*no result of a sweep"):
         node_ids(tmp_path / "y.json")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"fullname": 7}, "benchmarks.0..fullname: should be a valid string"),
+        ({"extra_info": {"cell_id": "a"}}, "cell a has no status"),
+        ({"extra_info": {"cell_id": "a", "status": "great"}}, "status: should be 'measured'"),
+        ({"extra_info": {"cell_id": 7, "status": "failed"}}, "cell_id: should be a valid string"),
+        ({"stats": {"median": "1"}}, "stats.median: should be a valid number"),
+        ({"stats": {"median": None}}, "is measured, but has no median"),
+        ({"stats": []}, "stats: should be an object"),
+    ],
+    ids=str,
+)
+def test_a_launch_of_another_shape_is_refused(tmp_path, change, message):
+    path = tmp_path / "x.json"
+    write_result(path, {"a": 0.1})
+    entries = json.loads(path.read_text())["benchmarks"]
+    path.write_text(json.dumps({"benchmarks": [entries[0] | change]}))
+    with pytest.raises(GateError, match=message):
+        middle_cell(path)
+    path.write_text(json.dumps({"benchmarks": entries * 2}))
+    with pytest.raises(GateError, match="cell a is there twice"):
+        middle_cell(path)
 
 
 PYTEST = """#!/bin/sh

@@ -1,9 +1,12 @@
 """Running cells: what is known, what memory rules out, isolation, progress, playback, journal."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from fakemamba.bench import isolation, sweep_runner
 from fakemamba.bench.cells import Cell, ScanCell
@@ -17,6 +20,7 @@ from fakemamba.bench.outcome import Outcome
 from fakemamba.bench.preparation import WorkloadCache
 from fakemamba.bench.replay import PlaybackClock
 from fakemamba.bench.sweep_runner import Progress, SweepRunner
+from fakemamba.records import sealed
 
 CELL = Cell("fake-mamba-s", "xls-r-tiny", "encoder", 0.5, backend="torch")
 SCAN = ScanCell("torch", 50, 1, "fp32", "both-shared", "forward", "cpu")
@@ -158,6 +162,42 @@ def test_a_damaged_journal_is_named_with_its_line(tmp_path):
     journal.path.write_text(journal.path.read_text() + "{broken\n")
     with pytest.raises(JournalError, match=r"out\.json\.journal, line 3"):
         journal.read([CELL])
+
+
+@given(st.data())
+def test_damage_of_a_journal_is_told_or_only_costs_its_last_line(tmp_path_factory, data):
+    journal = Journal(tmp_path_factory.mktemp("damaged") / "journal", IDENTITY)
+    outcomes = {
+        CELL.id: Outcome(CELL, "measured", None, {"latency_s": 0.5}, (0.25, 0.5, 0.75)),
+        SCAN.id: Outcome(SCAN, "failed", "RuntimeError: x", traceback="Traceback ..."),
+    }
+    for outcome in outcomes.values():
+        journal.add(outcome)
+    content = bytearray(journal.path.read_bytes())
+    content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    journal.path.write_bytes(content)
+    try:
+        found = journal.read([CELL, SCAN])
+    except JournalError as error:
+        assert str(error).startswith(str(journal.path)) and "\n" not in str(error)
+    else:
+        assert found.items() <= outcomes.items() and CELL.id in found
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("7", "line 2 has no checksum"),
+        (sealed("[]"), "line 2: should be an object"),
+        (sealed('{"cell_id": "x"}'), "line 2, status: it is missing"),
+    ],
+)
+def test_a_line_of_another_shape_is_named(tmp_path, line, message):
+    path = tmp_path / "journal"
+    header = sealed(json.dumps({"format": 2, "identity": IDENTITY}))
+    path.write_text(f"{header}\n{line}\n")
+    with pytest.raises(JournalError, match=message):
+        Journal(path, IDENTITY).read([CELL])
 
 
 def test_what_is_no_result_is_not_resumed(tmp_path):

@@ -248,7 +248,7 @@ def test_a_picture_that_memory_is_too_small_for_is_missing_and_said(
         (["a.wav", "--pi-spoof", "0.1"], "a prior and costs need a --calibration, made with"),
         (["a.wav", "--threshold", "eer"], "of a calibration, but there is none"),
         (["a.wav", "--threshold", "nan"], "must be a finite score"),
-        (["a.wav", "--calibration", "absent.json"], "no such calibration"),
+        (["a.wav", "--calibration", "absent.json"], "absent.json: no such file"),
         (
             ["a.wav", "--calibration", "c.json", "--cost-miss", "2", "--threshold", "eer"],
             "costs belong to --threshold bayes, but --threshold is eer",

@@ -140,9 +140,14 @@ def test_the_sketch_is_of_the_set_not_of_its_order():
         ({"scale": -1.0}, "damaged"),
         ({"scale": None}, "damaged"),
         ({"eer_threshold": "high"}, "damaged"),
-        ({"bonafide": 51}, "damaged.*110 hashes of 111"),
+        ({"bonafide": 51}, "110 hashes of 111 trials.*damaged"),
         ({"fitted_on": "%%"}, "damaged"),
         ({"surplus": 1}, "damaged"),
+        ({"smoothed": 1}, "smoothed: should be a valid boolean"),
+        ({"scale": 10**400}, "scale: "),
+        ({"spoof": -1}, "spoof: should be greater"),
+        ({"cllr_bits_after": "low"}, "cllr_bits_after: should be a valid number"),
+        ({"kind": ["x"]}, "kind: should be a valid string"),
     ],
 )
 def test_another_kind_of_file_is_refused(tmp_path, change, message):
@@ -156,8 +161,25 @@ def test_another_kind_of_file_is_refused(tmp_path, change, message):
 @pytest.mark.parametrize("text", ["", "[]", "id 1.0\n"])
 def test_what_is_no_calibration_is_named(tmp_path, text):
     path = tmp_path / "calibration.json"
-    with pytest.raises(CalibrationError, match="no such calibration"):
+    with pytest.raises(CalibrationError, match="no such file"):
         read_calibration(path)
     path.write_text(text)
     with pytest.raises(CalibrationError, match="is not a calibration"):
         read_calibration(path)
+
+
+@given(st.data())
+def test_a_calibration_that_was_cut_or_changed_is_read_or_refused_by_name(tmp_path_factory, data):
+    path = tmp_path_factory.mktemp("mutated") / "c.json"
+    write_calibration(path, fit(*llrs(5, 6)))
+    content = bytearray(path.read_bytes())
+    place = data.draw(st.integers(0, len(content) - 1))
+    content[place] = data.draw(st.sampled_from(list(b'0919-"[]{},:.eE\x00\xff')))
+    path.write_bytes(content[: data.draw(st.sampled_from([len(content), place]))])
+    try:
+        found = read_calibration(path)
+    except CalibrationError as error:
+        assert str(error).startswith(str(path)) and "\n" not in str(error)
+    else:
+        assert found.scale > 0 and len(found.fitted_on) == 11
+        assert np.isfinite(found.llr(np.array([0.0]))).all()

@@ -3,6 +3,8 @@
 import math
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from fakemamba.data.trials import Trial
 from fakemamba.evaluation.score_journal import (
@@ -12,6 +14,7 @@ from fakemamba.evaluation.score_journal import (
     remove_journal,
 )
 from fakemamba.evaluation.scoring import Scored
+from fakemamba.records import sealed
 
 IDENTITY = {"weights_sha256": "abc", "length": None, "precision": "fp32"}
 SCORES = {0: 1 / 3, 1: -2.5e-9, 2: None, 3: 4.0}
@@ -92,25 +95,53 @@ def test_another_run_is_refused_with_what_differs(tmp_path, other, message):
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("[0, 1.0", "line 3: "),
-        ("[5, 1.0, 3]", "line 3: there is no trial 5"),
-        ("[0, 1, 2, 3]", "line 3: "),
-        ("7", "line 3: "),
-        ('["a", 1.0, 3]', "line 3: "),
+        ('{"index": 0, "score": 1.0', "line 3 has no checksum"),
+        (sealed('{"index": 0, "score": 1.0}').replace("1.0", "1.1"), "line 3 is damaged"),
+        (sealed('{"index": 5, "score": 1.0}'), "line 3: there is no trial 5"),
+        (sealed('{"index": -1, "score": 1.0}'), "line 3, index: should be greater"),
+        (sealed('{"index": 0, "score": false}'), "line 3, score: should be a valid number"),
+        (sealed('{"index": 0, "score": NaN}'), "line 3, score: should be a finite number"),
+        (sealed('{"index": 0, "score": 1.0, "num_samples": -9}'), "line 3, num_samples: "),
+        (sealed('{"index": 0, "score": 1.0, "num_samples": 1' + "0" * 40 + "}"), "num_samples: "),
+        (sealed('{"index": 0, "score": 1.0, "reason": "x"}'), "line 3: a trial has either"),
+        (sealed('{"index": 0}'), "line 3: a trial has either"),
+        (sealed("[0, false, 9000]"), "line 3: should be an object"),
+        (sealed("[" * 9999 + "]" * 9999), "line 3 is not JSON"),
+        ("7", "line 3 has no checksum"),
+        (sealed('{"index": "a", "score": 1.0}'), "line 3, index: should be a valid integer"),
     ],
 )
 def test_a_line_that_cannot_be_is_named(tmp_path, line, message):
     write(tmp_path / "j", {0: 1.0})
     with (tmp_path / "j" / "rank-0.jsonl").open("a") as file:
-        file.write(f"{line}\n[1, 2.0, 3]\n")
-    with pytest.raises(JournalError, match=message):
+        file.write(f"{line}\n" + sealed('{"index": 1, "score": 2.0, "num_samples": 3}') + "\n")
+    with pytest.raises(JournalError, match=message) as caught:
         read_journal(tmp_path / "j", IDENTITY, 5)
+    assert str(caught.value).endswith("remove that line, its trials are then scored again")
+
+
+@given(st.data())
+def test_damage_of_any_byte_is_told_or_only_costs_the_last_line(tmp_path_factory, data):
+    folder = tmp_path_factory.mktemp("damaged")
+    write(folder)
+    path = folder / "rank-0.jsonl"
+    content = bytearray(path.read_bytes())
+    content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    path.write_bytes(content)
+    try:
+        found = read_journal(folder, IDENTITY, 5)
+    except JournalError as error:
+        assert str(error).startswith(f"{path}") and "\n" not in str(error)
+    else:
+        assert known(found).items() <= {0: 1 / 3, 1: -2.5e-9, 3: 4.0}.items()
+        assert len(known(found)) >= 2
 
 
 def test_a_journal_of_another_version_is_refused(tmp_path):
-    (tmp_path / "rank-0.jsonl").write_text('{"format": 99}\n')
-    with pytest.raises(JournalError, match="another version"):
-        read_journal(tmp_path, IDENTITY, 5)
+    for header in ('{"format": 99}', sealed('{"format": 99, "identity": {}}')):
+        (tmp_path / "rank-0.jsonl").write_text(f"{header}\n")
+        with pytest.raises(JournalError, match="another version"):
+            read_journal(tmp_path, IDENTITY, 5)
 
 
 def test_it_is_removed_with_all_ranks(tmp_path):

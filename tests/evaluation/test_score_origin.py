@@ -32,16 +32,21 @@ def test_the_file_beside_the_scores_tells(scores):
     assert read_origin(scores) == ORIGIN
 
 
-@pytest.mark.parametrize("text", [None, "", "[]", "{}", '{"scores": {"sha256": 1}}'])
-def test_what_tells_nothing_is_no_origin(scores, text):
+@pytest.mark.parametrize(
+    "text", [None, "", "[]", "{}", '{"scores": {"sha256": 1}}', "[" * 9999, '{"scores": ']
+)
+def test_what_tells_nothing_is_no_origin_and_what_is_broken_is_warned_of(scores, text, caplog):
     beside = scores.with_name("dev.txt.json")
     beside.unlink() if text is None else beside.write_text(text)
     assert read_origin(scores) is None
+    warned = [record.getMessage() for record in caplog.records]
+    assert len(warned) == (text is not None) and all("dev.txt.json" in one for one in warned)
 
 
-def test_scores_that_changed_have_no_origin(scores):
+def test_scores_that_changed_have_no_origin_and_it_is_said(scores, caplog):
     scores.write_text(scores.read_text() + "e 3.0\n")
     assert read_origin(scores) is None
+    assert "is of other scores" in caplog.text
 
 
 def fitted(origin):

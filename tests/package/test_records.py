@@ -2,14 +2,14 @@
 
 import json
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import Field
 
-from fakemamba.records import check_fields, parse_record, read_record
+from fakemamba.records import check_fields, parse_record, read_record, sealed, write_sealed
 
 
 class OurError(ValueError):
@@ -118,3 +118,34 @@ def test_files_that_hold_no_record(tmp_path):
             read_record(path, Outer, OurError, "train again", most_bytes=100)
     with pytest.raises(OurError, match="a folder, not a file"):
         read_record(tmp_path, Outer, OurError, "train again")
+
+
+@given(JSON.filter(lambda content: isinstance(content, dict | list)), st.data())
+def test_no_damage_of_a_sealed_record_passes_for_another(content, data):
+    text = sealed(json.dumps(content, indent=data.draw(st.sampled_from([None, 1]))))
+    found = parse_record(text, Any, "x", OurError, "again", is_sealed=True)
+    assert json.dumps(found) == json.dumps(content)
+    damaged = bytearray(text.encode())
+    place = data.draw(st.integers(0, len(damaged) - 1))
+    damaged[place] = data.draw(st.integers(0, 255))
+    damaged = damaged[: data.draw(st.integers(0, len(damaged)))]
+    try:
+        again = parse_record(bytes(damaged), Any, "x", OurError, "again", is_sealed=True)
+    except OurError as error:
+        assert "\n" not in str(error)
+    else:
+        assert json.dumps(again) == json.dumps(content)
+
+
+def test_a_sealed_file_is_read_as_it_was_written_and_not_without_its_seal(tmp_path):
+    path = tmp_path / "run.json"
+    content = {"count": 1, "names": ["é"], "inner": {"share": 0.1}}
+    write_sealed(path, content)
+    wanted = Outer(1, ("é",), Inner(0.1))
+    assert read_record(path, Outer, OurError, "train again", is_sealed=True) == wanted
+    path.write_text(path.read_text().replace("0.1", "0.2"))
+    with pytest.raises(OurError, match=r"run\.json is damaged.*; train again"):
+        read_record(path, Outer, OurError, "train again", is_sealed=True)
+    path.write_text(json.dumps(content))
+    with pytest.raises(OurError, match="has no checksum"):
+        read_record(path, Outer, OurError, "train again", is_sealed=True)

@@ -120,25 +120,29 @@ train(
 """
 
 
-def started(recipe, out, workers):
-    """Training in a process of its own, with threads and settings that no test has changed."""
+def started(recipe, out, workers, threads, cache=None):
+    """Training in a process of its own, with threads and a compile cache that are given."""
     command = [sys.executable, "-c", SCRIPT, str(recipe), str(out), str(workers)]
-    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    environment = os.environ | {"OMP_NUM_THREADS": str(threads)}
+    if cache is not None:
+        environment["NUMBA_CACHE_DIR"] = str(cache)
+    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
 
 
 def test_a_process_that_is_killed(make_recipe, tmp_path):
-    """Of a detector with numba's scan, which has threads of its own."""
+    """Of a detector with numba's scan: with any threads, compiled by this process or before it."""
     recipe, run = tmp_path / "recipe.toml", tmp_path / "run"
     write_recipe(recipe, make_recipe(data={"augmentation": "rawboost:5"}))
-    uncut, process = started(recipe, tmp_path / "uncut", 0), started(recipe, run, 1)
-    deadline = time.monotonic() + 120
+    process = started(recipe, run, 1, threads=2, cache=tmp_path / "empty")
+    deadline = time.monotonic() + 300
     while not any((run / "checkpoints").glob("epoch-*[0-9]")):
         assert process.poll() is None and time.monotonic() < deadline, process.stderr.read()
         time.sleep(0.01)
     process.kill()
-    process.communicate(timeout=120)
-    for one in (started(recipe, run, 0), uncut):
-        _, said = one.communicate(timeout=120)
+    process.communicate(timeout=300)
+    uncut = started(recipe, tmp_path / "uncut", 0, threads=1)
+    for one in (started(recipe, run, 0, threads=1), uncut):
+        _, said = one.communicate(timeout=300)
         assert one.returncode == 0, said
     assert_same(bytes_of(run), bytes_of(tmp_path / "uncut"))
 

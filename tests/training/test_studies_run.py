@@ -180,3 +180,20 @@ def test_trials_that_can_judge_nothing_are_refused_before_the_work(
     with pytest.raises(StudyError, match=message):
         run(judging=replace(judging, trials=change(judging.trials)))
     assert not stand_in.recipes
+
+
+def test_a_study_that_is_done_is_left_as_it_is_and_damage_of_its_records_is_told(run, tmp_path):
+    run(seeds=(1,))
+    study = tmp_path / "study"
+    paths = [path for path in study.rglob("*") if path.is_file()]
+    before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in paths}
+    run(seeds=(1,))
+    assert {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in paths} == before
+    for name in ("recipe/seed-1/unit.json", "plan.json"):
+        content = (study / name).read_text()
+        for damaged in (content.replace("1", "2", 1), content[:-3], "[" * 9999, '{"status": []}'):
+            (study / name).write_text(damaged)
+            with pytest.raises(StudyError, match=rf"{name}.*: (name|remove)") as caught:
+                run(seeds=(1,))
+            assert "\n" not in str(caught.value)
+        (study / name).write_text(content)

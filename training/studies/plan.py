@@ -6,17 +6,16 @@ compared, so that is refused.
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 from fakemamba.differences import differences
-from fakemamba.files import write_json
-from fakemamba.training.recipe import PATHS, DetectorRecipe, Recipe, dotted
+from fakemamba.records import read_record, write_sealed
+from fakemamba.training.recipe import PATHS, Recipe, dotted
 from fakemamba.training.studies.variants import StudyError, Variant
 
-KIND, SCHEMA_VERSION = "fakemamba-study-plan", 1
+KIND, SCHEMA_VERSION = "fakemamba-study-plan", 2
 FILE_NAME = "plan.json"
 LEFT_OUT = ("seed", *PATHS)
 
@@ -45,6 +44,16 @@ class Plan:
     def units(self) -> list[tuple[Variant, int]]:
         """Variants and seeds to train: all variants of a seed before the next seed."""
         return [(variant, seed) for seed in self.seeds for variant in self.variants]
+
+
+@dataclass(frozen=True)
+class _Written(Plan):
+    kind: str
+    schema: int
+
+    def __post_init__(self) -> None:
+        if (self.kind, self.schema) != (KIND, SCHEMA_VERSION):
+            raise ValueError("it is of another kind or version")
 
 
 def recipe_record(recipe: Recipe) -> dict[str, Any]:
@@ -87,8 +96,7 @@ def extended(found: Plan, wanted: Plan, where: Path) -> Plan:
 
 def write_plan(folder: Path, plan: Plan) -> None:
     """Write a plan into a study's folder."""
-    content = {"kind": KIND, "schema": SCHEMA_VERSION} | asdict(plan)
-    write_json(folder / FILE_NAME, content)
+    write_sealed(folder / FILE_NAME, asdict(plan) | {"kind": KIND, "schema": SCHEMA_VERSION})
 
 
 def read_plan(folder: Path) -> Plan | None:
@@ -100,19 +108,9 @@ def read_plan(folder: Path) -> Plan | None:
     path = folder / FILE_NAME
     if not path.exists():
         return None
-    try:
-        content = json.loads(path.read_text())
-        if (content.pop("kind"), content.pop("schema")) != (KIND, SCHEMA_VERSION):
-            raise ValueError("it is of another kind or version")
-        variants = (
-            Variant(**one | {"detector": DetectorRecipe(**one["detector"])})
-            for one in content.pop("variants")
-        )
-        return Plan(variants=tuple(variants), seeds=tuple(content.pop("seeds")), **content)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise StudyError(
-            f"{path} is not the plan of a study ({error}); name another folder, or remove this one"
-        ) from error
+    remedy = "it is not the plan of a study: name another folder, or remove this one"
+    found = read_record(path, _Written, StudyError, remedy, is_sealed=True)
+    return Plan(**{field.name: getattr(found, field.name) for field in fields(Plan)})
 
 
 def _comparable(plan: Plan) -> dict[str, Any]:

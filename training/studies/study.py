@@ -78,7 +78,8 @@ def _run(
     if unknown:
         names = ", ".join(one.name for one in plan.variants)
         raise StudyError(f"no variant is called {', '.join(unknown)}; the variants are {names}")
-    write_plan(out, plan)
+    if plan != read_plan(out):
+        write_plan(out, plan)
     results = write_tables(out, plan)
     asked = [
         (variant, seed)

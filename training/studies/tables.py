@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from fakemamba.analysis.published import read_published
-from fakemamba.files import appearing_whole, write_json
+from fakemamba.files import appearing_whole, json_text
 from fakemamba.names import in_markdown, in_spreadsheet
 from fakemamba.training.studies.plan import Plan
 from fakemamba.training.studies.summary import (
@@ -120,11 +120,17 @@ def write_results(folder: Path, results: Results) -> None:
         "durations": _records(results.durations),
         "notes": results.notes,
     }
-    with appearing_whole(folder / "study.csv") as partial:
-        results.units.map(in_spreadsheet).to_csv(partial, index=False)
-    write_json(folder / "study.json", content)
-    with appearing_whole(folder / "study.md") as partial:
-        partial.write_text(_markdown(results), encoding="utf-8")
+    _write(folder / "study.csv", results.units.map(in_spreadsheet).to_csv(index=False))
+    _write(folder / "study.json", json_text(content) + "\n")
+    _write(folder / "study.md", _markdown(results))
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a table, whole or not at all; one that is there already is left as it is."""
+    content = text.encode()
+    if not path.is_file() or path.read_bytes() != content:
+        with appearing_whole(path) as partial:
+            partial.write_bytes(content)
 
 
 def _markdown(results: Results) -> str:

@@ -6,7 +6,6 @@ One that failed has its reason. Tried again, training and scoring go on where th
 from __future__ import annotations
 
 import gc
-import json
 import logging
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,9 +14,9 @@ from typing import Any, Literal, Protocol
 import torch
 
 from fakemamba import interrupts
-from fakemamba.files import write_json
 from fakemamba.models.device import is_out_of_memory
 from fakemamba.models.loading import load_detector
+from fakemamba.records import read_record, write_sealed
 from fakemamba.training.recipe import Recipe
 from fakemamba.training.run_folder import TrainingResult, TrainingStoppedError
 from fakemamba.training.studies.judging import Judging
@@ -106,7 +105,7 @@ def run_unit(
     if unit.status == "failed":  # the error and its frames, which may hold tensors, are gone now
         gc.collect()
         torch.cuda.empty_cache()
-    write_json(folder / RECORD, asdict(unit))
+    write_sealed(folder / RECORD, asdict(unit))
     return unit
 
 
@@ -119,10 +118,8 @@ def read_unit(folder: Path) -> Unit:
     path = folder / RECORD
     if not path.exists():
         return Unit(status="waiting")
-    try:
-        return Unit(**json.loads(path.read_text()))
-    except (ValueError, TypeError) as error:
-        raise StudyError(f"{path} is not the record of a unit ({error}); remove it") from error
+    remedy = "it is not the record of a unit: remove it"
+    return read_record(path, Unit, StudyError, remedy, is_sealed=True)
 
 
 def _failed(error: Exception) -> Unit:
