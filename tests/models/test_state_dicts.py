@@ -124,7 +124,6 @@ def without(key):
         ),
         "many": (lambda s: {"odd": torch.ones(1)}, "missing .* and 2 more; surplus odd"),
     }.values(),
-    ids=str,
 )  # fmt: skip
 def test_what_is_not_the_modules_is_named_on_one_line(state, change, told):
     with pytest.raises(CheckpointError, match=told) as caught:
