@@ -144,11 +144,10 @@ class _Conv(torch.autograd.Function):
 
 def _scan_backward(num_tasks: int, *arrays: np.ndarray) -> None:
     """Run the backward kernel's tasks in as many threads as torch has."""
-    share = -(-num_tasks // torch.get_num_threads())
+    share = max(1, -(-num_tasks // torch.get_num_threads()))
     ranges = [(first, min(first + share, num_tasks)) for first in range(0, num_tasks, share)]
     with ThreadPoolExecutor(max(1, len(ranges))) as pool:
-        for done in [pool.submit(kernels.scan_backward, *one, *arrays) for one in ranges]:
-            done.result()
+        list(pool.map(lambda one: kernels.scan_backward(*one, *arrays), ranges))
 
 
 def _arrays(inputs: ScanInputs) -> tuple[np.ndarray, ...]:
