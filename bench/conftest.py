@@ -47,6 +47,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    config.add_cleanup(EARLY.close)  # after what is added later, which began within it
     option = config.getoption
     resume = option("--bench-resume")
     named = option("benchmark_json") or resume
@@ -226,7 +227,6 @@ def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
 @pytest.hookimpl(trylast=True)
 def pytest_unconfigure(config: pytest.Config) -> None:
     """The journal goes when all that it holds is in the result."""
-    EARLY.close()
     runner = config.stash.get(RUNNER, None)
     if runner is None or runner.journal is None:
         return

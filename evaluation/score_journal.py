@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from fakemamba.evaluation.scoring import Scored
 
 FORMAT = 2
-Identity = Mapping[str, str | int | None]
+Identity = Mapping[str, str | bool | int | None]
 Add = Callable[[Iterable[tuple[int, "Scored"]]], None]
 Count = Annotated[int, Field(ge=0, lt=1 << 53)]
 
@@ -56,7 +56,7 @@ class Done:
 @dataclass(frozen=True)
 class _Header:
     format: int
-    identity: dict[str, str | int | None]
+    identity: dict[str, str | bool | int | None]
 
 
 @dataclass(frozen=True)

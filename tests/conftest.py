@@ -54,6 +54,11 @@ def pytest_addoption(parser):
     parser.addoption("--fuzz-seed", type=int, default=0, help="of the first case")
 
 
+def pytest_make_parametrize_id(val, argname):
+    """Bytes, which may hold a time of day, give no names: every process has the same tests."""
+    return argname if isinstance(val, bytes) else None
+
+
 @pytest.fixture(scope="session")
 def oracles():
     """The folder of official-format checkpoints, and the logits that the official code gave."""

@@ -89,7 +89,7 @@ def test_a_result_follows_a_link_and_replaces_no_folder(sweep, tmp_path):
 
     (tmp_path / "folder.json").mkdir()
     finished = sweep("-k", "encoder", f"--benchmark-json={tmp_path / 'folder.json'}")
-    assert finished.returncode == 4 and "is a folder; name a file" in finished.stderr
+    assert finished.returncode == 4 and "is a folder, and what" in finished.stderr
 
 
 @pytest.mark.parametrize(

@@ -68,7 +68,7 @@ def test_without_transcripts_the_remedy_is_named(sounds):
 
 def test_a_line_that_is_no_transcript_is_named(tmp_path):
     path = tmp_path / "list.txt.gz"
-    path.write_bytes(gzip.compress(b"; head\na: one\nno colon\n"))
+    path.write_bytes(gzip.compress(b"; head\na: one\nno colon\n", mtime=0))
     with pytest.raises(PromptError, match=r"list\.txt\.gz, line 3: no ':'"):
         read_transcripts(path)
 

@@ -17,7 +17,7 @@ PRELOADED = [
     "fakemamba.cli.score",
     "fakemamba.evaluation.checkpoint_scores",
     "fakemamba.training.run",
-    "fakemamba.bench.conftest",
+    "fakemamba.bench.sweep_runner",
 ]
 
 
