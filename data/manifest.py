@@ -202,6 +202,7 @@ def _csv_rows(
     last: str | None,
 ) -> Rows:
     """The place and values of each row; ``last`` is the field that the last column is."""
+    phases = set[str]()  # few words, none of which begins another: one that came before is whole
     for number, values, line in rows:
         if len(values) != width:
             raise error(
@@ -209,11 +210,14 @@ def _csv_rows(
                 f"{width}; mend the line, with quotes around a value that has a comma"
             )
         hides_a_cut = last in CUT_UNSEEN or (last is not None and not values[-1])
+        hides_a_cut &= values[-1] not in phases
         if hides_a_cut and not is_ended(line) and line.endswith(values[-1]):
             raise error(
                 f"{at_line(path, number, line)}: it may have lost the end of "
                 f"{values[-1][:SHOWN]!r}; if it is whole, end the line"
             )
+        if last == "phase" and values[-1]:
+            phases.add(values[-1])
         yield f"line {number}", values
 
 

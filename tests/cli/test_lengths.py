@@ -108,7 +108,10 @@ def test_recordings_of_one_length_have_no_steps(manifest, tmp_path, capsys):
     ("arguments", "message"),
     [
         (["absent.csv"], "absent.csv: no such file"),
-        (["absent.json"], "absent.json: no such file, and none of the tables asterisk-prompts"),
+        (
+            ["absent.json"],
+            "absent.json: no such file; it is no table of lengths, and none of the tables",
+        ),
         (["--json", "x.json"], "no corpus given"),
         (["asterisk-prompts", "--root", "x"], "--root belong to a CSV"),
     ],

@@ -198,3 +198,12 @@ def test_memory_does_not_grow_with_the_manifest(tmp_path, monkeypatch, name):
 
     peak_bytes(10)  # what is loaded at the first use is no part of the trials
     assert peak_bytes(9_000) < 1.5 * peak_bytes(1_500)
+
+
+def test_a_last_line_that_ends_in_a_phase_of_before_is_whole(tmp_path):
+    path = tmp_path / "list.csv"
+    path.write_text("path,phase\na.wav,dev\nb.wav,dev")
+    assert [trial.phase for trial in iterate_manifest(path)] == ["dev", "dev"]
+    path.write_text("path,phase\na.wav,dev\nb.wav,de")
+    with pytest.raises(ManifestError, match="may have lost the end of 'de'"):
+        list(iterate_manifest(path))

@@ -142,7 +142,8 @@ def test_a_sweep_has_every_cell_once_and_keeps_what_was_measured(children, kills
         assert not journal.exists()
         found = {entry["extra_info"]["cell_id"]: entry["extra_info"] for entry in entries}
         for record in seen.values():
-            assert found[record["cell_id"]]["latency_s"] == record["latency_s"]
+            of_then = record["details"]["latency_s"]
+            assert found[record["cell_id"]]["latency_s"] == of_then
 
     def start_anew():
         result.unlink()

@@ -1,11 +1,15 @@
 """The best epochs, the end of a run, and averages of detectors."""
 
+import json
+from dataclasses import asdict
+
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from fakemamba.models.checkpoints import from_pretrained, save_pretrained
+from fakemamba.records import parse_record
 from fakemamba.training.best_epochs import BestEpoch, averaged, epochs_without_gain, with_epoch
 from fakemamba.training.progress import EpochRecord, Progress
 from fakemamba.training.recipe import RecipeError, SelectionRecipe
@@ -97,4 +101,5 @@ def test_progress_comes_back_from_json_with_all_its_digits():
     progress = Progress()
     best = (BestEpoch(1, 1 / 3), BestEpoch(2, 2 / 3))
     progress.begin_next(EpochRecord(1, 4, 1e-6 / 3, 0.1 + 0.2, 1 / 3, 0.5, 1.5), best)
-    assert Progress.from_json(progress.to_json()) == progress
+    text = json.dumps(asdict(progress))
+    assert parse_record(text, Progress, "progress.json", ValueError, "train again") == progress
