@@ -82,9 +82,9 @@ def _resume_scores():
     return _score(*sorted(Path().glob("clip[1-9].wav")), "--resume", out="resumed.txt")
 
 
-def _front_end():
+def _front_end(folder):
     try:
-        made = create_frontend("./front-end")
+        made = create_frontend(f"./{folder}")
     except (ValueError, OSError) as error:
         raise Refused(str(error)) from error
     return {key: value.sum().item() for key, value in made.state_dict().items()}
@@ -129,6 +129,7 @@ TRAINING = {
     "CHECKPOINT/model.safetensors": (changed_bytes, ANY),
 }
 EVALUATE, SEGMENTS = ("evaluate", "s.txt", "--key", "key.csv"), ("--segments", "segments.rttm")
+COMPARE = ("compare", "--base", "base.json", "--head", "out.json")
 DETECT = ("detect", "clip.wav", "--checkpoint", "model", "--device", "cpu")
 
 READERS = [
@@ -138,8 +139,14 @@ READERS = [
     ),
     Reader("config.json", "model/config.json", changed_json, partial(_score, "clip.wav"), weight=2),
     Reader("weights", "model/model.safetensors", changed_bytes, partial(_score, "clip.wav")),
-    Reader("front-end config", "front-end/config.json", changed_json, _front_end),
-    Reader("front-end weights", "front-end/model.safetensors", changed_bytes, _front_end),
+    *(
+        Reader(f"{folder}'s {file}", f"{folder}/{file}", change, partial(_front_end, folder), known)
+        for folder, file, change, known in (
+            ("front-end", "config.json", changed_json, ()),
+            ("front-end", "model.safetensors", changed_bytes, CUT),
+            ("pickled", "pytorch_model.bin", changed_bytes, ANY),
+        )
+    ),
     Reader("manifest", "list.csv", changed_text, partial(_score, "--manifest", "list.csv")),
     Reader(
         "score journal", "resumed.txt.journal/rank-0.jsonl", changed_json, _resume_scores, weight=2
@@ -175,11 +182,12 @@ READERS = [
         changed_json,
         partial(run, "cost", "out.json", "--lengths", "calls.json"),
     ),
+    Reader("compare", "out.json", changed_json, partial(run, *COMPARE)),
     Reader(
-        "compare",
-        "out.json",
-        changed_json,
-        partial(run, "compare", "--base", "base.json", "--head", "out.json"),
+        "accepted",
+        "accepted.toml",
+        changed_text,
+        partial(run, *COMPARE, "--accepted", "accepted.toml"),
     ),
     Reader("lengths", "calls.json", changed_json, partial(run, "lengths", "calls.json")),
     Reader("recipe", "recipe.toml", changed_text, partial(run, "train", "recipe.toml", "--print")),
@@ -196,6 +204,9 @@ def write_everything(folder, recipe):
     save_pretrained(create_detector("fake-mamba", "xls-r-tiny", depth=1), folder / "model")
     front_end = create_frontend(FRONTEND_SIZES["xls-r-tiny"])
     front_end.model.save_pretrained(folder / "front-end")
+    (folder / "pickled").mkdir()
+    shutil.copy(folder / "front-end" / "config.json", folder / "pickled")
+    torch.save(front_end.model.state_dict(), folder / "pickled" / "pytorch_model.bin")
     _write_audio(folder)
     _write_score_journal(folder)
     _write_tables(folder)
@@ -295,6 +306,8 @@ def _write_results(folder):
     ]
     for name in ("out.json", "base.json"):
         (folder / name).write_text(json.dumps(content | {"benchmarks": kept[:12]}))
+    accepted = ("pattern = '*'", "factor = 1.5", "reason = 'a fix'", "expires = 2999-01-01")
+    (folder / "accepted.toml").write_text("\n".join(["[[accepted]]", *accepted, ""]))
     journal = Journal(folder / "sweep.journal", SWEEP)
     for cell in CELLS:
         journal.add(Outcome(cell, "measured", None, {"latency_s": 0.5}, (0.4, 0.5, 0.6)))
