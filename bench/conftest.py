@@ -206,10 +206,15 @@ def pytest_sessionfinish(session: pytest.Session) -> Iterator[None]:
         fault = error
     finally:  # also where --benchmark-compare-fail has raised
         try:
-            is_written = result.take_place()
-            if report.outcomes and "measured" not in report.counts():
+            if report.is_as_before() and config.getoption("--bench-resume") == result.path:
+                result.discard()
+                _say(config, f"nothing was left to measure: {result} is as it was", red=False)
+                is_written = True
+            elif report.outcomes and "measured" not in report.counts():
                 report.write_alone(config, result.path)
                 is_written = True
+            else:
+                is_written = result.take_place()
         except OSError as error:
             fault = error
     if fault is not None:
@@ -241,8 +246,8 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         )
 
 
-def _say(config: pytest.Config, text: str) -> None:
-    config.get_terminal_writer().line(f"fakemamba sweep: {text}", red=True)
+def _say(config: pytest.Config, text: str, *, red: bool = True) -> None:
+    config.get_terminal_writer().line(f"fakemamba sweep: {text}", red=red)
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

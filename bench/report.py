@@ -100,6 +100,11 @@ class SweepReport:
         counted = Counter(outcome.status for outcome in self.outcomes.values())
         return {status: counted[status] for status in STATUSES if counted[status]}
 
+    def is_as_before(self) -> bool:
+        """Whether all outcomes are those of the result that is resumed."""
+        ids = {outcome.cell.id for outcome in self.outcomes.values()}
+        return bool(ids) and ids <= self.earlier.keys()
+
     def is_in(self, path: Path, known: Iterable[str]) -> bool:
         """Whether a file is a whole result with all outcomes, and all cells known from before."""
         try:

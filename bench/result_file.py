@@ -33,7 +33,11 @@ class ResultFile:
         except FileNotFoundError:
             return False
         except ValueError:
-            self._partial.unlink()
+            self.discard()
             return False
         self._partial.replace(self._goal)
         return True
+
+    def discard(self) -> None:
+        """Remove what was written."""
+        self._partial.unlink(missing_ok=True)

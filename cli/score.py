@@ -69,7 +69,8 @@ def score(
         allow_missing: So many recordings may be unreadable. With more the command fails at its
             end, when all others have their scores.
         allow_damaged: Score what is left of damaged recordings; OUT.json says which these are.
-        resume: Go on with a run that was killed, or that had unreadable recordings.
+        resume: Go on with a run that was killed, or that had unreadable recordings; one that is
+            done is left as it is.
         device: auto, cpu, cuda, or cuda:0 and so on.
     """
     from fakemamba.evaluation.checkpoint_scores import Manner, score_checkpoint

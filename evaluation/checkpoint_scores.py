@@ -112,6 +112,8 @@ def score_checkpoint(
             allow_damaged=manner.allow_damaged,
         )
         run = ScoreRun(source, out, identity, listed.count, ranks)
+        if resume and (finished := run.result(manner.score_format)) is not None:
+            return None if ranks.index else finished
         done = run.begin(resume=resume)
         model = load_detector(checkpoint, manner.detector).to(ranks.device)
         cores = (os.cpu_count() or 1) // ranks.count_on_node

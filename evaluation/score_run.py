@@ -31,6 +31,7 @@ from fakemamba.evaluation.scoring import PLAIN, Scored, score_trials
 from fakemamba.evaluation.trial_list import TrialListError, survey
 from fakemamba.files import write_json
 from fakemamba.models.detector import Detector
+from fakemamba.records import in_part, read_record
 
 FORMAT = 1
 
@@ -52,6 +53,21 @@ class Result:
     """How many trials have a score, and the reasons of the others by trial id."""
 
     num_scored: int
+    failures: dict[str, str]
+
+
+@in_part
+@dataclass(frozen=True)
+class _ScoreFile:
+    format: str
+    sha256: str
+
+
+@in_part
+@dataclass(frozen=True)
+class _Sidecar:
+    scores: _ScoreFile
+    identity: dict[str, str | bool | int | None]
     failures: dict[str, str]
 
 
@@ -82,6 +98,19 @@ class ScoreRun:
     def sidecar(self) -> Path:
         """The file beside the scores that says what they were made with."""
         return self.out.with_name(f"{self.out.name}.json")
+
+    def result(self, score_format: str) -> Result | None:
+        """What came of the run, if it is done: all have scores, which are as they were written."""
+        if self.journal.exists() or not (self.out.is_file() and self.sidecar.is_file()):
+            return None
+        try:
+            told = read_record(self.sidecar, _Sidecar, ValueError, "score again")
+        except ValueError:  # of another version, or damaged: it says nothing of these scores
+            return None
+        wanted = _ScoreFile(score_format, file_sha256(self.out))
+        if told.failures or told.identity != self.identity or told.scores != wanted:
+            return None
+        return Result(self.num_trials, {})
 
     def begin(self, *, resume: bool) -> Done:
         """What is done already. When this returns, every rank has read it, and work may begin.

@@ -203,8 +203,11 @@ def test_a_killed_sweep_is_resumed_and_only_what_is_missing_is_measured(bench, t
     assert "4 cells are known from before" in again.stdout
     assert len(json.loads(path.read_text())["benchmarks"]) == 6
 
+    before = path.read_bytes(), path.stat().st_mtime_ns
     fewer = bench(tmp_path, *TWO, "--bench-resume", str(path), "-k", "aasist and 0.25s")
     assert fewer.returncode == 0, fewer.stdout + fewer.stderr
+    assert "nothing was left to measure" in fewer.stdout
+    assert (path.read_bytes(), path.stat().st_mtime_ns) == before
     assert len(json.loads(path.read_text())["benchmarks"]) == 6, "what is not run is not lost"
 
 

@@ -76,6 +76,19 @@ def test_lines_are_in_the_order_of_the_list_and_the_sidecar_says_what_made_them(
     assert "18 scores, 0 files not scored" in capsys.readouterr().out
 
 
+def test_resuming_what_is_done_changes_nothing(model, clips, tmp_path):
+    out = tmp_path / "scores.txt"
+    given = arguments(model, out, *clips, "--resume")
+    assert main(given) == 0
+    outputs = (out, out.with_name("scores.txt.json"))
+    before = [(path.read_bytes(), path.stat().st_mtime_ns) for path in outputs]
+    assert main(given) == 0
+    assert [(path.read_bytes(), path.stat().st_mtime_ns) for path in outputs] == before
+    out.write_text(out.read_text().replace("clip0 ", "clip0 1"))  # they are no longer those
+    assert main(given) == 0
+    assert out.read_bytes() == before[0][0]
+
+
 def test_csv_and_arena_are_written_by_name(model, manifest, tmp_path):
     common = ["--manifest", manifest(1)]
     assert main(arguments(model, tmp_path / "s.csv", *common, "--format", "csv")) == 0
