@@ -7,6 +7,7 @@ import logging
 from dataclasses import dataclass
 from pathlib import Path
 
+from fakemamba.files import require_file
 from fakemamba.records import in_part, read_record
 
 SHOWN = 12  # digits
@@ -61,6 +62,7 @@ def read_origin(scores: str | Path) -> ScoreOrigin | None:
     if not beside.exists():
         return None
     try:
+        require_file(scores, ValueError)
         told = read_record(beside, _Told, ValueError, "it cannot say what the scores are of")
         if told.scores.sha256 != hashlib.sha256(scores.read_bytes()).hexdigest():
             raise ValueError(f"{beside} is of other scores than those that are in {scores} now")

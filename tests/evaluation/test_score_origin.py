@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 
 import numpy as np
 import pytest
@@ -55,6 +56,12 @@ def fitted(origin):
 
 
 @pytest.mark.parametrize("origin", [ORIGIN, ScoreOrigin("cd" * 32, None), None])
+def test_scores_that_are_a_pipe_are_not_waited_for(scores):
+    scores.unlink()
+    os.mkfifo(scores)
+    assert read_origin(scores) is None
+
+
 def test_a_calibration_keeps_its_origin(tmp_path, origin):
     write_calibration(tmp_path / "c.json", fitted(origin))
     assert read_calibration(tmp_path / "c.json") == fitted(origin)
