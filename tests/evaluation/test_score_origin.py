@@ -50,18 +50,18 @@ def test_scores_that_changed_have_no_origin_and_it_is_said(scores, caplog):
     assert "is of other scores" in caplog.text
 
 
-def fitted(origin):
-    real, fake = np.array([2.0, 1.0, 0.4]), np.array([0.5, -1.0])
-    return fit_calibration(real, fake, "abcde", origin=origin)
-
-
-@pytest.mark.parametrize("origin", [ORIGIN, ScoreOrigin("cd" * 32, None), None])
 def test_scores_that_are_a_pipe_are_not_waited_for(scores):
     scores.unlink()
     os.mkfifo(scores)
     assert read_origin(scores) is None
 
 
+def fitted(origin):
+    real, fake = np.array([2.0, 1.0, 0.4]), np.array([0.5, -1.0])
+    return fit_calibration(real, fake, "abcde", origin=origin)
+
+
+@pytest.mark.parametrize("origin", [ORIGIN, ScoreOrigin("cd" * 32, None), None])
 def test_a_calibration_keeps_its_origin(tmp_path, origin):
     write_calibration(tmp_path / "c.json", fitted(origin))
     assert read_calibration(tmp_path / "c.json") == fitted(origin)
