@@ -49,7 +49,7 @@ ORACLES = ROOT.parent / "shared" / "oracles"
 
 
 def pytest_addoption(parser):
-    parser.addoption("--kills", type=int, default=1, help="kill -9 of each kind, in tests/rough")
+    parser.addoption("--kills", type=int, default=0, help="kill -9 of each kind, in tests/rough")
     parser.addoption("--fuzz-cases", type=int, default=4, help="of each reader, in tests/rough")
     parser.addoption("--fuzz-seed", type=int, default=0, help="of the first case")
 

@@ -136,7 +136,7 @@ class OptimizationRecipe:
     bonafide_weight: float = 0.9
     schedule: Literal["constant", "cosine"] = "constant"
     warmup_steps: int = 0
-    cpu_threads: int = 4
+    cpu_threads: int = 2
 
     def __post_init__(self) -> None:
         numbers = {
