@@ -21,6 +21,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 from fakemamba.files import appearing_whole
 from fakemamba.models.frontend import FRONTEND_SIZES
 from fakemamba.models.registry import create_detector, detector_entry
+from fakemamba.names import one_line
 from fakemamba.training.recipe import PATHS, DetectorRecipe, Recipe, RecipeError
 
 SUFFIX = ".toml"
@@ -161,7 +162,7 @@ def _table(value: Any, name: str) -> dict[str, Any]:
 
 def _hint(hints: Mapping[str, Any], key: str, table: str) -> Any:
     if key not in hints:
-        name = f"{table}.{key}".lstrip(".")
+        name = one_line(f"{table}.{key}".lstrip("."))
         raise RecipeError(
             f"{name} is unknown{_nearest(key, hints)} {table or 'A recipe'} has: {_list(hints)}"
         )

@@ -283,3 +283,11 @@ def test_an_unknown_name_or_file_is_told_with_what_there_is(tmp_path):
         read_recipe(tmp_path / "absent.toml")
     with pytest.raises(RecipeError, match="fake-mamba-la: no such file"):
         read_recipe("./fake-mamba-la")
+
+
+def test_a_field_of_any_length_is_told_shortly(tmp_path):
+    path = tmp_path / "recipe.toml"
+    path.write_text(f"{'x' * 5000} = 1\n")
+    with pytest.raises(RecipeError, match="x… is unknown") as caught:
+        read_recipe(path)
+    assert len(str(caught.value)) < 1000
