@@ -23,6 +23,7 @@ RIVALS_FIRST = (*RIVALS, *(name for name in EVERY_DETECTOR if name not in RIVALS
 MODULE = (sys.executable, "-m")
 PYTEST = (*MODULE, "pytest", "-q", "-p", "no:cacheprovider")
 FAKEMAMBA = (*MODULE, "fakemamba.cli.main")
+BENCH = (*MODULE, "fakemamba.bench")
 SWEEPS = "sweeps"
 READING_S = 75.0  # kept for the report and the figures
 # Precisions, each in all of the executions.
@@ -222,7 +223,7 @@ def _gate_steps(scale: Scale, folder: Path) -> list[Step]:
     """On a small front-end: there are two dozen launches a gate, and each has to make it."""
     repository = folder / "repository"
     made_for = ("--detector", OURS, "--frontend", SMALL, "--device", scale.device)
-    slower = ("fakemamba.bench.slower_revision", str(repository), *made_for)
+    slower = ("slower-revision", str(repository), *made_for)
     slowdown = ("--share", f"{scale.slowdown:g}")
     sweep = (
         *(f"--bench-device={scale.device}", f"--bench-detectors={OURS}", "--bench-durations=4"),
@@ -237,7 +238,7 @@ def _gate_steps(scale: Scale, folder: Path) -> list[Step]:
         return (*FAKEMAMBA, "gate", *revisions, *out, *limits, "--", *sweep)
 
     return [
-        Step("gate-revisions", (*MODULE, *slower, *slowdown), 60),
+        Step("gate-revisions", (*BENCH, *slower, *slowdown), 60),
         Step("gate-unchanged", gate("base"), 290),
         Step("gate-slower", gate("slower"), 290, A_REGRESSION),
     ]
@@ -253,7 +254,7 @@ def _scoring(scale: Scale, out: Path) -> tuple[str, ...]:
         *("--execution", scale.execution, "--batch-seconds", str(scale.batch_seconds)),
         *("--few", few, "--many", many, "--json", str(out / "scoring.json")),
     )
-    return (*MODULE, "fakemamba.bench.offline_scoring", *_where(scale), *settings)
+    return (*BENCH, "offline-scoring", *_where(scale), *settings)
 
 
 def _slower_scans() -> list[str]:

@@ -10,7 +10,14 @@ from typing import Annotated
 import tyro
 
 from fakemamba import interrupts
-from fakemamba.bench.gpu_steps import GPU, READING_S, REHEARSAL, measuring_steps, reading_steps
+from fakemamba.bench.gpu_steps import (
+    GPU,
+    READING_S,
+    REHEARSAL,
+    Scale,
+    measuring_steps,
+    reading_steps,
+)
 from fakemamba.bench.steps import Step, StepsError, run_steps
 from fakemamba.models.device import DeviceError, resolve_device
 
@@ -28,7 +35,7 @@ def gpu_study(
     """Measure a GPU into a folder: results, figures, a report, logs, and how every step ended.
 
     The same command goes on with what failed, was cut, or had no time. It ends with 0 if every step
-    ended well, 1 if one did not, 130 after Ctrl-C, 143 after SIGTERM.
+    ended well, and with 1 if one did not.
 
     Args:
         out: The folder; gpu-out, or gpu-rehearsal-out, if left out.
@@ -38,31 +45,30 @@ def gpu_study(
     """
     scale = REHEARSAL if rehearse else GPU
     out = (out or Path("gpu-rehearsal-out" if rehearse else "gpu-out")).resolve()
-    try:
-        with interrupts.as_exceptions():
-            device = str(resolve_device(scale.device))
-            measuring = measuring_steps(scale, out)
-            names = _names(only, [*measuring, *reading_steps(scale, out)])
-            reading_s = READING_S * scale.patience
-            budget_s = (minutes or scale.minutes) * 60 - reading_s
-            endings = run_steps(_chosen(measuring, names), out, ROOT, device, budget_s, _tell)
-            reading = _chosen(reading_steps(scale, out), names)  # of the results that there are now
-            endings += run_steps(reading, out, ROOT, device, reading_s, _tell, again=True)
-    except DeviceError as error:
-        _tell(f"{error}. Without a GPU, --rehearse tries all steps on the CPU")
-        return 1
-    except (StepsError, OSError) as error:
-        _tell(str(error))
-        return 1
-    except KeyboardInterrupt:
-        _tell(f"interrupted; the same command goes on with {out}")
-        return interrupts.status()
+    device = _device(scale)
+    measuring = measuring_steps(scale, out)
+    names = _names(only, [*measuring, *reading_steps(scale, out)])
+    reading_s = READING_S * scale.patience
+    budget_s = (minutes or scale.minutes) * 60 - reading_s
+    with interrupts.gone_on_with(f"the same command goes on with {out}"):
+        endings = run_steps(_chosen(measuring, names), out, ROOT, device, budget_s, _tell)
+        reading = _chosen(reading_steps(scale, out), names)  # of the results that there are now
+        endings += run_steps(reading, out, ROOT, device, reading_s, _tell, again=True)
     lacking = [f"{ending.step} ({ending.outcome})" for ending in endings if not ending.is_done]
     if lacking:
         _tell(f"{out} lacks {', '.join(lacking)}: its log/ says why. The same command goes on")
         return 1
     _tell(f"all is in {out}")
     return 0
+
+
+def _device(scale: Scale) -> str:
+    try:
+        return str(resolve_device(scale.device))
+    except DeviceError as error:
+        raise DeviceError(
+            f"{error}. Without a GPU, --rehearse tries all steps on the CPU"
+        ) from error
 
 
 def _names(only: str | None, steps: Sequence[Step]) -> list[str]:
@@ -82,7 +88,3 @@ def _chosen(steps: Sequence[Step], names: Sequence[str]) -> list[Step]:
 
 def _tell(text: str) -> None:
     print(f"gpu study: {text}", file=sys.stderr, flush=True)
-
-
-if __name__ == "__main__":
-    sys.exit(tyro.cli(gpu_study))

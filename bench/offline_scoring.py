@@ -202,10 +202,3 @@ def _detector_rate(fast: OptimizedDetector, waveforms: Tensor) -> float:
     clock = make_clock(fast.device, "throughput")
     call_s = [clock.time(lambda: fast(waveforms)).host_s for _ in range(ROUNDS)]
     return len(waveforms) / statistics.median(call_s)
-
-
-if __name__ == "__main__":
-    try:
-        tyro.cli(offline_scoring)
-    except ValueError as error:
-        sys.exit(f"offline scoring: {error}")

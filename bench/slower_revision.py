@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import shutil
 import statistics
-import sys
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -157,10 +156,3 @@ def _git(folder: Path, *arguments: str) -> None:
     settings = ("user.name=fakemamba", "user.email=gate@localhost", "commit.gpgsign=false")
     options = [word for one in (*settings, "core.hooksPath=/dev/null") for word in ("-c", one)]
     ask(["git", *options, *arguments], folder)
-
-
-if __name__ == "__main__":
-    try:
-        tyro.cli(slower_revision)
-    except ValueError as error:
-        sys.exit(f"slower revision: {error}")

@@ -146,6 +146,9 @@ def _scan_backward(num_tasks: int, *arrays: np.ndarray) -> None:
     """Run the backward kernel's tasks in as many threads as torch has."""
     share = max(1, -(-num_tasks // torch.get_num_threads()))
     ranges = [(first, min(first + share, num_tasks)) for first in range(0, num_tasks, share)]
+    if len(ranges) == 1:
+        kernels.scan_backward(*ranges[0], *arrays)
+        return
     with ThreadPoolExecutor(max(1, len(ranges))) as pool:
         list(pool.map(lambda one: kernels.scan_backward(*one, *arrays), ranges))
 

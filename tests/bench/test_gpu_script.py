@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from fakemamba import interrupts
 from fakemamba.bench import gpu_study, options, slower_revision
+from fakemamba.bench.__main__ import main
 from fakemamba.bench.cells import Cell
 from fakemamba.bench.gpu_steps import GPU, REHEARSAL, measuring_steps, reading_steps
 from fakemamba.bench.instruments.clock import Reading
@@ -142,10 +144,10 @@ def test_a_folder_of_another_device_or_a_broken_table_is_refused(run, tmp_path):
 def study(tmp_path, monkeypatch):
     """The command on a list of stub steps."""
 
-    def study(measuring, reading=(), **options):
+    def study(measuring, reading=(), *arguments):
         monkeypatch.setattr(gpu_study, "measuring_steps", lambda scale, out: measuring)
         monkeypatch.setattr(gpu_study, "reading_steps", lambda scale, out: list(reading))
-        return gpu_study.gpu_study(tmp_path / "out", rehearse=True, **options)
+        return main(["gpu-study", str(tmp_path / "out"), "--rehearse", *arguments])
 
     return study
 
@@ -159,9 +161,9 @@ def test_the_status_says_whether_a_step_did_not_end_well_and_which(study, capsys
 
 def test_steps_can_be_chosen_by_name(study, tmp_path, capsys):
     steps = [step(name, counting(tmp_path / name)) for name in ("a", "b")]
-    assert study(steps, [step("c", counting(tmp_path / "c"))], only="b,c") == 0
+    assert study(steps, [step("c", counting(tmp_path / "c"))], "--only", "b,c") == 0
     assert [(tmp_path / name).exists() for name in "abc"] == [False, True, True]
-    assert study(steps, only="d") == 1
+    assert study(steps, (), "--only", "d") == 1
     assert "unknown step 'd'; there are a, b" in capsys.readouterr().err
 
 
@@ -169,7 +171,8 @@ def test_steps_can_be_chosen_by_name(study, tmp_path, capsys):
 def test_an_interrupted_study_ends_its_step_and_says_how_to_go_on(study, tmp_path, capsys, stop):
     """As by Ctrl-C, and as when a job is cancelled."""
     stopping = f"import os, time; os.kill(os.getppid(), {stop:d}); time.sleep(60)"
-    assert study([step("long", stopping), step("next", "pass")]) == 128 + stop
+    with interrupts.as_exceptions():
+        assert study([step("long", stopping), step("next", "pass")]) == 128 + stop
     assert "the same command goes on" in capsys.readouterr().err
     endings = read_endings(tmp_path / "out")
     assert [(one.step, one.outcome) for one in endings] == [("long", "interrupted")]
@@ -177,7 +180,7 @@ def test_an_interrupted_study_ends_its_step_and_says_how_to_go_on(study, tmp_pat
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_without_a_gpu_one_line_says_so_and_nothing_is_made(tmp_path, capsys):
-    assert gpu_study.gpu_study(tmp_path / "out") == 1
+    assert main(["gpu-study", str(tmp_path / "out")]) == 1
     told = capsys.readouterr().err
     assert "device 'cuda' is not there" in told and "--rehearse" in told and told.count("\n") == 1
     assert not (tmp_path / "out").exists()
@@ -193,7 +196,7 @@ def test_the_script_gives_its_arguments_and_status_on(tmp_path):
         script, capture_output=True, text=True, check=False, env=os.environ | {"PATH": path}
     )
     assert finished.returncode == 7
-    assert finished.stdout == "-m fakemamba.bench.gpu_study --only a, b\n"
+    assert finished.stdout == "-m fakemamba.bench gpu-study --only a, b\n"
 
 
 def test_a_rehearsal_has_the_steps_of_a_study_on_a_cpu(tmp_path):

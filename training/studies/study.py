@@ -59,46 +59,32 @@ def run_study(
         KeyboardInterrupt: it was asked to stop; the tables are of what is done.
     """
     with sole_writer(out, is_folder=True):
-        return _run(study, recipe, out, judging, train, seeds, only, device, workers)
-
-
-def _run(
-    study: str,
-    recipe: Recipe,
-    out: Path,
-    judging: Judging,
-    train: Train,
-    seeds: tuple[int, ...],
-    only: Collection[str],
-    device: str,
-    workers: int | None,
-) -> Results:
-    plan = _planned(study, recipe, out, judging, seeds)
-    unknown = [name for name in only if name not in {one.name for one in plan.variants}]
-    if unknown:
-        names = ", ".join(one.name for one in plan.variants)
-        raise StudyError(f"no variant is called {', '.join(unknown)}; the variants are {names}")
-    if plan != read_plan(out):
-        write_plan(out, plan)
-    results = write_tables(out, plan)
-    asked = [
-        (variant, seed)
-        for variant, seed in plan.units
-        if seed in seeds and (not only or variant.name in only)
-    ]
-    for number, (variant, seed) in enumerate(asked, 1):
-        folder = unit_folder(out, variant.name, seed)
-        told = f"unit {number} of {len(asked)}: {variant.name}, seed {seed}"
-        if read_unit(folder).status == "done":
-            log.info("%s: done before", told)
-            continue
-        log.info("%s", told)
-        of_unit = replace(recipe, detector=variant.detector, seed=seed)
-        unit = run_unit(of_unit, folder, judging, train, device=device, workers=workers)
+        plan = _planned(study, recipe, out, judging, seeds)
+        unknown = [name for name in only if name not in {one.name for one in plan.variants}]
+        if unknown:
+            names = ", ".join(one.name for one in plan.variants)
+            raise StudyError(f"no variant is called {', '.join(unknown)}; the variants are {names}")
+        if plan != read_plan(out):
+            write_plan(out, plan)
         results = write_tables(out, plan)
-        if unit.reason is not None:
-            log.warning("%s failed: %s", told, unit.reason)
-    return results
+        asked = [
+            (variant, seed)
+            for variant, seed in plan.units
+            if seed in seeds and (not only or variant.name in only)
+        ]
+        for number, (variant, seed) in enumerate(asked, 1):
+            folder = unit_folder(out, variant.name, seed)
+            told = f"unit {number} of {len(asked)}: {variant.name}, seed {seed}"
+            if read_unit(folder).status == "done":
+                log.info("%s: done before", told)
+                continue
+            log.info("%s", told)
+            of_unit = replace(recipe, detector=variant.detector, seed=seed)
+            unit = run_unit(of_unit, folder, judging, train, device=device, workers=workers)
+            results = write_tables(out, plan)
+            if unit.reason is not None:
+                log.warning("%s failed: %s", told, unit.reason)
+        return results
 
 
 def summarize_again(study: str, recipe: Recipe, out: Path) -> Results:

@@ -1,4 +1,4 @@
-"""How the command ends: its statuses, and streams that are closed, narrow, or an output as well."""
+"""How a program ends: its statuses, and streams that are closed, narrow, or an output as well."""
 
 import errno
 import json
@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from fakemamba import interrupts
 from fakemamba.cli.main import main
 from fakemamba.data.lengths import list_lengths
 
@@ -46,6 +47,25 @@ def test_an_error_that_nobody_foresaw_is_not_hidden(monkeypatch):
         ending(monkeypatch, ZeroDivisionError())
     with pytest.raises(ModuleNotFoundError):
         ending(monkeypatch, ModuleNotFoundError(name="ours"))
+
+
+@pytest.mark.parametrize("number", interrupts.SIGNALS, ids=lambda number: number.name)
+@pytest.mark.parametrize("program", ["fakemamba.cli.main", "fakemamba.bench"])
+def test_a_signal_at_the_start_is_one_line_too(program, number, tmp_path):
+    """While it is importing, as most of a start is."""
+    (tmp_path / "tyro.py").write_text("import time; print('here', flush=True); time.sleep(30)")
+    with subprocess.Popen(
+        [sys.executable, "-m", program, "--help"],
+        env=os.environ | {"PYTHONPATH": str(tmp_path)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout.readline() == "here\n"
+        process.send_signal(number)
+        said, told = process.communicate(timeout=60)
+    assert (process.returncode, said) == (128 + number, "")
+    assert told == f"fakemamba: {interrupts.AGAIN}\n"
 
 
 def test_json_on_stdout_is_alone_there(tmp_path):
