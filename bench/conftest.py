@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
@@ -28,7 +27,7 @@ from fakemamba.bench.result_file import ResultFile
 from fakemamba.bench.scan_workload import plan_scans
 from fakemamba.bench.stops import Stops
 from fakemamba.bench.sweep import plan
-from fakemamba.bench.sweep_runner import Progress, SweepRunner
+from fakemamba.bench.sweep_runner import SweepRunner
 from fakemamba.files import require_place
 from fakemamba.locks import sole_writer
 from fakemamba.models.device import resolve_device
@@ -39,7 +38,6 @@ CLOCK = pytest.StashKey[PlaybackClock]()
 RUNNER = pytest.StashKey[SweepRunner]()
 REPORT = pytest.StashKey[SweepReport]()
 RESULT = pytest.StashKey[ResultFile]()
-PROGRESS = pytest.StashKey[Progress]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -67,7 +65,13 @@ def pytest_configure(config: pytest.Config) -> None:
         }
         device = resolve_device(sweep.device)
         identity = identity_of(device, method)
-        runner = SweepRunner(method, option("--bench-isolate"), option("--bench-timeout"))
+        runner = SweepRunner(
+            method,
+            option("--bench-isolate"),
+            option("--bench-timeout"),
+            options.budget_s(config, sweep),
+            option("--bench-seed"),
+        )
         if path is not None:
             _hold(config, path)
             runner.journal = _journal(path, identity, resume is not None)
@@ -79,10 +83,12 @@ def pytest_configure(config: pytest.Config) -> None:
             runner.known = {
                 cell_id: Outcome.from_entry(every[cell_id], entry)
                 for cell_id, entry in earlier.items()
-                if cell_id in every
+                if cell_id in every and entry["extra_info"]["status"] != "left-out"
             }
             if runner.journal is not None:
-                runner.known |= runner.journal.read(every.values())
+                for cell_id, outcome in runner.journal.read(every.values()).items():
+                    known = runner.known.get(cell_id)
+                    runner.known[cell_id] = known.and_then(outcome) if known else outcome
             commands = merged_commands(resume, commands)
     except (ValueError, OSError) as error:
         raise pytest.UsageError(str(error)) from error
@@ -97,7 +103,7 @@ def pytest_configure(config: pytest.Config) -> None:
     described = options.describe(sweep) | {
         "method": asdict(method),
         "isolate": runner.isolate,
-        "order": options.order(config),
+        "budget_s": runner.budget_s,
         "seed": option("--bench-seed"),
         "commands": commands,
     }
@@ -137,44 +143,53 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             metafunc.parametrize(name, [pytest.param(c, id=c.id, marks=timer) for c in cells])
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if options.order(config) == "random":
-        random.Random(config.getoption("--bench-seed")).shuffle(items)
-
-
-def pytest_collection_finish(session: pytest.Session) -> None:
-    config = session.config
-    reporter: Any = config.pluginmanager.get_plugin("terminalreporter")
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtestloop(session: pytest.Session) -> Iterator[object]:
+    """Measure all cells before the tests, each of which then plays one of them back."""
+    config, reporter = session.config, session.config.pluginmanager.get_plugin("terminalreporter")
+    planned = _cells(session.items)
+    is_run = not (config.option.collectonly or config.option.setuponly or config.option.setupplan)
+    if not is_run or not planned or options.is_skipped(config):
+        return (yield)
+    runner = config.stash[RUNNER]
 
     def tell(text: str) -> None:
         reporter.ensure_newline()
         reporter.write_line(f"fakemamba sweep: {text}")
 
-    planned: list[Any] = [
-        value
-        for item in session.items
+    runner.tell = tell
+    if runner.known:
+        tell(f"{len(runner.known)} cells are known from before")
+    try:
+        runner.run([cell for _, cell in planned])
+    except KeyboardInterrupt:
+        interrupts.end_at_once()  # the second one does not wait for the result
+        session.items[:] = [item for item, cell in planned if cell.id in runner.known]
+        yield
+        raise
+    return (yield)
+
+
+def _cells(items: Sequence[pytest.Item]) -> list[tuple[pytest.Item, AnyCell]]:
+    """The tests that measure a cell, and their cells."""
+    return [
+        (item, value)
+        for item in items
         if isinstance(item, pytest.Function) and hasattr(item, "callspec")
         for value in item.callspec.params.values()
     ]
-    known = config.stash[RUNNER].known
-    config.stash[PROGRESS] = Progress([cell for cell in planned if cell.id not in known], tell)
-    if known:
-        tell(f"{len(known)} cells are known from before")
 
 
 @pytest.fixture
 def measure(request: pytest.FixtureRequest) -> Callable[[AnyCell], None]:
-    """Measure a cell and record how it ended; what has no time is skipped, or fails the test."""
+    """Record how a cell ended; what has no time is skipped, or fails the test."""
     stash = request.config.stash
     if options.is_skipped(request.config):
         pytest.skip("--benchmark-skip leaves out all cells")
 
     def measure_cell(cell: AnyCell) -> None:
-        was_known = cell.id in stash[RUNNER].known
-        outcome = stash[RUNNER].run(cell)
+        outcome = stash[RUNNER].known[cell.id]
         stash[REPORT].add(request.node.nodeid, outcome)
-        if not was_known:
-            stash[PROGRESS].advance(cell)
         if outcome.status == "measured":
             benchmark: BenchmarkFixture = request.getfixturevalue("benchmark")
             stash[CLOCK].play(benchmark, outcome.samples_s, cell.group)

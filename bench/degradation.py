@@ -38,13 +38,13 @@ def measure_degradation(
     rows = []
     for part in parts:
         reference = cache.prepare(replace(cell, part=part, backend="reference"))
-        truth = reference.run(reference.inputs[0])
+        truth = reference.run(reference.inputs()[0])
         latencies_s: dict[str, list[float]] = {backend: [] for backend in backends}
         errors = {}
         for turn in range(rounds + 1):
             for backend in backends:
                 work = cache.prepare(replace(cell, part=part, backend=backend))
-                call = partial(work.run, work.inputs[0])
+                call = partial(work.run, work.inputs()[0])
                 if turn == 0:
                     errors[backend] = float((call().float() - truth.float()).abs().max())
                 else:

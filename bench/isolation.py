@@ -5,6 +5,8 @@ The memory that earlier cells have left behind, freed but still with the process
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 
 from fakemamba.bench.cells import AnyCell
@@ -28,13 +30,13 @@ def measure_in_child(cell: AnyCell, method: Method, timeout_s: float | None = No
         return Outcome(cell, "failed", str(error), traceback=error.said)
 
 
-def find_peak_in_child(cell: Measurable, work: Workload) -> PeakMemory:
+def find_peak_in_child(cell: Measurable, work: Workload, call: Callable[[], object]) -> PeakMemory:
     """A CPU cell's peak in a new process; a GPU's allocator has no need of one.
 
     A process that dies gives no peak, and the reason.
     """
     if work.device.type != "cpu":
-        return find_peak_here(cell, work)
+        return find_peak_here(cell, work, call)
     try:
         return answer_of(find_peak_alone, cell, device=work.device)
     except ChildEndedError as error:
@@ -50,5 +52,6 @@ def find_peak_alone(cell: Measurable) -> PeakMemory:
     """What the new process does for `find_peak_in_child`."""
     work = make_preparer(type(cell)).prepare(cell)
     with memory_ends_politely(work.device):
-        work.run(work.inputs[0])  # loads what only a first call loads
-        return find_peak_here(cell, work)
+        given = work.inputs()[0]
+        work.run(given)  # loads what only a first call loads
+        return find_peak_here(cell, work, lambda: work.run(given))

@@ -1,4 +1,4 @@
-"""Outcomes on disk while a sweep runs: a line a cell, so that a killed run can be resumed.
+"""Outcomes on disk while a sweep runs: a line a visit, so that a killed run can be resumed.
 
 The journal lies beside the result, ``out.json.journal``, until the result is written. Its first
 line says what was being measured where; a run with other settings or on another machine is not
@@ -12,18 +12,16 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
-
-from pydantic import Field
+from typing import Any
 
 from fakemamba.bench.cells import AnyCell
 from fakemamba.bench.outcome import Outcome, Status
-from fakemamba.bench.saved import saved_result
+from fakemamba.bench.saved import VisitRecord, saved_result
 from fakemamba.differences import differences
 from fakemamba.files import require_file
 from fakemamba.records import parse_record, sealed
 
-FORMAT = 2
+FORMAT = 3
 
 
 class JournalError(ValueError):
@@ -38,18 +36,18 @@ class _Header:
 
 @dataclass(frozen=True)
 class _Line:
-    """The outcome of a cell."""
+    """A visit of a cell, with the details if it was the first; or how else the cell ended."""
 
     cell_id: str
     status: Status
     reason: str | None
     details: dict[str, Any]
-    samples_s: tuple[Annotated[float, Field(ge=0)], ...]
+    visits: list[VisitRecord]
     traceback: str | None
 
 
 class Journal:
-    """Appends outcomes to a file; every line is on the disk before the next cell begins."""
+    """Appends outcomes to a file; every line is on the disk before the next visit begins."""
 
     def __init__(self, path: Path, identity: dict[str, Any]) -> None:
         self.path = path
@@ -83,14 +81,16 @@ class Journal:
             return {}
         _require_header(lines[0], self._identity, self.path)
         known = {cell.id: cell for cell in cells}
-        outcomes = {}
+        outcomes: dict[str, Outcome] = {}
         for number, text in enumerate(lines[1:], start=2):
             place, remedy = f"{self.path}, line {number}", "remove that line"
             line = parse_record(text, _Line, place, JournalError, remedy, is_sealed=True)
             cell = known.get(line.cell_id)
             if cell is not None:
                 record = {name: value for name, value in vars(line).items() if name != "cell_id"}
-                outcomes[cell.id] = Outcome.from_record(cell, record)
+                outcome = Outcome.from_record(cell, record)
+                before = outcomes.get(cell.id)
+                outcomes[cell.id] = outcome if before is None else before.and_then(outcome)
         return outcomes
 
     def discard(self) -> None:

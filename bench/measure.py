@@ -1,12 +1,13 @@
-"""One cell measured: cold start, verification, memory, warm-up, rounds; always with a record."""
+"""A cell visited: cold start, memory, warm-up, rounds, verification; always with a record."""
 
 from __future__ import annotations
 
 import itertools
+import statistics
 import time
 import traceback
-from collections.abc import Callable
-from dataclasses import asdict, replace
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Protocol
 
 import torch
@@ -25,12 +26,12 @@ from fakemamba.bench.instruments.memory import (
 )
 from fakemamba.bench.instruments.work import Work, count_work
 from fakemamba.bench.method import Method
-from fakemamba.bench.outcome import Outcome
-from fakemamba.bench.timing import Timeable, Timed, launch_bound, time_workload
+from fakemamba.bench.outcome import Outcome, Visit
+from fakemamba.bench.timing import Timeable, device_only_s, make_ready, time_visit
 from fakemamba.bench.verification import WrongResultError
 from fakemamba.models.detector import UnsupportedInputError
 from fakemamba.models.device import is_out_of_memory
-from fakemamba.models.execution.modes import OPTIMIZED, UnsupportedSettingError
+from fakemamba.models.execution.modes import UnsupportedSettingError
 from fakemamba.models.weight_files import CheckpointError
 
 Measurable = Cell | ScanCell
@@ -40,32 +41,32 @@ UNSUPPORTED = (
     NoSuchClockError,
     CacheSizeUnknownError,
 )
-MOST_ATTEMPTS = 2
-LEAST_COVERAGE = 0.9  # below, counted work is not compared with a device's
-MOST_MFU = 1.1  # above, the product was no ceiling: some CPUs have no fast one in fp16
 
 
 class Workload(Timeable, Protocol):
-    """One cell, ready to run."""
+    """One cell, ready to run; workloads of one preparer may share a model."""
 
-    def run(self, given: Any) -> Tensor:
-        """Do the work once on one of the inputs and return its output."""
+    def inputs(self) -> Sequence[Any]:
+        """Inputs of one shape, made anew; the shared model is set to run as this cell's.
+
+        Where the end of the input has to be heard the second is the first with another end.
+        """
         ...
 
     def run_eager(self) -> object:
         """Do the work on the first input without compiler or graph, so that it can be counted."""
         ...
 
-    def verify(self, output: Tensor) -> dict[str, Any]:
-        """Figures about the first input's output (its error, ...).
+    def verify(self, output: Tensor, other: Tensor) -> dict[str, Any]:
+        """Figures about the first two inputs' outputs (their error, ...).
 
         Raises:
-            WrongResultError: it is not what it has to be.
+            WrongResultError: they are not what they have to be.
         """
         ...
 
-    def figures(self, latency_s: float) -> dict[str, Any]:
-        """Figures that follow from the latency, and facts about the work."""
+    def facts(self) -> dict[str, Any]:
+        """What is known of the work without a time."""
         ...
 
 
@@ -81,46 +82,97 @@ class Preparer(Protocol):
         ...
 
 
-FindPeak = Callable[[Measurable, Workload], PeakMemory]
+FindPeak = Callable[[Measurable, Workload, Callable[[], object]], PeakMemory]
 
 
-def find_peak_here(cell: Measurable, work: Workload) -> PeakMemory:
+def find_peak_here(cell: Measurable, work: Workload, call: Callable[[], object]) -> PeakMemory:
     """Peak memory of one more call, in this process."""
-    return measure_peak(lambda: work.run(work.inputs[0]), work.device)
+    return measure_peak(call, work.device)
+
+
+@dataclass
+class _Opened:
+    """A cell that has been visited here."""
+
+    work: Workload
+    clock: Clock
+    last_s: float | None = None
+
+
+@dataclass(frozen=True)
+class _First:
+    """The calls before a cell's first visit; no output where the same work is known already."""
+
+    cold: dict[str, Any]
+    call_s: float
+    output: Tensor | None
+    facts: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class _Known:
+    """Work that was verified, and how long a call of it took."""
+
+    facts: dict[str, Any]
+    call_s: float
 
 
 class Measurer:
-    """Measures the cells of a sweep one after the other, and keeps what they share."""
+    """Measures the cells of a sweep, visit by visit, and keeps what they share.
+
+    What was made for a cell stays until memory ends. What is the same work in another cell, as a
+    front-end is in every detector that has it, is verified, counted, and its memory found, once.
+    """
 
     def __init__(
         self, method: Method, preparer: Preparer, find_peak: FindPeak = find_peak_here
     ) -> None:
         self.method = method
         self._preparer, self._find_peak = preparer, find_peak
+        self._opened: dict[str, _Opened] = {}
+        self._known: dict[object, _Known] = {}
+        self._has_run: set[object] = set()
         self._work: dict[object, Work] = {}
         self._ceilings: dict[object, Ceilings] = {}
 
-    def measure(self, cell: Measurable) -> Outcome:
-        """Measure a cell, or say why it was not.
+    def visit(self, cell: Measurable, number: int) -> Outcome:
+        """Visit a cell in a pass: an outcome of one visit, with the details if it is the first one.
 
-        Whatever the work raises is in the outcome, as ``failed`` unless it is known better. Ctrl-C
-        passes through.
+        Whatever the work raises is in the outcome, as ``failed`` unless it is known better. Where
+        memory ends, what is kept of other cells goes, and it is tried once more. Ctrl-C passes.
         """
-        return self._recorded(cell, self._measure)
+        others = self._opened.keys() - {cell.id}
+        outcome = self._recorded(cell, lambda: self._visit(cell, number))
+        if outcome.status == "out-of-memory" and others:
+            self._opened.clear()
+            outcome = self._recorded(cell, lambda: self._visit(cell, number))
+        return outcome
+
+    def measure(self, cell: Measurable) -> Outcome:
+        """Visit a cell again and again in a row, until it has enough visits."""
+        outcome = self.visit(cell, 0)
+        number, why = 0, None
+        while outcome.status == "measured" and why is None:
+            why = self.method.effort.stopped_by(outcome.samples_s, outcome.timed_s)
+            if why is None:
+                number += 1
+                outcome = outcome.and_then(self.visit(cell, number))
+        self._opened.pop(cell.id, None)
+        return outcome.stopped(why)
 
     def probe(self, cell: Measurable) -> Outcome:
         """Run a cell once, only to know whether it can be; the details have what that took.
 
         It gives back the memory that it took, so that the next probe has all of it.
         """
-        outcome = self._recorded(cell, self._run_once)
+        outcome = self._recorded(cell, lambda: self._run_once(cell))
         self._preparer.release()
         return outcome
 
-    def _recorded(self, cell: Measurable, end: Callable[[Measurable], Outcome]) -> Outcome:
+    def _recorded(self, cell: Measurable, end: Callable[[], Outcome]) -> Outcome:
         try:
             with memory_ends_politely(torch.device(cell.device)):
-                return end(cell)
+                return end()
         except UNSUPPORTED as error:
             return Outcome(cell, "unsupported", str(error))
         except NotImplementedError as error:
@@ -130,6 +182,7 @@ class Measurer:
         except CheckpointError as error:
             return Outcome(cell, "failed", str(error))
         except Exception as error:
+            self._opened.pop(cell.id, None)
             self._preparer.release()
             if is_out_of_memory(error):
                 return Outcome(cell, "out-of-memory", _line(error))
@@ -138,54 +191,94 @@ class Measurer:
     def _run_once(self, cell: Measurable) -> Outcome:
         start_s = time.perf_counter()
         work = self._preparer.prepare(cell)
-        call_s = time_once(lambda: work.run(work.inputs[0]), work.device)
-        trial_s = time.perf_counter() - start_s
-        return Outcome(cell, "measured", None, {"trial_s": trial_s}, (call_s,))
+        given = work.inputs()[0]
+        time_once(lambda: work.run(given), work.device)
+        return Outcome(cell, "measured", None, {"trial_s": time.perf_counter() - start_s})
 
-    def _measure(self, cell: Measurable) -> Outcome:
-        device = torch.device(cell.device)
-        clock = make_clock(device, cell.clock)
-        start_s = time.perf_counter()
-        work = self._preparer.prepare(cell)
-        load_s = time.perf_counter() - start_s
+    def _visit(self, cell: Measurable, number: int) -> Outcome:
+        opened = self._opened.get(cell.id)
+        is_first = opened is None
+        details: dict[str, Any] = {}
+        if opened is None:
+            clock = make_clock(torch.device(cell.device), cell.clock)
+            start_s = time.perf_counter()
+            opened = _Opened(self._preparer.prepare(cell), clock)
+            details["load_s"] = time.perf_counter() - start_s
+        work, clock = opened.work, opened.clock
+        inputs = work.inputs()
+        first = self._first_calls(cell, work, inputs) if is_first else None
+        if first is not None:
+            inputs = [*inputs[1:], inputs[0]]  # the next one's output is verified, too
+            details |= make_ready(work, inputs, clock, self.method, first.call_s).figures()
+        before = read_state(work.device)
+        timed = time_visit(work, inputs, clock, self.method, opened.last_s)
+        after = read_state(work.device)
+        visit = Visit(
+            number,
+            tuple(reading.device_s for reading in timed.readings),
+            statistics.median(reading.host_s for reading in timed.readings),
+            statistics.median(reading.enqueue_s for reading in timed.readings),
+            tuple(disturbances(before, after)),
+            before.unix_time_s,
+        )
+        if first is not None:
+            details |= first.cold | self._verified(cell, work, first, timed.output)
+            details["machine"] = {"before": before.to_json(), "after": after.to_json()}
+            details |= self._instruments(cell, work, inputs, visit.figure_s)
+        opened.last_s = visit.figure_s
+        self._opened[cell.id] = opened
+        return Outcome(cell, "measured", None, details, (visit,))
+
+    def _first_calls(self, cell: Measurable, work: Workload, inputs: Sequence[Any]) -> _First:
+        """Calls before the first visit.
+
+        On a CPU only the first cell of a kind has a first call that is slower than all others.
+        """
+        cold, kind, known = dict[str, Any](), _kind(cell), self._known.get(same_work(cell))
+        if kind not in self._has_run or cell.execution != "eager" or work.device.type != "cpu":
+            cold["first_call_s"] = time_once(lambda: work.run(inputs[0]), work.device)
+            self._has_run.add(kind)
+        if known is not None:
+            return _First(cold, known.call_s, None, {})
         outputs: list[Tensor] = []
-        first_call_s = time_once(lambda: outputs.append(work.run(work.inputs[0])), device)
-        details: dict[str, Any] = {"load_s": load_s, "first_call_s": first_call_s}
-        output = outputs.pop().clone()  # the next run of a graph overwrites it
+
+        def call() -> None:
+            outputs.append(work.run(inputs[0]).clone())  # the next run of a graph overwrites it
+
+        facts = work.facts()
+        start_s = time.perf_counter()
         if "memory" in self.method.instruments:
-            details |= self._find_peak(cell, work).figures()
-        details |= work.verify(output)
-        timed, watched = self._time_undisturbed(work, clock)
-        details |= {**timed.figures(), **work.figures(timed.latency_s), **watched}
-        if device.type == "cuda" and cell.clock == "latency":
-            details |= launch_bound(work, timed, make_clock(device, "device"))
+            facts |= self._find_peak(cell, work, call).figures()
+        if not outputs:
+            call()
+        return _First(cold, time.perf_counter() - start_s, outputs[0], facts)
+
+    def _verified(
+        self, cell: Measurable, work: Workload, first: _First, other: Tensor
+    ) -> dict[str, Any]:
+        """The facts of a cell whose outputs are right; those of the same work, if they were."""
+        key = same_work(cell)
+        if first.output is not None:
+            facts = first.facts | work.verify(first.output, other)
+            self._known[key] = _Known(facts, first.call_s)
+        return self._known[key].facts
+
+    def _instruments(
+        self, cell: Measurable, work: Workload, inputs: Sequence[Any], latency_s: float
+    ) -> dict[str, Any]:
+        """What is measured once, beside visits."""
+        details: dict[str, Any] = {}
+        if work.device.type == "cuda" and cell.clock == "latency":
+            details |= device_only_s(work, inputs, make_clock(work.device, "device"))
         if "work" in self.method.instruments:
-            details |= self._count(cell, work, timed.latency_s)
+            details |= self._count(cell, work)
         if "energy" in self.method.instruments:
-            details |= self._energy(cell, work, timed.latency_s)
-        return Outcome(cell, "measured", None, details, timed.samples_s)
+            details |= self._energy(cell, work, inputs, latency_s)
+        return details
 
-    def _time_undisturbed(self, work: Workload, clock: Clock) -> tuple[Timed, dict[str, Any]]:
-        """Time the rounds, and once more if something else on the machine disturbed them."""
-        attempts = 0
-        while True:
-            before = read_state(work.device)
-            timed = time_workload(work, clock, self.method)
-            after = read_state(work.device)
-            disturbed_by = disturbances(before, after)
-            attempts += 1
-            if not disturbed_by or attempts == MOST_ATTEMPTS:
-                machine = {"before": before.to_json(), "after": after.to_json()}
-                return timed, {
-                    "attempts": attempts,
-                    "disturbed_by": disturbed_by,
-                    "machine": machine,
-                }
-
-    def _count(self, cell: Measurable, work: Workload, latency_s: float) -> dict[str, Any]:
-        """Arithmetic and traffic of the part, and both against what this device can do."""
-        kind = OPTIMIZED if cell.execution == OPTIMIZED else ""  # others run the same operators
-        key = replace(cell, backend="", clock="", execution=kind)
+    def _count(self, cell: Measurable, work: Workload) -> dict[str, Any]:
+        """Arithmetic and traffic of the part, and what this device can do."""
+        key = same_work(cell)
         if key not in self._work:
             self._work[key] = count_work(work.run_eager, work.device)
         counted = self._work[key]
@@ -193,22 +286,20 @@ class Measurer:
         if precision not in self._ceilings:
             self._ceilings[precision] = measure_ceilings(work.device, cell.precision)
         ceilings = self._ceilings[precision]
-        mfu = counted.flops / latency_s / ceilings.matmul_flops_per_s
-        trusted = counted.coverage >= LEAST_COVERAGE and mfu <= MOST_MFU
         return {
             "flops": counted.flops,
             "bytes_moved": counted.bytes_moved,
             "flop_coverage": counted.coverage,
             "uncounted": counted.uncounted,
             "flops_per_byte": counted.flops / counted.bytes_moved,
-            "mfu": mfu if trusted else None,
-            "bandwidth_share": counted.bytes_moved / latency_s / ceilings.copy_bytes_per_s,
             "copy_bytes_per_s": ceilings.copy_bytes_per_s,
             "matmul_flops_per_s": ceilings.matmul_flops_per_s,
         }
 
-    def _energy(self, cell: Measurable, work: Workload, latency_s: float) -> dict[str, Any]:
-        given = itertools.cycle(work.inputs)
+    def _energy(
+        self, cell: Measurable, work: Workload, inputs: Sequence[Any], latency_s: float
+    ) -> dict[str, Any]:
+        given = itertools.cycle(inputs)
         energy = measure_energy(
             lambda: work.run(next(given)),
             work.device,
@@ -218,6 +309,24 @@ class Measurer:
         audio_s = cell.duration_s * cell.batch_size
         per_audio_s = None if energy.net_energy_j is None else energy.net_energy_j / audio_s
         return {"energy": asdict(energy), "net_energy_j_per_audio_s": per_audio_s}
+
+
+def same_work(cell: Measurable) -> Measurable:
+    """Equal for cells that do the very same: a front-end is the same in every detector.
+
+    How it is timed makes no difference.
+    """
+    if isinstance(cell, Cell) and cell.part == "front-end":
+        return replace(cell, detector="", backend="none", clock="")
+    return replace(cell, clock="")
+
+
+def _kind(cell: Measurable) -> object:
+    """Equal for cells that run the same kernels, whatever the length."""
+    work = same_work(cell)
+    if isinstance(work, Cell):
+        return replace(work, duration_s=0.0, recording=None)
+    return replace(work, num_frames=0)
 
 
 def _line(error: BaseException) -> str:

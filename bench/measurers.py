@@ -20,6 +20,10 @@ class CellMeasurer(Protocol):
         """How the cell ended."""
         ...
 
+    def visit(self, cell: Any, number: int) -> Outcome:
+        """What a visit in a pass adds, or how the cell ended in it."""
+        ...
+
 
 def make_measurer(
     kind: type[AnyCell], method: Method, find_peak: FindPeak = find_peak_here

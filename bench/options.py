@@ -16,8 +16,6 @@ from fakemamba.bench.sweep import PROFILES, SweepOptions
 from fakemamba.models.device import resolve_device
 from fakemamba.models.execution.modes import ATTENTIONS, EXECUTIONS, PRECISIONS
 
-ORDERS = ("planned", "random")
-
 
 def _of(names: tuple[str, ...]) -> str:
     return ", ".join(names)
@@ -38,8 +36,9 @@ def _counts(text: str) -> list[int]:
 OPTIONS: dict[str, dict[str, Any]] = {
     "--bench-profile": {
         "choices": sorted(PROFILES),
-        "help": "smoke: all detectors small, three full-size, minutes; paper: 1-6 s, batch 1, 100 "
-        "rounds; full: 0.5 s until memory ends (default: smoke on a CPU, paper on a GPU)",
+        "default": "answer",
+        "help": "answer (default): is it near-linear, what does it cost, who is faster from where "
+        "on; paper: 1-6 s, batch 1, 100 rounds; full: 0.5 s until memory ends; smoke: all small",
     },
     "--bench-detectors": {"type": _names, "metavar": "NAME,...", "help": "only these"},
     "--bench-durations": {"type": _seconds, "metavar": "S,...", "help": "in seconds"},
@@ -58,7 +57,6 @@ OPTIONS: dict[str, dict[str, Any]] = {
     },
     "--bench-parts": {
         "type": _names,
-        "default": list(PARTS),
         "metavar": "PART,...",
         "help": _of((*PARTS, *TRAINING_PARTS)),
     },
@@ -91,12 +89,22 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "--bench-time": {
         "type": float,
         "metavar": "S",
-        "help": "timed seconds a cell (else the profile's)",
+        "help": "timed seconds after which a cell needs no more than the least visits",
+    },
+    "--bench-visits": {
+        "type": int,
+        "metavar": "N",
+        "help": "of a cell, at the least (5, and 3 where a call takes over a second)",
     },
     "--bench-min-rounds": {
         "type": int,
         "metavar": "N",
-        "help": "timed calls a cell, at the least",
+        "help": "timed calls of a visit, at the least",
+    },
+    "--bench-budget": {
+        "type": float,
+        "metavar": "S",
+        "help": "seconds for all cells; those for which there is no time are left out",
     },
     "--bench-flush-cache": {
         "action": "store_true",
@@ -114,16 +122,13 @@ OPTIONS: dict[str, dict[str, Any]] = {
     },
     "--bench-isolate": {
         "action": "store_true",
-        "help": "a process of its own for every cell",
+        "help": "a process of its own for every cell, whose visits then follow each other: what "
+        "differs from cell to cell is not in their intervals",
     },
     "--bench-timeout": {
         "type": float,
         "metavar": "S",
         "help": "end an isolated cell after so many seconds",
-    },
-    "--bench-order": {
-        "choices": ORDERS,
-        "help": "of the cells (default: planned; random where cells are isolated)",
     },
     "--bench-seed": {"type": int, "default": 0, "help": "of the random order"},
     "--bench-resume": {
@@ -132,6 +137,12 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "help": "go on with a sweep that was killed: only what is missing is measured",
     },
 }
+CHOOSING_CELLS = (
+    *("--bench-detectors", "--bench-durations", "--bench-corpus", "--bench-lengths"),
+    *("--bench-precision", "--bench-parts", "--bench-batch-sizes", "--bench-frontend"),
+    *("--bench-attention", "--bench-backend", "--bench-execution", "--bench-find-limits"),
+    *("--bench-isolate", "--bench-instruments"),
+)
 NOT_RECORDED = ("--bench-corpus-root", "--bench-resume")  # paths of one machine, not of the sweep
 
 
@@ -227,7 +238,7 @@ def sweep_options(config: pytest.Config) -> SweepOptions:
     option = config.getoption
     device = resolve_device(option("--bench-device"))
     return SweepOptions(
-        profile=option("--bench-profile") or ("smoke" if device.type == "cpu" else "paper"),
+        profile=option("--bench-profile"),
         device=str(device),
         detectors=option("--bench-detectors"),
         durations_s=option("--bench-durations"),
@@ -253,12 +264,16 @@ def method(config: pytest.Config, profile: str) -> Method:
     """
     option = config.getoption
     effort = PROFILES[profile].effort
-    if option("--bench-time") is not None:
-        effort = replace(effort, time_s=option("--bench-time"))
-    if option("--bench-min-rounds") is not None:
-        effort = replace(effort, min_rounds=option("--bench-min-rounds"))
+    if (time_s := option("--bench-time")) is not None:
+        effort = replace(effort, time_s=time_s)
+    if (visits := option("--bench-visits")) is not None:
+        most = max(visits, effort.most_visits)
+        effort = replace(effort, least_visits=visits, dear_visits=visits, most_visits=most)
+    if (rounds := option("--bench-min-rounds")) is not None:
+        effort = replace(effort, least_rounds=rounds)
     if is_untimed(config):
-        effort = replace(effort, min_rounds=1, max_rounds=1, time_s=0.0, warmup_rounds=0)
+        once = {"least_visits": 1, "dear_visits": 1, "most_visits": 1, "most_rounds": 1}
+        effort = replace(effort, **once, least_rounds=1, warmup_s=0.0, warmup_rounds=0)
     instruments = tuple(option("--bench-instruments"))
     for name in instruments:
         if name not in INSTRUMENTS:
@@ -266,10 +281,25 @@ def method(config: pytest.Config, profile: str) -> Method:
     return Method(effort, instruments, option("--bench-flush-cache"))
 
 
-def order(config: pytest.Config) -> str:
-    """In which order cells are measured."""
-    default = "random" if config.getoption("--bench-isolate") else "planned"
-    return str(config.getoption("--bench-order") or default)
+def budget_s(config: pytest.Config, sweep: SweepOptions) -> float | None:
+    """Seconds for all cells: as asked for, or the profile's, which is for its own cells.
+
+    None is as many as it takes.
+
+    Raises:
+        ValueError: there is no time at all.
+    """
+    asked_s: float | None = config.getoption("--bench-budget")
+    if asked_s is not None and not asked_s > 0:
+        raise ValueError(f"--bench-budget {asked_s:g}: nothing can be measured in no time")
+    budgets_s = PROFILES[sweep.profile].budget_s
+    if asked_s is not None or budgets_s is None:
+        return asked_s
+    is_own = all(
+        config.getoption(name) in (None, False, OPTIONS[name].get("default"))
+        for name in CHOOSING_CELLS
+    )
+    return budgets_s[sweep.device != "cpu"] if is_own else None
 
 
 def describe(options: SweepOptions) -> dict[str, Any]:

@@ -1,26 +1,70 @@
-"""The record that every cell ends in, whether it has a time or not."""
+"""The record that every cell ends in, whether it has a time or not, and the visits in it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import statistics
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, get_args
 
 from fakemamba.bench.cells import AnyCell
+from fakemamba.visits import interval
 
-Status = Literal["measured", "wrong", "out-of-memory", "unsupported", "failed"]
+Status = Literal["measured", "wrong", "out-of-memory", "unsupported", "failed", "left-out"]
 STATUSES = get_args(Status)
+LEAST_COVERAGE = 0.9  # below, counted work is not compared with a device's
+MOST_MFU = 1.1  # above, the product was no ceiling: some CPUs have no fast one in fp16
+
+
+@dataclass(frozen=True)
+class Visit:
+    """A few timed calls in a row.
+
+    Attributes:
+        number: of the pass.
+        rounds_s: what every round took, in seconds on the device.
+        host_s: their median at the host, until the result is there,
+        enqueue_s: and until the work is queued.
+        disturbed_by: what else the machine did meanwhile.
+        unix_time_s: when it began.
+    """
+
+    number: int
+    rounds_s: tuple[float, ...]
+    host_s: float
+    enqueue_s: float
+    disturbed_by: tuple[str, ...]
+    unix_time_s: float
+
+    @property
+    def figure_s(self) -> float:
+        """The median of its rounds."""
+        return statistics.median(self.rounds_s)
+
+    def to_json(self) -> dict[str, Any]:
+        """An entry of ``visits``."""
+        fields = asdict(self)
+        return {"pass": fields.pop("number"), **fields}
+
+    @classmethod
+    def from_json(cls, entry: Mapping[str, Any]) -> Visit:
+        """What `to_json` made of it."""
+        fields = dict(entry)
+        rounds_s, disturbed_by = tuple(fields.pop("rounds_s")), tuple(fields.pop("disturbed_by"))
+        number = fields.pop("pass")
+        return cls(number, rounds_s=rounds_s, disturbed_by=disturbed_by, **fields)
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a cell ended.
+    """How a cell ended, or how far it has come.
 
     Attributes:
         cell: what was to be measured.
         status: one of ``STATUSES``; only ``measured`` has a time.
         reason: why there is none.
-        details: figures, with units in their names.
-        samples_s: what every round took, in seconds.
+        details: figures that no later visit changes, with units in their names.
+        visits: in the order of their passes.
         traceback: of a cell that failed.
     """
 
@@ -28,21 +72,49 @@ class Outcome:
     status: str
     reason: str | None = None
     details: dict[str, Any] = field(default_factory=dict)
-    samples_s: tuple[float, ...] = ()
+    visits: tuple[Visit, ...] = ()
     traceback: str | None = None
+
+    @property
+    def samples_s(self) -> tuple[float, ...]:
+        """The figures of the visits, in seconds."""
+        return tuple(visit.figure_s for visit in self.visits)
+
+    @property
+    def timed_s(self) -> float:
+        """Seconds of all rounds of all visits."""
+        return sum(sum(visit.rounds_s) for visit in self.visits)
+
+    def and_then(self, later: Outcome) -> Outcome:
+        """What this and a later visit are together; one that has no time replaces it."""
+        if later.status != "measured" or self.status != "measured":
+            return later
+        last = self.visits[-1].number if self.visits else -1
+        added = tuple(visit for visit in later.visits if visit.number > last)
+        return replace(later, details=self.details | later.details, visits=self.visits + added)
+
+    def stopped(self, why: str | None) -> Outcome:
+        """The same, saying why it has no more visits."""
+        if self.status != "measured":
+            return self
+        return replace(self, details=self.details | {"stopped_by": why})
 
     def to_json(self) -> dict[str, Any]:
         """The result's ``extra_info``."""
+        visits = [visit.to_json() for visit in self.visits]
         return {
             **self.cell.to_json(),
             "status": self.status,
             "reason": self.reason,
             **self.details,
+            **(self._figures() if visits else {}),
+            **({"visits": visits} if visits else {}),
         }
 
     def to_record(self) -> dict[str, Any]:
         """All but the cell, as JSON; `from_record` reads it."""
-        return {name: value for name, value in vars(self).items() if name != "cell"}
+        own = {name: value for name, value in vars(self).items() if name != "cell"}
+        return own | {"visits": [visit.to_json() for visit in self.visits]}
 
     @classmethod
     def from_entry(cls, cell: AnyCell, entry: dict[str, Any]) -> Outcome:
@@ -51,16 +123,60 @@ class Outcome:
         The entry is one that `fakemamba.bench.saved.saved_result` has checked.
         """
         info = dict(entry["extra_info"])
+        visits = tuple(Visit.from_json(one) for one in info.pop("visits", ()))
         planned = {**cell.to_json(), "status": info["status"], "reason": info["reason"]}
         details = {
             name: value
             for name, value in info.items()
             if name not in planned or planned[name] != value
         }
-        samples_s = tuple(entry["stats"].get("data") or ())
-        return cls(cell, info["status"], info["reason"], details, samples_s)
+        whole = cls(cell, info["status"], info["reason"], details, visits)
+        follows = whole._figures() if visits else {}
+        kept = {name: value for name, value in details.items() if name not in follows}
+        return replace(whole, details=kept)
 
     @classmethod
     def from_record(cls, cell: AnyCell, record: dict[str, Any]) -> Outcome:
         """The outcome of a cell that `to_record` wrote."""
-        return cls(cell, **{**record, "samples_s": tuple(record["samples_s"])})
+        visits = tuple(Visit.from_json(one) for one in record["visits"])
+        return cls(cell, **{**record, "visits": visits})
+
+    def _figures(self) -> dict[str, Any]:
+        """What the visits say, and what follows from it.
+
+        ``host_latency_s`` is until the result is there, ``enqueue_s`` until the work is queued.
+        """
+        latency_s = statistics.median(self.samples_s)
+        low_s, high_s = interval(self.samples_s) or (None, None)
+        disturbed_by = dict.fromkeys(why for visit in self.visits for why in visit.disturbed_by)
+        return {
+            "latency_s": latency_s,
+            "latency_low_s": low_s,
+            "latency_high_s": high_s,
+            "host_latency_s": statistics.median(visit.host_s for visit in self.visits),
+            "enqueue_s": statistics.median(visit.enqueue_s for visit in self.visits),
+            "disturbed_by": list(disturbed_by),
+            **_rates({**self.cell.to_json(), **self.details}, latency_s),
+        }
+
+
+def _rates(known: Mapping[str, Any], latency_s: float) -> dict[str, Any]:
+    """Real-time factor (at batch 1), audio seconds a second, and how well the device is used."""
+    cell, rates = known["cell"], dict[str, Any]()
+    if cell["part"] == "scan":
+        rates["bytes_per_s"] = known["must_move_bytes"] / latency_s
+    else:
+        is_inference = not cell["part"].startswith("training")
+        audio_s = cell["batch_size"] * cell["duration_s"]
+        rates["rtf"] = latency_s / audio_s if is_inference and cell["batch_size"] == 1 else None
+        rates["throughput"] = audio_s / latency_s
+    if "overhead_s" in known:
+        rates["overhead_share"] = known["overhead_s"] / latency_s
+    if known.get("device_only_s") is not None:
+        rates["launch_bound_share"] = max(0.0, 1 - known["device_only_s"] / latency_s)
+    if known.get("matmul_flops_per_s") is not None and known.get("flops") is not None:
+        mfu = known["flops"] / latency_s / known["matmul_flops_per_s"]
+        trusted = known["flop_coverage"] >= LEAST_COVERAGE and mfu <= MOST_MFU
+        rates["mfu"] = mfu if trusted else None
+        rates["bandwidth_share"] = known["bytes_moved"] / latency_s / known["copy_bytes_per_s"]
+    return rates

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 
 from fakemamba.bench.cells import TRAINING_PARTS, Cell
 from fakemamba.bench.training_step import TrainingWorkload, make_training_workload
-from fakemamba.bench.workload import DetectorWorkload, Truth, running_as
+from fakemamba.bench.workload import DetectorWorkload, Truth, running_as, set_kernels
 from fakemamba.data.audio import SAMPLE_RATE_HZ, read_audio
 from fakemamba.data.recordings import real_speech
 from fakemamba.data.synthetic import speech_like
@@ -23,31 +24,30 @@ from fakemamba.models.execution.modes import (
     quantised,
     running_in,
 )
-from fakemamba.models.execution.optimized import with_fast_frontend
-from fakemamba.models.frontend import Frontend
+from fakemamba.models.execution.optimized import fast_frontend, with_frontend
+from fakemamba.models.frontend import Frontend, frame_count
 from fakemamba.models.frontend_sources import create_frontend
-from fakemamba.models.mamba import set_scan_backend
 from fakemamba.models.registry import build_detector
 
 SEED = 1234
-ROTATED_INPUTS = 4
-SPEECH_BATCHES = 2
-RAGGED_SAMPLES = (16_000, 10_400)  # 1 s and 0.65 s
+SPEECH_S = 2.0
+FEATURES_S = 4.0
+RAGGED_SAMPLES = (8_000, 5_200)  # 0.5 s and 0.325 s
 
 
 class WorkloadCache:
-    """Makes workloads; keeps the latest front-end and detector, and fp32 outputs of theirs.
+    """Makes workloads; keeps front-ends, which detectors share, detectors, and fp32 outputs.
 
-    A workload is for use before the next one is made: they share a model.
+    Workloads share models: whoever takes a workload's `inputs` has set them to run as its cell's.
     """
 
     def __init__(self) -> None:
-        self._frontend: tuple[object, Frontend] | None = None
-        self._detector: tuple[object, Detector] | None = None
-        self._quantised: tuple[object, nn.Module] | None = None
-        self._fast: tuple[object, Detector] | None = None
-        self._ragged: dict[object, tuple[Tensor, Tensor]] = {}  # of the latest detector
-        self._outputs: dict[object, Tensor] = {}  # for its latest input; on a CPU, to burden no GPU
+        self._frontends: dict[object, Frontend] = {}
+        self._detectors: dict[object, Detector] = {}
+        self._variants: dict[object, nn.Module] = {}  # quantised parts, fast front-ends
+        self._ragged: dict[object, tuple[Tensor, Tensor]] = {}
+        self._errors: dict[object, dict[str, Any]] = {}  # on speech that is as long in many cells
+        self._outputs: dict[object, Tensor] = {}  # for the latest input; on a CPU, to burden no GPU
         self._outputs_of: object = None
 
     def prepare(self, cell: Cell) -> DetectorWorkload | TrainingWorkload:
@@ -60,24 +60,23 @@ class WorkloadCache:
         """
         device = torch.device(cell.device)
         check_setting(device, cell.precision, cell.execution)
-        detector = self._get_detector(cell)
         if self._outputs_of != _input_key(cell):
             self._outputs.clear()
             self._outputs_of = _input_key(cell)
-        waveforms = self._waveforms(cell)
-        detector.check_input(waveforms, None)
-        _set_kernels(detector, cell.attention, cell.backend)
-        if cell.part in TRAINING_PARTS:
-            self._detector = self._frontend = self._fast = None  # a step changes them
-            return make_training_workload(cell, detector, _rotated(waveforms))
-        run = detector
-        if cell.execution == OPTIMIZED:
-            run = self._get_fast(cell, detector)
-            _set_kernels(run, cell.attention, cell.backend)
+        if cell.part in TRAINING_PARTS:  # a step changes its detector, which is nobody else's
+            detector = _new_detector(cell, _new_frontend(cell))
+            waveforms = self._waveforms(cell)
+            detector.check_input(waveforms, None)
+            set_kernels(detector, cell.attention, cell.backend)
+            return make_training_workload(cell, detector, waveforms)
+        detector = self._get_detector(cell)
+        detector.check_input(self._waveforms(cell), None)
+        run = self._get_fast(cell, detector) if cell.execution == OPTIMIZED else detector
+        set_kernels(run, cell.attention, cell.backend)
         part = _part(run, cell)
         if cell.precision == "int8":
             part = self._get_quantised(cell, part)
-        first = self._given(cell, detector, waveforms, "input")
+        first = self._given(cell, detector, self._waveforms(cell), "input")
         eager = _first_output(part)
         with torch.inference_mode(), running_as(cell, cell.precision):
             call = executed(eager, cell.execution, first)
@@ -85,6 +84,7 @@ class WorkloadCache:
             lambda given: _run_plain(cell, detector, given),
             lambda: self._speech_with_outputs(cell, detector),
             lambda: self._ragged_batch(cell, run),
+            self._errors,
         )
 
         def countable(given: Tensor) -> Tensor:
@@ -92,26 +92,25 @@ class WorkloadCache:
             with _kernels(cell, detector, cell.attention, "auto"):
                 return eager(given)
 
-        return DetectorWorkload(cell, part, countable, call, _rotated(first), truth, device)
+        return DetectorWorkload(cell, run, part, countable, call, first, truth, device)
 
     def release(self) -> None:
         """Let go of all but the models, as after memory has ended."""
         self._outputs.clear()
-        self._quantised = self._fast = self._outputs_of = None
+        self._variants.clear()
+        self._outputs_of = None
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
 
     def _get_detector(self, cell: Cell) -> Detector:
         """The cell's detector on its device, in evaluation mode."""
         key = (cell.detector, cell.frontend, cell.device)
-        if self._detector is None or self._detector[0] != key:
-            self._detector = self._quantised = self._fast = self._outputs_of = None
-            self._ragged.clear()
-            frontend = self._get_frontend(cell)
-            torch.manual_seed(SEED)
-            detector = build_detector(cell.detector, frontend.config, {}, frontend)
-            self._detector = (key, detector.to(cell.device).eval())
-        return self._detector[1]
+        if key not in self._detectors:
+            frontend_key = (cell.frontend, cell.device)
+            if frontend_key not in self._frontends:
+                self._frontends[frontend_key] = _new_frontend(cell)
+            self._detectors[key] = _new_detector(cell, self._frontends[frontend_key])
+        return self._detectors[key]
 
     def _waveforms(self, cell: Cell) -> Tensor:
         """(batch, samples): different speech-like rows, or the recording in every row."""
@@ -126,26 +125,18 @@ class WorkloadCache:
 
         return self._keep("waveforms", waveforms).to(cell.device)
 
-    def _get_frontend(self, cell: Cell) -> Frontend:
-        key = (cell.frontend, cell.device)
-        if self._frontend is None or self._frontend[0] != key:
-            self._frontend = None
-            torch.manual_seed(SEED)
-            self._frontend = (key, create_frontend(cell.frontend).to(cell.device))
-        return self._frontend[1]
-
     def _get_quantised(self, cell: Cell, part: nn.Module) -> nn.Module:
-        key = (cell.part, cell.backend, cell.attention)
-        if self._quantised is None or self._quantised[0] != key:
-            self._quantised = None
-            self._quantised = (key, quantised(part))
-        return self._quantised[1]
+        key = ("int8", *_model_key(cell), cell.part, cell.backend, cell.attention)
+        if key not in self._variants:
+            self._variants[key] = quantised(part)
+        return self._variants[key]
 
     def _get_fast(self, cell: Cell, detector: Detector) -> Detector:
-        if self._fast is None or self._fast[0] != cell.precision:
-            self._fast = None
-            self._fast = (cell.precision, with_fast_frontend(detector, cell.precision))
-        return self._fast[1]
+        """The detector with a fast front-end, which others share as they share the plain one."""
+        key = ("fast", cell.frontend, cell.device, cell.precision)
+        if key not in self._variants:
+            self._variants[key] = fast_frontend(detector, cell.precision)
+        return with_frontend(detector, self._variants[key])
 
     def _given(self, cell: Cell, detector: Detector, waveforms: Tensor, name: object) -> Tensor:
         """What the part takes: waveforms, or their plain features, which are kept by ``name``."""
@@ -153,34 +144,40 @@ class WorkloadCache:
             return waveforms
 
         def features() -> Tensor:
+            """Of a few seconds, one after the other again and again: what is timed is the rest."""
+            short = waveforms[:, : round(FEATURES_S * SAMPLE_RATE_HZ)]
             with torch.inference_mode(), _plain(cell, detector):
-                return detector.frontend(waveforms)[0].cpu()
+                frames = detector.frontend(short)[0].cpu()  # (B, T, hidden)
+            count = frame_count(waveforms.shape[1])
+            return frames.repeat(1, -(-count // frames.shape[1]), 1)[:, :count].contiguous()
 
         return self._keep(("features", name), features).to(cell.device)
 
-    def _speech_with_outputs(self, cell: Cell, detector: Detector) -> list[tuple[Tensor, Tensor]]:
-        """Real speech in the shape of the cell's input, and what the plain part makes of it."""
-        return [self._speech(cell, detector, batch) for batch in range(SPEECH_BATCHES)]
+    def _speech_with_outputs(self, cell: Cell, detector: Detector) -> tuple[Tensor, Tensor]:
+        """Real speech like the cell's input, and what the plain part makes of each row of it.
 
-    def _speech(self, cell: Cell, detector: Detector, batch: int) -> tuple[Tensor, Tensor]:
+        Waveforms are a few seconds at the most: there, only the length would be another.
+        """
+        count = _num_samples(cell)
+        if cell.part != "encoder":
+            count = min(count, round(SPEECH_S * SAMPLE_RATE_HZ))
         if cell.recording is not None:
-            waveforms = self._waveforms(cell).roll(batch * _num_samples(cell) // 2, dims=1)
+            waveforms = self._waveforms(cell)[:, -count:]
         else:
-            first = batch * cell.batch_size
-            speakers = range(first, first + cell.batch_size)
-            rows = [real_speech(_num_samples(cell), speaker) for speaker in speakers]
+            rows = [real_speech(count, speaker) for speaker in range(cell.batch_size)]
             waveforms = torch.from_numpy(np.stack(rows)).to(cell.device)
-        given = self._given(cell, detector, waveforms, batch)
+        given = self._given(cell, detector, waveforms, "speech")
 
         def outputs() -> Tensor:
             return torch.cat([_run_plain(cell, detector, row[None]) for row in given]).cpu()
 
-        return given, self._keep(("speech", cell.part, batch), outputs).to(cell.device)
+        return given, self._keep(("speech", cell.detector, cell.part), outputs).to(cell.device)
 
     def _ragged_batch(self, cell: Cell, detector: Detector) -> tuple[Tensor, Tensor]:
         """Scores of two utterances together, and of each alone, in the cell's precision."""
         precision = "fp32" if cell.precision == "int8" else cell.precision
-        key = (precision, cell.backend, cell.attention, cell.execution == OPTIMIZED)
+        how = (precision, cell.backend, cell.attention, cell.execution == OPTIMIZED)
+        key = (*_model_key(cell), *how)
         if key not in self._ragged:
             # The flash kernel takes no mask: there, both utterances have the same length.
             has_mask = cell.attention != "flash"
@@ -199,14 +196,23 @@ class WorkloadCache:
         return self._outputs[key]
 
 
+def _model_key(cell: Cell) -> tuple[object, ...]:
+    return (cell.detector, cell.frontend, cell.device)
+
+
 def _input_key(cell: Cell) -> tuple[object, ...]:
-    return (cell.duration_s, cell.recording, cell.batch_size)
+    return (cell.frontend, cell.device, cell.duration_s, cell.recording, cell.batch_size)
 
 
-def _rotated(first: Tensor) -> tuple[Tensor, ...]:
-    """Inputs (B, T, ...) of the same values in another order, so that no result can be reused."""
-    steps = [k * first.shape[1] // ROTATED_INPUTS for k in range(ROTATED_INPUTS)]
-    return tuple(first.roll(step, dims=1) for step in steps)
+def _new_frontend(cell: Cell) -> Frontend:
+    torch.manual_seed(SEED)
+    return create_frontend(cell.frontend).to(cell.device)
+
+
+def _new_detector(cell: Cell, frontend: Frontend) -> Detector:
+    torch.manual_seed(SEED)
+    detector = build_detector(cell.detector, frontend.config, {}, frontend)
+    return detector.to(cell.device).eval()
 
 
 def _num_samples(cell: Cell) -> int:
@@ -227,19 +233,14 @@ def _first_output(part: nn.Module) -> Callable[[Tensor], Tensor]:
     return call
 
 
-def _set_kernels(detector: Detector, attention: str, backend: str) -> None:
-    detector.frontend.set_attention("eager" if attention == "eager" else "sdpa")
-    set_scan_backend(detector, "auto" if backend == "none" else backend)
-
-
 @contextmanager
 def _kernels(cell: Cell, detector: Detector, attention: str, backend: str) -> Iterator[None]:
     """Other kernels for a while, the cell's own afterwards."""
-    _set_kernels(detector, attention, backend)
+    set_kernels(detector, attention, backend)
     try:
         yield
     finally:
-        _set_kernels(detector, cell.attention, cell.backend)
+        set_kernels(detector, cell.attention, cell.backend)
 
 
 @contextmanager

@@ -91,7 +91,7 @@ def profile_cell(cell: Cell, num_calls: int) -> Profile:
     """
     device = torch.device(cell.device)
     work = WorkloadCache().prepare(cell)
-    call = partial(work.run, work.inputs[0])
+    call = partial(work.run, work.inputs()[0])
     if not isinstance(work, DetectorWorkload) or not isinstance(detector := work.part, Detector):
         raise ValueError(f"no detector runs end to end in {cell.id}, so its time has no parts")
     calls = profile_calls(call, detector.parts, device, num_calls)

@@ -27,7 +27,7 @@ from fakemamba.bench.outcome import STATUSES, Outcome
 from fakemamba.bench.saved import saved_result
 from fakemamba.files import write_json
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 
 def identity_of(device: torch.device, method: Method) -> dict[str, Any]:
@@ -102,8 +102,13 @@ class SweepReport:
 
     def is_as_before(self) -> bool:
         """Whether all outcomes are those of the result that is resumed."""
-        ids = {outcome.cell.id for outcome in self.outcomes.values()}
-        return bool(ids) and ids <= self.earlier.keys()
+        outcomes = self.outcomes.values()
+        return bool(outcomes) and all(map(self._is_as_before, outcomes))
+
+    def _is_as_before(self, outcome: Outcome) -> bool:
+        info = self.earlier.get(outcome.cell.id, {}).get("extra_info", {})
+        same = info.get("status") == outcome.status
+        return same and len(info.get("visits") or ()) == len(outcome.visits)
 
     def is_in(self, path: Path, known: Iterable[str]) -> bool:
         """Whether a file is a whole result with all outcomes, and all cells known from before."""

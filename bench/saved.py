@@ -12,11 +12,23 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from pydantic import Field
+from typing_extensions import TypedDict
 
 from fakemamba.bench.outcome import Status
 from fakemamba.records import in_part, read_record
 
 Time = Annotated[float, Field(ge=0)]
+VisitRecord = TypedDict(
+    "VisitRecord",
+    {
+        "pass": Annotated[int, Field(ge=0)],
+        "rounds_s": Annotated[list[Time], Field(min_length=1)],
+        "host_s": Time,
+        "enqueue_s": Time,
+        "disturbed_by": list[str],
+        "unix_time_s": float,
+    },
+)
 
 
 @in_part
@@ -26,6 +38,7 @@ class _Info:
     status: Status | None = None
     reason: str | None = None
     disturbed_by: list[str] | None = None
+    visits: list[VisitRecord] | None = None
 
     def __post_init__(self) -> None:
         if self.cell_id is not None and self.status is None:

@@ -27,10 +27,11 @@ DIRECTIONS = {"one": (False,), "both-shared": (False, True), "both-separate": (F
 PASSES = ("forward", "forward+backward")
 FRAMES = {
     "smoke": (50, 200, 800),
+    "answer": (50, 200, 800),
     "paper": (50, 200, 800, 3_200),
     "full": (50, 200, 800, 3_200, 12_800, 51_200),
 }
-BATCHES = {"smoke": (1,), "paper": (1,), "full": (1, 16)}
+BATCHES = {"smoke": (1,), "answer": (1,), "paper": (1,), "full": (1, 16)}
 REFERENCE_FRAMES = 3_200  # beyond, float64 torch is the truth: itself held against the reference
 ERROR_BOUNDS = {"fp32": 1e-5, "bf16": 1e-2, "fp16": 1e-2}  # relative, against float64
 
@@ -61,8 +62,12 @@ class ScanWorkload:
 
     cell: ScanCell
     scan: Callable[[Inputs], Tensor]
-    inputs: tuple[Inputs, ...]
+    given: tuple[Inputs, ...]
     device: torch.device
+
+    def inputs(self) -> tuple[Inputs, ...]:
+        """Two of them, which take turns."""
+        return self.given
 
     def run(self, given: Inputs) -> Tensor:
         """The outputs, and with a backward pass also the gradients of all inputs, as one vector."""
@@ -70,18 +75,19 @@ class ScanWorkload:
 
     def run_eager(self) -> Tensor:
         """The same for the first inputs, eager."""
-        return self._run(scan_of(self.cell, self.cell.backend), self.inputs[0])
+        return self._run(scan_of(self.cell, self.cell.backend), self.given[0])
 
-    def verify(self, output: Tensor) -> dict[str, Any]:
+    def verify(self, output: Tensor, other: Tensor) -> dict[str, Any]:
         """Relative error of the outputs against float64.
 
         Raises:
             WrongResultError: the error is larger than rounding makes it.
         """
-        require_finite(output, f"the scan in {self.cell.precision}")
+        for one in (output, other):
+            require_finite(one, f"the scan in {self.cell.precision}")
         truth = "reference" if self.cell.num_frames <= REFERENCE_FRAMES else "torch"
         with torch.inference_mode():
-            exact = {name: value.double() for name, value in self.inputs[0].items()}
+            exact = {name: value.double() for name, value in self.given[0].items()}
             wanted = scan_of(self.cell, truth)(exact).flatten()
         found = output.detach().flatten()[: wanted.numel()].double()
         error = float((found - wanted).norm() / wanted.norm())
@@ -93,10 +99,10 @@ class ScanWorkload:
             )
         return {"relative_error": error, "error_against": f"{truth} in float64"}
 
-    def figures(self, latency_s: float) -> dict[str, Any]:
-        """Bytes that must move, and at which rate they did."""
+    def facts(self) -> dict[str, Any]:
+        """Bytes that must move."""
         moved = bytes_that_must_move(self.cell)
-        return {"bytes_moved": moved, "bytes_per_s": moved / latency_s}
+        return {"bytes_moved": moved, "must_move_bytes": moved}
 
     def _run(self, scan: Callable[[Inputs], Tensor], given: Inputs) -> Tensor:
         if self.cell.passes == "forward":

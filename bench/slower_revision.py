@@ -88,7 +88,7 @@ def calls_for(share: float, cell: Cell) -> tuple[int, float, float]:
         The count, seconds of a call, and seconds of the work done once.
     """
     workload = WorkloadCache().prepare(cell)
-    given = workload.inputs[0]
+    given = workload.inputs()[0]
 
     def call(times: int) -> Callable[[], None]:
         def run() -> None:

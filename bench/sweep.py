@@ -29,38 +29,98 @@ RIVALS = ("fake-mamba-l", "xlsr-conformer", "xlsr-mamba")
 
 @dataclass(frozen=True)
 class Series:
-    """Detectors that are measured with the same front-end at the same durations."""
+    """Parts of detectors that are measured with the same front-end at the same durations.
+
+    Attributes:
+        detectors: by name.
+        frontend: of all of them.
+        durations_s: on a CPU,
+        gpu_durations_s: and on a GPU, if they are others there.
+        parts: of each detector.
+        of_others: the detectors that are asked for do not join; it is for those that are not.
+    """
 
     detectors: tuple[str, ...]
     frontend: str
     durations_s: tuple[float, ...]
+    gpu_durations_s: tuple[float, ...] | None = None
+    parts: tuple[str, ...] = PARTS
+    of_others: bool = False
+
+    def durations_on(self, device: str) -> tuple[float, ...]:
+        """Those for a device."""
+        on_gpu = device != "cpu" and self.gpu_durations_s is not None
+        return self.gpu_durations_s if on_gpu and self.gpu_durations_s else self.durations_s
 
 
 @dataclass(frozen=True)
 class Profile:
-    """A named sweep, and how often each of its cells is called."""
+    """A named sweep, how often each of its cells is called, and seconds for all of them.
+
+    The budget, one for a CPU and one for a GPU, is of the profile as it is.
+    """
 
     series: tuple[Series, ...]
     effort: Effort
+    budget_s: tuple[float, float] | None = None
+
+
+def _in_equal_ratios(first_s: float, last_s: float, count: int) -> tuple[float, ...]:
+    return tuple(float(f"{one:.3g}") for one in np.geomspace(first_s, last_s, count))
 
 
 PROFILES = {
+    # Is the encoder near-linear, what does it cost end to end, and what do all others cost?
+    "answer": Profile(
+        (
+            Series(
+                RIVALS,
+                FULL_SIZE,
+                _in_equal_ratios(0.5, 32, 9),
+                _in_equal_ratios(0.5, 128, 9),
+                ("encoder",),
+            ),
+            Series(
+                RIVALS,
+                FULL_SIZE,
+                tuple(2.0**k for k in range(-1, 4)),
+                None,
+                ("front-end", "end-to-end"),
+            ),
+            Series(
+                tuple(name for name in EVERY_DETECTOR if name not in RIVALS),
+                FULL_SIZE,
+                (4.0,),
+                parts=("end-to-end",),
+                of_others=True,
+            ),
+        ),
+        Effort(),
+        (150.0, 90.0),
+    ),
     "smoke": Profile(
         (
             Series(EVERY_DETECTOR, "xls-r-tiny", (1.0, 3.0, 10.0)),
             Series(RIVALS, FULL_SIZE, (1.0, 2.0, 3.0)),
         ),
-        Effort(min_rounds=3, time_s=0.25),
+        Effort(time_s=0.25),
     ),
     # As the Fake-Mamba authors' script: 10 warm-up calls, 100 timed calls, batch 1, 1-6 s.
     "paper": Profile(
         (Series(EVERY_DETECTOR, FULL_SIZE, tuple(float(s) for s in range(1, 7))),),
-        Effort(min_rounds=100, max_rounds=100, time_s=0.0, warmup_rounds=10),
+        Effort(
+            least_visits=5,
+            dear_visits=5,
+            time_s=0.0,
+            least_rounds=20,
+            most_rounds=20,
+            warmup_rounds=10,
+        ),
     ),
     # Doubling from half a second; past the first duration that does not fit, cells are not tried.
     "full": Profile(
         (Series(EVERY_DETECTOR, FULL_SIZE, tuple(2.0**k for k in range(-1, 13))),),
-        Effort(min_rounds=5, time_s=5.0),
+        Effort(time_s=5.0, visit_s=0.25),
     ),
 }
 
@@ -74,7 +134,7 @@ class SweepOptions:
     detectors: Sequence[str] | None = None
     durations_s: Sequence[float] | None = None
     frontend: str | None = None
-    parts: Sequence[str] = PARTS
+    parts: Sequence[str] | None = None
     precisions: Sequence[str] = ("fp32",)
     batch_sizes: Sequence[int] = (1,)
     attentions: Sequence[str] = ("sdpa",)
@@ -87,10 +147,7 @@ class SweepOptions:
 
 
 def plan(options: SweepOptions) -> list[Cell]:
-    """All cells of a sweep, in the order in which they are measured.
-
-    Detectors are outermost, so that one model at a time is in memory, durations rise, so that the
-    first one that does not fit ends its row, and what differs only in how it is run comes together.
+    """All cells of a sweep: detectors outermost, then rising durations.
 
     Raises:
         ValueError: an unknown name, or a number that no cell can have.
@@ -113,8 +170,9 @@ def plan(options: SweepOptions) -> list[Cell]:
     cells = []
     for series in _series(options):
         for detector in series.detectors:
-            lengths_here = inputs or [(duration_s, None) for duration_s in series.durations_s]
-            sizes = product(lengths_here, options.batch_sizes, options.parts)
+            own_s = series.durations_on(options.device)
+            lengths_here = inputs or [(duration_s, None) for duration_s in own_s]
+            sizes = product(lengths_here, options.batch_sizes, series.parts)
             settings = list(
                 product(
                     options.precisions,
@@ -141,25 +199,34 @@ def plan(options: SweepOptions) -> list[Cell]:
                     )
                     for precision, backend, execution, attention in settings
                 ]
+    cells = list(dict.fromkeys(cells))
     _require_distinct(cells)
     return cells
 
 
 def _series(options: SweepOptions) -> list[Series]:
-    """The profile's series, cut to the detectors asked for.
+    """The profile's series, cut to the detectors and parts asked for.
 
     A corpus, or its lengths, is for real figures, so it is measured with the full-size front-end
-    only. A detector that the profile lacks joins its first series with this front-end.
+    only. Where a profile has a series of others, the detectors asked for are not those; elsewhere
+    one that the profile lacks joins its first series.
     """
     series = list(PROFILES[options.profile].series)
     if options.corpus is not None or options.lengths is not None:
         series = [one for one in series if one.frontend == FULL_SIZE]
     if options.frontend is not None:
-        names = tuple(dict.fromkeys(name for one in series for name in one.detectors))
-        series = [replace(series[-1], detectors=names, frontend=options.frontend)]
+        series = _with_frontend(series, options.frontend)
+    if options.parts is not None:
+        asked = options.parts
+        series = [
+            replace(one, parts=tuple(p for p in asked if p in (*one.parts, *TRAINING_PARTS)))
+            for one in series
+        ]
     if options.detectors is None:
         return series
     asked_for = tuple(dict.fromkeys(options.detectors))
+    if any(one.of_others for one in series):
+        return [replace(one, detectors=asked_for) for one in series if not one.of_others]
     chosen = []
     for one in series:
         kept = tuple(name for name in asked_for if name in one.detectors)
@@ -167,6 +234,16 @@ def _series(options: SweepOptions) -> list[Series]:
     absent = tuple(name for name in asked_for if not any(name in one.detectors for one in chosen))
     chosen[0] = replace(chosen[0], detectors=chosen[0].detectors + absent)
     return chosen
+
+
+def _with_frontend(series: Sequence[Series], frontend: str) -> list[Series]:
+    """All with one front-end; those of the same parts are one then, the last."""
+    by_parts: dict[tuple[str, ...], Series] = {}
+    for one in series:
+        before = by_parts[one.parts].detectors if one.parts in by_parts else ()
+        names = tuple(dict.fromkeys((*before, *one.detectors)))
+        by_parts[one.parts] = replace(one, detectors=names, frontend=frontend)
+    return list(by_parts.values())
 
 
 def _backends(detector: str, options: SweepOptions) -> list[str]:
@@ -196,7 +273,7 @@ def _check(options: SweepOptions) -> None:
         check_backend(backend)
     for what, given, known in (
         ("profile", [options.profile], tuple(PROFILES)),
-        ("part", options.parts, (*PARTS, *TRAINING_PARTS)),
+        ("part", options.parts or (), (*PARTS, *TRAINING_PARTS)),
         ("precision", options.precisions, PRECISIONS),
         ("attention", options.attentions, ATTENTIONS),
         ("execution", options.executions, EXECUTIONS),

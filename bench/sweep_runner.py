@@ -1,12 +1,19 @@
-"""Runs the cells of a sweep: here or each in a process of its own, with a journal and progress."""
+"""Runs a sweep: in passes, or each cell in a process of its own; with a journal and progress.
+
+In a pass every cell that is not certain enough is visited once. The first pass goes from short to
+long, so that where memory ends the rest of a row is known; later ones are in random order, so that
+what the machine does meanwhile meets all cells alike.
+"""
 
 from __future__ import annotations
 
+import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from fakemamba.bench.cells import AnyCell
+from fakemamba.bench.budget import Budget
+from fakemamba.bench.cells import AnyCell, LimitCell
 from fakemamba.bench.isolation import find_peak_in_child, measure_in_child
 from fakemamba.bench.journal import Journal
 from fakemamba.bench.measurers import CellMeasurer, make_measurer
@@ -16,77 +23,134 @@ from fakemamba.bench.outcome import Outcome
 REPORT_EVERY_S = 10.0
 
 
-class Progress:
-    """How far a sweep is, and for how long it will go on, told every ten seconds.
-
-    A cell is expected to cost as much as the ones before it, per second of audio.
-    """
-
-    def __init__(
-        self,
-        cells: Sequence[AnyCell],
-        tell: Callable[[str], None],
-        now: Callable[[], float] = time.perf_counter,
-    ) -> None:
-        self._work_left = sum(_expected_work(cell) for cell in cells)
-        self._work_done = 0.0
-        self._count, self._finished = len(cells), 0
-        self._tell, self._now = tell, now
-        self._start_s = self._told_s = now()
-
-    def advance(self, cell: AnyCell) -> None:
-        """A cell has ended."""
-        self._finished += 1
-        self._work_left -= _expected_work(cell)
-        self._work_done += _expected_work(cell)
-        now_s = self._now()
-        if now_s - self._told_s >= REPORT_EVERY_S and self._finished < self._count:
-            self._told_s = now_s
-            left_s = (now_s - self._start_s) * self._work_left / self._work_done
-            self._tell(f"{self._finished} of {self._count} cells, about {_duration(left_s)} left")
-
-
 @dataclass
 class SweepRunner:
-    """Measures cells one after the other; an outcome that is known already is not measured again.
+    """Measures cells; what is known already is gone on with.
 
     Attributes:
         method: how.
-        isolate: each cell in a process of its own.
+        isolate: each cell in a process of its own, one after the other.
         timeout_s: of such a process.
-        known: outcomes by cell id, of an earlier run.
-        journal: gets every new outcome.
+        budget_s: seconds for all of it; None for as many as it takes.
+        seed: of the order.
+        known: outcomes by cell id, first of an earlier run, in the end of all that was measured.
+        journal: gets every visit.
         journal_error: why it no longer does, as when the disk is full.
+        tell: is told the progress, every ten seconds.
+        now: a clock.
     """
 
     method: Method
     isolate: bool = False
     timeout_s: float | None = None
+    budget_s: float | None = None
+    seed: int = 0
     known: dict[str, Outcome] = field(default_factory=dict)
     journal: Journal | None = None
     journal_error: str | None = None
+    tell: Callable[[str], None] = lambda text: None
+    now: Callable[[], float] = time.perf_counter
     _measurers: dict[type, CellMeasurer] = field(default_factory=dict)
     _memory_ended: dict[tuple[object, ...], AnyCell] = field(default_factory=dict)
+    _told_s: float = 0.0
 
-    def run(self, cell: AnyCell) -> Outcome:
-        """How the cell ended."""
-        outcome = self.known.get(cell.id)
+    def run(self, cells: Sequence[AnyCell]) -> None:
+        """Measure cells, into ``known``.
+
+        Raises:
+            KeyboardInterrupt: it was asked to stop; ``known`` has what there is.
+        """
+        self._told_s = self.now()
+        budget = Budget(self.method.effort, self.budget_s, self.now)
+        for outcome in self.known.values():
+            self._note_end_of_memory(outcome)
+        try:
+            if self.isolate:
+                self._one_by_one(random.Random(self.seed).sample(cells, len(cells)))
+            else:
+                self._one_by_one([cell for cell in cells if isinstance(cell, LimitCell)])
+                self._in_passes([cell for cell in cells if not isinstance(cell, LimitCell)], budget)
+        except KeyboardInterrupt:
+            self._end(cells, "interrupt")
+            raise
+        self._end(cells, "budget")
+
+    def _one_by_one(self, cells: Sequence[AnyCell]) -> None:
+        for number, cell in enumerate(cells):
+            if cell.id not in self.known:
+                self._add(self._not_tried(cell) or self._measure(cell))
+                self._progress(f"{number + 1} of {len(cells)} cells")
+
+    def _in_passes(self, cells: Sequence[AnyCell], budget: Budget) -> None:
+        visits = [visit for one in self.known.values() for visit in one.visits]
+        number = max((visit.number for visit in visits), default=-1) + 1
+        rng = random.Random(self.seed)
+        order = sorted(self._unfinished(cells), key=lambda cell: cell.size)
+        while order:
+            for place, cell in enumerate(order, 1):
+                self._visit(cell, number, budget)
+                left_s = budget.left_s(self.known)
+                self._progress(
+                    f"pass {number + 1}, {place} of {len(order)} cells, about {_duration(left_s)} "
+                    "left at the most"
+                )
+            number += 1
+            order = [cell for cell in self._unfinished(cells) if budget.allows(cell, self.known)]
+            rng.shuffle(order)
+        if budget.left_out:
+            self.tell(budget.advice())
+
+    def _unfinished(self, cells: Iterable[AnyCell]) -> list[AnyCell]:
+        """Those that have no outcome yet, or too few visits."""
+        effort = self.method.effort
+        return [
+            cell
+            for cell in cells
+            if (known := self.known.get(cell.id)) is None
+            or (
+                known.status == "measured"
+                and effort.stopped_by(known.samples_s, known.timed_s) is None
+            )
+        ]
+
+    def _visit(self, cell: AnyCell, number: int, budget: Budget) -> None:
+        known = self.known.get(cell.id)
+        outcome = self._not_tried(cell) if known is None else None
         if outcome is None:
-            outcome = self._not_tried(cell) or self._measure(cell)
-            self._write_down(outcome)
-        if outcome.status == "out-of-memory":
-            ended = self._memory_ended.get(cell.row, cell)
-            self._memory_ended[cell.row] = min(ended, cell, key=lambda one: one.size)
-        return outcome
+            outcome = budget.leave_out(cell, self.known)
+            if outcome is not None:
+                self.known.setdefault(cell.id, outcome)  # not in the journal: another run may
+                return
+            begun_s = self.now()
+            outcome = self._measurer(cell).visit(cell, number)
+            budget.note(cell, outcome, self.now() - begun_s)
+        self._add(outcome)
 
-    def _write_down(self, outcome: Outcome) -> None:
-        """Add to the journal; once it cannot be written, go on without: the result may still be."""
+    def _add(self, outcome: Outcome) -> None:
+        """Take an outcome, or what a visit adds to it; and write that down."""
+        known = self.known.get(outcome.cell.id)
+        self.known[outcome.cell.id] = outcome if known is None else known.and_then(outcome)
+        self._note_end_of_memory(outcome)
         if self.journal is None or self.journal_error is not None:
             return
         try:
             self.journal.add(outcome)
-        except OSError as error:
-            self.journal_error = f"{self.journal.path}: {error}; later cells are not in it"
+        except OSError as error:  # the result may still be written
+            self.journal_error = f"{self.journal.path}: {error}; later visits are not in it"
+
+    def _end(self, cells: Sequence[AnyCell], otherwise: str) -> None:
+        """Say of each cell why it has no more visits."""
+        for cell in cells:
+            known = self.known.get(cell.id)
+            if known is not None and known.visits:
+                why = self.method.effort.stopped_by(known.samples_s, known.timed_s)
+                self.known[cell.id] = known.stopped(why or otherwise)
+
+    def _note_end_of_memory(self, outcome: Outcome) -> None:
+        if outcome.status == "out-of-memory":
+            cell = outcome.cell
+            ended = self._memory_ended.get(cell.row, cell)
+            self._memory_ended[cell.row] = min(ended, cell, key=lambda one: one.size)
 
     def _not_tried(self, cell: AnyCell) -> Outcome | None:
         ended = self._memory_ended.get(cell.row)
@@ -98,15 +162,18 @@ class SweepRunner:
     def _measure(self, cell: AnyCell) -> Outcome:
         if self.isolate:
             return measure_in_child(cell, self.method, self.timeout_s)
+        return self._measurer(cell).measure(cell)
+
+    def _measurer(self, cell: AnyCell) -> CellMeasurer:
         kind = type(cell)
         if kind not in self._measurers:
             self._measurers[kind] = make_measurer(kind, self.method, find_peak_in_child)
-        return self._measurers[kind].measure(cell)
+        return self._measurers[kind]
 
-
-def _expected_work(cell: AnyCell) -> float:
-    """In arbitrary units; the 1 is for what every cell costs."""
-    return 1.0 + cell.duration_s * cell.batch_size
+    def _progress(self, text: str) -> None:
+        if self.now() - self._told_s >= REPORT_EVERY_S:
+            self._told_s = self.now()
+            self.tell(text)
 
 
 def _duration(seconds: float) -> str:

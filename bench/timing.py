@@ -1,4 +1,4 @@
-"""The timed part of a cell: warm-up, rounds, the clock's own cost, and what launches cost."""
+"""One visit of a cell: warm-up, rounds, the clock's own cost; and what launches cost."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ import torch
 
 from fakemamba.bench.instruments.cache import make_flush
 from fakemamba.bench.instruments.clock import Clock, LaunchesShowError, Reading
-from fakemamba.bench.instruments.rounds import Rounds, median_interval, time_rounds, warm_up
+from fakemamba.bench.instruments.rounds import WarmUp, time_rounds, warm_up
 from fakemamba.bench.method import Method
 
 OVERHEAD_ROUNDS = 20
 DEVICE_ONLY_ROUNDS = 10
+LONG_CALL_S = 0.25  # a longer one is not slower by what stands in caches: no call before its rounds
 
 
 class Timeable(Protocol):
@@ -29,58 +30,91 @@ class Timeable(Protocol):
         """Where the work is done."""
         ...
 
-    @property
-    def inputs(self) -> Sequence[Any]:
-        """Inputs of one shape."""
-        ...
-
-    def run(self, given: Any) -> object:
+    def run(self, given: Any) -> Any:
         """Do the work once on one of the inputs."""
         ...
 
 
 @dataclass(frozen=True)
 class Timed:
-    """The rounds of a cell, and the warm-up before them."""
+    """The rounds of a visit, and what the first of them returned."""
 
-    rounds: Rounds
-    warmup_rounds: int
-    warmed_up: bool
+    readings: tuple[Reading, ...]
+    output: Any
+
+
+@dataclass(frozen=True)
+class Ready:
+    """How a cell was made ready: its warm-up, and the clock's own cost."""
+
+    warm_up: WarmUp
     overhead_s: float
 
-    @property
-    def samples_s(self) -> tuple[float, ...]:
-        """Device seconds of every round."""
-        return tuple(reading.device_s for reading in self.rounds.readings)
-
-    @property
-    def latency_s(self) -> float:
-        """Their median."""
-        return statistics.median(self.samples_s)
-
     def figures(self) -> dict[str, Any]:
-        """Median, its interval, the host's side, what ended the rounds, and the clock's own cost.
-
-        ``host_latency_s`` is until the result is there, ``enqueue_s`` until the work is queued.
-        """
-        readings, latency_s = self.rounds.readings, self.latency_s
-        interval = median_interval(self.samples_s)
+        """As a cell's details."""
         return {
-            "latency_s": latency_s,
-            "latency_low_s": interval and interval[0],
-            "latency_high_s": interval and interval[1],
-            "host_latency_s": statistics.median(reading.host_s for reading in readings),
-            "enqueue_s": statistics.median(reading.enqueue_s for reading in readings),
-            "stopped_by": self.rounds.stopped_by,
-            "warmup_rounds": self.warmup_rounds,
-            "warmed_up": self.warmed_up,
-            "overhead_share": self.overhead_s / latency_s,
+            "warmup_rounds": self.warm_up.rounds,
+            "warmed_up": self.warm_up.steady,
+            "overhead_s": self.overhead_s,
         }
 
 
-def time_workload(work: Timeable, clock: Clock, method: Method) -> Timed:
-    """Warm up, and time rounds, with garbage collection off."""
-    given = itertools.cycle(work.inputs)
+def make_ready(
+    work: Timeable, inputs: Sequence[Any], clock: Clock, method: Method, call_s: float
+) -> Ready:
+    """Before a cell's first visit: time what takes nothing, and call until calls are steady.
+
+    ``call_s`` is what a call took just now; after a long one calls are steady.
+    """
+    take, effort = _taker(work, inputs, clock, method), method.effort
+    with _no_garbage_collection():
+        empty = [take(lambda _: None).host_s for _ in range(OVERHEAD_ROUNDS)]
+        is_steady = call_s >= LONG_CALL_S and effort.warmup_rounds == 0
+        warm = WarmUp(0, True) if is_steady else warm_up(lambda: take(work.run), effort)
+        return Ready(warm, statistics.median(empty))
+
+
+def time_visit(
+    work: Timeable, inputs: Sequence[Any], clock: Clock, method: Method, last_s: float | None
+) -> Timed:
+    """The rounds of a visit, with garbage collection off.
+
+    Args:
+        work: what is timed.
+        inputs: take turns; the first round has the first.
+        clock: of its device.
+        method: how many rounds.
+        last_s: what a call took in the visit before; None in the first, which `make_ready` warmed.
+    """
+    if last_s is not None and last_s < LONG_CALL_S:
+        work.run(inputs[-1])  # other cells have been in the caches since
+    outputs = []
+
+    def run(given: Any) -> None:
+        output = work.run(given)
+        if not outputs:
+            outputs.append(output.clone())  # the next run of a graph overwrites it
+
+    take = _taker(work, inputs, clock, method)
+    with _no_garbage_collection():
+        return Timed(time_rounds(lambda: take(run), method.effort), outputs[0])
+
+
+def device_only_s(work: Timeable, inputs: Sequence[Any], clock: Clock) -> dict[str, Any]:
+    """The GPU's own time, without launches; or why it cannot be known."""
+    given = itertools.cycle(inputs)
+    try:
+        readings = [clock.time(lambda: work.run(next(given))) for _ in range(DEVICE_ONLY_ROUNDS)]
+    except LaunchesShowError as error:
+        return {"device_only_s": None, "device_only_reason": str(error)}
+    return {"device_only_s": statistics.median(reading.device_s for reading in readings)}
+
+
+def _taker(
+    work: Timeable, inputs: Sequence[Any], clock: Clock, method: Method
+) -> Callable[[Callable[[Any], object]], Reading]:
+    """What times a call on the next of the inputs."""
+    given = itertools.cycle(inputs)
     flush = make_flush(work.device) if method.flush_cache else None
 
     def take(call: Callable[[Any], object]) -> Reading:
@@ -88,23 +122,7 @@ def time_workload(work: Timeable, clock: Clock, method: Method) -> Timed:
             flush()
         return clock.time(lambda: call(next(given)))
 
-    with _no_garbage_collection():
-        empty = [take(lambda _: None).host_s for _ in range(OVERHEAD_ROUNDS)]
-        warm = warm_up(lambda: take(work.run), method.effort)
-        rounds = time_rounds(lambda: take(work.run), method.effort)
-    return Timed(rounds, warm.rounds, warm.steady, statistics.median(empty))
-
-
-def launch_bound(work: Timeable, timed: Timed, clock: Clock) -> dict[str, Any]:
-    """The GPU's own time, and the share of the latency in which it waited for launches."""
-    given = itertools.cycle(work.inputs)
-    try:
-        readings = [clock.time(lambda: work.run(next(given))) for _ in range(DEVICE_ONLY_ROUNDS)]
-    except LaunchesShowError as error:
-        return {"device_only_s": None, "launch_bound_share": None, "device_only_reason": str(error)}
-    device_only_s = statistics.median(reading.device_s for reading in readings)
-    share = max(0.0, 1 - device_only_s / timed.latency_s)
-    return {"device_only_s": device_only_s, "launch_bound_share": share}
+    return take
 
 
 @contextmanager

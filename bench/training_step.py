@@ -33,8 +33,12 @@ class TrainingWorkload:
     detector: Detector
     optimizer: torch.optim.Optimizer
     scaler: torch.amp.GradScaler
-    inputs: tuple[Tensor, ...]
+    first: Tensor
     device: torch.device
+
+    def inputs(self) -> list[Tensor]:
+        """The batch, and the same in another order."""
+        return [self.first, self.first.roll(self.first.shape[1] // 2, dims=1)]
 
     def run(self, given: Tensor) -> Tensor:
         """Do a step on waveforms (B, L) and return the loss before it."""
@@ -47,15 +51,16 @@ class TrainingWorkload:
 
     def run_eager(self) -> Tensor:
         """A step on the first batch."""
-        return self.run(self.inputs[0])
+        return self.run(self.first)
 
-    def verify(self, output: Tensor) -> dict[str, Any]:
+    def verify(self, output: Tensor, other: Tensor) -> dict[str, Any]:
         """Loss and gradients are finite, and exactly the parameters that are tuned have one.
 
         Raises:
             WrongResultError: they are not.
         """
-        require_finite(output, "the loss")
+        for loss in (output, other):
+            require_finite(loss, "the loss")
         self._settle_scale()
         for name, parameter in self.detector.named_parameters():
             if parameter.grad is not None:
@@ -67,12 +72,10 @@ class TrainingWorkload:
             raise WrongResultError(f"the front-end {state} gradients in a {self.cell.part}")
         return {"loss": float(output)}
 
-    def figures(self, latency_s: float) -> dict[str, Any]:
-        """Throughput in audio seconds per second, and sizes; a step has no real-time factor."""
+    def facts(self) -> dict[str, Any]:
+        """Sizes of the detector."""
         parameters = list(self.detector.parameters())
         return {
-            "rtf": None,
-            "throughput": self.cell.batch_size * self.cell.duration_s / latency_s,
             "n_parameters": sum(parameter.numel() for parameter in parameters),
             "n_trained_parameters": sum(p.numel() for p in parameters if p.requires_grad),
             "weights_bytes": sum(p.numel() * p.element_size() for p in parameters),
@@ -82,7 +85,7 @@ class TrainingWorkload:
         """Let the loss scaling of fp16 find its scale: it begins too high, and halves."""
         for _ in range(MOST_HALVINGS if self.scaler.is_enabled() else 0):
             before = self.scaler.get_scale()
-            self.run(self.inputs[0])
+            self.run(self.first)
             if self.scaler.get_scale() >= before:
                 break
 
@@ -94,10 +97,8 @@ class TrainingWorkload:
         return F.cross_entropy(logits.float(), labels, weights)
 
 
-def make_training_workload(
-    cell: Cell, detector: Detector, inputs: tuple[Tensor, ...]
-) -> TrainingWorkload:
-    """The step on a detector, which is changed by it.
+def make_training_workload(cell: Cell, detector: Detector, first: Tensor) -> TrainingWorkload:
+    """The step on a detector, which is changed by it, and waveforms (B, L).
 
     Raises:
         UnsupportedSettingError: nobody trains in int8, or in a CUDA graph here.
@@ -116,4 +117,4 @@ def make_training_workload(
     optimizer = torch.optim.Adam(trained, lr=LEARNING_RATE, weight_decay=L2)
     device = torch.device(cell.device)
     scaler = torch.amp.GradScaler(device.type, enabled=cell.precision == "fp16")
-    return TrainingWorkload(cell, detector, optimizer, scaler, inputs, device)
+    return TrainingWorkload(cell, detector, optimizer, scaler, first, device)

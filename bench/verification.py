@@ -7,7 +7,6 @@ heard. A cell that fails has the status ``wrong`` and no time.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -50,21 +49,6 @@ def require_close(found: Tensor, wanted: Tensor, precision: str, what: str) -> O
             f"{bound:g} (largest difference {error.max_abs:.2g})"
         )
     return error
-
-
-def require_tail_heard(
-    run: Callable[[Tensor], Tensor], given: Tensor, output: Tensor, tail: int, what: str
-) -> None:
-    """Change the last ``tail`` samples or frames of ``given`` (B, T, ...): the output must change.
-
-    Raises:
-        WrongResultError: it stays the same to the bit, so the input is cut, or an old result came.
-    """
-    if torch.equal(run(with_other_tail(given, tail)), output):
-        raise WrongResultError(
-            f"the output of {what} stays the same when the end of its input changes: it is cut to "
-            "a fixed length, or remembered"
-        )
 
 
 def with_other_tail(given: Tensor, tail: int) -> Tensor:

@@ -1,4 +1,9 @@
-"""How often a call is timed: until it is steady, then until its median is certain."""
+"""How often a call is timed: rounds make a visit, and visits follow until their median is certain.
+
+What misleads on a real machine is not the spread of calls in a row but that all of them are off:
+memory lies elsewhere, the clock is another a minute later. So few calls are made in a row, and a
+cell is come back to.
+"""
 
 from __future__ import annotations
 
@@ -8,30 +13,61 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from scipy import stats
-
 from fakemamba.bench.instruments.clock import Reading
+from fakemamba.visits import interval
 
-CONFIDENCE = 0.95
 STEADY_WINDOW = 3
 STEADY_CHANGE = 0.02
+DEAR_CALL_S = 1.0
 
 
 @dataclass(frozen=True)
 class Effort:
-    """When to stop timing a call.
+    """How long a visit lasts, and when a cell has enough of them.
 
-    Rounds end as soon as the 95 % interval of the median is narrower on both sides than
-    ``precision`` of the median, or ``time_s`` has passed; but there are at least ``min_rounds``,
-    and at most ``max_rounds``. Warm-up lasts until calls are steady, ``time_s`` at the most, but at
-    least ``warmup_rounds`` calls.
+    Attributes:
+        least_visits: of a cell,
+        dear_visits: and of one whose call takes over a second.
+        most_visits: of a cell.
+        time_s: timed seconds after which a cell needs no more than the least visits.
+        precision: neither does it if the 95 % interval of its latency is, on both sides, narrower
+            than this share of it.
+        visit_s: a visit takes rounds until so many seconds have passed,
+        least_rounds: but at least so many,
+        most_rounds: and at most so many.
+        warmup_s: of calls before the first visit, unless they are steady earlier,
+        warmup_rounds: but at least so many.
     """
 
-    min_rounds: int
-    time_s: float
+    least_visits: int = 5
+    dear_visits: int = 3
+    most_visits: int = 15
+    time_s: float = 2.0
     precision: float = 0.01
-    max_rounds: int | None = None
+    visit_s: float = 0.05
+    least_rounds: int = 1
+    most_rounds: int = 20
+    warmup_s: float = 0.2
     warmup_rounds: int = 0
+
+    def visits_needed(self, latency_s: float) -> int:
+        """At the least, of a cell whose call takes so long."""
+        return self.dear_visits if latency_s > DEAR_CALL_S else self.least_visits
+
+    def stopped_by(self, visits_s: Sequence[float], timed_s: float) -> str | None:
+        """Why a cell has enough visits: ``precision``, ``time`` or ``visits``; None if it has not.
+
+        Args:
+            visits_s: their figures, in seconds.
+            timed_s: seconds of all rounds of them.
+        """
+        if not visits_s or len(visits_s) < self.visits_needed(statistics.median(visits_s)):
+            return None
+        if is_certain(visits_s, self.precision):
+            return "precision"
+        if timed_s >= self.time_s:
+            return "time"
+        return "visits" if len(visits_s) >= self.most_visits else None
 
 
 @dataclass(frozen=True)
@@ -40,14 +76,6 @@ class WarmUp:
 
     rounds: int
     steady: bool
-
-
-@dataclass(frozen=True)
-class Rounds:
-    """Timed calls, and what ended them: ``precision``, ``time`` or ``rounds``."""
-
-    readings: tuple[Reading, ...]
-    stopped_by: str
 
 
 def warm_up(
@@ -60,7 +88,7 @@ def warm_up(
         steady = len(before) == STEADY_WINDOW and math.isclose(
             statistics.median(recent), statistics.median(before), rel_tol=STEADY_CHANGE
         )
-        ended = steady or now() - start_s >= effort.time_s
+        ended = steady or now() - start_s >= effort.warmup_s
         if ended and len(times_s) >= effort.warmup_rounds:
             return WarmUp(len(times_s), steady)
         times_s.append(take().host_s)
@@ -68,40 +96,21 @@ def warm_up(
 
 def time_rounds(
     take: Callable[[], Reading], effort: Effort, now: Callable[[], float] = time.perf_counter
-) -> Rounds:
-    """Time calls as often as ``effort`` says."""
+) -> tuple[Reading, ...]:
+    """The rounds of one visit."""
     start_s, readings = now(), []
     while True:
         readings.append(take())
-        if effort.max_rounds is not None and len(readings) >= effort.max_rounds:
-            return Rounds(tuple(readings), "rounds")
-        if len(readings) < effort.min_rounds:
-            continue
-        if is_certain([reading.device_s for reading in readings], effort.precision):
-            return Rounds(tuple(readings), "precision")
-        if now() - start_s >= effort.time_s:
-            return Rounds(tuple(readings), "time")
+        has_least = len(readings) >= effort.least_rounds
+        is_over = len(readings) >= effort.most_rounds or now() - start_s >= effort.visit_s
+        if has_least and is_over:
+            return tuple(readings)
 
 
-def is_certain(samples: Sequence[float], precision: float) -> bool:
-    """Whether the interval of the median is within ``precision`` of it, relatively."""
-    interval = median_interval(samples)
-    if interval is None:
+def is_certain(visits_s: Sequence[float], precision: float) -> bool:
+    """Whether the interval of their median is within ``precision`` of it, relatively."""
+    found = interval(visits_s)
+    if found is None:
         return False
-    median = statistics.median(samples)
-    return max(median - interval[0], interval[1] - median) < precision * median
-
-
-def median_interval(samples: Sequence[float]) -> tuple[float, float] | None:
-    """The 95 % interval of the median, free of any assumption about the distribution.
-
-    Between two order statistics whose ranks the binomial distribution gives (Le Boudec,
-    "Performance Evaluation of Computer and Communication Systems", 2010, theorem 2.1). None for
-    fewer than six samples, which have no such interval.
-    """
-    count = len(samples)
-    below = int(stats.binom.ppf((1 - CONFIDENCE) / 2, count, 0.5))
-    if below < 1:
-        return None
-    ordered = sorted(samples)
-    return ordered[below - 1], ordered[count - below]
+    median = statistics.median(visits_s)
+    return max(median - found[0], found[1] - median) < precision * median

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from functools import partial
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from fakemamba.models.detector import Detector
 from fakemamba.models.execution.buckets import Buckets, Call
@@ -43,13 +43,14 @@ def check_optimized(device: torch.device, precision: str, execution: str) -> Non
     check_setting(device, precision, OPTIMIZED)
 
 
-def with_fast_frontend(detector: Detector, precision: str) -> Detector:
-    """The detector with `FastFrontend`; encoder and head are the same modules, in fp32.
-
-    ``precision`` is one of `PRECISIONS`.
-    """
+def fast_frontend(detector: Detector, precision: str) -> FastFrontend:
+    """`FastFrontend` of a detector's front-end; ``precision`` is one of `PRECISIONS`."""
     assert isinstance(detector.frontend, Frontend)
-    frontend = FastFrontend(detector.frontend, AUTOCAST_DTYPES.get(precision, torch.float32))
+    return FastFrontend(detector.frontend, AUTOCAST_DTYPES.get(precision, torch.float32))
+
+
+def with_frontend(detector: Detector, frontend: nn.Module) -> Detector:
+    """The detector with another front-end; encoder and head are the same modules, in fp32."""
     with torch.device("meta"):
         fast = type(detector)(detector.config, frontend)  # type: ignore[arg-type]
     fast.encoder, fast.head = detector.encoder, detector.head
@@ -74,7 +75,7 @@ class OptimizedDetector:
     ) -> None:
         device = next(detector.parameters()).device
         check_optimized(device, precision, execution)
-        self.detector = with_fast_frontend(detector, precision)
+        self.detector = with_frontend(detector, fast_frontend(detector, precision))
         self.precision, self.execution, self.device = precision, execution, device
         self._call: Call = self.detector
         if execution == "compile":

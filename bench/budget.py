@@ -1,0 +1,89 @@
+"""What the time of a sweep allows: which cells are begun, so that each of them gets its visits."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+
+from fakemamba.bench.cells import AnyCell
+from fakemamba.bench.instruments.rounds import Effort
+from fakemamba.bench.outcome import Outcome
+
+GROWTH = 1.5  # of a visit with the length of its input, where no cell of that length is known
+
+
+class Budget:
+    """Seconds from now on, or as many as it takes.
+
+    A cell is begun only if, beside the visits that cells begun before still need, there is time for
+    all that it needs itself; so a small budget leaves long cells out, and not all cells unsure.
+
+    Attributes:
+        left_out: how many seconds each cell would have needed that was not begun.
+    """
+
+    def __init__(
+        self, effort: Effort, seconds: float | None, now: Callable[[], float] = time.perf_counter
+    ) -> None:
+        self.left_out: dict[str, float] = {}
+        self._effort, self._seconds, self._now = effort, seconds, now
+        self._start_s = now()
+        self._first_s: dict[AnyCell, float] = {}  # what a cell's first visit took
+        self._visit_s: dict[AnyCell, float] = {}  # and what another one takes
+
+    def note(self, cell: AnyCell, outcome: Outcome, took_s: float) -> None:
+        """A visit took so long, with all that belongs to it."""
+        if cell not in self._first_s:
+            self._first_s[cell], took_s = took_s, outcome.timed_s
+        if outcome.visits:
+            self._visit_s[cell] = took_s
+
+    def left_s(self, known: Mapping[str, Outcome]) -> float:
+        """What there is; without a limit, what the cells that were begun need at the least."""
+        if self._seconds is None:
+            return self._needed_s(known)
+        return max(0.0, self._seconds - (self._now() - self._start_s))
+
+    def allows(self, cell: AnyCell, known: Mapping[str, Outcome]) -> bool:
+        """Whether there is time for one more visit of a cell."""
+        return self._seconds is None or self._visit_s.get(cell, 0.0) <= self.left_s(known)
+
+    def leave_out(self, cell: AnyCell, known: Mapping[str, Outcome]) -> Outcome | None:
+        """The outcome of a cell for which there is no time; None if there is."""
+        if self._seconds is None:
+            return None
+        if cell.id in known:
+            return None if self.allows(cell, known) else known[cell.id]
+        first_s, visit_s = self._expected_s(cell)
+        own_s = first_s + (self._effort.visits_needed(visit_s) - 1) * visit_s
+        if own_s + self._needed_s(known) <= self.left_s(known):
+            return None
+        self.left_out[cell.id] = own_s
+        reason = f"about {own_s:.2g} s for it do not fit into the budget of {self._seconds:g} s"
+        return Outcome(cell, "left-out", reason)
+
+    def advice(self) -> str:
+        """Which budget would have been enough."""
+        assert self._seconds is not None
+        enough_s = self._seconds + 1.2 * sum(self.left_out.values())
+        return (
+            f"{len(self.left_out)} cells were left out, as they do not fit into --bench-budget "
+            f"{self._seconds:g}: {', '.join(self.left_out)}; --bench-budget {enough_s:.0f} would do"
+        )
+
+    def _needed_s(self, known: Mapping[str, Outcome]) -> float:
+        """What the cells that were begun still need."""
+        needed_s = 0.0
+        for cell, visit_s in self._visit_s.items():
+            visits = len(known[cell.id].visits) if cell.id in known else 0
+            needed_s += max(0, self._effort.visits_needed(visit_s) - visits) * visit_s
+        return needed_s
+
+    def _expected_s(self, cell: AnyCell) -> tuple[float, float]:
+        """Of a cell's first visit and of another: as long as those of the most similar cell."""
+        similar = [one for one in self._visit_s if one.row == cell.row]
+        if not similar:
+            return 0.0, 0.0
+        nearest = max(similar, key=lambda one: one.size)
+        growth = max(1.0, cell.size / nearest.size) ** GROWTH
+        return self._first_s[nearest] * growth, self._visit_s[nearest] * growth
