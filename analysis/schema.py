@@ -15,7 +15,7 @@ WITH_VISITS = 3  # the first that has them
 MOST = 2.0**63  # of any figure: beyond, whole numbers do not fit into a table's column
 LEAST_COVERAGE = 0.9  # of a cell's time with a formula; below, its count of flops says nothing
 ROUNDING = 1e-9
-STATUSES = ("measured", "wrong", "out-of-memory", "unsupported", "failed")
+STATUSES = ("measured", "wrong", "out-of-memory", "unsupported", "failed", "left-out")
 
 
 @dataclass(frozen=True)

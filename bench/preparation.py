@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -84,7 +85,7 @@ class WorkloadCache:
             lambda given: _run_plain(cell, detector, given),
             lambda: self._speech_with_outputs(cell, detector),
             lambda: self._ragged_batch(cell, run),
-            self._errors,
+            self._errors.setdefault(_speech_key(cell), {}),
         )
 
         def countable(given: Tensor) -> Tensor:
@@ -158,9 +159,7 @@ class WorkloadCache:
 
         Waveforms are a few seconds at the most: there, only the length would be another.
         """
-        count = _num_samples(cell)
-        if cell.part != "encoder":
-            count = min(count, round(SPEECH_S * SAMPLE_RATE_HZ))
+        count = _num_samples(replace(cell, duration_s=_speech_s(cell)))
         if cell.recording is not None:
             waveforms = self._waveforms(cell)[:, -count:]
         else:
@@ -213,6 +212,15 @@ def _new_detector(cell: Cell, frontend: Frontend) -> Detector:
     torch.manual_seed(SEED)
     detector = build_detector(cell.detector, frontend.config, {}, frontend)
     return detector.to(cell.device).eval()
+
+
+def _speech_s(cell: Cell) -> float:
+    return cell.duration_s if cell.part == "encoder" else min(cell.duration_s, SPEECH_S)
+
+
+def _speech_key(cell: Cell) -> Cell:
+    """Equal for cells whose outputs are held against the same speech's."""
+    return replace(cell, duration_s=_speech_s(cell), clock="")
 
 
 def _num_samples(cell: Cell) -> int:

@@ -199,7 +199,8 @@ def plan(options: SweepOptions) -> list[Cell]:
                     )
                     for precision, backend, execution, attention in settings
                 ]
-    cells = list(dict.fromkeys(cells))
+    if options.corpus is None:
+        cells = list(dict.fromkeys(cells))  # two series may have the same
     _require_distinct(cells)
     return cells
 

@@ -15,8 +15,8 @@ from fakemamba.analysis.results import read_launch
 from fakemamba.data.synthetic import speech_like
 
 ROOT = Path(__file__).resolve().parents[2]
-SMALL = ["--bench-frontend", "xls-r-tiny", "--bench-time", "0", "--bench-min-rounds", "2"]
-SMALL += ["--bench-instruments", "memory"]
+SMALL = ["--bench-profile", "smoke", "--bench-frontend", "xls-r-tiny", "--bench-time", "0"]
+SMALL += ["--bench-visits", "2", "--bench-instruments", "memory"]
 
 
 def sweep_alone(tmp_path, *arguments, **options):
@@ -85,7 +85,7 @@ def test_a_measured_record_has_all_that_is_promised(swept):
 def test_the_environment_and_the_options_are_in_the_json(swept):
     _, _, results = swept
     block = results["fakemamba"]
-    assert block["schema"] == 2
+    assert block["schema"] == 3
     assert block["options"]["detectors"] == ["fake-mamba-s", "xlsr-aasist"]
     assert block["environment"]["packages"]["torch"]
     assert block["environment"]["device"]
@@ -186,8 +186,10 @@ def test_a_killed_sweep_is_resumed_and_only_what_is_missing_is_measured(bench, t
             time.sleep(0.01)
         sweep.kill()
     lines = _lines(journal)
-    assert not path.exists() and 3 <= len(lines) < 5
-    before = {line["cell_id"]: line["samples_s"] for line in map(json.loads, lines[1:])}
+    assert not path.exists() and 3 <= len(lines) < 9
+    before = {}
+    for line in map(json.loads, lines[1:]):
+        before.setdefault(line["cell_id"], []).extend(line["visits"])
 
     refused = bench(tmp_path, *TWO, f"--benchmark-json={path}")
     assert refused.returncode == 4 and f"--bench-resume {path}" in refused.stderr
@@ -195,8 +197,9 @@ def test_a_killed_sweep_is_resumed_and_only_what_is_missing_is_measured(bench, t
     assert resumed.returncode == 0, resumed.stdout + resumed.stderr
     assert f"{len(before)} cells are known from before" in resumed.stdout
     entries = json.loads(path.read_text())["benchmarks"]
-    after = {entry["extra_info"]["cell_id"]: entry["stats"]["data"] for entry in entries}
-    assert len(after) == 4 and after.items() >= before.items()
+    after = {entry["extra_info"]["cell_id"]: entry["extra_info"]["visits"] for entry in entries}
+    assert [len(visits) for visits in after.values()] == [2] * 4
+    assert all(after[cell_id][: len(visits)] == visits for cell_id, visits in before.items())
     assert not journal.exists()
 
     again = bench(tmp_path, *TWO, "--bench-resume", str(path), "--bench-durations", "0.25,0.5,1")
@@ -224,7 +227,25 @@ def test_an_interrupted_sweep_says_how_to_go_on(bench, tmp_path):
     assert held.returncode == 4 and f"being written by another process ({sweep.pid})" in held.stderr
     assert sweep.returncode == 143
     assert f"interrupted; go on with --bench-resume {path}\n" in said
-    assert not list(tmp_path.glob(".*.lock"))
+    assert not list(tmp_path.glob(".*.lock")) and not journal.exists()
+    begun = {one["extra_info"]["cell_id"] for one in json.loads(path.read_text())["benchmarks"]}
+    assert 1 <= len(begun) <= 4 and len(read_launch(path).cells) == len(begun)
+    resumed = bench(tmp_path, *TWO, "--bench-resume", str(path))
+    assert resumed.returncode == 0, resumed.stdout + resumed.stderr
+    entries = json.loads(path.read_text())["benchmarks"]
+    assert [len(entry["extra_info"]["visits"]) for entry in entries] == [2] * 4
+
+
+def test_a_sweep_has_a_budget_and_says_what_it_left_out(bench, tmp_path):
+    path = tmp_path / "out.json"
+    finished = bench(tmp_path, *TWO, "--bench-budget", "0.001", f"--benchmark-json={path}")
+    assert finished.returncode == 0 and "left out, as they do not fit" in finished.stdout
+    statuses = {cell["status"] for _, cell in read_launch(path).cells.iterrows()}
+    assert "left-out" in statuses
+    more = bench(tmp_path, *TWO, "--bench-budget", "600", "--bench-resume", str(path))
+    assert more.returncode == 0 and "4 measured" in more.stdout
+    refused = bench(tmp_path, *TWO, "--bench-budget", "0")
+    assert refused.returncode == 4 and "nothing can be measured in no time" in refused.stderr
 
 
 def test_a_result_is_a_file_because_of_its_journal(bench, tmp_path):
@@ -240,7 +261,7 @@ def test_isolated_cells_come_in_random_order_with_their_seed(bench, tmp_path):
     assert finished.returncode == 0, finished.stdout + finished.stderr
     results = json.loads(path.read_text())
     options = results["fakemamba"]["options"]
-    assert options["isolate"] and options["order"] == "random" and options["seed"] == 3
+    assert options["isolate"] and options["seed"] == 3
     assert results["fakemamba"]["status_counts"] == {"measured": 2}
 
 

@@ -14,13 +14,15 @@ from fakemamba.bench.measure import Measurer
 from fakemamba.bench.method import Method
 from fakemamba.bench.outcome import Outcome
 from fakemamba.bench.preparation import WorkloadCache
+from fakemamba.bench.workload import DetectorWorkload
 from fakemamba.models.detector import Detector
 
 CELL = Cell("fake-mamba-s", "xls-r-tiny", "end-to-end", 0.5, backend="torch")
+THREE = Effort(least_visits=3, most_visits=3, time_s=0.0, visit_s=0.0, warmup_s=0.0)
 
 
 def make_measurer(*instruments):
-    return Measurer(Method(Effort(3, 0.0), instruments), WorkloadCache())
+    return Measurer(Method(THREE, instruments), WorkloadCache())
 
 
 @pytest.fixture
@@ -37,9 +39,10 @@ def test_a_front_end_that_cannot_be_read_fails_its_cells_in_one_line(measurer, t
 
 def test_a_measured_cell_has_figures_that_agree():
     outcome = make_measurer("memory", "work").measure(CELL)
-    figures = outcome.details
+    figures = outcome.to_json()
     assert outcome.status == "measured" and outcome.reason is None
-    assert len(outcome.samples_s) == 3 and figures["stopped_by"] == "time"
+    assert len(outcome.samples_s) == 3 and figures["stopped_by"] in ("time", "precision")
+    assert figures["latency_low_s"] <= figures["latency_s"] <= figures["latency_high_s"]
     assert figures["latency_s"] == statistics.median(outcome.samples_s)
     assert figures["rtf"] == pytest.approx(figures["latency_s"] / 0.5)
     assert figures["throughput"] == pytest.approx(0.5 / figures["latency_s"])
@@ -56,7 +59,7 @@ def test_a_measured_cell_has_figures_that_agree():
 
 
 def test_a_batch_has_throughput_but_no_rtf(measurer):
-    figures = measurer.measure(replace(CELL, batch_size=3)).details
+    figures = measurer.measure(replace(CELL, batch_size=3)).to_json()
     assert figures["rtf"] is None
     assert figures["throughput"] == pytest.approx(1.5 / figures["latency_s"])
 
@@ -151,7 +154,7 @@ def test_an_error_is_a_record_and_the_next_cell_goes_on(measurer, monkeypatch):
 @pytest.mark.parametrize("part", ["training-step", "training-step-frozen"])
 def test_a_training_step_trains_what_it_says(measurer, part):
     outcome = measurer.measure(replace(CELL, part=part, batch_size=2))
-    figures = outcome.details
+    figures = outcome.to_json()
     assert outcome.status == "measured" and figures["rtf"] is None and figures["loss"] > 0
     trained = figures["n_trained_parameters"]
     assert (trained == figures["n_parameters"]) == (part == "training-step")
@@ -179,16 +182,68 @@ def test_a_training_step_leaves_no_trace_in_the_cells_after_it(measurer):
     assert measurer.measure(replace(CELL, precision="bf16")).details["max_abs_error"] == before
 
 
-def test_a_disturbed_cell_is_measured_again_once_and_marked(measurer, monkeypatch):
+def test_a_disturbed_visit_is_kept_and_marked(measurer, monkeypatch):
     from fakemamba.bench import measure
 
-    answers = iter([["the GPU was throttled"], []])
+    answers = iter([["the GPU was throttled"], [], ["another process"]])
     monkeypatch.setattr(measure, "disturbances", lambda before, after: next(answers))
-    details = measurer.measure(CELL).details
-    assert details["attempts"] == 2 and details["disturbed_by"] == []
-    monkeypatch.setattr(measure, "disturbances", lambda before, after: ["another process"])
-    details = measurer.measure(CELL).details
-    assert details["attempts"] == 2 and details["disturbed_by"] == ["another process"]
+    outcome = measurer.measure(CELL)
+    assert [visit.disturbed_by for visit in outcome.visits] == [
+        ("the GPU was throttled",),
+        (),
+        ("another process",),
+    ]
+    assert outcome.to_json()["disturbed_by"] == ["the GPU was throttled", "another process"]
+
+
+def test_visits_of_two_cells_that_share_a_model_are_each_cells_own(measurer):
+    other = replace(CELL, part="encoder", attention="eager", backend="reference")
+    alone = [measurer.visit(cell, 0).details["relative_error"] for cell in (CELL, other)]
+    for number in (1, 2):
+        for cell in (CELL, other):
+            outcome = measurer.visit(cell, number)
+            assert outcome.status == "measured" and outcome.details == {}
+            assert [visit.number for visit in outcome.visits] == [number]
+    assert alone == [None, alone[1]] and alone[1] < 1e-4
+    model = measurer._preparer._get_detector(CELL)
+    assert measurer._preparer._get_detector(other) is model
+
+
+def test_a_front_end_is_verified_and_counted_once_for_all_detectors(monkeypatch):
+    measurer, verified = make_measurer("memory", "work"), []
+    verify = DetectorWorkload.verify
+    monkeypatch.setattr(
+        DetectorWorkload, "verify", lambda *given: verified.append(1) or verify(*given)
+    )
+    names = ("fake-mamba-s", "xlsr-conformer")
+    cells = [replace(CELL, detector=name, part="front-end", backend="none") for name in names]
+    one, other = (measurer.visit(cell, 0).details for cell in cells)
+    assert verified == [1]
+    for name in ("peak_bytes", "flops", "n_parameters", "relative_error"):
+        assert one[name] == other[name]
+
+
+def test_where_memory_ends_others_make_room_once(measurer, monkeypatch):
+    measurer.visit(CELL, 0)
+    prepare, tries = WorkloadCache.prepare, []
+
+    def prepare_at_the_second(self, cell):
+        tries.append(cell)
+        if len(tries) == 1:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return prepare(self, cell)
+
+    monkeypatch.setattr(WorkloadCache, "prepare", prepare_at_the_second)
+    assert measurer.visit(replace(CELL, part="encoder"), 0).status == "measured"
+    assert len(tries) == 2 and measurer.visit(CELL, 1).status == "measured" and len(tries) == 3
+
+
+def test_a_cell_that_fails_in_a_later_pass_is_a_record(measurer, monkeypatch):
+    first = measurer.visit(CELL, 0)
+    raise_from_forward(monkeypatch, RuntimeError("gone"))
+    both = first.and_then(measurer.visit(CELL, 1))
+    assert (both.status, both.reason) == ("failed", "RuntimeError: gone")
+    assert "latency_s" not in both.to_json()
 
 
 def test_a_record_is_the_outcome(measurer):
@@ -199,8 +254,9 @@ def test_a_record_is_the_outcome(measurer):
 
 def test_inputs_of_rounds_differ():
     work = WorkloadCache().prepare(CELL)
-    outputs = {tuple(work.run(given).flatten().tolist()) for given in work.inputs}
-    assert len(outputs) == len(work.inputs) > 1
+    inputs = work.inputs()
+    outputs = {tuple(work.run(given).flatten().tolist()) for given in inputs}
+    assert len(outputs) == len(inputs) > 1
 
 
 def test_a_cache_flush_costs_the_round_nothing(measurer, monkeypatch):
@@ -208,7 +264,7 @@ def test_a_cache_flush_costs_the_round_nothing(measurer, monkeypatch):
 
     flushed = []
     monkeypatch.setattr(timing, "make_flush", lambda device: lambda: flushed.append(device))
-    method = Method(Effort(3, 0.0, max_rounds=3), (), flush_cache=True)
+    method = Method(THREE, (), flush_cache=True)
     outcome = Measurer(method, WorkloadCache()).measure(CELL)
     assert outcome.status == "measured" and len(flushed) >= 3 + timing.OVERHEAD_ROUNDS
 
@@ -220,7 +276,7 @@ def test_a_cache_of_unknown_size_is_unsupported_and_says_so(measurer, monkeypatc
         raise CacheSizeUnknownError("the size of the caches is not known")
 
     monkeypatch.setattr(timing, "make_flush", unknown)
-    method = Method(Effort(3, 0.0, max_rounds=3), (), flush_cache=True)
+    method = Method(THREE, (), flush_cache=True)
     outcome = Measurer(method, WorkloadCache()).measure(CELL)
     assert outcome.status == "unsupported"
     assert outcome.reason == "the size of the caches is not known"

@@ -1,15 +1,13 @@
-"""When warm-up and rounds end, on series with known truths."""
+"""When warm-up, visits and a cell end, on series with known truths."""
 
 import itertools
-import random
-import statistics
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from fakemamba.bench.instruments.clock import Reading
-from fakemamba.bench.instruments.rounds import Effort, median_interval, time_rounds, warm_up
+from fakemamba.bench.instruments.rounds import Effort, is_certain, time_rounds, warm_up
+from fakemamba.bench.sweep import PROFILES
 
 
 class Series:
@@ -30,73 +28,60 @@ class Series:
         return self.now_s
 
 
-def noisy(level, noise, seed=0):
-    rng = random.Random(seed)
-    return (level * (1 + rng.gauss(0, noise)) for _ in itertools.count())
-
-
 def test_warm_up_lasts_until_a_decaying_series_is_steady():
     series = Series(1e-3 * (1 + 9 * 0.5**k) for k in itertools.count())
-    result = warm_up(series.take, Effort(3, 1.0), series.now)
+    result = warm_up(series.take, Effort(warmup_s=1.0), series.now)
     assert result.steady and result.rounds == series.calls
     assert 9 * 0.5 ** (result.rounds - 5) < 0.05, "the last six calls differ little"
 
 
 def test_warm_up_ends_with_its_time_and_says_so():
     series = Series(0.1 * 0.8**k for k in itertools.count())
-    result = warm_up(series.take, Effort(3, 0.25), series.now)
+    result = warm_up(series.take, Effort(warmup_s=0.25), series.now)
     assert not result.steady and result.rounds == 4  # 0.1 + 0.08 + 0.064 s are not enough
 
 
 def test_warm_up_has_as_many_calls_as_the_protocol_wants():
     series = Series(itertools.repeat(1e-3))
-    assert warm_up(series.take, Effort(3, 0.0, warmup_rounds=10), series.now).rounds == 10
+    assert warm_up(series.take, Effort(warmup_s=0.0, warmup_rounds=10), series.now).rounds == 10
 
 
-def test_rounds_end_when_the_median_is_certain():
-    series = Series(noisy(1e-3, 0.01))
-    rounds = time_rounds(series.take, Effort(3, 60.0), series.now)
-    samples = [reading.device_s for reading in rounds.readings]
-    low, high = median_interval(samples)
-    median = statistics.median(samples)
-    assert rounds.stopped_by == "precision"
-    assert max(median - low, high - median) < 0.01 * median
-    assert median == pytest.approx(1e-3, rel=0.01)
-
-
-def test_rounds_end_with_the_time_if_noise_is_too_large():
-    series = Series(noisy(1e-3, 0.5))
-    rounds = time_rounds(series.take, Effort(3, 0.1), series.now)
-    assert rounds.stopped_by == "time" and series.now_s >= 0.1
-
-
-def test_slow_calls_are_made_as_often_as_the_least():
-    series = Series(noisy(10.0, 0.1))
-    rounds = time_rounds(series.take, Effort(5, 1.0), series.now)
-    assert rounds.stopped_by == "time" and len(rounds.readings) == 5
-
-
-def test_a_protocol_of_exactly_a_hundred_rounds_is_kept():
+def test_a_visit_of_short_calls_lasts_its_time():
     series = Series(itertools.repeat(1e-3))
-    rounds = time_rounds(series.take, Effort(100, 0.0, max_rounds=100), series.now)
-    assert rounds.stopped_by == "rounds" and len(rounds.readings) == 100
+    rounds = time_rounds(series.take, Effort(visit_s=0.0095, most_rounds=50), series.now)
+    assert len(rounds) == 10
 
 
-def test_five_samples_have_no_interval_and_six_have_their_extremes():
-    assert median_interval([1, 2, 3, 4, 5]) is None
-    assert median_interval([6, 1, 2, 3, 4, 5]) == (1, 6)
+def test_a_visit_has_no_more_rounds_than_the_most_and_no_fewer_than_the_least():
+    short, long = Series(itertools.repeat(1e-6)), Series(itertools.repeat(10.0))
+    assert len(time_rounds(short.take, Effort(most_rounds=7), short.now)) == 7
+    assert len(time_rounds(long.take, Effort(), long.now)) == 1
+    assert len(time_rounds(long.take, Effort(least_rounds=4), long.now)) == 4
 
 
-@given(st.lists(st.floats(1e-6, 1e3), min_size=6, max_size=200))
-def test_the_interval_holds_the_median_and_lies_in_the_sample(samples):
-    low, high = median_interval(samples)
-    assert min(samples) <= low <= statistics.median(samples) <= high <= max(samples)
+def test_the_paper_has_a_hundred_rounds_in_five_visits():
+    effort, series = PROFILES["paper"].effort, Series(itertools.repeat(3.0))
+    visit = time_rounds(series.take, effort, series.now)
+    figures_s = [3.0 + 0.1 * k for k in range(5)]
+    stops = [effort.stopped_by(figures_s[:k], 60.0 * k) for k in range(6)]
+    assert len(visit) * len(figures_s) == 100
+    assert stops == [None] * 5 + ["time"]
 
 
-def test_the_interval_covers_the_true_median_as_often_as_it_says():
-    rng = random.Random(1)
-    covered = 0
-    for _ in range(2_000):
-        low, high = median_interval([rng.lognormvariate(0, 0.3) for _ in range(25)])
-        covered += low <= 1.0 <= high
-    assert covered / 2_000 > 0.94
+@given(st.floats(1e-6, 100.0))
+def test_a_cell_is_visited_five_times_and_three_times_where_a_call_takes_over_a_second(call_s):
+    effort = Effort(time_s=0.0)
+    visits = next(k for k in range(10) if effort.stopped_by([call_s] * k, call_s * k))
+    assert visits == (3 if call_s > 1 else 5)
+
+
+def test_a_cell_has_enough_visits_when_it_is_certain_or_its_time_or_their_number_is_over():
+    effort, apart = Effort(time_s=1.0, most_visits=8), [1e-3, 2e-3] * 4
+    assert effort.stopped_by([1e-3] * 5, 0.01) == "precision"
+    assert effort.stopped_by(apart[:6], 0.01) is None
+    assert effort.stopped_by(apart[:6], 1.01) == "time"
+    assert effort.stopped_by(apart, 0.01) == "visits"
+
+
+def test_what_has_no_interval_is_not_certain():
+    assert not is_certain([1.0, 1.0], 0.5) and is_certain([1.0, 1.0, 1.0], 0.01)

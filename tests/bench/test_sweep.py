@@ -1,10 +1,12 @@
 """Planning a sweep: profiles, and what the options change."""
 
+from itertools import pairwise
+
 import pytest
 import soundfile
 
 from fakemamba.bench.cells import PARTS
-from fakemamba.bench.sweep import EVERY_DETECTOR, FULL_SIZE, PROFILES, SweepOptions, plan
+from fakemamba.bench.sweep import EVERY_DETECTOR, FULL_SIZE, PROFILES, RIVALS, SweepOptions, plan
 from fakemamba.data.audio import AudioError
 from fakemamba.data.manifest import ManifestError
 from fakemamba.data.synthetic import speech_like
@@ -28,12 +30,46 @@ def test_paper_is_batch_1_from_1_to_6_s_with_100_rounds_after_10():
     assert {cell.duration_s for cell in cells} == {1, 2, 3, 4, 5, 6}
     assert {cell.batch_size for cell in cells} == {1}
     effort = PROFILES["paper"].effort
-    assert effort.warmup_rounds == 10 and effort.min_rounds == effort.max_rounds == 100
+    assert effort.warmup_rounds == 10 and effort.least_rounds * effort.least_visits == 100
 
 
 def test_full_goes_on_beyond_64_s():
     durations = {cell.duration_s for cell in plan(options(profile="full"))}
     assert min(durations) == 0.5 and 64.0 in durations and max(durations) > 1_000
+
+
+def shape(cells):
+    """Detectors, parts and durations of the cells of each part alone."""
+    by_part = {}
+    for cell in cells:
+        by_part.setdefault(cell.part, []).append((cell.detector, cell.duration_s))
+    return by_part
+
+
+@pytest.mark.parametrize(("device", "longest_s"), [("cpu", 32), ("meta", 128)])
+def test_the_answer_has_nine_durations_of_three_encoders_and_all_others_once(device, longest_s):
+    cells = plan(options(profile="answer", device=device))
+    found = shape(cells)
+    durations_s = sorted({duration_s for _, duration_s in found["encoder"]})
+    ratios = [after / before for before, after in pairwise(durations_s)]
+    assert len(durations_s) == 9 and durations_s[0] == 0.5 and durations_s[-1] == longest_s
+    assert max(ratios) < 1.05 * min(ratios)
+    assert {name for name, _ in found["encoder"]} == set(RIVALS)
+    fives = [(name, 2.0**k) for name in RIVALS for k in range(-1, 4)]
+    assert found["front-end"] == fives
+    assert found["end-to-end"][: len(fives)] == fives
+    others = found["end-to-end"][len(fives) :]
+    assert {name for name, _ in others} == set(EVERY_DETECTOR) - set(RIVALS)
+    assert {duration_s for _, duration_s in others} == {4.0}
+    assert {cell.frontend for cell in cells} == {FULL_SIZE}
+
+
+def test_the_answer_about_another_detector_is_about_that_one():
+    found = shape(plan(options(profile="answer", detectors=["xlsr-aasist"])))
+    assert {name for cells in found.values() for name, _ in cells} == {"xlsr-aasist"}
+    assert [len(found[part]) for part in PARTS] == [5, 9, 5]
+    steps = plan(options(profile="answer", detectors=["xlsr-aasist"], parts=["training-step"]))
+    assert len({cell.id for cell in steps}) == len(steps) == 12
 
 
 def test_every_cell_measures_one_part_and_durations_rise():

@@ -8,7 +8,14 @@ import pytest
 from fakemamba.analysis.report.reproduce import replay
 from fakemamba.analysis.results import read_launch
 
-UNSUPPORTED = ["--bench-frontend", "xls-r-tiny", "--bench-detectors", "xlsr-aasist"]
+UNSUPPORTED = [
+    "--bench-profile",
+    "smoke",
+    "--bench-frontend",
+    "xls-r-tiny",
+    "--bench-detectors",
+    "xlsr-aasist",
+]
 UNSUPPORTED += ["--bench-execution", "graph", "--bench-device", "cpu"]
 
 
@@ -96,7 +103,7 @@ def test_a_result_follows_a_link_and_replaces_no_folder(sweep, tmp_path):
     ("target", "arguments"),
     [
         ("bench/", ["--bench-find-limits", "-k", "encoder and not batch_size"]),
-        ("bench/", ["--bench-order", "random", "--bench-seed", "3", "--bench-flush-cache"]),
+        ("bench/", ["--bench-budget", "60", "--bench-seed", "3", "--bench-flush-cache"]),
         ("bench/bench_detectors.py", ["--bench-min-rounds", "0", "--bench-time", "0.125"]),
         ("bench/", ["-k", "not 1s", "-m", "benchmark"]),
     ],

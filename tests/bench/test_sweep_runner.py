@@ -16,60 +16,156 @@ from fakemamba.bench.instruments.rounds import Effort
 from fakemamba.bench.isolation import find_peak_in_child, measure_in_child
 from fakemamba.bench.journal import Journal, JournalError, read_result
 from fakemamba.bench.method import Method
-from fakemamba.bench.outcome import Outcome
+from fakemamba.bench.outcome import Outcome, Visit
 from fakemamba.bench.preparation import WorkloadCache
 from fakemamba.bench.replay import PlaybackClock
-from fakemamba.bench.sweep_runner import Progress, SweepRunner
+from fakemamba.bench.sweep_runner import SweepRunner
 from fakemamba.records import sealed
 
 CELL = Cell("fake-mamba-s", "xls-r-tiny", "encoder", 0.5, backend="torch")
 SCAN = ScanCell("torch", 50, 1, "fp32", "both-shared", "forward", "cpu")
-METHOD = Method(Effort(2, 0.0), ("memory",))
+METHOD = Method(Effort(warmup_s=0.0), ("memory",))
 PLAYBACK = PlaybackClock()
 IDENTITY = {"device": "a CPU", "torch": "2.13"}
 
 
+class Clock:
+    """A clock that only the visits of `Told` move."""
+
+    def __init__(self):
+        self.now_s = 0.0
+
+    def __call__(self):
+        return self.now_s
+
+
 @pytest.fixture
 def runner(monkeypatch):
-    """A runner whose measurer is told the statuses of cells by duration, and notes its cells."""
-    runner = SweepRunner(METHOD)
-    statuses, runner.measured = {}, []
+    """A runner whose visits take ``runner.call_s`` of a cell and end as ``runner.statuses`` says.
+
+    ``runner.visited`` has the cells and passes, in their order.
+    """
+    runner = SweepRunner(METHOD, now=Clock())
+    runner.statuses, runner.visited, runner.told = {}, [], []
+    runner.call_s = lambda cell: 0.1
+    runner.tell = runner.told.append
 
     class Told:
-        def measure(self, cell):
-            runner.measured.append(cell)
-            return Outcome(cell, statuses.get(cell.size, "measured"), samples_s=(1.0,))
+        def visit(self, cell, number):
+            runner.visited.append((cell, number))
+            status = runner.statuses.get(cell.size, "measured")
+            runner.now.now_s += runner.call_s(cell)
+            if status != "measured":
+                return Outcome(cell, status)
+            return Outcome(cell, "measured", visits=(visit(number, runner.call_s(cell)),))
 
     monkeypatch.setattr(sweep_runner, "make_measurer", lambda *arguments: Told())
-    runner.statuses = statuses
     return runner
+
+
+def visit(number, *rounds_s):
+    return Visit(number, rounds_s, rounds_s[0], rounds_s[0], (), 1e9)
+
+
+def lasting(*durations_s):
+    return [replace(CELL, duration_s=duration_s) for duration_s in durations_s]
+
+
+def test_all_cells_are_visited_in_turns_until_each_has_enough(runner):
+    cells = lasting(4.0, 1.0, 2.0)
+    runner.call_s = lambda cell: cell.duration_s / 2
+    runner.run(cells)
+    passes = [
+        [cell.duration_s for cell, number in runner.visited if number == one] for one in range(5)
+    ]
+    assert passes[0] == [1.0, 2.0, 4.0], "from short to long"
+    assert [sorted(one) for one in passes] == [[1.0, 2.0, 4.0]] * 3 + [[1.0, 2.0]] * 2
+    assert [len(runner.known[cell.id].visits) for cell in cells] == [3, 5, 5]
+    assert {one.details["stopped_by"] for one in runner.known.values()} == {"precision"}
+
+
+def test_the_order_of_later_passes_is_random_and_follows_from_the_seed(runner):
+    cells = lasting(*(float(k) for k in range(1, 9)))
+    runner.run(cells)
+    first, again = list(runner.visited), []
+    passes = [tuple(cell.size for cell, number in first if number == one) for one in range(1, 5)]
+    assert len(set(passes)) == 4
+    runner.known, runner.visited = {}, again
+    runner.run(cells)
+    assert again == first
 
 
 def test_once_memory_has_ended_longer_cells_are_not_tried(runner):
     runner.statuses[0.5] = "out-of-memory"
-    runner.run(CELL)
-    longer = runner.run(replace(CELL, duration_s=1.0))
-    assert longer.status == "out-of-memory"
-    assert longer.reason == "not tried: memory had ended at 0.5 s already"
-    other_row = runner.run(replace(CELL, duration_s=1.0, precision="bf16"))
-    shorter = runner.run(replace(CELL, duration_s=0.25))
-    assert [other_row.status, shorter.status] == ["measured", "measured"]
-    assert len(runner.measured) == 3
+    other_row = replace(CELL, duration_s=1.0, precision="bf16")
+    cells = [*lasting(0.25, 0.5, 1.0), other_row]
+    runner.run(cells)
+    found = [runner.known[cell.id] for cell in cells]
+    statuses = [outcome.status for outcome in found]
+    assert statuses == ["measured", "out-of-memory", "out-of-memory", "measured"]
+    assert found[2].reason == "not tried: memory had ended at 0.5 s already"
 
 
-def test_in_random_order_the_shortest_that_did_not_fit_counts(runner):
-    runner.statuses |= {8.0: "out-of-memory", 4.0: "out-of-memory"}
-    for duration_s in (8.0, 4.0, 6.0):
-        runner.run(replace(CELL, duration_s=duration_s))
-    assert [cell.duration_s for cell in runner.measured] == [8.0, 4.0]
+def test_what_is_known_is_gone_on_with_and_counts_for_memory(runner):
+    ended = Outcome(replace(CELL, duration_s=2.0), "out-of-memory", "it ended")
+    begun = Outcome(CELL, "measured", None, {"load_s": 1.0}, (visit(3, 0.1), visit(5, 0.1)))
+    runner.known = {ended.cell.id: ended, CELL.id: begun}
+    longer = replace(CELL, duration_s=3.0)
+    runner.run([longer, CELL, ended.cell])
+    assert runner.known[ended.cell.id] is ended
+    assert runner.known[longer.id].reason.startswith("not tried")
+    whole = runner.known[CELL.id]
+    assert [one.number for one in whole.visits] == [3, 5, 6, 7, 8]
+    assert whole.details["load_s"] == 1.0
+    runner.visited.clear()
+    runner.run([longer, CELL, ended.cell])
+    assert runner.visited == [] and runner.known[CELL.id] == whole
 
 
-def test_what_is_known_is_not_measured_and_counts_for_memory(runner):
-    known = Outcome(replace(CELL, duration_s=2.0), "out-of-memory", "it ended")
-    runner.known = {known.cell.id: known}
-    assert runner.run(known.cell) is known
-    assert runner.run(replace(CELL, duration_s=3.0)).reason.startswith("not tried")
-    assert not runner.measured
+def test_a_small_budget_leaves_out_what_does_not_fit_and_says_what_would_do(runner):
+    runner.budget_s = 12.0
+    runner.call_s = lambda cell: cell.duration_s
+    cells = lasting(0.5, 1.0, 8.0)
+    runner.run(cells)
+    found = [runner.known[cell.id] for cell in cells]
+    assert [one.status for one in found] == ["measured", "measured", "left-out"]
+    assert [len(one.visits) for one in found] == [5, 5, 0]
+    assert "do not fit into the budget of 12 s" in found[2].reason
+    (advice,) = (line for line in runner.told if "left out" in line)
+    enough_s = float(advice.rpartition("--bench-budget ")[2].split()[0])
+    runner.known, runner.budget_s, runner.now = {}, enough_s, Clock()
+    runner.run(cells)
+    assert {one.status for one in runner.known.values()} == {"measured"}
+
+
+def test_visits_end_with_the_budget_and_none_of_them_is_lost(runner):
+    runner.budget_s = 3.0
+    runner.call_s = lambda cell: 0.1 + 0.1 * (len(runner.visited) // 2 % 2)
+    runner.run(lasting(1.0, 1.1))
+    stops = {one.details["stopped_by"] for one in runner.known.values()}
+    visits = sum(len(one.visits) for one in runner.known.values())
+    assert stops == {"budget"} and visits == len(runner.visited)
+    assert runner.now() <= 3.0 + 0.2
+
+
+def test_an_interrupted_sweep_knows_what_was_visited(runner):
+    def interrupted(cell):
+        if len(runner.visited) == 4:
+            raise KeyboardInterrupt
+        return 0.1
+
+    runner.call_s = interrupted
+    with pytest.raises(KeyboardInterrupt):
+        runner.run(lasting(1.0, 2.0, 4.0))
+    assert [len(one.visits) for one in runner.known.values()] == [1, 1, 1]
+    assert {one.details["stopped_by"] for one in runner.known.values()} == {"interrupt"}
+
+
+def test_progress_is_told_every_ten_seconds_with_what_is_left_of_the_budget(runner):
+    runner.call_s, runner.budget_s = lambda cell: 6.0, 90.0
+    runner.run(lasting(1.0, 2.0))
+    assert runner.told[0] == "pass 1, 2 of 2 cells, about 1 min 18 s left at the most"
+    assert len(runner.told) == 3
 
 
 @pytest.mark.parametrize("cell", [CELL, SCAN], ids=["detector", "scan"])
@@ -104,18 +200,6 @@ def test_memory_is_measured_in_a_process_of_its_own(monkeypatch):
     assert asked == [CELL] and outcome.details["peak_bytes"] == 12345
 
 
-def test_progress_expects_long_cells_to_take_long():
-    told, now = [], [0.0]
-    cells = [replace(CELL, duration_s=duration_s) for duration_s in (9.0, 19.0, 69.0)]
-    progress = Progress(cells, told.append, lambda: now[0])
-    now[0] = 10.0  # for 9 s of audio, so a second for each, and one for the cell
-    progress.advance(cells[0])
-    assert told == ["1 of 3 cells, about 1 min 30 s left"]
-    now[0] = 12.0
-    progress.advance(cells[1])
-    assert len(told) == 1, "not more often than every ten seconds"
-
-
 @pytest.mark.benchmark(timer=PLAYBACK)
 def test_playback_gives_pytest_benchmark_the_samples_themselves(benchmark):
     samples_s = [1e-7, 3000.0, 0.1, 0.1, 0.3]
@@ -128,7 +212,7 @@ def test_playback_gives_pytest_benchmark_the_samples_themselves(benchmark):
 def test_a_journal_gives_back_what_it_was_given(tmp_path):
     journal = Journal(tmp_path / "out.json.journal", IDENTITY)
     outcomes = [
-        Outcome(CELL, "measured", None, {"latency_s": 0.5}, (0.25, 0.5, 0.75)),
+        Outcome(CELL, "measured", None, {"load_s": 0.5}, (visit(0, 0.25, 0.5), visit(1, 0.75))),
         Outcome(SCAN, "failed", "RuntimeError: x", traceback="Traceback ..."),
     ]
     for outcome in outcomes:
@@ -137,15 +221,24 @@ def test_a_journal_gives_back_what_it_was_given(tmp_path):
     assert journal.read([SCAN]) == {SCAN.id: outcomes[1]}
 
 
+def test_a_journal_of_visits_gives_back_the_whole_cell(tmp_path):
+    journal = Journal(tmp_path / "out.json.journal", IDENTITY)
+    for number, details in enumerate([{"load_s": 1.0}, {}, {"load_s": 2.0}]):
+        journal.add(Outcome(CELL, "measured", None, details, (visit(number, 0.5),)))
+    (found,) = journal.read([CELL]).values()
+    assert [one.number for one in found.visits] == [0, 1, 2] and found.details == {"load_s": 2.0}
+    assert found.and_then(found) == found, "visits that are known already are not there twice"
+
+
 def test_a_line_that_was_cut_short_is_measured_again(tmp_path):
     journal = Journal(tmp_path / "out.json.journal", IDENTITY)
     for cell in (CELL, SCAN):
-        journal.add(Outcome(cell, "measured", samples_s=(1.0,)))
+        journal.add(Outcome(cell, "measured", visits=(visit(0, 1.0),)))
     whole = journal.path.read_bytes()
     for cut in range(1, len(whole) - whole.rfind(b"\n", 0, -1) - 1):
         journal.path.write_bytes(whole[:-cut])
         assert list(journal.read([CELL, SCAN])) == [CELL.id]
-    journal.add(Outcome(SCAN, "measured", samples_s=(1.0,)))
+    journal.add(Outcome(SCAN, "measured", visits=(visit(0, 1.0),)))
     assert list(journal.read([CELL, SCAN])) == [CELL.id, SCAN.id]
 
 
@@ -168,7 +261,9 @@ def test_a_damaged_journal_is_named_with_its_line(tmp_path):
 def test_damage_of_a_journal_is_told_or_only_costs_its_last_line(tmp_path_factory, data):
     journal = Journal(tmp_path_factory.mktemp("damaged") / "journal", IDENTITY)
     outcomes = {
-        CELL.id: Outcome(CELL, "measured", None, {"latency_s": 0.5}, (0.25, 0.5, 0.75)),
+        CELL.id: Outcome(
+            CELL, "measured", None, {"load_s": 0.5}, (visit(0, 0.25, 0.5), visit(1, 0.75))
+        ),
         SCAN.id: Outcome(SCAN, "failed", "RuntimeError: x", traceback="Traceback ..."),
     }
     for outcome in outcomes.values():
@@ -194,7 +289,7 @@ def test_damage_of_a_journal_is_told_or_only_costs_its_last_line(tmp_path_factor
 )
 def test_a_line_of_another_shape_is_named(tmp_path, line, message):
     path = tmp_path / "journal"
-    header = sealed(json.dumps({"format": 2, "identity": IDENTITY}))
+    header = sealed(json.dumps({"format": 3, "identity": IDENTITY}))
     path.write_text(f"{header}\n{line}\n")
     with pytest.raises(JournalError, match=message):
         Journal(path, IDENTITY).read([CELL])
@@ -221,6 +316,6 @@ def test_a_full_disk_is_an_error_and_earlier_lines_stay(tmp_path):
 def test_a_sweep_goes_on_when_the_disk_is_full(runner, tmp_path):
     (tmp_path / "full").symlink_to("/dev/full")
     runner.journal = Journal(tmp_path / "full", IDENTITY)
-    outcomes = [runner.run(replace(CELL, duration_s=duration_s)) for duration_s in (1.0, 2.0)]
-    assert [outcome.status for outcome in outcomes] == ["measured"] * 2
+    runner.run(lasting(1.0, 2.0))
+    assert [len(outcome.visits) for outcome in runner.known.values()] == [5, 5]
     assert "No space left" in runner.journal_error
