@@ -28,6 +28,7 @@ from fakemamba.bench.method import Method
 from fakemamba.bench.outcome import Outcome
 from fakemamba.bench.timing import Timeable, Timed, launch_bound, time_workload
 from fakemamba.bench.verification import WrongResultError
+from fakemamba.bench.work_by_formula import FormulaCounter
 from fakemamba.models.detector import UnsupportedInputError
 from fakemamba.models.device import is_out_of_memory
 from fakemamba.models.execution.modes import OPTIMIZED, UnsupportedSettingError
@@ -98,6 +99,7 @@ class Measurer:
         self.method = method
         self._preparer, self._find_peak = preparer, find_peak
         self._work: dict[object, Work] = {}
+        self._by_formula = FormulaCounter()
         self._ceilings: dict[object, Ceilings] = {}
 
     def measure(self, cell: Measurable) -> Outcome:
@@ -187,7 +189,8 @@ class Measurer:
         kind = OPTIMIZED if cell.execution == OPTIMIZED else ""  # others run the same operators
         key = replace(cell, backend="", clock="", execution=kind)
         if key not in self._work:
-            self._work[key] = count_work(work.run_eager, work.device)
+            by_formula = self._by_formula.count_cell(cell)
+            self._work[key] = by_formula or count_work(work.run_eager, work.device)
         counted = self._work[key]
         precision = (cell.device, cell.precision)
         if precision not in self._ceilings:
