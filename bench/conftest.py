@@ -107,7 +107,8 @@ def pytest_configure(config: pytest.Config) -> None:
         "seed": option("--bench-seed"),
         "commands": commands,
     }
-    config.stash[REPORT] = SweepReport(device, described, identity, earlier)
+    counts_work = "work" in method.instruments
+    config.stash[REPORT] = SweepReport(device, described, identity, earlier, counts_work)
 
 
 def _hold(config: pytest.Config, result: Path) -> None:

@@ -21,10 +21,12 @@ import pytest
 import torch
 from pytest_benchmark.stats import Stats
 
+from fakemamba.bench.cells import PARTS, Cell
 from fakemamba.bench.instruments.environment import describe_device, describe_environment
 from fakemamba.bench.method import Method
 from fakemamba.bench.outcome import STATUSES, Outcome
 from fakemamba.bench.saved import saved_result
+from fakemamba.bench.work_by_formula import work_records
 from fakemamba.files import write_json
 
 SCHEMA_VERSION = 3
@@ -58,7 +60,7 @@ class SweepReport:
     """Collects outcomes by the node id of their test, and puts them into a result's JSON.
 
     ``earlier`` are entries of the result that is resumed, by cell id: what is not measured or
-    played back again stays in it.
+    played back again stays in it. With ``counts_work`` it has the work of all parts by formula.
     """
 
     def __init__(
@@ -67,7 +69,9 @@ class SweepReport:
         options: dict[str, Any],
         identity: dict[str, Any],
         earlier: dict[str, dict[str, Any]],
+        counts_work: bool = False,
     ) -> None:
+        self.counts_work = counts_work
         self.device = device
         self.options = options
         self.identity = identity
@@ -80,7 +84,8 @@ class SweepReport:
 
     def complete(self, output: dict[str, Any]) -> None:
         """Add what pytest-benchmark left out; doing it twice changes nothing."""
-        output["fakemamba"] = {
+        counts = {"work": self._work()} if self.counts_work else {}
+        output["fakemamba"] = counts | {
             "schema": SCHEMA_VERSION,
             "options": self.options,
             "identity": self.identity,
@@ -94,6 +99,15 @@ class SweepReport:
                 output["benchmarks"].append(entry)
         here = {entry["extra_info"]["cell_id"] for entry in output["benchmarks"]}
         output["benchmarks"] += [e for cell_id, e in self.earlier.items() if cell_id not in here]
+
+    def _work(self) -> list[dict[str, Any]]:
+        infos = [entry["extra_info"] for entry in self.earlier.values()]
+        before = [
+            Cell(**info["cell"])
+            for info in infos
+            if info["cell"]["part"] in PARTS and info["recording"] is None
+        ]
+        return work_records([*before, *(outcome.cell for outcome in self.outcomes.values())])
 
     def counts(self) -> dict[str, int]:
         """How many cells ended in which way."""

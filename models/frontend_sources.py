@@ -79,15 +79,16 @@ class _Sizes:
 
 
 def frontend_config(source: str | Path | FrontendConfig, attention: str = "sdpa") -> FrontendConfig:
-    """Sizes of a source without loading weights; only for named sizes, folders and ids.
+    """Sizes of a source; a fairseq ``.pt`` says them by its weights alone, which are read and left.
 
-    Raises:
-        ValueError: the source is of no known kind, or it is not an XLS-R model.
+    Raises: see `create_frontend`.
     """
     if isinstance(source, FrontendConfig):
         return source
     if str(source) in FRONTEND_SIZES:
         return replace(FRONTEND_SIZES[str(source)], attention=attention)
+    if _is_file(Path(source)):
+        return _fairseq_config(_fairseq_state(Path(source)), Path(source), attention)
     return _hugging_face_config(_finder(source), source, attention)
 
 
@@ -106,13 +107,9 @@ def create_frontend(source: str | Path | FrontendConfig, attention: str = "sdpa"
     if isinstance(source, FrontendConfig) or str(source) in FRONTEND_SIZES:
         return Frontend(frontend_config(source, attention))
     path = Path(source)
-    if path.suffix in {".pt", ".pth"} or kind_of(path) not in (None, "a folder"):
+    if _is_file(path):
         state = _fairseq_state(path)
-        try:
-            config = FrontendConfig.from_state(state, num_heads=FAIRSEQ_HEADS, name=path.stem)
-        except ValueError as error:
-            raise CheckpointError(f"{path} is not an XLS-R model: {error}") from error
-        return _loaded(replace(config, attention=attention), state, path)
+        return _loaded(_fairseq_config(state, path, attention), state, path)
     find = _finder(source)
     config = _hugging_face_config(find, source, attention)
     return _loaded(config, *_hugging_face_state(find, source))
@@ -123,6 +120,18 @@ def _loaded(config: FrontendConfig, state: dict[str, Tensor], path: Path) -> Fro
         frontend = Frontend(config)
     load_exactly(frontend.model, state, path)
     return frontend
+
+
+def _is_file(path: Path) -> bool:
+    return path.suffix in {".pt", ".pth"} or kind_of(path) not in (None, "a folder")
+
+
+def _fairseq_config(state: dict[str, Tensor], path: Path, attention: str) -> FrontendConfig:
+    try:
+        config = FrontendConfig.from_state(state, num_heads=FAIRSEQ_HEADS, name=path.stem)
+    except ValueError as error:
+        raise CheckpointError(f"{path} is not an XLS-R model: {error}") from error
+    return replace(config, attention=attention)
 
 
 def _fairseq_state(path: Path) -> dict[str, Tensor]:

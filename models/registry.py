@@ -142,7 +142,7 @@ def create_detector(
         frontend: a named size (``xls-r-300m``, ``xls-r-1b``, ``xls-r-2b``, ``xls-r-tiny``: random
             weights), a fairseq ``.pt``, or a Hugging Face folder or id.
         attention: the front-end's, ``sdpa`` or ``eager``.
-        device: where to make it; on ``meta`` nothing is allocated and no weights are read.
+        device: where to make it; on ``meta`` nothing is allocated.
         **options: fields of the detector's configuration (``depth``, ``textbook``, ...).
 
     Raises:
@@ -152,8 +152,9 @@ def create_detector(
     """
     detector_entry(name)
     if device is not None and torch.device(device).type == "meta":
+        config = frontend_config(frontend, attention)
         with torch.device("meta"):
-            return build_detector(name, frontend_config(frontend, attention), options)
+            return build_detector(name, config, options)
     made = create_frontend(frontend, attention)
     detector = build_detector(name, made.config, options, made)
     return detector if device is None else detector.to(device)

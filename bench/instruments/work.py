@@ -59,8 +59,8 @@ def count_work(call: Callable[[], object], device: torch.device) -> Work:
     (compiling, choosing kernels) weighs in the shares. Fused layers of transformers are taken
     apart. Kernels behind neither an operator nor `FUNCTIONS` are not seen.
     """
-    tally = _Tally(device)
-    with _fused_layers_apart(), _FunctionCounter(tally), _OperatorCounter(tally):
+    tally = Tally(device)
+    with fused_layers_apart(), FunctionCounter(tally), OperatorCounter(tally):
         call()
     total_s = sum(tally.seconds.values())
     longest_first = sorted(tally.unknown, key=lambda name: -tally.seconds[name])
@@ -73,7 +73,7 @@ def count_work(call: Callable[[], object], device: torch.device) -> Work:
     )
 
 
-class _Tally:
+class Tally:
     """Sums over what has run so far; ``inside`` a counted function, operators are not looked at."""
 
     def __init__(self, device: torch.device) -> None:
@@ -104,10 +104,10 @@ class _Tally:
         return result
 
 
-class _OperatorCounter(TorchDispatchMode):
+class OperatorCounter(TorchDispatchMode):
     """Every operator that torch runs, taken apart until it is one that a kernel computes."""
 
-    def __init__(self, tally: _Tally) -> None:
+    def __init__(self, tally: Tally) -> None:
         super().__init__()
         self._tally = tally
 
@@ -128,7 +128,7 @@ class _OperatorCounter(TorchDispatchMode):
             if result is not NotImplemented:
                 return result
         name = operator_name(func)
-        result = self._tally.timed(name, lambda: func(*args, **kwargs))
+        result = self._tally.timed(name, lambda: self.run(func, args, kwargs))
         if formula is None:
             self._tally.unknown.add(name)
         else:
@@ -138,11 +138,15 @@ class _OperatorCounter(TorchDispatchMode):
             self._tally.bytes_moved += _sum_bytes((read, kwargs, result))
         return result
 
+    def run(self, func: OpOverload, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """The operator's result."""
+        return func(*args, **kwargs)
 
-class _FunctionCounter(TorchFunctionMode):
+
+class FunctionCounter(TorchFunctionMode):
     """The functions that are counted as wholes, forward and backward."""
 
-    def __init__(self, tally: _Tally) -> None:
+    def __init__(self, tally: Tally) -> None:
         super().__init__()
         self._tally = tally
 
@@ -174,7 +178,7 @@ class _Whole(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any,
-        tally: _Tally,
+        tally: Tally,
         name: str,
         formula: FunctionFormula,
         run: Callable[..., Tensor],
@@ -205,7 +209,7 @@ class _Whole(torch.autograd.Function):
 
 
 @contextmanager
-def _fused_layers_apart() -> Iterator[None]:
+def fused_layers_apart() -> Iterator[None]:
     """Without nn.TransformerEncoderLayer's fast path, which is one operator for a whole layer."""
     before = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)

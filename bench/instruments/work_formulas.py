@@ -16,6 +16,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import torch
@@ -101,6 +102,7 @@ def operator_name(operator: OpOverload) -> str:
     return operator.name().partition(".")[0].removeprefix("aten::")
 
 
+@cache
 def find_formula(operator: OpOverload) -> Formula | None:
     """The formula of an operator, from (arguments, keyword arguments, result) to flops, or None."""
     whole_name = operator_name(operator)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from transformers import Wav2Vec2Config, Wav2Vec2Model
 
 from fakemamba.models.frontend import FRONTEND_SIZES, Frontend, frame_count, frame_counts
-from fakemamba.models.frontend_sources import create_frontend
+from fakemamba.models.frontend_sources import create_frontend, frontend_config
 from fakemamba.models.wav2vec2_names import transformers_key
 from fakemamba.models.weight_files import UnsafeCheckpointError
 
@@ -119,6 +119,7 @@ def test_a_fairseq_file_gives_the_same_features(tmp_path, waveforms, sixteen_hea
     torch.save(content, tmp_path / "xlsr_small.pt")
     read = create_frontend(tmp_path / "xlsr_small.pt").eval()
     assert read.config.name == "xlsr_small"
+    assert frontend_config(tmp_path / "xlsr_small.pt") == read.config
     torch.testing.assert_close(read(waveforms)[0], sixteen_heads(waveforms)[0], rtol=0, atol=0)
 
 

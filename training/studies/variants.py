@@ -8,10 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from fakemamba.models.frontend import FRONTEND_SIZES
-from fakemamba.models.frontend_sources import create_frontend, frontend_config
+from fakemamba.models.frontend_sources import frontend_config
 from fakemamba.models.registry import detector_entry, family_name
 from fakemamba.training.recipe import DetectorRecipe, Option, Recipe
 
@@ -170,8 +169,7 @@ def _named_size(frontend: str) -> str:
     """The name of the sizes that a front-end has, by which it can be made with random weights."""
     if frontend in FRONTEND_SIZES:
         return frontend
-    is_file = Path(frontend).suffix in {".pt", ".pth"}
-    sizes = create_frontend(frontend).config if is_file else frontend_config(frontend)
+    sizes = frontend_config(frontend)
     for name, known in FRONTEND_SIZES.items():
         if replace(sizes, name=name) == known:
             return name
