@@ -18,11 +18,9 @@ from fakemamba.bench.instruments.ceilings import Ceilings, measure_ceilings
 from fakemamba.bench.instruments.clock import Clock, NoSuchClockError, make_clock, time_once
 from fakemamba.bench.instruments.energy import measure_energy
 from fakemamba.bench.instruments.machine import disturbances, read_state
-from fakemamba.bench.instruments.memory import (
-    PeakMemory,
-    measure_peak,
-    memory_ends_politely,
-)
+from fakemamba.bench.instruments.memory import measure_peak
+from fakemamba.bench.instruments.memory_limit import memory_ends_politely
+from fakemamba.bench.instruments.resident import resident_growth
 from fakemamba.bench.instruments.work import Work, count_work
 from fakemamba.bench.method import Method
 from fakemamba.bench.outcome import Outcome
@@ -81,22 +79,12 @@ class Preparer(Protocol):
         ...
 
 
-FindPeak = Callable[[Measurable, Workload], PeakMemory]
-
-
-def find_peak_here(cell: Measurable, work: Workload) -> PeakMemory:
-    """Peak memory of one more call, in this process."""
-    return measure_peak(lambda: work.run(work.inputs[0]), work.device)
-
-
 class Measurer:
     """Measures the cells of a sweep one after the other, and keeps what they share."""
 
-    def __init__(
-        self, method: Method, preparer: Preparer, find_peak: FindPeak = find_peak_here
-    ) -> None:
+    def __init__(self, method: Method, preparer: Preparer) -> None:
         self.method = method
-        self._preparer, self._find_peak = preparer, find_peak
+        self._preparer = preparer
         self._work: dict[object, Work] = {}
         self._ceilings: dict[object, Ceilings] = {}
 
@@ -153,7 +141,10 @@ class Measurer:
         details: dict[str, Any] = {"load_s": load_s, "first_call_s": first_call_s}
         output = outputs.pop().clone()  # the next run of a graph overwrites it
         if "memory" in self.method.instruments:
-            details |= self._find_peak(cell, work).figures()
+            details |= measure_peak(lambda: work.run(work.inputs[0]), device).figures()
+        if "resident" in self.method.instruments:
+            growth = resident_growth(type(self._preparer), cell)
+            details |= {"resident_bytes": growth.value, "resident_bytes_reason": growth.reason}
         details |= work.verify(output)
         timed, watched = self._time_undisturbed(work, clock)
         details |= {**timed.figures(), **work.figures(timed.latency_s), **watched}

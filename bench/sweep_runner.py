@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from fakemamba.bench.cells import AnyCell
-from fakemamba.bench.isolation import find_peak_in_child, measure_in_child
+from fakemamba.bench.isolation import measure_in_child
 from fakemamba.bench.journal import Journal
 from fakemamba.bench.measurers import CellMeasurer, make_measurer
 from fakemamba.bench.method import Method
@@ -100,7 +100,7 @@ class SweepRunner:
             return measure_in_child(cell, self.method, self.timeout_s)
         kind = type(cell)
         if kind not in self._measurers:
-            self._measurers[kind] = make_measurer(kind, self.method, find_peak_in_child)
+            self._measurers[kind] = make_measurer(kind, self.method)
         return self._measurers[kind].measure(cell)
 
 

@@ -5,15 +5,19 @@ from __future__ import annotations
 import gc
 import itertools
 import statistics
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
 
 from fakemamba.bench.instruments.cache import make_flush
-from fakemamba.bench.instruments.clock import Clock, LaunchesShowError, Reading
+from fakemamba.bench.instruments.clock import (
+    Clock,
+    LaunchesShowError,
+    Reading,
+    no_garbage_collection,
+)
 from fakemamba.bench.instruments.rounds import Rounds, median_interval, time_rounds, warm_up
 from fakemamba.bench.method import Method
 
@@ -88,7 +92,8 @@ def time_workload(work: Timeable, clock: Clock, method: Method) -> Timed:
             flush()
         return clock.time(lambda: call(next(given)))
 
-    with _no_garbage_collection():
+    gc.collect()
+    with no_garbage_collection():
         empty = [take(lambda _: None).host_s for _ in range(OVERHEAD_ROUNDS)]
         warm = warm_up(lambda: take(work.run), method.effort)
         rounds = time_rounds(lambda: take(work.run), method.effort)
@@ -105,15 +110,3 @@ def launch_bound(work: Timeable, timed: Timed, clock: Clock) -> dict[str, Any]:
     device_only_s = statistics.median(reading.device_s for reading in readings)
     share = max(0.0, 1 - device_only_s / timed.latency_s)
     return {"device_only_s": device_only_s, "launch_bound_share": share}
-
-
-@contextmanager
-def _no_garbage_collection() -> Iterator[None]:
-    gc.collect()
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
