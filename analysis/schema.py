@@ -102,6 +102,7 @@ FIGURES = {
     "baseline_bytes": COUNT,
     "reserved_bytes": COUNT,
     "process_bytes": COUNT,
+    "resident_bytes": COUNT,
     "weights_bytes": COUNT,
     "n_parameters": COUNT,
     "max_abs_error": AMOUNT,

@@ -110,7 +110,7 @@ REHEARSAL = Scale(
     batch_sizes=(1, 2),
     time_s=0.05,
     min_rounds=2,
-    instruments=("work",),  # memory takes a process a cell
+    instruments=("memory", "work"),
     # Triton is interpreted on a CPU, which takes a minute.
     tests="(scan or optimized or fast_frontend) and not triton",
     scans="200f and not reference",

@@ -19,11 +19,9 @@ from fakemamba.bench.instruments.ceilings import Ceilings, measure_ceilings
 from fakemamba.bench.instruments.clock import Clock, NoSuchClockError, make_clock, time_once
 from fakemamba.bench.instruments.energy import measure_energy
 from fakemamba.bench.instruments.machine import disturbances, read_state
-from fakemamba.bench.instruments.memory import (
-    PeakMemory,
-    measure_peak,
-    memory_ends_politely,
-)
+from fakemamba.bench.instruments.memory import measure_peak
+from fakemamba.bench.instruments.memory_limit import memory_ends_politely
+from fakemamba.bench.instruments.resident import resident_growth
 from fakemamba.bench.instruments.work import Work, count_work
 from fakemamba.bench.method import Method
 from fakemamba.bench.outcome import Outcome, Visit
@@ -83,14 +81,6 @@ class Preparer(Protocol):
         ...
 
 
-FindPeak = Callable[[Measurable, Workload, Callable[[], object]], PeakMemory]
-
-
-def find_peak_here(cell: Measurable, work: Workload, call: Callable[[], object]) -> PeakMemory:
-    """Peak memory of one more call, in this process."""
-    return measure_peak(call, work.device)
-
-
 @dataclass
 class _Opened:
     """A cell that has been visited here."""
@@ -125,11 +115,9 @@ class Measurer:
     front-end is in every detector that has it, is verified, counted, and its memory found, once.
     """
 
-    def __init__(
-        self, method: Method, preparer: Preparer, find_peak: FindPeak = find_peak_here
-    ) -> None:
+    def __init__(self, method: Method, preparer: Preparer) -> None:
         self.method = method
-        self._preparer, self._find_peak = preparer, find_peak
+        self._preparer = preparer
         self._opened: dict[str, _Opened] = {}
         self._known: dict[object, _Known] = {}
         self._has_run: set[object] = set()
@@ -245,15 +233,19 @@ class Measurer:
         outputs: list[Tensor] = []
 
         def call() -> None:
-            outputs.append(work.run(inputs[0]).clone())  # the next run of a graph overwrites it
+            outputs.append(work.run(inputs[0]))
 
         facts = work.facts()
         start_s = time.perf_counter()
         if "memory" in self.method.instruments:
-            facts |= self._find_peak(cell, work, call).figures()
+            facts |= measure_peak(call, work.device).figures()
+        if "resident" in self.method.instruments:
+            growth = resident_growth(type(self._preparer), cell)
+            facts |= {"resident_bytes": growth.value, "resident_bytes_reason": growth.reason}
         if not outputs:
             call()
-        return _First(cold, time.perf_counter() - start_s, outputs[0], facts)
+        output = outputs[0].clone()  # the next run of a graph overwrites it
+        return _First(cold, time.perf_counter() - start_s, output, facts)
 
     def _verified(
         self, cell: Measurable, work: Workload, first: _First, other: Tensor

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from fakemamba.bench.cells import AnyCell, LimitCell, ScanCell
 from fakemamba.bench.limits import LimitMeasurer
-from fakemamba.bench.measure import FindPeak, Measurer, Preparer, find_peak_here
+from fakemamba.bench.measure import Measurer, Preparer
 from fakemamba.bench.method import Method
 from fakemamba.bench.outcome import Outcome
 from fakemamba.bench.preparation import WorkloadCache
@@ -25,11 +25,9 @@ class CellMeasurer(Protocol):
         ...
 
 
-def make_measurer(
-    kind: type[AnyCell], method: Method, find_peak: FindPeak = find_peak_here
-) -> CellMeasurer:
-    """What measures cells of a kind in this process, and finds their peak of memory as told."""
-    measurer = Measurer(method, make_preparer(kind), find_peak)
+def make_measurer(kind: type[AnyCell], method: Method) -> CellMeasurer:
+    """What measures cells of a kind in this process."""
+    measurer = Measurer(method, make_preparer(kind))
     return LimitMeasurer(measurer) if kind is LimitCell else measurer
 
 

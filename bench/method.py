@@ -7,7 +7,7 @@ from typing import Any
 
 from fakemamba.bench.instruments.rounds import Effort
 
-INSTRUMENTS = ("memory", "work", "energy")
+INSTRUMENTS = ("memory", "work", "energy", "resident")
 
 
 @dataclass(frozen=True)

@@ -114,7 +114,8 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "type": _names,
         "default": ["memory", "work"],
         "metavar": "NAME,...",
-        "help": f"beside the clock: {_of(INSTRUMENTS)} (energy takes half a minute a cell)",
+        "help": f"beside the clock: {_of(INSTRUMENTS)} (energy takes half a minute a cell, "
+        "resident a process)",
     },
     "--bench-find-limits": {
         "action": "store_true",

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from fakemamba.bench.budget import Budget
 from fakemamba.bench.cells import AnyCell, LimitCell
-from fakemamba.bench.isolation import find_peak_in_child, measure_in_child
+from fakemamba.bench.isolation import measure_in_child
 from fakemamba.bench.journal import Journal
 from fakemamba.bench.measurers import CellMeasurer, make_measurer
 from fakemamba.bench.method import Method
@@ -167,7 +167,7 @@ class SweepRunner:
     def _measurer(self, cell: AnyCell) -> CellMeasurer:
         kind = type(cell)
         if kind not in self._measurers:
-            self._measurers[kind] = make_measurer(kind, self.method, find_peak_in_child)
+            self._measurers[kind] = make_measurer(kind, self.method)
         return self._measurers[kind]
 
     def _progress(self, text: str) -> None:

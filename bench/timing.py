@@ -5,15 +5,19 @@ from __future__ import annotations
 import gc
 import itertools
 import statistics
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
 
 from fakemamba.bench.instruments.cache import make_flush
-from fakemamba.bench.instruments.clock import Clock, LaunchesShowError, Reading
+from fakemamba.bench.instruments.clock import (
+    Clock,
+    LaunchesShowError,
+    Reading,
+    no_garbage_collection,
+)
 from fakemamba.bench.instruments.rounds import WarmUp, time_rounds, warm_up
 from fakemamba.bench.method import Method
 
@@ -67,7 +71,8 @@ def make_ready(
     ``call_s`` is what a call took just now; after a long one calls are steady.
     """
     take, effort = _taker(work, inputs, clock, method), method.effort
-    with _no_garbage_collection():
+    gc.collect()
+    with no_garbage_collection():
         empty = [take(lambda _: None).host_s for _ in range(OVERHEAD_ROUNDS)]
         is_steady = call_s >= LONG_CALL_S and effort.warmup_rounds == 0
         warm = WarmUp(0, True) if is_steady else warm_up(lambda: take(work.run), effort)
@@ -96,7 +101,8 @@ def time_visit(
             outputs.append(output.clone())  # the next run of a graph overwrites it
 
     take = _taker(work, inputs, clock, method)
-    with _no_garbage_collection():
+    gc.collect()
+    with no_garbage_collection():
         return Timed(time_rounds(lambda: take(run), method.effort), outputs[0])
 
 
@@ -123,15 +129,3 @@ def _taker(
         return clock.time(lambda: call(next(given)))
 
     return take
-
-
-@contextmanager
-def _no_garbage_collection() -> Iterator[None]:
-    gc.collect()
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()

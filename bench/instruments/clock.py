@@ -12,9 +12,11 @@ On a GPU the device's time is between two CUDA events. On a CPU device and host 
 
 from __future__ import annotations
 
+import gc
 import itertools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -205,3 +207,15 @@ def time_once(call: Callable[[], object], device: torch.device) -> float:
     call()
     synchronise(device)
     return time.perf_counter() - start_s
+
+
+@contextmanager
+def no_garbage_collection() -> Iterator[None]:
+    """Inside, cycles of objects stay, so that no call has to collect those of another."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()

@@ -1,34 +1,27 @@
-"""Peak memory of one call: allocated bytes on a GPU, growth of the resident set on a CPU.
+"""Peak memory of one call as torch's allocators count it: the same to the byte each time.
 
-On Linux the kernel keeps a process's high-water mark of resident memory (``VmHWM``), and lets it be
-reset through ``/proc/self/clear_refs``; the peak is exact, and no thread has to sample it.
+A GPU's allocator keeps its peak. A CPU's tells torch's profiler of every allocation and free in the
+calling thread, with address and size. What others take for themselves it does not see: scratch of
+oneDNN and BLAS, and of numba's kernels; `fakemamba.bench.instruments.resident` does.
 """
 
 from __future__ import annotations
 
-import ctypes
-import gc
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+import os
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import psutil
 import torch
+from torch.autograd.profiler import profile
+from torch.autograd.profiler_util import MEMORY_EVENT_NAME
+from torch.profiler import kineto_available
 
+from fakemamba.bench.instruments.clock import no_garbage_collection
 from fakemamba.bench.instruments.nvml import NvmlUnavailableError, Reading, open_gpu
 
-_CLEAR_REFS = Path("/proc/self/clear_refs")
-_STATUS = Path("/proc/self/status")
-_RESET_PEAK = "5"
 GPU_KIND = "allocated on the GPU"
-CPU_KIND = "resident growth on the CPU"
-
-# Left to others, who may grow meanwhile; and what a process may always grow by.
-_LEAST_RESERVE_BYTES, _RESERVED_SHARE = 1 << 30, 0.05
-_LEAST_GROWTH_BYTES = 64 << 20
+CPU_KIND = "allocated by torch on the CPU, without scratch of its libraries and of numba"
 
 
 @dataclass(frozen=True)
@@ -38,7 +31,8 @@ class PeakMemory:
     On a GPU ``peak_bytes`` is all that was allocated, weights included, ``baseline_bytes`` what was
     allocated before, ``reserved_bytes`` what torch had taken from the driver for it, and
     ``process_bytes`` what the driver says that the process holds, CUDA's own context included. On a
-    CPU ``peak_bytes`` is growth over ``baseline_bytes``, the resident set before.
+    CPU ``peak_bytes`` is what the call allocated and had not freed yet; nobody knows what was
+    allocated before, so ``baseline_bytes`` is None.
     """
 
     peak_bytes: int | None
@@ -53,9 +47,8 @@ class PeakMemory:
     def activation_bytes(self) -> int | None:
         """What the call itself needed at its peak, beyond weights and inputs."""
         if self.peak_bytes is None or self.baseline_bytes is None:
-            return None
-        on_gpu = self.kind == GPU_KIND
-        return self.peak_bytes - self.baseline_bytes if on_gpu else self.peak_bytes
+            return self.peak_bytes
+        return self.peak_bytes - self.baseline_bytes
 
     def figures(self) -> dict[str, Any]:
         """As a cell's details."""
@@ -72,7 +65,7 @@ class PeakMemory:
 
 
 def measure_peak(call: Callable[[], object], device: torch.device) -> PeakMemory:
-    """Run ``call`` once and return its peak memory."""
+    """Run ``call`` once, on a CPU under a profiler and so slower, and return its peak memory."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
         baseline = torch.cuda.memory_allocated(device)
@@ -88,18 +81,45 @@ def measure_peak(call: Callable[[], object], device: torch.device) -> PeakMemory
             process_bytes=process.value,
             process_bytes_reason=process.reason,
         )
-    gc.collect()
-    try:
-        _return_free_pages()
-        _CLEAR_REFS.write_text(_RESET_PEAK)
-        baseline = _resident_bytes("VmRSS")
-    except OSError as error:
+    if not kineto_available():
         call()
-        return PeakMemory(
-            None, None, CPU_KIND, f"the peak of resident memory is not readable: {error}"
-        )
-    call()
-    return PeakMemory(max(0, _resident_bytes("VmHWM") - baseline), baseline, CPU_KIND)
+        return PeakMemory(None, None, CPU_KIND, "this build of torch has no profiler (Kineto)")
+    return PeakMemory(most_held_bytes(_allocations(call)), None, CPU_KIND)
+
+
+def most_held_bytes(allocations: Iterable[tuple[int, int]]) -> int:
+    """The most bytes that were held at once.
+
+    Args:
+        allocations: addresses and bytes in the order of time, less than 0 where they were freed.
+            Only what was allocated here is ever subtracted: a free of what was there before, or
+            the profiler's size of an earlier block at the same address, hides no growth.
+    """
+    held_bytes: dict[int, int] = {}
+    now_bytes = most_bytes = 0
+    for address, size_bytes in allocations:
+        now_bytes -= held_bytes.pop(address, 0)  # freed now, or unseen before it was taken again
+        if size_bytes > 0:
+            held_bytes[address] = size_bytes
+            now_bytes += size_bytes
+            most_bytes = max(most_bytes, now_bytes)
+    return most_bytes
+
+
+def _allocations(call: Callable[[], object]) -> list[tuple[int, int]]:
+    """Run ``call``; addresses and bytes of what torch's CPU allocator did meanwhile, in order."""
+    os.environ.setdefault("KINETO_LOG_LEVEL", "6")  # or each profile writes two lines to stderr
+    with no_garbage_collection(), profile(profile_memory=True) as profiler:
+        call()
+    found: list[tuple[int, int, int]] = []
+    events: list[Any] = profiler.kineto_results.experimental_event_tree()
+    while events:
+        event = events.pop()
+        events += event.children
+        if event.name == MEMORY_EVENT_NAME:
+            fields = event.extra_fields
+            found.append((event.start_time_ns, fields.ptr, fields.alloc_size))
+    return [(address, size_bytes) for _, address, size_bytes in sorted(found)]
 
 
 def _process_bytes(device: torch.device) -> Reading[int]:
@@ -108,50 +128,3 @@ def _process_bytes(device: torch.device) -> Reading[int]:
             return gpu.process_memory_bytes()
     except NvmlUnavailableError as error:
         return Reading(None, str(error))
-
-
-@contextmanager
-def memory_ends_politely(device: torch.device) -> Iterator[None]:
-    """Make a CPU allocation that the machine cannot hold fail as an exception.
-
-    Linux promises more memory than there is and kills whoever uses it. Inside, the process's data
-    may grow to what it uses and what is available now, less a reserve for others. Does nothing on a
-    GPU or off Linux.
-    """
-    if device.type != "cpu" or sys.platform != "linux":
-        yield
-        return
-    import resource
-
-    limits = resource.getrlimit(resource.RLIMIT_DATA)
-    hard = limits[1]
-    limit = _data_limit_bytes()
-    resource.setrlimit(
-        resource.RLIMIT_DATA, (limit if hard == resource.RLIM_INFINITY else min(limit, hard), hard)
-    )
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_DATA, limits)
-
-
-def _data_limit_bytes() -> int:
-    """Counted from what is resident: mapped memory that is not in use yet may still come to be."""
-    memory = psutil.virtual_memory()
-    reserve = max(_LEAST_RESERVE_BYTES, int(memory.total * _RESERVED_SHARE))
-    could_hold = _resident_bytes("RssAnon") + memory.available - reserve
-    return max(could_hold, _resident_bytes("VmData") + _LEAST_GROWTH_BYTES)
-
-
-def _resident_bytes(name: str) -> int:
-    for line in _STATUS.read_text().splitlines():
-        if line.startswith(f"{name}:"):
-            return int(line.split()[1]) * 1024
-    raise OSError(f"no {name} in {_STATUS}")
-
-
-def _return_free_pages() -> None:
-    """Let glibc give freed memory back, or the next call would reuse it unseen."""
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    if trim is not None:
-        trim(0)

@@ -8,7 +8,9 @@ import pytest
 import torch
 
 from fakemamba.bench.cells import Cell
+from fakemamba.bench.instruments import resident
 from fakemamba.bench.instruments.cache import CacheSizeUnknownError
+from fakemamba.bench.instruments.nvml import Reading
 from fakemamba.bench.instruments.rounds import Effort
 from fakemamba.bench.measure import Measurer
 from fakemamba.bench.method import Method
@@ -140,6 +142,30 @@ def test_the_end_of_memory_is_a_record(measurer, monkeypatch):
     raise_from_forward(monkeypatch, torch.OutOfMemoryError("CUDA out of memory. Tried"))
     outcome = measurer.measure(CELL)
     assert outcome.status == "out-of-memory" and "Tried" in outcome.reason
+
+
+def test_the_end_of_memory_is_a_record_also_where_memory_is_measured(monkeypatch):
+    calls, forward = [], Detector.forward
+
+    def forward_once(self, waveforms, lengths=None):
+        calls.append(waveforms)
+        if len(calls) == 2:
+            torch.empty(1 << 60, dtype=torch.uint8)
+        return forward(self, waveforms, lengths)
+
+    monkeypatch.setattr(Detector, "forward", forward_once)
+    outcome = make_measurer("memory").measure(CELL)
+    assert (outcome.status, len(calls)) == ("out-of-memory", 2)
+    assert make_measurer("memory").measure(CELL).details["peak_bytes"] > 0
+
+
+def test_only_resident_growth_starts_a_process(monkeypatch):
+    monkeypatch.setattr(resident, "answer_of", lambda *arguments, **options: Reading(12345))
+    with_process = make_measurer("resident").measure(CELL).details
+    assert with_process["resident_bytes"] == 12345 and "peak_bytes" not in with_process
+    monkeypatch.delattr(resident, "answer_of")
+    here = make_measurer("memory").measure(CELL).details
+    assert here["activation_bytes"] == here["peak_bytes"] > 0 and here["baseline_bytes"] is None
 
 
 def test_an_error_is_a_record_and_the_next_cell_goes_on(measurer, monkeypatch):

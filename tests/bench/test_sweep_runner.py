@@ -11,13 +11,11 @@ from hypothesis import strategies as st
 from fakemamba.bench import isolation, sweep_runner
 from fakemamba.bench.cells import Cell, ScanCell
 from fakemamba.bench.child import ChildEndedError
-from fakemamba.bench.instruments.memory import PeakMemory
 from fakemamba.bench.instruments.rounds import Effort
-from fakemamba.bench.isolation import find_peak_in_child, measure_in_child
+from fakemamba.bench.isolation import measure_in_child
 from fakemamba.bench.journal import Journal, JournalError, read_result
 from fakemamba.bench.method import Method
 from fakemamba.bench.outcome import Outcome, Visit
-from fakemamba.bench.preparation import WorkloadCache
 from fakemamba.bench.replay import PlaybackClock
 from fakemamba.bench.sweep_runner import SweepRunner
 from fakemamba.records import sealed
@@ -184,20 +182,6 @@ def test_a_process_that_dies_is_a_record(monkeypatch):
     outcome = measure_in_child(CELL, METHOD)
     assert (outcome.status, outcome.reason) == ("failed", "it ended")
     assert outcome.traceback == "no such driver"
-    peak = find_peak_in_child(CELL, WorkloadCache().prepare(CELL))
-    assert peak.peak_bytes is None and peak.reason.endswith("it ended")
-
-
-def test_memory_is_measured_in_a_process_of_its_own(monkeypatch):
-    asked = []
-
-    def find_peak(cell, work):
-        asked.append(cell)
-        return PeakMemory(12345, 1, "told")
-
-    monkeypatch.setattr(sweep_runner, "find_peak_in_child", find_peak)
-    outcome = SweepRunner(METHOD).run(CELL)
-    assert asked == [CELL] and outcome.details["peak_bytes"] == 12345
 
 
 @pytest.mark.benchmark(timer=PLAYBACK)
