@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import itertools
 import statistics
 from collections.abc import Callable, Sequence
@@ -71,7 +70,6 @@ def make_ready(
     ``call_s`` is what a call took just now; after a long one calls are steady.
     """
     take, effort = _taker(work, inputs, clock, method), method.effort
-    gc.collect()
     with no_garbage_collection():
         empty = [take(lambda _: None).host_s for _ in range(OVERHEAD_ROUNDS)]
         is_steady = call_s >= LONG_CALL_S and effort.warmup_rounds == 0
@@ -101,7 +99,6 @@ def time_visit(
             outputs.append(output.clone())  # the next run of a graph overwrites it
 
     take = _taker(work, inputs, clock, method)
-    gc.collect()
     with no_garbage_collection():
         return Timed(time_rounds(lambda: take(run), method.effort), outputs[0])
 

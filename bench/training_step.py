@@ -59,8 +59,7 @@ class TrainingWorkload:
         Raises:
             WrongResultError: they are not.
         """
-        for loss in (output, other):
-            require_finite(loss, "the loss")
+        require_finite(output, "the loss")
         self._settle_scale()
         for name, parameter in self.detector.named_parameters():
             if parameter.grad is not None:
@@ -70,6 +69,7 @@ class TrainingWorkload:
         if any(parameter.grad is not None for parameter in frontend) == frozen:
             state = "has" if frozen else "has no"
             raise WrongResultError(f"the front-end {state} gradients in a {self.cell.part}")
+        require_finite(other, "the loss after a step")
         return {"loss": float(output)}
 
     def facts(self) -> dict[str, Any]:
