@@ -34,8 +34,8 @@ def plot(
         against: The detector that the crossover charts compare all others with; by default the
             first of the results.
     """
-    from fakemamba.analysis.pictures.error_rates import published_eer as rates_on
-    from fakemamba.analysis.pictures.error_rates import read_eer
+    from fakemamba.analysis.error_rates import published_eer as rates_on
+    from fakemamba.analysis.error_rates import read_eer
     from fakemamba.analysis.pictures.figures import NotDrawn
     from fakemamba.analysis.pictures.plots import Beside, plot_results
     from fakemamba.analysis.published import read_published

@@ -8,18 +8,19 @@ import pandas as pd
 import pytest
 from matplotlib.colors import to_hex
 
+from fakemamba.analysis.error_rates import published_eer, read_eer
 from fakemamba.analysis.palette import BACKEND_LOOKS, colour
 from fakemamba.analysis.pictures.crossover import plot_crossover, segments
-from fakemamba.analysis.pictures.error_rates import published_eer, read_eer
 from fakemamba.analysis.pictures.figures import NotDrawn
 from fakemamba.analysis.pictures.kernels import plot_degradation, plot_kernels, slowdown
 from fakemamba.analysis.pictures.lengths import distinct_recordings, plot_lengths
 from fakemamba.analysis.pictures.pareto import on_front, plot_pareto
 from fakemamba.analysis.pictures.scan import plot_scan
-from fakemamba.analysis.pictures.shares import part_shares, plot_shares
+from fakemamba.analysis.pictures.shares import plot_shares
 from fakemamba.analysis.published import read_published
 from fakemamba.analysis.results import ResultsError
 from fakemamba.analysis.scaling.crossover import Crossover
+from fakemamba.analysis.shares import part_shares
 
 SETTING = {
     "frontend": "xls-r-300m",
