@@ -96,6 +96,12 @@ def padding_waste(durations_s: npt.ArrayLike, batch_size: int, sorted: bool) -> 
     return max(0.0, 1 - float(ascending.sum() / (sizes @ longest)))
 
 
+def largest_memory(cells: pd.DataFrame) -> float:
+    """The largest peak of measured cells, with the weights, in bytes; NaN where none is known."""
+    measured = cells[cells["status"] == "measured"]
+    return float(measured["peak_bytes_with_weights"].max())
+
+
 def _expected_longest(ascending: Floats, size: int) -> float:
     """The expected maximum of ``size`` of the values, drawn without replacement.
 
@@ -113,8 +119,7 @@ def _cost(curve: Curve, cells: pd.DataFrame, table: LengthTable) -> dict[str, An
     """The figures of one setting."""
     names = [f"{name}{end}_s" for name in LEVELS for end in ("", "_low", "_high")]
     figures: dict[str, Any] = dict.fromkeys((*names, HOUR, f"{HOUR}_low", f"{HOUR}_high"))
-    measured = cells[cells["status"] == "measured"]
-    figures |= {"peak_bytes_with_weights": measured["peak_bytes_with_weights"].max()}
+    figures |= {"peak_bytes_with_weights": largest_memory(cells)}
     figures |= {"lengths": table.name, "durations": len(curve.durations_s)}
     figures |= dict.fromkeys(("shortest_s", "longest_s", "unmeasured_share", "doubt", "reason"))
     if len(curve.durations_s) < 2:
