@@ -15,7 +15,7 @@ import pandas as pd
 
 from fakemamba.analysis.decision import WHOLE
 from fakemamba.analysis.open_verdicts import Undecided, undecided_verdicts
-from fakemamba.analysis.report.settings import KEYS, Setting, key_of
+from fakemamba.analysis.report.settings import Setting, key_of, rows_of
 from fakemamba.analysis.report.words import UNKNOWN, enumerate_names, is_known, number, share
 from fakemamba.analysis.scaling.crossover import Crossover
 from fakemamba.analysis.scaling.verdicts import Scaling
@@ -36,7 +36,7 @@ class Answers:
     Attributes:
         question: what is answered.
         sentences: the answer.
-        figures: of the detectors asked for, one line each, at one duration; may be empty.
+        figures: rows of the table of decisions of the detectors asked for, with their ``line``.
         figures_title: what the figures are of.
         machine: the device, its noise, and how much of the results it disturbed.
         undecided: what is open, and what decides it; None if nothing is.
@@ -47,7 +47,7 @@ class Answers:
 
     question: str
     sentences: tuple[str, ...]
-    figures: tuple[dict[str, Any], ...]
+    figures: tuple[dict[Any, Any], ...]
     figures_title: str
     machine: str
     undecided: Undecided | None
@@ -164,7 +164,7 @@ def _growth(
     own = [one for one in _latencies(scalings, part) if key_of(one) == place.key]
     named = {place.line_of(one.detector, one.backend): one for one in own}
     for told, names in _grouped((_told(named[name]), name) for name in lines if name in named):
-        yield f"{enumerate_names(_of(name, part) for name in names)}: {told}."
+        yield f"{_of_all(names, part)}: {told}."
     others = _grouped(
         (one.verdict, name)
         for name, one in named.items()
@@ -204,7 +204,7 @@ def _faster(
 def _comparison(place: Setting, part: str, one: Crossover) -> str:
     """Who is faster since when, and by how much at the end."""
     winner = _of(place.line_of(one.detector, one.backend), part)
-    loser = _of(place.line_of(one.rival, one.rival_backend), part)
+    loser = place.line_of(one.rival, one.rival_backend) + ("" if part == WHOLE else "’s")
     end = f"at {number(one.to_s)} s"
     if one.from_s is None:
         if one.ratio_ci is not None and is_tie(*one.ratio_ci):
@@ -214,7 +214,7 @@ def _comparison(place: Setting, part: str, one: Crossover) -> str:
     if one.ratio_ci is not None:
         times += f" ({'–'.join(map(_rough, one.ratio_ci))})"
     if one.from_s == one.to_s:
-        return f"At {number(one.to_s)} s {winner} is faster than {loser}, {times}; before, not."
+        return f"At {number(one.to_s)} s, not before, {winner} is faster than {loser}, {times}."
     since = f"From {number(one.from_s)} s on"
     if one.verdict == "throughout":
         since = f"From {number(one.start_s)} to {number(one.to_s)} s"
@@ -305,26 +305,21 @@ def _until(scalings: Sequence[Scaling]) -> str:
     return f" up to {number(min(ends_s))} s" if ends_s else ""
 
 
-def _figures(place: Setting, decisions: pd.DataFrame) -> tuple[str, list[dict[str, Any]]]:
+def _figures(place: Setting, decisions: pd.DataFrame) -> tuple[str, list[dict[Any, Any]]]:
     """Real-time factor, latency and memory of the lines asked for, and what they are of."""
-    rows = decisions[decisions["rtf"].notna()] if "rtf" in decisions else decisions[:0]
-    own = []
     lines = _asked(place, WHOLE)
-    for row in rows.to_dict("records"):
-        key = tuple(row[name] if is_known(row[name]) else None for name in KEYS)
-        name = place.line_of(row["detector"], row["backend"])
-        if key == place.key and name in lines:
-            own.append({"name": name} | {str(field): value for field, value in row.items()})
+    known = rows_of(place, decisions).dropna(subset="rtf")
+    own = known[known["line"].isin(lines)].to_dict("records")
     if not own:
         return "", []
     return f"At {number(own[0]['at_s'])} s behind {place.key[0]}", own
 
 
-def _figures_in_words(one: dict[str, Any]) -> str:
+def _figures_in_words(one: dict[Any, Any]) -> str:
     memory = f"{number(one['memory_bytes'] * 1e-6)} MB with weights"
     if not is_known(one["memory_bytes"]):
         memory = "memory unknown"
-    return f"{one['name']} RTF {number(one['rtf'])}, {number(one['latency_s'] * 1e3)} ms, {memory}"
+    return f"{one['line']} RTF {number(one['rtf'])}, {number(one['latency_s'] * 1e3)} ms, {memory}"
 
 
 def _machine(results: pd.DataFrame) -> str:
@@ -341,12 +336,22 @@ def _machine(results: pd.DataFrame) -> str:
         of_cell = "visits" if has_visits else "rounds"
         told.append(f"{of_cell} of a cell vary by {share(float(np.median(apart)))}")
     disturbed = int(measured["disturbed"].sum())
-    told.append(f"{disturbed} of {len(measured)} cells were disturbed by other programs")
+    told.append(f"{disturbed} of {len(measured)} cells were disturbed")
     return "; ".join(told) + "."
 
 
 def _of(name: str, part: str) -> str:
     return f"{name} end to end" if part == WHOLE else f"{name}’s {part}"
+
+
+def _of_all(names: Sequence[str], part: str) -> str:
+    if len(names) == 1:
+        return _of(names[0], part)
+    return (
+        f"{enumerate_names(names)} end to end"
+        if part == WHOLE
+        else (f"The {part}s of {enumerate_names(names)}")
+    )
 
 
 def _rough(value: float | None) -> str:

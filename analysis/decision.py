@@ -25,6 +25,21 @@ USUAL_S = 4.0  # what the field cuts recordings to
 CLOSE = 1e-3  # relative; a duration of whole samples is not to the digit what was asked for
 PLACE = [name for name in SETTING if name not in ("detector", "backend", "part")]
 CORPUS = ("latency_p50", "latency_p95")
+COLUMNS = (
+    *("at_s", "rtf", "latency_s", "latency_low_s", "latency_high_s"),
+    *("latency_p50_s", "latency_p50_low_s", "latency_p50_high_s"),
+    *("latency_p95_s", "latency_p95_low_s", "latency_p95_high_s"),
+    *(
+        "memory_bytes",
+        "corpus_memory_bytes",
+        "flops",
+        "n_parameters",
+        HOUR,
+        f"{HOUR}_low",
+        f"{HOUR}_high",
+    ),
+    *("eer", "eer_low", "eer_high", "eer_verified", "reason"),
+)
 COSTS = ["eer", "rtf", "memory_bytes"]
 TIE = 0.02  # relative: no difference, for being on the front
 DRAWS = 1000
@@ -46,12 +61,12 @@ def decision_table(
         ``latency_low_s`` to ``latency_high_s``, ``rtf``, ``memory_bytes`` with weights, ``flops``;
         ``n_parameters``; ``device_s_per_audio_hour``, over the lengths or else for recordings of
         ``at_s``; ``latency_p50_s`` and ``latency_p95_s`` over the lengths, each of the three with
-        ``..._low`` and ``..._high``; ``eer`` in per cent with ``eer_low``, ``eer_high`` and
+        ``..._low`` and ``..._high``, and ``corpus_memory_bytes``, the largest with weights; ``eer`` in per cent with ``eer_low``, ``eer_high`` and
         ``eer_verified``; whether it is ``on_front``, see there; and the ``reason`` of each figure
         that is missing, else None. What is unknown is NaN or None.
     """
     if results.empty:
-        return pd.DataFrame()
+        return pd.DataFrame(columns=[*SETTING, *COLUMNS])
     cells = results[results["part"] != "scan"]
     cells = cells.assign(**{name: None for name in SETTING if name not in cells})
     whole = cells[cells["part"] == WHOLE]
@@ -64,7 +79,7 @@ def decision_table(
     for _, others in cells[~cells["detector"].isin(whole["detector"])].groupby("detector"):
         reason = "not measured end to end; measure with --bench-parts end-to-end"
         rows.append(_labels(others) | _error_rate(others.iloc[0], rates) | {"reason": reason})
-    return _with_front(pd.DataFrame(rows))
+    return _with_front(pd.DataFrame(rows, columns=[*SETTING, *COLUMNS]))
 
 
 def usual_duration_s(cells: pd.DataFrame) -> float:
@@ -123,6 +138,7 @@ def _row(
         (cost,) = _matching(costs, labels).to_dict("records")
         names = [f"{name}{end}_s" for name in CORPUS for end in ("", "_low", "_high")]
         figures |= {name: cost[name] for name in (*names, *_ends(HOUR))}
+        figures["corpus_memory_bytes"] = cost["peak_bytes_with_weights"]
         reasons += [cost["reason"]] if cost["reason"] else []
     rate = _error_rate(cells.iloc[0], rates)
     if rates is not None and not rate:
