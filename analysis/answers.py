@@ -178,7 +178,7 @@ def _growth(
 def _told(scaling: Scaling) -> str:
     """A verdict in a few words, with the quadratic share and its interval."""
     if scaling.verdict == "fixed-length input":
-        return "its input is cut to a fixed length, so its cost does not grow"
+        return "input cut to a fixed length, so the cost does not grow"
     told = scaling.verdict
     if scaling.t_max_s is not None:
         told += f" up to {number(scaling.t_max_s)} s"
@@ -213,9 +213,9 @@ def _comparison(place: Setting, part: str, one: Crossover) -> str:
     times = f"{_rough(one.ratio)} times"
     if one.ratio_ci is not None:
         times += f" ({'–'.join(map(_rough, one.ratio_ci))})"
-    if one.from_s == one.to_s:
+    if number(one.from_s) == number(one.to_s):
         return f"At {number(one.to_s)} s, not before, {winner} is faster than {loser}, {times}."
-    since = f"From {number(one.from_s)} s on"
+    since = f"From {_rough(one.from_s)} s on"
     if one.verdict == "throughout":
         since = f"From {number(one.start_s)} to {number(one.to_s)} s"
     return f"{since} {winner} is faster than {loser}, {end} {times}."

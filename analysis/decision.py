@@ -38,8 +38,9 @@ COLUMNS = (
         f"{HOUR}_low",
         f"{HOUR}_high",
     ),
-    *("eer", "eer_low", "eer_high", "eer_verified", "reason"),
+    *("eer", "eer_low", "eer_high"),
 )
+NOTES = ("eer_verified", "reason")
 COSTS = ["eer", "rtf", "memory_bytes"]
 TIE = 0.02  # relative: no difference, for being on the front
 DRAWS = 1000
@@ -61,12 +62,13 @@ def decision_table(
         ``latency_low_s`` to ``latency_high_s``, ``rtf``, ``memory_bytes`` with weights, ``flops``;
         ``n_parameters``; ``device_s_per_audio_hour``, over the lengths or else for recordings of
         ``at_s``; ``latency_p50_s`` and ``latency_p95_s`` over the lengths, each of the three with
-        ``..._low`` and ``..._high``, and ``corpus_memory_bytes``, the largest with weights; ``eer`` in per cent with ``eer_low``, ``eer_high`` and
-        ``eer_verified``; whether it is ``on_front``, see there; and the ``reason`` of each figure
-        that is missing, else None. What is unknown is NaN or None.
+        ``..._low`` and ``..._high``, and ``corpus_memory_bytes``, the largest with weights;
+        ``eer`` in per cent with ``eer_low``, ``eer_high`` and ``eer_verified``; whether it is
+        ``on_front``, see there; and the ``reason`` of each figure that is missing, else None. What
+        is unknown is NaN or None.
     """
     if results.empty:
-        return pd.DataFrame(columns=[*SETTING, *COLUMNS])
+        return pd.DataFrame(columns=[*SETTING, *COLUMNS, *NOTES, "on_front"])
     cells = results[results["part"] != "scan"]
     cells = cells.assign(**{name: None for name in SETTING if name not in cells})
     whole = cells[cells["part"] == WHOLE]
@@ -79,7 +81,8 @@ def decision_table(
     for _, others in cells[~cells["detector"].isin(whole["detector"])].groupby("detector"):
         reason = "not measured end to end; measure with --bench-parts end-to-end"
         rows.append(_labels(others) | _error_rate(others.iloc[0], rates) | {"reason": reason})
-    return _with_front(pd.DataFrame(rows, columns=[*SETTING, *COLUMNS]))
+    table = pd.DataFrame(rows, columns=[*SETTING, *COLUMNS, *NOTES])
+    return _with_front(table.astype(dict.fromkeys(COLUMNS, np.float64)))  # None is NaN
 
 
 def usual_duration_s(cells: pd.DataFrame) -> float:

@@ -48,6 +48,7 @@ def plot_pareto(
         return
     decisions = decision_table(results, rates=eer)
     known = decisions.dropna(subset=COSTS)
+    known_memory = results.dropna(subset="peak_bytes_with_weights")
     if known.empty:
         yield NotDrawn(
             PICTURE.lower(),
@@ -60,8 +61,7 @@ def plot_pareto(
             reason = f"only {name} has all three in this setting: {setting.title}"
             yield NotDrawn(PICTURE.lower(), reason)
             continue
-        cells = results[results["part"] == "end-to-end"]
-        note = shown_memory(cells[cells["device"] == points["device"].iloc[0]]).note
+        note = shown_memory(known_memory[known_memory["device"] == points["device"].iloc[0]]).note
         yield _draw(points, eer_source, note, setting, folder)
 
 
