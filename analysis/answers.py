@@ -64,7 +64,8 @@ class Answers:
         told.append(self.machine)
         if self.undecided is not None:
             told += [self.undecided.line, self.undecided.command or ""]
-        return "\n".join(filter(None, told))
+        lines = (" ".join(line.split()) for line in told)  # a name may have a line break in it
+        return "\n".join(filter(None, lines))
 
 
 def answers(
@@ -91,11 +92,9 @@ def answers(
     lines = _asked(growth, part)
     whole = _whole_setting(places, growth)
     sentences = [*_growth(growth, part, lines, scalings), *_faster(growth, part, lines, crossed)]
-    title, figures = "", []
-    if whole is not None:
-        if part != WHOLE:
-            sentences += _end_to_end(whole, scalings, crossed)
-        title, figures = _figures(whole, decisions)
+    title, figures = _figures(whole, decisions) if whole is not None else ("", [])
+    if whole is not None and part != WHOLE:
+        sentences += _end_to_end(whole, scalings, crossed)
     return Answers(
         _question(lines),
         tuple(sentences),
@@ -179,7 +178,7 @@ def _told(scaling: Scaling) -> str:
     """A verdict in a few words, with the quadratic share and its interval."""
     if scaling.verdict == "fixed-length input":
         return "input cut to a fixed length, so the cost does not grow"
-    told = scaling.verdict
+    told: str = scaling.verdict
     if scaling.t_max_s is not None:
         told += f" up to {number(scaling.t_max_s)} s"
     if scaling.quadratic_share is not None and scaling.quadratic_share_ci is not None:

@@ -155,3 +155,9 @@ def test_nothing_measured_has_no_answer(results):
     found = answers(failed, settings(failed), [], [], decision_table(failed))
     assert found.sentences == ("No cell of a detector was measured, so there is no answer.",)
     assert found.text().count("\n") == 1
+
+
+def test_a_name_breaks_no_line(results):
+    named = results.assign(detector=results["detector"].replace(MAMBA, "a\nEverything is fine"))
+    found = answers(named, settings(named), scale(named), [], decision_table(named))
+    assert all(not line.startswith("Everything") for line in found.text().splitlines())
