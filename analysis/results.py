@@ -17,6 +17,24 @@ __all__ = ["FIGURES", "Launch", "ResultsError", "read_launch", "read_results", "
 TEXTS = ("stopped_by", "error_reason")
 DERIVED = ("peak_bytes_with_weights", "net_energy_j", "sm_clock_mhz")
 STATS = {"min": "latency_min_s", "max": "latency_max_s", "iqr": "latency_iqr_s", "rounds": "rounds"}
+WORK_OF = ("detector", "frontend", "part", "batch_size")
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a part of a detector has to compute, by formula and so exact, over durations.
+
+    Attributes:
+        durations_s: (n,) ascending; they need not be those that were measured.
+        flops: (n,).
+        bytes_moved: (n,), by unfused execution.
+        reason: why there is none, else None.
+    """
+
+    durations_s: tuple[float, ...]
+    flops: tuple[float, ...]
+    bytes_moved: tuple[float, ...]
+    reason: str | None
 
 
 @dataclass(frozen=True)
@@ -67,9 +85,11 @@ def read_results(paths: Sequence[str | Path]) -> pd.DataFrame:
         A row a cell: ``cell_id``, which is unique in a file, the cell's fields, ``status``,
         ``reason``, figures with units in their names (NaN where there is none), among them
         ``peak_bytes_with_weights`` (``peak_bytes`` is beside the weights on a CPU, with them on a
-        GPU), ``samples_s`` (a tuple of every round's time, None where the cell has none),
-        ``disturbed_by`` (a tuple), ``device_name``, the file it came from (``source``), and the
-        file's place among the given (``launch``).
+        GPU), ``samples_s`` and ``passes`` (tuples of the visits' figures and of their passes; of
+        files before schema 3 of the rounds of the only visit, and None; None where the cell has no
+        time), ``work`` (a `Work`, None where there is none), ``disturbed_by`` (a tuple),
+        ``device_name``, the file it came from (``source``), and the file's place among the given
+        (``launch``).
 
     Raises:
         ResultsError: a file cannot be read, was not written by this benchmark, has another schema,
@@ -104,9 +124,23 @@ def require_distinct(paths: Sequence[str | Path]) -> None:
 
 
 def _rows(path: Path, content: dict[str, Any], launch: int) -> Iterator[dict[str, Any]]:
-    device_name = content["fakemamba"]["environment"]["device"]
+    block = content["fakemamba"]
+    device_name = block["environment"]["device"]
+    works = {tuple(one[name] for name in WORK_OF): _work(one) for one in block.get("work", [])}
     for entry in filter(is_cell, content["benchmarks"]):
-        yield _row(entry) | {"device_name": device_name, "source": path.name, "launch": launch}
+        cell = entry["extra_info"]["cell"]
+        yield {
+            **_row(entry),
+            "work": works.get(tuple(cell[name] for name in WORK_OF)),
+            "device_name": device_name,
+            "source": path.name,
+            "launch": launch,
+        }
+
+
+def _work(record: dict[str, Any]) -> Work:
+    quantities = (tuple(record[name]) for name in ("durations_s", "flops", "bytes_moved"))
+    return Work(*quantities, record["reason"])
 
 
 def _row(entry: dict[str, Any]) -> dict[str, Any]:
@@ -124,10 +158,17 @@ def _row(entry: dict[str, Any]) -> dict[str, Any]:
         "net_energy_j": (info.get("energy") or {}).get("net_energy_j"),
         **{column: stats.get(name) for name, column in STATS.items()},
         "samples_s": tuple(stats["data"]) if stats.get("data") else None,
+        "passes": _passes(info),
         "sm_clock_mhz": _clock_under_load(info),
         "disturbed": bool(disturbed_by),
         "disturbed_by": disturbed_by,
     }
+
+
+def _passes(info: dict[str, Any]) -> tuple[int, ...] | None:
+    """Of the visits; None where none are known."""
+    visits = info.get("visits")
+    return tuple(visit["pass"] for visit in visits) if visits else None
 
 
 def _peak_bytes_with_weights(info: dict[str, Any]) -> int | None:

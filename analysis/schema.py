@@ -1,4 +1,8 @@
-"""What a result holds: the fields of its JSON in this schema, and the older schema's upgrade."""
+"""What a result holds: the fields of its JSON in this schema, and what older schemas lack of it.
+
+Since schema 3 a cell has visits, each in a pass over all cells. In schemas 1 and 2 it was visited
+once and its samples are the rounds of that visit; it is read as it is, without ``visits``.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-SCHEMA = 2
+SCHEMA = 3
+WITH_VISITS = 3  # the first that has them
 MOST = 2.0**63  # of any figure: beyond, whole numbers do not fit into a table's column
 LEAST_COVERAGE = 0.9  # of a cell's time with a formula; below, its count of flops says nothing
 ROUNDING = 1e-9
@@ -55,6 +60,10 @@ COMMANDS = Kind(
 TIMES = Kind(
     f"a list of {TIME.words}, one a round",
     lambda value: isinstance(value, list) and bool(value) and all(map(TIME.holds, value)),
+)
+AMOUNTS = Kind(
+    "a list of numbers, 0 or more",
+    lambda value: isinstance(value, list) and all(map(AMOUNT.holds, value)),
 )
 SCALAR = Kind(
     "a text, a number, true, false or null",
@@ -114,6 +123,18 @@ NOTES = {"stopped_by": TEXT, "error_reason": TEXT, "disturbed_by": TEXTS}
 DEEP_FIGURES = {("energy",): "net_energy_j", ("machine", "after", "gpu"): "sm_clock_mhz"}
 FACTS = ("gpu", "git", "packages")  # of the environment: objects, if they are there
 STATS = {"min": TIME, "max": TIME, "median": TIME, "iqr": AMOUNT, "rounds": SIZE, "data": TIMES}
+VISIT = {"pass": COUNT, "rounds_s": TIMES, "disturbed_by": TEXTS}
+# By formula, over durations that need not be measured; equal in number, or none and the reason.
+WORK = {
+    "detector": TEXT,
+    "frontend": TEXT_OR_NULL,
+    "part": TEXT,
+    "batch_size": SIZE,
+    "durations_s": AMOUNTS,
+    "flops": AMOUNTS,
+    "bytes_moved": AMOUNTS,
+    "reason": TEXT_OR_NULL,
+}
 
 
 def is_cell(entry: dict[str, Any]) -> bool:

@@ -30,6 +30,9 @@ from fakemamba.analysis.schema import (
     TEXT,
     TEXT_OR_NULL,
     TIME,
+    VISIT,
+    WITH_VISITS,
+    WORK,
     Kind,
     is_cell,
     upgraded_from_1,
@@ -46,7 +49,7 @@ class ResultsError(ValueError):
 
 
 def read_content(path: Path) -> dict[str, Any]:
-    """The JSON of a result, checked, in this version's schema.
+    """The JSON of a result, checked; of schema 1 as schema 2 has it.
 
     Raises:
         ResultsError: it is not a result, or not whole, or contradicts itself.
@@ -64,11 +67,16 @@ def read_content(path: Path) -> dict[str, Any]:
         _object(environment, block["environment"], name)
     _require(f"{path}, 'options'", {"commands": []} | block["options"], "commands", COMMANDS)
     _require(f"{path}", {"datetime": None} | content, "datetime", TEXT_OR_NULL)
+    has_visits = block["schema"] >= WITH_VISITS
+    if has_visits:
+        _check_work(path, block)
     seen: set[str] = set()
     for index, entry in enumerate(content["benchmarks"]):
         if is_cell(entry):
             where = _place(path, index, entry)
             _check_cell(where, entry)
+            if has_visits and entry["extra_info"]["status"] == "measured":
+                _check_visits(where, entry["extra_info"], entry["stats"]["data"])
             cell_id = entry["extra_info"]["cell_id"]
             if cell_id in seen:
                 raise ResultsError(
@@ -132,7 +140,7 @@ def _check_frame(path: Path, content: Any) -> None:
     if not SIZE.holds(schema) or schema > SCHEMA:
         newer = "update this project" if SIZE.holds(schema) else "use the version that wrote it"
         raise ResultsError(
-            f"{path} has schema {shown(schema)}, but this version reads 1 and {SCHEMA}; "
+            f"{path} has schema {shown(schema)}, but this version reads 1 to {SCHEMA}; "
             f"{newer}, or measure again"
         )
     _require_plain(str(path), {name: content[name] for name in content if name != "benchmarks"})
@@ -206,6 +214,52 @@ def _check_agreement(where: str, info: dict[str, Any], stats: dict[str, Any]) ->
             f"{where}: latency_s is {latency_s:.9g}, but its interval is {low_s} to {high_s}; "
             f"{REMEDY}"
         )
+
+
+def _check_visits(where: str, info: dict[str, Any], figures_s: list[float]) -> None:
+    """Check that a cell's visits are in order, and that stats.data are their figures."""
+    _require(where, info, "visits", LIST)
+    visits = info["visits"]
+    for index, visit in enumerate(visits):
+        place = f"{where}, visits[{index}]"
+        _require(place, {"visit": visit}, "visit", OBJECT)
+        for name, kind in VISIT.items():
+            _require(place, visit, name, kind)
+        if index and visit["pass"] <= visits[index - 1]["pass"]:
+            raise ResultsError(
+                f"{place}: 'pass' is {visit['pass']} after {visits[index - 1]['pass']}, but visits "
+                f"have to be in the order of their passes, one in each; {REMEDY}"
+            )
+    if len(visits) != len(figures_s):
+        raise ResultsError(
+            f"{where} has {len(visits)} visits, but stats.data has {len(figures_s)} figures, which "
+            f"have to be one a visit; {REMEDY}"
+        )
+    for index, (visit, figure_s) in enumerate(zip(visits, figures_s, strict=True)):
+        wanted_s = statistics.median(visit["rounds_s"])
+        if not math.isclose(figure_s, wanted_s, rel_tol=CLOSENESS):
+            raise ResultsError(
+                f"{where}: stats.data[{index}] is {figure_s:.9g}, but the median of the visit's "
+                f"rounds_s is {wanted_s:.9g}; {REMEDY}"
+            )
+
+
+def _check_work(path: Path, block: dict[str, Any]) -> None:
+    """Check the work by formula, which may be absent."""
+    _require(f"{path}, block 'fakemamba'", {"work": []} | block, "work", LIST)
+    for index, record in enumerate(block.get("work", [])):
+        where = f"{path}, work[{index}]"
+        _require(where, {"record": record}, "record", OBJECT)
+        for name, kind in WORK.items():
+            _require(where, record, name, kind)
+        durations_s = record["durations_s"]
+        lengths = {len(record[name]) for name in ("durations_s", "flops", "bytes_moved")}
+        if record["reason"] is None and len(lengths) > 1:
+            raise ResultsError(
+                f"{where}: durations_s, flops and bytes_moved have to be equally many; {REMEDY}"
+            )
+        if durations_s != sorted(set(durations_s)) or 0 in durations_s:
+            raise ResultsError(f"{where}: durations_s have to ascend, from more than 0 s; {REMEDY}")
 
 
 def _require(where: str, fields: dict[str, Any], name: str, kind: Kind) -> None:

@@ -79,8 +79,8 @@ def plot_results(
 
 
 def write_table(results: pd.DataFrame, path: Path) -> Path:
-    """Write all cells as a CSV, without the single rounds."""
-    table = results.drop(columns="samples_s")
+    """Write all cells as a CSV, without the single visits and the work by formula."""
+    table = results.drop(columns=["samples_s", "passes", "work"], errors="ignore")
     table["disturbed_by"] = table["disturbed_by"].map("; ".join)
     with appearing_whole(path) as partial:
         table.map(in_spreadsheet).to_csv(partial, index=False)

@@ -1,9 +1,12 @@
 """Results with known growth, as a benchmark would have written them."""
 
+import copy
 import json
 
 import numpy as np
 import pytest
+
+from fakemamba.visits import interval
 
 DURATIONS_S = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)
 GROWTH = {  # latencies in s at a duration in s
@@ -29,7 +32,12 @@ def entry(rng, detector, part, duration_s, latency_s, status="measured", reason=
     samples_s = latency_s * np.exp(rng.normal(0, 0.005, 9))
     median_s = float(np.median(samples_s))
     info |= {"latency_s": median_s, "rtf": median_s / duration_s}
-    info |= {"latency_low_s": float(samples_s.min()), "latency_high_s": float(samples_s.max())}
+    info["latency_low_s"], info["latency_high_s"] = map(float, interval(samples_s.tolist()))
+    info["visits"] = [
+        {"pass": number, "rounds_s": [0.99 * figure_s, figure_s, 1.01 * figure_s]}
+        | {"disturbed_by": []}
+        for number, figure_s in enumerate(samples_s.tolist())
+    ]
     info |= {"peak_bytes": int(1e6 + 1e5 * duration_s), "activation_bytes": None}
     info |= {"flops": int(1e9 * duration_s), "bytes_moved": int(1e8 * duration_s)}
     info |= {"flop_coverage": 1.0, "copy_bytes_per_s": 1e11, "matmul_flops_per_s": 1e13}
@@ -39,11 +47,30 @@ def entry(rng, detector, part, duration_s, latency_s, status="measured", reason=
     return {"extra_info": info, "stats": stats, "fullname": node}
 
 
+def in_schema_2(content):
+    """A result with its visits taken for the rounds of a single one, as it was before schema 3."""
+    content = copy.deepcopy(content)
+    content["fakemamba"]["schema"] = 2
+    content["fakemamba"].pop("work", None)
+    for one in content["benchmarks"]:
+        one["extra_info"].pop("visits", None)
+    return content
+
+
+def work_of(detector, part, curve):
+    """A record of the block ``work``: FLOPs that grow as the latency does."""
+    durations_s = [0.5 * 2**octave for octave in range(11)]
+    flops = [round(1e12 * curve(duration_s)) for duration_s in durations_s]
+    record = {"detector": detector, "frontend": "xls-r-tiny", "part": part, "batch_size": 1}
+    record |= {"durations_s": durations_s, "flops": flops, "reason": None}
+    return record | {"bytes_moved": [one // 10 for one in flops]}
+
+
 @pytest.fixture(scope="session")
 def write_growth():
     """Write a result of two detectors: the first's encoder is linear, the second's quadratic."""
 
-    def write(path, names=("straight", "bent"), extra=(), environment=None):
+    def write(path, names=("straight", "bent"), extra=(), environment=None, schema=3):
         rng = np.random.default_rng(0)
         entries = []
         for name, curve in zip(names, GROWTH["encoder"].values(), strict=True):
@@ -60,10 +87,15 @@ def write_growth():
         options["commands"] = [["bench/", "--bench-detectors", "a b,c", "-k", "not bent"]]
         git = {"commit": "0123456789abcdef", "dirty": True, "reason": None}
         device = {"device": "CPU: Test, 2 threads", "git": git}
-        block = {"schema": 2, "options": options, "identity": {"schema": 2}}
+        block = {"schema": 3, "options": options, "identity": {"schema": 3}}
         block["environment"] = device | (environment or {})
+        block["work"] = [
+            work_of(name, "encoder", curve)
+            for name, curve in zip(names, GROWTH["encoder"].values(), strict=True)
+        ]
         content = {"datetime": "2026-01-01T00:00:00", "fakemamba": block}
-        path.write_text(json.dumps(content | {"benchmarks": [*entries, *extra]}))
+        content["benchmarks"] = [*entries, *extra]
+        path.write_text(json.dumps(content if schema == 3 else in_schema_2(content)))
         return path
 
     return write

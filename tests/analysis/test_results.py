@@ -224,3 +224,18 @@ def test_analysis_imports_no_torch_and_draws_only_where_it_says_so(draws, unwant
         "    assert not found, f'{name} imports {found}'\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_samples_are_visits_with_their_passes_or_rounds_without(tmp_path, write_growth):
+    today, before = (
+        read_results([write_growth(tmp_path / f"{schema}.json", schema=schema)])
+        for schema in (3, 2)
+    )
+    measured = today["status"] == "measured"
+    assert today["passes"].notna().equals(measured)
+    assert today["passes"][measured].map(lambda passes: passes == tuple(range(9))).all()
+    assert before["passes"].isna().all() and before["work"].isna().all()
+    assert (today["samples_s"] == before["samples_s"])[measured].all()
+    encoders = today["part"] == "encoder"
+    assert today[encoders]["work"].map(lambda work: len(work.flops) == 11).all()
+    assert today[~encoders]["work"].isna().all()

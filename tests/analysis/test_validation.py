@@ -129,11 +129,11 @@ def test_what_is_no_result_is_refused(tmp_path, text, message):
     assert re.search(message, refusal(tmp_path, None, text))
 
 
-@pytest.mark.parametrize("schema", [3, 99, 0, -1, True, 2.0, "2", None, [2]])
+@pytest.mark.parametrize("schema", [4, 99, 0, -1, True, 2.0, "2", None, [2]])
 def test_other_schemas_are_refused(tmp_path, schema):
     message = refusal(tmp_path, replaced(WAYS, ("fakemamba", "schema"), schema))
-    assert f"has schema {schema!r}, but this version reads 1 and 2; " in message
-    assert ("update this project" in message) == (schema in (3, 99))
+    assert f"has schema {schema!r}, but this version reads 1 to 3; " in message
+    assert ("update this project" in message) == (schema in (4, 99))
 
 
 @given(content=st.binary(max_size=200))
@@ -289,6 +289,50 @@ def test_what_cannot_be_is_refused_with_file_cell_and_remedy(tmp_path, place, va
     assert "x.json, cell '" in found and entry["param"][:40] in found
     assert re.search(message, found), found
     assert found.endswith("; use the file as the benchmark wrote it, or measure again")
+
+
+@pytest.fixture(scope="module")
+def visited(write_growth, tmp_path_factory):
+    """A result of schema 3."""
+    path = write_growth(tmp_path_factory.mktemp("visited") / "x.json")
+    return json.loads(path.read_text())
+
+
+VISITS = (*INFO, "visits")
+SHAPE = "have to be equally many; use the file"
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "message"),
+    [
+        (VISITS, None, "'visits' is None, but has to be a list"),
+        (VISITS, [], "has 0 visits, but stats.data has 9 figures"),
+        ((*VISITS, 1), 5, r"visits\[1\]: 'visit' is 5, but has to be an object"),
+        ((*VISITS, 1), {"pass": 1}, r"visits\[1\] has no 'rounds_s'"),
+        ((*VISITS, 1, "pass"), -1, "'pass' is -1"),
+        ((*VISITS, 1, "pass"), 1.5, "'pass' is 1.5"),
+        ((*VISITS, 1, "pass"), 0, "'pass' is 0 after 0, but visits have to be in the order"),
+        ((*VISITS, 1, "pass"), 7, "'pass' is 2 after 7, but visits"),
+        ((*VISITS, 1, "rounds_s"), [], r"'rounds_s' is \[\]"),
+        ((*VISITS, 1, "rounds_s"), [0.0], r"'rounds_s' is \[0.0\]"),
+        ((*VISITS, 1, "rounds_s"), [9.0], r"stats.data\[1\] is .*, but the median .* is 9;"),
+        ((*VISITS, 1, "disturbed_by"), "x", "'disturbed_by' is 'x', but has to be a list"),
+        (("fakemamba", "work"), {}, "'work' is {}, but has to be a list"),
+        (("fakemamba", "work", 0), 1, r"work\[0\]: 'record' is 1, but has to be an object"),
+        (("fakemamba", "work", 0, "flops"), [1], SHAPE),
+        (("fakemamba", "work", 0, "flops"), [-1] * 11, "'flops' is .* 0 or more"),
+        (("fakemamba", "work", 0, "durations_s", 0), 1.0, "durations_s have to ascend"),
+        (("fakemamba", "work", 0, "durations_s", 0), 0, "durations_s have to ascend, from more"),
+        (("fakemamba", "work", 0, "reason"), 5, "'reason' is 5, but has to be a text or null"),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_visits_and_work_that_cannot_be_are_refused(tmp_path, visited, place, value, message):
+    assert re.search(message, refusal(tmp_path, replaced(visited, place, value)))
+
+
+def test_a_measured_cell_of_today_has_visits(tmp_path, visited):
+    assert "has no 'visits'" in refusal(tmp_path, without(visited, VISITS))
 
 
 @pytest.mark.parametrize(
