@@ -19,7 +19,7 @@ from fakemamba.analysis.report.settings import Setting, key_of, rows_of
 from fakemamba.analysis.report.words import UNKNOWN, enumerate_names, is_known, number, share
 from fakemamba.analysis.scaling.crossover import Crossover
 from fakemamba.analysis.scaling.verdicts import Scaling
-from fakemamba.analysis.shares import part_shares
+from fakemamba.analysis.shares import frontend_share
 from fakemamba.analysis.ties import is_tie
 
 ASKED = ("fake-mamba-l", "xlsr-conformer", "xlsr-mamba")  # of the paper's question
@@ -250,7 +250,7 @@ def _end_to_end(
     """The front-end's share of the time, and whether the detectors differ at all end to end."""
     lines = _asked(place, WHOLE)
     cells = place.cells[place.cells["line"].isin(lines)]
-    found = [part_shares(of_line)["front-end"].median() for _, of_line in cells.groupby("line")]
+    found = [frontend_share(of_line) for _, of_line in cells.groupby("line")]
     shares = [one for one in found if is_known(one)]
     said = []
     if shares:
@@ -326,17 +326,18 @@ def _machine(results: pd.DataFrame) -> str:
     measured = results[results["status"] == "measured"] if len(results) else results
     if measured.empty:
         return ""
-    devices = enumerate_names(dict.fromkeys(measured["device_name"]))
-    told = [devices]
+    told = [enumerate_names(dict.fromkeys(measured["device_name"]))]
+    has_visits = "passes" in measured and measured["passes"].notna().any()
     samples = [np.log(one) for one in measured["samples_s"].dropna() if len(one) > 2]
     if samples:
         apart = [np.subtract(*np.quantile(one, (0.75, 0.25))) / QUARTILES for one in samples]
-        has_visits = "passes" in measured and measured["passes"].notna().any()
         of_cell = "visits" if has_visits else "rounds"
         told.append(f"{of_cell} of a cell vary by {share(float(np.median(apart)))}")
-    disturbed = int(measured["disturbed"].sum())
-    told.append(f"{disturbed} of {len(measured)} cells were disturbed")
-    return "; ".join(told) + "."
+    disturbed = f"{measured['disturbed'].sum()} of {len(measured):,} cells were disturbed"
+    if has_visits:
+        visits = sum(map(len, measured["passes"].dropna()))
+        disturbed += f", in {measured['disturbed_visits'].sum()} of {visits:,} visits"
+    return "; ".join([*told, disturbed]) + "."
 
 
 def _of(name: str, part: str) -> str:

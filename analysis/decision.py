@@ -135,7 +135,7 @@ def _row(
         reasons.append(_why_none(cells, here, at_s))
     else:
         figures |= latency(there, at_s) | {"memory_bytes": largest_memory(there)}
-        figures["flops"] = there["flops"].where(there["flop_coverage"] >= LEAST_COVERAGE).max()
+        figures["flops"] = _flops(there, at_s)
         reasons += _why_missing(figures, there)
     if costs is not None:
         (cost,) = _matching(costs, labels).to_dict("records")
@@ -174,6 +174,15 @@ def latency(cells: pd.DataFrame, at_s: float) -> dict[str, float | None]:
             for end, one_s in ends_s.items()
         },
     }
+
+
+def _flops(cells: pd.DataFrame, at_s: float) -> float:
+    """What a call has to compute: by formula, else as counted; NaN if neither is known."""
+    for work in cells["work"].dropna() if "work" in cells else ():
+        of_it = dict(zip(work.durations_s, work.flops, strict=True))
+        if at_s in of_it:
+            return float(of_it[at_s])
+    return float(cells["flops"].where(cells["flop_coverage"] >= LEAST_COVERAGE).max())
 
 
 def _why_none(cells: pd.DataFrame, here: pd.DataFrame, at_s: float) -> str:

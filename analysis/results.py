@@ -87,9 +87,9 @@ def read_results(paths: Sequence[str | Path]) -> pd.DataFrame:
         ``peak_bytes_with_weights`` (``peak_bytes`` is beside the weights on a CPU, with them on a
         GPU), ``samples_s`` and ``passes`` (tuples of the visits' figures and of their passes; of
         files before schema 3 of the rounds of the only visit, and None; None where the cell has no
-        time), ``work`` (a `Work`, None where there is none), ``disturbed_by`` (a tuple),
-        ``device_name``, the file it came from (``source``), and the file's place among the given
-        (``launch``).
+        time), ``disturbed_visits`` (how many of them were), ``work`` (a `Work`, None where there is
+        none), ``disturbed_by`` (a tuple), ``device_name``, the file it came from (``source``), and
+        the file's place among the given (``launch``).
 
     Raises:
         ResultsError: a file cannot be read, was not written by this benchmark, has another schema,
@@ -159,6 +159,7 @@ def _row(entry: dict[str, Any]) -> dict[str, Any]:
         **{column: stats.get(name) for name, column in STATS.items()},
         "samples_s": tuple(stats["data"]) if stats.get("data") else None,
         "passes": _passes(info),
+        "disturbed_visits": sum(bool(visit["disturbed_by"]) for visit in info.get("visits") or ()),
         "sm_clock_mhz": _clock_under_load(info),
         "disturbed": bool(disturbed_by),
         "disturbed_by": disturbed_by,

@@ -24,12 +24,27 @@ def part_shares(cells: pd.DataFrame) -> pd.DataFrame:
         Columns ``duration_s``, ``front-end``, ``encoder`` and ``rest``, which add up to one; where
         the parts alone took longer than the whole, ``rest`` is negative.
     """
-    measured = cells[cells["status"] == "measured"]
-    latencies_s = measured.pivot_table(
-        index="duration_s", columns="part", values="latency_s", aggfunc="median"
-    ).reindex(columns=[*PARTS, WHOLE])
+    latencies_s = _latencies_s(cells)
     shares = latencies_s[list(PARTS)].div(latencies_s[WHOLE], axis=0).dropna()
     return shares.assign(**{REST: 1 - shares.sum(axis=1)}).reset_index()
+
+
+def frontend_share(cells: pd.DataFrame) -> float:
+    """The front-end's share of end-to-end, the median over durations that have both; else NaN.
+
+    Args:
+        cells: as of `part_shares`.
+    """
+    latencies_s = _latencies_s(cells)
+    return float((latencies_s[PARTS[0]] / latencies_s[WHOLE]).median())
+
+
+def _latencies_s(cells: pd.DataFrame) -> pd.DataFrame:
+    """A row a duration, a column a part."""
+    measured = cells[cells["status"] == "measured"]
+    return measured.pivot_table(
+        index="duration_s", columns="part", values="latency_s", aggfunc="median"
+    ).reindex(columns=[*PARTS, WHOLE])
 
 
 def stepped(shares: pd.DataFrame) -> pd.DataFrame:

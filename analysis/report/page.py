@@ -52,7 +52,7 @@ from fakemamba.names import shorten, visible
 PACKAGE = "fakemamba.analysis.report"
 SLUGS = (
     *("near-linear", "quadratic", "undecided", "fixed-length input"),
-    *("measured", "wrong", "failed", "out-of-memory", "unsupported"),
+    *("measured", "wrong", "failed", "out-of-memory", "unsupported", "left-out"),
     *("regressed", "unanswerable", "accepted", "fine", "inside", "outside"),
 )
 POLICY = (

@@ -12,6 +12,7 @@ from fakemamba.analysis.report.settings import settings
 from fakemamba.analysis.results import read_results
 from fakemamba.analysis.scaling.crossover import crossovers
 from fakemamba.analysis.scaling.verdicts import scale
+from fakemamba.analysis.shares import frontend_share
 
 MAMBA, CONFORMER = "fake-mamba-l", "xlsr-conformer"
 
@@ -57,15 +58,14 @@ def test_each_encoder_has_its_verdict_its_range_and_its_share(found):
     assert whole.startswith("End to end behind xls-r-tiny the front-end has ")
 
 
-def test_the_front_end_s_share_is_that_of_the_chart(results, parts):
-    from fakemamba.analysis.shares import part_shares
-
-    cells = results[results["detector"] == MAMBA]
+def test_the_front_end_s_share_needs_no_encoder_at_the_same_durations(results, parts):
+    cells = results[(results["part"] != "encoder") | (results["duration_s"] > 8)]
     (setting,) = settings(cells)
-    only = [one for one in parts[1] if one.detector == MAMBA]
-    share = 100 * part_shares(setting.cells)["front-end"].median()
-    sentences = told(cells, ([setting], only, [], parts[3]))
-    assert f"the front-end has {share:.0f} % of the time" in sentences[-1]
+    mamba = setting.cells[setting.cells["detector"] == MAMBA].set_index(["part", "duration_s"])
+    share = (mamba.loc["front-end", "latency_s"] / mamba.loc["end-to-end", "latency_s"]).median()
+    assert frontend_share(mamba.reset_index()) == pytest.approx(share)
+    last = told(cells, ([setting], *parts[1:]))[-1]
+    assert "the front-end has " in last and f"{100 * share:.0f} " in last and "of the time" in last
 
 
 def test_an_undecided_verdict_has_its_interval_and_no_winner_is_no_sentence_of_one(results, parts):
@@ -132,10 +132,19 @@ def test_the_figures_are_the_table_s_and_the_machine_has_its_noise(found, parts)
     assert [one["line"] for one in found.figures] == [MAMBA, CONFORMER]
     assert found.figures[0]["rtf"] == decisions.loc[MAMBA, "rtf"]
     assert found.figures_title == "At 4 s behind xls-r-tiny"
-    assert found.machine.startswith("CPU: Test, 2 threads; rounds of a cell vary by 0.")
-    assert found.machine.endswith("; 0 of 42 cells were disturbed.")
+    assert found.machine.startswith("CPU: Test, 2 threads; visits of a cell vary by 0.")
+    assert found.machine.endswith("; 0 of 42 cells were disturbed, in 0 of 378 visits.")
     text = found.text()
     assert "memory unknown" in text and text.splitlines()[1] == found.sentences[0]
+
+
+def test_disturbed_cells_and_visits_are_counted_and_rounds_are_called_so(results, parts):
+    off = results.assign(disturbed=results["duration_s"] == 4, disturbed_visits=1)
+    machine = answers(off, *parts).machine
+    assert machine.endswith("; 6 of 42 cells were disturbed, in 42 of 378 visits.")
+    machine = answers(off.assign(passes=None), *parts).machine
+    assert "; rounds of a cell vary by 0." in machine
+    assert machine.endswith("; 6 of 42 cells were disturbed.")
 
 
 def test_end_to_end_is_told_of_the_largest_front_end(results):
