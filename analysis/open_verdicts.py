@@ -48,12 +48,12 @@ def undecided_verdicts(places: Sequence[Setting], scalings: Sequence[Scaling]) -
         - {(one.detector, key_of(one)) for one in asked}
     )
     told = []
-    if undecided:
-        what = "; ".join(_grouped(undecided))
-        told.append(f"Undecided are {len(undecided)} of {len(asked)} verdicts: {what}.")
     if alone:
         nouns = "detector was" if alone == 1 else "detectors were"
         told.append(f"{alone} {nouns} measured at one duration, which shows no growth.")
+    if undecided:
+        what = "; ".join(_grouped(undecided))
+        told.append(f"Undecided are {len(undecided)} of {len(asked)} verdicts: {what}.")
     if not told:
         return None
     return Undecided(" ".join(told), _command(places, undecided))

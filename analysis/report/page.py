@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -50,6 +51,7 @@ from fakemamba.files import appearing_whole
 from fakemamba.names import shorten, visible
 
 PACKAGE = "fakemamba.analysis.report"
+INTERVAL = re.compile(r"(\([^()\s]+\))")
 SLUGS = (
     *("near-linear", "quadratic", "undecided", "fixed-length input"),
     *("measured", "wrong", "failed", "out-of-memory", "unsupported", "left-out"),
@@ -170,7 +172,9 @@ def _status_line(launches: Sequence[Launch], results: pd.DataFrame) -> str:
     counts = Counter(results["status"]) if len(results) else Counter()
     ended = ", ".join(f"{count:,} {status}" for status, count in counts.most_common())
     noun = "file" if len(launches) == 1 else "files"
-    return f"{len(launches)} {noun}, {len(results):,} cells: {ended or 'none'}"
+    disturbed = int(results["disturbed"].sum()) if len(results) else 0
+    doubt = f", {disturbed:,} of them disturbed" if disturbed else ""
+    return f"{len(launches)} {noun}, {len(results):,} cells: {ended or 'none'}{doubt}"
 
 
 def _told(thresholds: Thresholds) -> str:
@@ -202,12 +206,20 @@ def _environment() -> Environment:
     environment.filters["short"] = shorten
     environment.filters["number"] = number
     environment.filters["slug"] = _slug
+    environment.filters["unbroken"] = _unbroken
     return environment
 
 
 def _slug(word: str) -> str:
     """The style's class of a verdict or status; of another word, none."""
     return word.replace(" ", "-") if word in SLUGS else "other"
+
+
+def _unbroken(text: str) -> Markup:
+    """Text in which no interval in brackets is broken between two lines."""
+    pieces = INTERVAL.split(visible(text))
+    looks = (Markup("{}"), Markup('<span class="unbroken">{}</span>'))
+    return Markup("").join(looks[place % 2].format(one) for place, one in enumerate(pieces))
 
 
 def _asset(name: str) -> str:
