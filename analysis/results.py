@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from fakemamba.analysis.drift import without_drift
 from fakemamba.analysis.schema import FIGURES, is_cell
 from fakemamba.analysis.validation import ResultsError, read_content
 
@@ -87,9 +88,10 @@ def read_results(paths: Sequence[str | Path]) -> pd.DataFrame:
         ``peak_bytes_with_weights`` (``peak_bytes`` is beside the weights on a CPU, with them on a
         GPU), ``samples_s`` and ``passes`` (tuples of the visits' figures and of their passes; of
         files before schema 3 of the rounds of the only visit, and None; None where the cell has no
-        time), ``disturbed_visits`` (how many of them were), ``work`` (a `Work`, None where there is
-        none), ``disturbed_by`` (a tuple), ``device_name``, the file it came from (``source``), and
-        the file's place among the given (``launch``).
+        time), ``disturbed_visits`` (how many of them were), ``steady_s`` and ``drift`` (as
+        `without_drift` gives them), ``work`` (a `Work`, None where there is none),
+        ``disturbed_by`` (a tuple), ``device_name``, the file it came from (``source``), and the
+        file's place among the given (``launch``).
 
     Raises:
         ResultsError: a file cannot be read, was not written by this benchmark, has another schema,
@@ -191,4 +193,4 @@ def _table(rows: list[dict[str, Any]] | Iterator[dict[str, Any]]) -> pd.DataFram
     table = pd.DataFrame(list(rows))
     for name in (*FIGURES, *DERIVED, *STATS.values()):
         table[name] = pd.to_numeric(table[name])  # a column of None alone is NaN too
-    return table
+    return without_drift(table)
