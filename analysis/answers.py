@@ -327,15 +327,14 @@ def _machine(results: pd.DataFrame) -> str:
     if measured.empty:
         return ""
     told = [enumerate_names(dict.fromkeys(measured["device_name"]))]
-    has_visits = "passes" in measured and measured["passes"].notna().any()
+    visits = sum(len(one) for one in measured["passes"] if isinstance(one, tuple))
     samples = [np.log(one) for one in measured["samples_s"].dropna() if len(one) > 2]
     if samples:
         apart = [np.subtract(*np.quantile(one, (0.75, 0.25))) / QUARTILES for one in samples]
-        of_cell = "visits" if has_visits else "rounds"
+        of_cell = "visits" if visits else "rounds"
         told.append(f"{of_cell} of a cell vary by {share(float(np.median(apart)))}")
     disturbed = f"{measured['disturbed'].sum()} of {len(measured):,} cells were disturbed"
-    if has_visits:
-        visits = sum(map(len, measured["passes"].dropna()))
+    if visits:
         disturbed += f", in {measured['disturbed_visits'].sum()} of {visits:,} visits"
     return "; ".join([*told, disturbed]) + "."
 

@@ -15,10 +15,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from fakemamba.analysis.length_cost import HOUR, largest_memory, length_cost
-from fakemamba.analysis.scaling.curves import SETTING, curves
-from fakemamba.analysis.scaling.fit import LEVEL
+from fakemamba.analysis.scaling.curves import SETTING
 from fakemamba.analysis.schema import LEAST_COVERAGE
 from fakemamba.data.lengths import LengthTable
+from fakemamba.visits import interval
 
 WHOLE = "end-to-end"
 USUAL_S = 4.0  # what the field cuts recordings to
@@ -43,7 +43,6 @@ COLUMNS = (
 NOTES = ("eer_verified", "reason")
 COSTS = ["eer", "rtf", "memory_bytes"]
 TIE = 0.02  # relative: no difference, for being on the front
-DRAWS = 1000
 
 
 def decision_table(
@@ -153,19 +152,17 @@ def latency(cells: pd.DataFrame, at_s: float) -> dict[str, float | None]:
     """Latency, real-time factor and device time for an hour, with intervals.
 
     Args:
-        cells: measured ones of one line at one duration: one, or one a launch.
+        cells: measured ones of one line at one duration: one, or of several launches, of whose
+            latencies the median is taken.
         at_s: that duration.
     """
-    (curve,) = curves(cells.assign(duration_s=at_s), ["latency"])
-    (value_s,) = curve.values().tolist()
-    low_s, high_s = cells[["latency_low_s", "latency_high_s"]].iloc[0].tolist()
-    if len(cells) > 1:
-        draws, resampled = curve.resampled(DRAWS, np.random.default_rng(0))
-        low_s = high_s = None
-        if draws is not None and resampled != "nothing":
-            low_s, high_s = np.quantile(draws[:, 0], LEVEL).tolist()
-    ends_s = dict(zip(("", "_low", "_high"), (value_s, low_s, high_s), strict=True))
-    per_hour = 3600 / (at_s * curve.batch_size)
+    value_s = float(cells["latency_s"].median())
+    if len(cells) == 1:
+        ends = tuple(cells[["latency_low_s", "latency_high_s"]].iloc[0].tolist())
+    else:
+        ends = interval(cells["latency_s"].tolist()) or (None, None)
+    ends_s = dict(zip(("", "_low", "_high"), (value_s, *ends), strict=True))
+    per_hour = 3600 / (at_s * int(cells["batch_size"].iloc[0]))
     return {
         "rtf": value_s / at_s,
         **{f"latency{end}_s": one_s for end, one_s in ends_s.items()},

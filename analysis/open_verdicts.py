@@ -6,6 +6,7 @@ import shlex
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from fakemamba.analysis.scaling.fit import LEAST_DURATIONS, TOP
 from fakemamba.analysis.scaling.verdicts import Scaling
 
 FEW_NAMES = 3
+FORMULA = "work"  # what no measurement decides
 BUDGET_S = 600
 OPTIONS = {  # of a setting's fields, with what a sweep does if they are not given
     "frontend": ("--bench-frontend", None),
@@ -43,10 +45,7 @@ def undecided_verdicts(places: Sequence[Setting], scalings: Sequence[Scaling]) -
     """
     asked = [one for one in scalings if one.durations != 1 or one.verdict != "undecided"]
     undecided = [one for one in asked if one.verdict == "undecided"]
-    alone = len(
-        {(one.detector, key_of(one)) for one in scalings}
-        - {(one.detector, key_of(one)) for one in asked}
-    )
+    alone = len(_timed(scalings) - _timed(asked))
     told = []
     if alone:
         nouns = "detector was" if alone == 1 else "detectors were"
@@ -57,6 +56,11 @@ def undecided_verdicts(places: Sequence[Setting], scalings: Sequence[Scaling]) -
     if not told:
         return None
     return Undecided(" ".join(told), _command(places, undecided))
+
+
+def _timed(scalings: Sequence[Scaling]) -> set[tuple[Any, ...]]:
+    """The detectors with a latency, in each setting."""
+    return {(one.detector, key_of(one)) for one in scalings if one.quantity == "latency"}
 
 
 def _grouped(undecided: Sequence[Scaling]) -> Iterator[str]:
@@ -84,11 +88,12 @@ def _names(names: Sequence[str]) -> str:
 
 def _command(places: Sequence[Setting], undecided: Sequence[Scaling]) -> str | None:
     """A sweep of what is undecided in the setting where most is, longer and at more durations."""
-    counts = Counter(key_of(one) for one in undecided if one.durations)
+    undecided = [one for one in undecided if one.durations and one.figure != FORMULA]
+    counts = Counter(key_of(one) for one in undecided)
     place = max(places, key=lambda one: counts[one.key], default=None)
     if place is None or not counts[place.key]:
         return None
-    own = [one for one in undecided if key_of(one) == place.key and one.durations]
+    own = [one for one in undecided if key_of(one) == place.key]
     shortest_s = min(one.t_min_s for one in own if one.t_min_s is not None)
     longest_s = max(one.t_max_s for one in own if one.t_max_s is not None)
     if all(one.durations >= LEAST_DURATIONS for one in own):

@@ -25,7 +25,6 @@ from fakemamba.analysis.answers import Answers, answers
 from fakemamba.analysis.compare.verdict import Comparison
 from fakemamba.analysis.decision import decision_table
 from fakemamba.analysis.published import beside_ours, read_published
-from fakemamba.analysis.repeatability import repeatabilities
 from fakemamba.analysis.report.answer import answer
 from fakemamba.analysis.report.chart_data import chart_data, first_chart_data
 from fakemamba.analysis.report.decision_section import decision_section
@@ -41,10 +40,10 @@ from fakemamba.analysis.report.sections import (
     trouble_section,
 )
 from fakemamba.analysis.report.settings import Setting, settings
-from fakemamba.analysis.report.sureness import sureness_section
 from fakemamba.analysis.report.words import number, share
-from fakemamba.analysis.results import Launch
+from fakemamba.analysis.results import Launch, together
 from fakemamba.analysis.scaling.crossover import Crossover, crossovers
+from fakemamba.analysis.scaling.ranking import Fastest, fastest
 from fakemamba.analysis.scaling.verdicts import Scaling, Thresholds, scale
 from fakemamba.data.lengths import LengthTable
 from fakemamba.files import appearing_whole
@@ -102,17 +101,15 @@ def write_report(launches: Sequence[Launch], path: str | Path, extras: Extras = 
 
 def render(launches: Sequence[Launch], extras: Extras = NOTHING) -> tuple[str, Answers]:
     """The page as HTML, and its answers; see `write_report`."""
-    results = pd.concat(
-        [launch.cells.assign(launch=place) for place, launch in enumerate(launches)],
-        ignore_index=True,
-    )
+    results = together(launches)
     places = settings(results)
     thresholds = Thresholds()
     scalings = scale(results, thresholds) if places else []
     crossed = crossovers(results) if places else []
+    ranked = fastest(results) if places else []
     decisions = decision_table(results, extras.lengths, extras.rates)
     found = answers(results, places, scalings, crossed, decisions)
-    sections = list(_sections(results, places, scalings, crossed, extras.comparison))
+    sections = list(_sections(results, places, ranked, scalings, crossed, extras.comparison))
     first = decision_section(decisions, extras.lengths, extras.rates_source)
     scripts = [Markup(text) for text in (_asset("tables.js"), get_plotlyjs(), _asset("charts.js"))]
     hashes = " ".join(f"'sha256-{_hash(script)}'" for script in scripts)
@@ -135,7 +132,7 @@ def render(launches: Sequence[Launch], extras: Extras = NOTHING) -> tuple[str, A
                 ("environment", "Environment"),
             ],
             decision=first,
-            answers=[(answer(one, scalings), tuple(fastest_claims(one))) for one in places],
+            answers=[(answer(one, scalings), tuple(fastest_claims(one, ranked))) for one in places],
             thresholds=_told(thresholds),
             table_sections=sections,
             replays=[replay(launch) for launch in launches],
@@ -151,20 +148,19 @@ def render(launches: Sequence[Launch], extras: Extras = NOTHING) -> tuple[str, A
 def _sections(
     results: pd.DataFrame,
     places: Sequence[Setting],
+    ranked: Sequence[Fastest],
     scalings: Sequence[Scaling],
     crossed: Sequence[Crossover],
     comparison: Comparison | None,
 ) -> Iterator[Section]:
     if comparison is not None:
         yield comparison_section(comparison)
-    yield from fastest_section(places)
+    yield from fastest_section(places, ranked)
     yield from growth_sections(scalings, crossed)
     published = read_published()
     yield published_section(beside_ours(published, results), published)
     yield trouble_section(results)
-    known = repeatabilities(results)
-    yield sureness_section(known)
-    yield cells_section(results, known)
+    yield cells_section(results)
 
 
 def _status_line(launches: Sequence[Launch], results: pd.DataFrame) -> str:

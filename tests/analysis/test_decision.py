@@ -77,17 +77,19 @@ def test_without_four_seconds_all_are_compared_at_what_most_have(results):
     assert set(decision_table(short)["at_s"]) == {usual_duration_s(short)}
 
 
-def test_several_launches_are_one_row_with_the_mean_of_their_medians(results):
-    again = results.assign(launch=1, samples_s=results["samples_s"].map(_doubled))
-    row = by_detector(decision_table(pd.concat([results, again], ignore_index=True)))["straight"]
+def test_several_launches_are_one_row_with_the_median_of_their_latencies(results):
+    def after(factor, launch):
+        return results.assign(launch=launch, latency_s=factor * results["latency_s"])
+
     one = by_detector(decision_table(results))["straight"]
+    two = pd.concat([results, after(2, 1)], ignore_index=True)
+    row = by_detector(decision_table(two))["straight"]
     assert row["latency_s"] == pytest.approx(1.5 * one["latency_s"])
-    assert row["rtf"] == row["latency_s"] / 4
+    assert row["rtf"] == row["latency_s"] / 4 and np.isnan(row["latency_low_s"])
+    three = pd.concat([two, after(1.1, 2)], ignore_index=True)
+    row = by_detector(decision_table(three))["straight"]
+    assert row["latency_s"] == pytest.approx(1.1 * one["latency_s"])
     assert row["latency_low_s"] < row["latency_s"] < row["latency_high_s"]
-
-
-def _doubled(samples_s):
-    return samples_s and tuple(2 * one for one in samples_s)
 
 
 def test_only_what_no_other_beats_is_on_the_front(results, tmp_path):
