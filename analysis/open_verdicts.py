@@ -6,7 +6,6 @@ import shlex
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -41,11 +40,12 @@ class Undecided:
 def undecided_verdicts(places: Sequence[Setting], scalings: Sequence[Scaling]) -> Undecided | None:
     """Group the undecided verdicts of all settings; None if every one is decided.
 
-    What was measured at one duration alone was not asked how it grows: it is counted apart.
+    What was measured at one duration alone was not asked how it grows: it is counted apart. What
+    was not measured at all stands with what failed.
     """
-    asked = [one for one in scalings if one.durations != 1 or one.verdict != "undecided"]
+    asked = [one for one in scalings if one.durations > 1 or one.verdict != "undecided"]
     undecided = [one for one in asked if one.verdict == "undecided"]
-    alone = len(_timed(scalings) - _timed(asked))
+    alone = len(_timed([one for one in scalings if one.durations == 1]) - _timed(asked))
     told = []
     if alone:
         nouns = "detector was" if alone == 1 else "detectors were"
@@ -58,9 +58,9 @@ def undecided_verdicts(places: Sequence[Setting], scalings: Sequence[Scaling]) -
     return Undecided(" ".join(told), _command(places, undecided))
 
 
-def _timed(scalings: Sequence[Scaling]) -> set[tuple[Any, ...]]:
-    """The detectors with a latency, in each setting."""
-    return {(one.detector, key_of(one)) for one in scalings if one.quantity == "latency"}
+def _timed(scalings: Sequence[Scaling]) -> set[str]:
+    """The detectors with a latency."""
+    return {one.detector for one in scalings if one.quantity == "latency"}
 
 
 def _grouped(undecided: Sequence[Scaling]) -> Iterator[str]:
@@ -88,7 +88,7 @@ def _names(names: Sequence[str]) -> str:
 
 def _command(places: Sequence[Setting], undecided: Sequence[Scaling]) -> str | None:
     """A sweep of what is undecided in the setting where most is, longer and at more durations."""
-    undecided = [one for one in undecided if one.durations and one.figure != FORMULA]
+    undecided = [one for one in undecided if one.figure != FORMULA]
     counts = Counter(key_of(one) for one in undecided)
     place = max(places, key=lambda one: counts[one.key], default=None)
     if place is None or not counts[place.key]:

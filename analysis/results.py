@@ -14,7 +14,12 @@ from fakemamba.analysis.schema import FIGURES, is_cell
 from fakemamba.analysis.validation import ResultsError, read_content
 
 __all__ = [
-    *("FIGURES", "Launch", "ResultsError", "read_launch", "read_results", "require_distinct"),
+    "FIGURES",
+    "Launch",
+    "ResultsError",
+    "read_launch",
+    "read_results",
+    "require_distinct",
     "together",
 ]
 

@@ -127,8 +127,8 @@ def growth_sections(
     if scalings:
         note = (
             "Fitted is a + bT + cT² with relative weights; the quadratic share is cT²/(bT + cT²) "
-            "at the longest duration, the exponent that of the top two octaves. Intervals are "
-            "of what visits differ by. a, b and c are in s, bytes or flops, per s and per s²."
+            "at the longest duration, the exponent that of the top two octaves. Intervals "
+            "come from visits. a, b and c are in s, bytes or flops, per s and per s²."
         )
         records = [vars(one) for one in scalings]
         table = tabulate("scalings", "Fits and verdicts", SCALING, records)

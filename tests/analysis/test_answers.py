@@ -125,6 +125,8 @@ def test_what_was_measured_once_is_counted_apart(results, parts):
     assert found.command is None
     without = undecided_verdicts(settings(once), scale(once.assign(work=None)))
     assert without == found  # FLOPs by formula, of many durations, are no measurement
+    twice = pd.concat([once, once.assign(precision="bf16", status="failed")], ignore_index=True)
+    assert undecided_verdicts(settings(twice), scale(twice)) == found
     decided = [replace(one, verdict="quadratic") for one in parts[1]]
     assert undecided_verdicts(parts[0], decided) is None
 
