@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from fakemamba.analysis.drift import without_drift
-from fakemamba.analysis.schema import FIGURES, is_cell
+from fakemamba.analysis.schema import FIGURES, WITH_VISITS, is_cell
 from fakemamba.analysis.validation import ResultsError, read_content
 
 __all__ = [
@@ -58,6 +58,7 @@ class Launch:
         identity: what has to be equal for two launches to be parts of one sweep; empty where the
             file is older than that.
         created: when, in ISO 8601, if the file says so.
+        has_visits: whether cells were visited in passes; before schema 3 they were not.
     """
 
     path: Path
@@ -66,6 +67,7 @@ class Launch:
     options: dict[str, Any]
     identity: dict[str, Any]
     created: str | None
+    has_visits: bool = True
 
 
 def read_launch(path: str | Path) -> Launch:
@@ -84,6 +86,7 @@ def read_launch(path: str | Path) -> Launch:
         options=block["options"],
         identity=block["identity"],
         created=content.get("datetime"),
+        has_visits=block["schema"] >= WITH_VISITS,
     )
 
 

@@ -16,9 +16,9 @@ import numpy.typing as npt
 
 NORMAL = 0.6827  # of errors that are within one standard deviation
 HALF_NORMAL_MEDIAN = 0.6745  # of one standard deviation
-MEDIAN_LOSS = np.sqrt(np.pi / 2)  # of a median's standard error to a mean's
+MEDIAN_LOSS = 1.3  # of a median's standard error to a mean's: 1.25, and a little for disturbed ones
 LEAST_FREEDOM = 2
-OWN = 2.0  # times as far off as the curve's others, as a cell's few visits say, is no chance
+OWN = 3.0  # times as far off as the curve's others, as a cell's few visits say, is no chance
 
 Floats = npt.NDArray[np.float64]
 
@@ -53,9 +53,10 @@ def noise_of(visits: Sequence[npt.ArrayLike]) -> Noise | None:
     below = []
     for one in logs:
         off = np.median(one) - one
-        few = np.sqrt(len(one) / max(len(one) - 1, 1))  # a median of few is close to them
-        below.append(few * off[off > 0])
-    visit = float(np.quantile(np.concatenate(below), NORMAL)) if any(map(len, below)) else 0.0
-    own = [np.median(one) / HALF_NORMAL_MEDIAN / OWN if len(one) else 0.0 for one in below]
-    figures = MEDIAN_LOSS * np.maximum(visit, own) / np.sqrt(counts)
-    return Noise(visit, figures, freedom)
+        between = 1 + (1 - len(one) % 2) / len(one)  # of an even count it is between two visits
+        below.append(between * off[off > 0])
+    together = np.concatenate(below)
+    visit = float(np.quantile(together, NORMAL)) if len(together) else 0.0
+    own = np.array([np.median(one) / HALF_NORMAL_MEDIAN if len(one) else 0.0 for one in below])
+    of_each = np.where(own > OWN * visit, own, visit)
+    return Noise(visit, MEDIAN_LOSS * of_each / np.sqrt(counts), freedom)
