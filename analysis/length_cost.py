@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from fakemamba.analysis.scaling.crossover import draws_of_cells, interpolation
+from fakemamba.analysis.scaling.crossover import DRAWS, interpolation
 from fakemamba.analysis.scaling.curves import SETTING, Curve, Floats, curves
 from fakemamba.analysis.scaling.fit import LEVEL
 from fakemamba.data.lengths import LengthTable
@@ -43,8 +43,8 @@ def length_cost(results: pd.DataFrame, table: LengthTable) -> pd.DataFrame:
         table's recordings have; those that are shorter than what was measured count as faster than
         all others, and those that are longer as slower. ``device_s_per_audio_hour`` is
         3600 E[latency(d)] / (batch size E[d]) for batches of equal lengths. Each has a 95 %
-        interval, ``..._low`` to ``..._high``, as in a crossover: over launches or rounds, and over
-        what single cells are off; None where nothing tells how much that is.
+        interval, ``..._low`` to ``..._high``: of what visits of its cells are off, and of the drift
+        of all of them; None where cells were visited fewer than three times.
         ``peak_bytes_with_weights`` is the largest of the measured cells. Then the ``lengths``'
         name, how many durations were measured and their range; the ``unmeasured_share`` of the
         audio, in recordings outside that range; ``doubt``, which cells may be off; and the
@@ -96,6 +96,12 @@ def padding_waste(durations_s: npt.ArrayLike, batch_size: int, sorted: bool) -> 
     return max(0.0, 1 - float(ascending.sum() / (sizes @ longest)))
 
 
+def largest_memory(cells: pd.DataFrame) -> float:
+    """The largest peak of measured cells, with the weights, in bytes; NaN where none is known."""
+    measured = cells[cells["status"] == "measured"]
+    return float(measured["peak_bytes_with_weights"].max())
+
+
 def _expected_longest(ascending: Floats, size: int) -> float:
     """The expected maximum of ``size`` of the values, drawn without replacement.
 
@@ -113,8 +119,7 @@ def _cost(curve: Curve, cells: pd.DataFrame, table: LengthTable) -> dict[str, An
     """The figures of one setting."""
     names = [f"{name}{end}_s" for name in LEVELS for end in ("", "_low", "_high")]
     figures: dict[str, Any] = dict.fromkeys((*names, HOUR, f"{HOUR}_low", f"{HOUR}_high"))
-    measured = cells[cells["status"] == "measured"]
-    figures |= {"peak_bytes_with_weights": measured["peak_bytes_with_weights"].max()}
+    figures |= {"peak_bytes_with_weights": largest_memory(cells)}
     figures |= {"lengths": table.name, "durations": len(curve.durations_s)}
     figures |= dict.fromkeys(("shortest_s", "longest_s", "unmeasured_share", "doubt", "reason"))
     if len(curve.durations_s) < 2:
@@ -132,8 +137,8 @@ def _cost(curve: Curve, cells: pd.DataFrame, table: LengthTable) -> dict[str, An
     clipped_s = np.clip(lengths_s, shortest_s, longest_s)
     weights = interpolation(np.log(curve.durations_s), np.log(clipped_s))  # (n, lengths)
     latencies_s = np.exp(np.log(curve.values()) @ weights)  # (lengths,)
-    log_draws = draws_of_cells(curve, np.random.default_rng(0))
-    drawn_s = None if log_draws is None else np.exp(log_draws @ weights)  # (draws, lengths)
+    draws = curve.drawn(DRAWS, np.random.default_rng(0), with_level=True)
+    drawn_s = None if draws is None else np.exp(np.log(draws) @ weights)  # (draws, lengths)
 
     inside = ~(short | long)
     ascending_s = np.sort(latencies_s[inside])

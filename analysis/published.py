@@ -71,11 +71,12 @@ def beside_ours(published: pd.DataFrame, results: pd.DataFrame) -> pd.DataFrame:
     Returns:
         A row a published figure, detector and setting of ours. ``published_low`` and
         ``published_high`` are equal if one value was published. ``ours_least`` and ``ours_most``
-        are medians over rounds, of the ``durations`` that we measured in the published range, from
+        are medians over visits, of the ``durations`` that we measured in the published range, from
         ``shortest_s`` to ``longest_s``; ``ours_low`` and ``ours_high`` are the outermost ends of
-        their 95 % intervals. ``verdict`` is ``inside`` where at each of these durations our
-        interval meets what was published, ``outside`` where at one it does not, ``no such
-        measurement`` where we have none. ``note`` says on which devices, and what to mind.
+        their 95 % intervals, of visits, or of rounds in files before schema 3. ``verdict`` is
+        ``inside`` where at each of these durations our interval meets what was published,
+        ``outside`` where at one it does not, ``no such measurement`` where we have none. ``note``
+        says on which devices, and what to mind.
     """
     rows = [
         row
@@ -171,6 +172,11 @@ def _beside(figure: dict[Any, Any], low: float, high: float, cells: pd.DataFrame
     without = int(cells["latency_low_s"].isna().sum())
     if without:
         notes.append(f"{without} of {len(cells)} have no interval, so their median stands for it")
+    single = int(cells["passes"].isna().sum()) if "passes" in cells else len(cells)
+    if single:
+        notes.append(
+            f"{single} of {len(cells)} were visited once: intervals are of its rounds alone"
+        )
     return {
         "durations": len(cells),
         "shortest_s": cells["duration_s"].min(),

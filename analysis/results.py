@@ -9,10 +9,19 @@ from typing import Any
 
 import pandas as pd
 
-from fakemamba.analysis.schema import FIGURES, is_cell
+from fakemamba.analysis.drift import without_drift
+from fakemamba.analysis.schema import FIGURES, WITH_VISITS, is_cell
 from fakemamba.analysis.validation import ResultsError, read_content
 
-__all__ = ["FIGURES", "Launch", "ResultsError", "read_launch", "read_results", "require_distinct"]
+__all__ = [
+    "FIGURES",
+    "Launch",
+    "ResultsError",
+    "read_launch",
+    "read_results",
+    "require_distinct",
+    "together",
+]
 
 TEXTS = ("stopped_by", "error_reason")
 DERIVED = ("peak_bytes_with_weights", "net_energy_j", "sm_clock_mhz")
@@ -49,6 +58,7 @@ class Launch:
         identity: what has to be equal for two launches to be parts of one sweep; empty where the
             file is older than that.
         created: when, in ISO 8601, if the file says so.
+        has_visits: whether cells were visited in passes; before schema 3 they were not.
     """
 
     path: Path
@@ -57,6 +67,7 @@ class Launch:
     options: dict[str, Any]
     identity: dict[str, Any]
     created: str | None
+    has_visits: bool = True
 
 
 def read_launch(path: str | Path) -> Launch:
@@ -75,6 +86,7 @@ def read_launch(path: str | Path) -> Launch:
         options=block["options"],
         identity=block["identity"],
         created=content.get("datetime"),
+        has_visits=block["schema"] >= WITH_VISITS,
     )
 
 
@@ -87,9 +99,10 @@ def read_results(paths: Sequence[str | Path]) -> pd.DataFrame:
         ``peak_bytes_with_weights`` (``peak_bytes`` is beside the weights on a CPU, with them on a
         GPU), ``samples_s`` and ``passes`` (tuples of the visits' figures and of their passes; of
         files before schema 3 of the rounds of the only visit, and None; None where the cell has no
-        time), ``work`` (a `Work`, None where there is none), ``disturbed_by`` (a tuple),
-        ``device_name``, the file it came from (``source``), and the file's place among the given
-        (``launch``).
+        time; a scan's ``passes`` are a field of its cell), ``disturbed_visits`` (how many of them
+        were), ``steady_s`` and ``drift`` (as `without_drift` gives them), ``work`` (a `Work`, None
+        where there is none), ``disturbed_by`` (a tuple), ``device_name``, the file it came from
+        (``source``), and the file's place among the given (``launch``).
 
     Raises:
         ResultsError: a file cannot be read, was not written by this benchmark, has another schema,
@@ -104,6 +117,12 @@ def read_results(paths: Sequence[str | Path]) -> pd.DataFrame:
         for row in _rows(path, read_content(path), launch)
     ]
     return _table(rows)
+
+
+def together(launches: Sequence[Launch]) -> pd.DataFrame:
+    """The cells of launches as `read_results` gives them of all their files at once."""
+    cells = [launch.cells.assign(launch=place) for place, launch in enumerate(launches)]
+    return without_drift(pd.concat(cells, ignore_index=True))
 
 
 def require_distinct(paths: Sequence[str | Path]) -> None:
@@ -158,7 +177,8 @@ def _row(entry: dict[str, Any]) -> dict[str, Any]:
         "net_energy_j": (info.get("energy") or {}).get("net_energy_j"),
         **{column: stats.get(name) for name, column in STATS.items()},
         "samples_s": tuple(stats["data"]) if stats.get("data") else None,
-        "passes": _passes(info),
+        "passes": info["cell"].get("passes", _passes(info)),  # a scan has other passes
+        "disturbed_visits": sum(bool(visit["disturbed_by"]) for visit in info.get("visits") or ()),
         "sm_clock_mhz": _clock_under_load(info),
         "disturbed": bool(disturbed_by),
         "disturbed_by": disturbed_by,
@@ -190,4 +210,4 @@ def _table(rows: list[dict[str, Any]] | Iterator[dict[str, Any]]) -> pd.DataFram
     table = pd.DataFrame(list(rows))
     for name in (*FIGURES, *DERIVED, *STATS.values()):
         table[name] = pd.to_numeric(table[name])  # a column of None alone is NaN too
-    return table
+    return without_drift(table)

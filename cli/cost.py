@@ -47,7 +47,7 @@ def cost(
     shown = TextTable(
         Column("detector", no_wrap=True),
         *(("part", "setting") if several else ("part",)),
-        *("p50 (ms)", "p95 (ms)", "p99 (ms)", "device s / audio h", "MB with weights"),
+        *("p50 (ms)", "p95 (ms)", "p99 (ms)", "device s / audio h", "largest MB with weights"),
         title=title if several else f"{title}; {settings[0]}",
         caption="in brackets: 95 % intervals",
     )

@@ -8,6 +8,7 @@ from pathlib import Path
 import tyro
 
 from fakemamba.cli.printing import say
+from fakemamba.cli.rates import read_rates
 
 
 def plot(
@@ -34,22 +35,13 @@ def plot(
         against: The detector that the crossover charts compare all others with; by default the
             first of the results.
     """
-    from fakemamba.analysis.pictures.error_rates import published_eer as rates_on
-    from fakemamba.analysis.pictures.error_rates import read_eer
     from fakemamba.analysis.pictures.figures import NotDrawn
     from fakemamba.analysis.pictures.plots import Beside, plot_results
-    from fakemamba.analysis.published import read_published
     from fakemamba.analysis.results import read_results
 
     if not results:
         raise ValueError("no results given: fakemamba plot RESULTS.json ... --out FOLDER")
-    if eer is not None and published_eer is not None:
-        raise ValueError("--eer and --published-eer both name error rates; give one of them")
-    rates, source = None, ""
-    if eer is not None:
-        rates, source = read_eer(eer), eer.name
-    elif published_eer is not None:
-        rates, source = rates_on(read_published(), published_eer), f"published, {published_eer}"
+    rates, source = read_rates(eer, published_eer)
     beside = Beside(rates, source, _lengths_s(lengths), kernels, against)
     figures = 0
     for outcome in plot_results(read_results(results), out, beside):

@@ -1,41 +1,29 @@
-"""What cells measured, with an interval for cells as a whole and not for the rounds of one alone.
+"""What cells measured, with the interval that their visits give; without it there is no verdict.
 
-A cell as a whole is off by more than its rounds show (docs/measuring.md). How much, shows where the
-same was measured again: the scatter of a ratio over launches; else how well the part repeats
-(`repeatability`), and where that part was not repeated, the part of this machine that repeats worst
-stands for it. Recordings of one launch are no repeats: the machine may have been slow throughout.
-Where nothing was measured twice there is no interval, and so no verdict.
+A value has the interval of its cell's visits, a ratio that of both curves' visits, in which the
+drift of passes cancels. What was visited fewer than three times, as in a single file before schema
+3, has no interval, and neither has what was disturbed every time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy.special import stdtrit  # scipy.stats takes a second to import
 
 from fakemamba.analysis.claims.claim import FAILS, HOLDS, OPEN, Figure, Verdict
-from fakemamba.analysis.repeatability import (
-    LEAST_FREEDOM,
-    LEVEL,
-    SETTING,
-    Repeatability,
-    repeatabilities,
-)
 from fakemamba.analysis.scaling.advice import MANY_DURATIONS
 from fakemamba.analysis.scaling.crossover import STEPS
+from fakemamba.analysis.scaling.curves import SINGLE, Curve, curves
+from fakemamba.analysis.scaling.ranking import ratios
+from fakemamba.visits import LEAST_VISITS, LEVEL, interval
 
 LEAST_DURATIONS = 3  # with fewer, a range was not looked at
+DRAWS = 4000  # the ends of several intervals that hold together lie far out
 EDGE = 1.1  # a recording that is 10 % off the end of a range still stands for it
-UNKNOWN = (
-    "nothing was measured twice, so it is not known how far a cell as a whole is off: measure "
-    "three launches and give all files"
-)
-# What two cells share that are a pair; recordings may share a name and a duration.
-PAIR = ["launch", "duration_s", "recording", "number"]
 
 
 @dataclass(frozen=True)
@@ -43,7 +31,7 @@ class Found:
     """A positive value with its 95 % interval.
 
     Attributes:
-        value: the geometric mean of the cells.
+        value: the median of the visits.
         low, high: None where the interval is not known.
         basis: what the interval is made of, or why there is none.
     """
@@ -52,19 +40,6 @@ class Found:
     low: float | None
     high: float | None
     basis: str
-
-    def over(self, other: Found) -> Found:
-        """The ratio to another value, whose cells are off independently of these."""
-        value = self.value / other.value
-        if None in (self.low, self.high, other.low, other.high):
-            return Found(value, None, None, self.basis if self.low is None else other.basis)
-        basis = "; ".join(dict.fromkeys((self.basis, other.basis)))
-        return _around(value, np.hypot(self._half_width, other._half_width), basis)
-
-    @property
-    def _half_width(self) -> float:
-        """Of its logarithm."""
-        return float(np.log(self.high / self.low) / 2) if self.high and self.low else np.nan
 
     def figure(self, name: str, unit: str = "") -> Figure:
         """As a figure of a claim."""
@@ -83,118 +58,70 @@ class Found:
         return HOLDS if self.low >= limit else FAILS if self.high < limit else OPEN
 
 
-@dataclass(frozen=True)
-class CellToCell:
-    """How far one cell as a whole is off.
-
-    Attributes:
-        half_width: of the 95 % interval of its log latency.
-        freedom: repeats that this was seen in.
-        basis: where it is from, in words.
-    """
-
-    half_width: float
-    freedom: int
-    basis: str
-
-
-@dataclass(frozen=True)
-class Spread:
-    """How far cells as a whole are off, as far as the results show it."""
-
-    known: tuple[Repeatability, ...]
-
-    @classmethod
-    def of(cls, results: pd.DataFrame) -> Spread:
-        """Of all parts and settings that were measured more than twice."""
-        return cls(tuple(repeatabilities(results)))
-
-    def of_cell(self, cell: Mapping[str, Any]) -> CellToCell | None:
-        """Of a cell's own part and setting, else of the worst; None if nothing was repeated."""
-        own = [one for one in self.known if all(vars(one)[name] == cell[name] for name in SETTING)]
-        return _cell_to_cell(own[0]) if own else self.worst
-
-    @property
-    def worst(self) -> CellToCell | None:
-        """Of the part and setting that repeat worst; None if nothing was repeated."""
-        if not self.known:
-            return None
-        worst = max(self.known, key=lambda one: one.factor)
-        return _cell_to_cell(worst, ", which repeats worst here and stands for this")
-
-
-def value_of(values: pd.Series, cells: pd.DataFrame, spread: Spread, together: int = 1) -> Found:
+def value_of(values: pd.Series, cells: pd.DataFrame, together: int = 1) -> Found:
     """A figure that is proportional to the latency or its inverse, in cells of the same work.
 
     Args:
         values: (cells,), positive.
         cells: rows of results, of several launches or recordings of one setting.
-        spread: of all results.
         together: how many intervals have to hold at once.
     """
-    mean = float(np.exp(np.log(values).mean()))
-    one = spread.of_cell({name: cells[name].iloc[0] for name in SETTING})
-    if cells["disturbed"].any() or one is None:
-        return Found(mean, None, None, _disturbance(cells) or UNKNOWN)
-    rounds = np.log(cells["latency_high_s"] / cells["latency_low_s"]) / 2
-    # Of its rounds alone, where these say that a cell is off by more.
-    half_width = np.fmax(one.half_width, rounds.max()) / np.sqrt(cells["launch"].nunique())
-    wider = _reach(one.freedom, together) / _reach(one.freedom, 1)
-    return _around(mean, half_width * wider, one.basis)
+    value = float(values.median())
+    latencies_s = _of_visits(cells)
+    found = interval(latencies_s, 1 - (1 - LEVEL) / together)
+    if cells["disturbed"].any() or found is None:
+        return Found(value, None, None, _disturbance(cells) or SINGLE)
+    below, above = np.array(found) / np.median(latencies_s)
+    return Found(value, float(value * below), float(value * above), f"{len(latencies_s)} visits")
 
 
-def paired_ratios(above: pd.DataFrame, below: pd.DataFrame, spread: Spread) -> dict[float, Found]:
+def paired_ratios(above: pd.DataFrame, below: pd.DataFrame) -> dict[float, Found]:
     """Latencies of cells over those of others that were measured beside them, by duration.
 
     Args:
         above: rows of results in one setting.
-        below: rows in another; pairs are of one launch, duration and recording.
-        spread: of all results.
+        below: rows in another; compared are durations of the same launches.
 
     Returns:
-        By duration in seconds, ascending, as of `by_duration`; the intervals hold together. Empty,
-        if no two cells were measured beside each other.
+        By duration in seconds, ascending; many durations are joined to quarters of an octave. The
+        intervals hold together. Empty, if no two cells were measured beside each other.
     """
-    above, below = map(_numbered, (above, below))
+    pairs = ["launch", "duration_s"]
     above, below = (
-        one.merge(other[PAIR], on=PAIR) for one, other in ((above, below), (below, above))
+        one.merge(other[pairs].drop_duplicates(), on=pairs)
+        for one, other in ((above, below), (below, above))
     )
     if above.empty:
         return {}
-    pairs = above.merge(below, on=PAIR, suffixes=("", "_below"))
-    pairs = pairs.assign(log=np.log(pairs["latency_s"] / pairs["latency_s_below"]))
-    quiet = pairs[~(pairs["disturbed"] | pairs["disturbed_below"])]
-    repeats = quiet.groupby([name for name in PAIR if name != "launch"], dropna=False)["log"]
-    freedom = len(quiet) - repeats.ngroups
-    squares = ((quiet["log"] - repeats.transform("mean")) ** 2).sum()
-    basis = f"scatter of {len(quiet)} pairs of cells over launches"
-    tops, bottoms = dict(by_duration(above)), dict(by_duration(below))
-    found = {}
-    for at, group in by_duration(pairs):
-        if freedom >= LEAST_FREEDOM and group.index.isin(quiet.index).all():
-            half_width = np.sqrt(squares / freedom) * _reach(freedom, len(tops))
-            mean, repeated = np.exp(group["log"].mean()), group["launch"].nunique()
-            found[at] = _around(float(mean), half_width / np.sqrt(repeated), basis)
+    tops, bottoms = _curve(above), _curve(below)
+    found = ratios(tops, bottoms, DRAWS)
+    joined = dict(_joined(list(found)))
+    disturbed = pd.concat([above, below])
+    disturbed = disturbed[disturbed["disturbed"].astype(bool)]
+    tail = (1 - LEVEL) / 2 / len(joined) if joined else 0.0
+    told = {}
+    for at, durations_s in joined.items():
+        logs = np.log([found[one][0] for one in durations_s]).mean()
+        value = float(np.exp(logs))
+        draws = np.exp(np.mean([np.log(found[one][1]) for one in durations_s], axis=0))
+        doubt = _disturbance(disturbed[disturbed["duration_s"].isin(durations_s)])
+        if doubt or not len(draws):
+            told[at] = Found(value, None, None, doubt or SINGLE)
         else:
-            top, bottom = (
-                value_of(one[at]["latency_s"], one[at], spread, len(tops))
-                for one in (tops, bottoms)
-            )
-            found[at] = top.over(bottom)
-    return found
+            low, high = np.quantile(draws, (tail, 1 - tail)).tolist()
+            told[at] = Found(value, low, high, f"{tops.resampled} of both, in the same passes")
+    return told
 
 
-def of_runs(rates: Sequence[float], spread: Spread) -> Found:
-    """A rate of whole runs: by their scatter, else by what repeats worst on this machine."""
+def of_runs(rates: Sequence[float]) -> Found:
+    """A rate of whole runs, by their scatter where there are three."""
     logs = np.log(rates)
-    mean, freedom = float(np.exp(logs.mean())), len(logs) - 1
-    if freedom >= LEAST_FREEDOM:
-        half_width = logs.std(ddof=1) * _reach(freedom, 1) / np.sqrt(len(logs))
-        return _around(mean, half_width, f"scatter of {len(logs)} runs")
-    one = spread.worst
-    if one is None:
+    mean = float(np.exp(logs.mean()))
+    if len(logs) < LEAST_VISITS:
         return Found(mean, None, None, f"{len(logs)} runs do not show how well they repeat")
-    return _around(mean, one.half_width / np.sqrt(len(logs)), one.basis)
+    reach = float(stdtrit(len(logs) - 1, (1 + LEVEL) / 2))
+    factor = float(np.exp(reach * logs.std(ddof=1) / np.sqrt(len(logs))))
+    return Found(mean, mean / factor, mean * factor, f"scatter of {len(logs)} runs")
 
 
 def by_duration(cells: pd.DataFrame) -> Iterator[tuple[float, pd.DataFrame]]:
@@ -204,8 +131,8 @@ def by_duration(cells: pd.DataFrame) -> Iterator[tuple[float, pd.DataFrame]]:
         for _, group in cells.groupby(durations_s):
             yield float(group["duration_s"].iloc[0]), group
         return
-    for _, group in cells.groupby(np.round(STEPS * np.log2(durations_s))):
-        yield float(np.exp(np.log(group["duration_s"]).mean())), group
+    for at, joined in _joined(sorted(set(durations_s))):
+        yield at, cells[durations_s.isin(joined)]
 
 
 def usable(cells: pd.DataFrame) -> pd.DataFrame:
@@ -246,25 +173,24 @@ def _disturbance(cells: pd.DataFrame) -> str | None:
     )
 
 
-def _numbered(cells: pd.DataFrame) -> pd.DataFrame:
-    equal = cells.groupby([name for name in PAIR if name != "number"], dropna=False)
-    return cells.assign(number=equal.cumcount())
+def _joined(durations_s: Sequence[float]) -> Iterator[tuple[float, list[float]]]:
+    """Durations, ascending, each by itself; many are joined to quarters of an octave."""
+    steps = np.round(STEPS * np.log2(durations_s)).tolist()
+    if len(durations_s) <= MANY_DURATIONS:
+        steps = list(durations_s)
+    for step in dict.fromkeys(steps):
+        joined = [one for one, of in zip(durations_s, steps, strict=True) if of == step]
+        yield float(np.exp(np.log(joined).mean())) if len(joined) > 1 else joined[0], joined
 
 
-def _cell_to_cell(one: Repeatability, stands: str = "") -> CellToCell:
-    return CellToCell(
-        float(np.log(one.factor)),
-        one.cells - one.works,
-        f"95 % of {one.cells} cells of the {one.part} in {one.precision}, {one.execution}, are "
-        f"within a factor of {one.factor:.3g}{stands}",
-    )
+def _curve(cells: pd.DataFrame) -> Curve:
+    (curve,) = curves(cells, ["latency"])
+    return curve
 
 
-def _around(value: float, half_width: float, basis: str) -> Found:
-    """A value whose logarithm is off by ``half_width``."""
-    factor = float(np.exp(half_width))
-    return Found(value, value / factor, value * factor, basis)
-
-
-def _reach(freedom: int, together: int) -> float:
-    return float(stdtrit(freedom, 1 - (1 - LEVEL) / 2 / together))
+def _of_visits(cells: pd.DataFrame) -> list[float]:
+    """The visits' figures; where there are three launches or more, one of each."""
+    launches = cells.groupby("launch")["steady_s"]
+    if launches.ngroups >= LEAST_VISITS:
+        return [float(np.median(np.concatenate(list(one)))) for _, one in launches]
+    return [figure for one in cells["steady_s"] for figure in one]

@@ -58,7 +58,7 @@ def _latency(place: Place, fields: Fields, cells: pd.DataFrame) -> Claim:
     good = usable(cells)
     if good.empty:
         return _goal(place, known, None, OPEN, why_none(cells))
-    found = value_of(good["latency_s"], good, place.spread)
+    found = value_of(good["latency_s"], good)
     verdict, reason = _beside_error(good, found, found.is_at_most(MOST_LATENCY_S))
     return _goal(place, known, found, verdict, reason, found.figure("latency", "s"), *_error(good))
 
@@ -78,14 +78,14 @@ def _speed_up(place: Place, fields: Fields, cells: pd.DataFrame) -> Claim:
         figure
         for precision, group in others.groupby("precision", sort=False)
         if precision != FAST["precision"]
-        for one in paired_ratios(usable(plain), usable(group), place.spread).values()
+        for one in paired_ratios(usable(plain), usable(group)).values()
         for figure in (one.figure(f"in {precision}", "times"), *_error(group, f" in {precision}"))
     ]
     for name, group in (("optimized", cells), ("plain fp32, eager", plain)):
         if usable(group).empty:
             return _goal(place, known, None, OPEN, f"{name}: {why_none(group)}", *figures)
     good = usable(cells)
-    found = next(iter(paired_ratios(usable(plain), good, place.spread).values()), None)
+    found = next(iter(paired_ratios(usable(plain), good).values()), None)
     if found is None:
         return _goal(place, known, None, OPEN, "the two were not measured in one launch", *figures)
     verdict, reason = _beside_error(good, found, found.is_at_least(LEAST_SPEED_UP))
@@ -106,10 +106,7 @@ def _matrix_rate(place: Place, fields: Fields, cells: pd.DataFrame) -> Claim:
         reason = why_none(cells) if good.empty else NO_COUNT
         return _goal(place, known | {"cells": fields}, None, OPEN, reason)
     batches = _by_batch(counted)
-    found = {
-        key: value_of(group["mfu"], group, place.spread, len(batches))
-        for key, group in batches.items()
-    }
+    found = {key: value_of(group["mfu"], group, len(batches)) for key, group in batches.items()}
     # One that surely reaches it is enough; another may seem faster, but was disturbed.
     sure = [key for key, one in found.items() if one.is_at_least(LEAST_MATRIX_RATE) == HOLDS]
     best = max(sure or found, key=lambda key: found[key].value)
@@ -141,8 +138,7 @@ def _roofline(place: Place, fields: Fields, cells: pd.DataFrame) -> Iterator[Cla
     over = counted["latency_s"] / arithmetic_s.combine(memory_s, max)
     batches = _by_batch(counted)
     found = {
-        key: value_of(over[group.index], group, place.spread, len(batches))
-        for key, group in batches.items()
+        key: value_of(over[group.index], group, len(batches)) for key, group in batches.items()
     }
     sure = [key for key, one in found.items() if one.is_at_most(MOST_OVER_ROOFLINE) == HOLDS]
     nearest = min(sure or found, key=lambda key: found[key].value)

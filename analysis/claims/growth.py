@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from fakemamba.analysis.claims.claim import FAILS, HOLDS, OPEN, PAPER, Claim, Figure, Verdict
-from fakemamba.analysis.claims.evidence import Found, by_duration, usable, value_of, why_none
+from fakemamba.analysis.claims.evidence import paired_ratios, usable, why_none
 from fakemamba.analysis.claims.place import OURS, RIVAL, Place, ways
 from fakemamba.analysis.scaling.curves import EXACT
 from fakemamba.analysis.scaling.verdicts import Scaling, scale
@@ -26,11 +26,6 @@ VERDICTS: Mapping[str, Mapping[str, Verdict]] = {
     "quadratic": {"quadratic": HOLDS, "near-linear": FAILS},
 }
 MOST_SHARES = 4  # durations at which the front-end's share is told
-BASES = {
-    "nothing": "what the fit leaves over",
-    "launches": "bootstrap of launches, widened by what the fit leaves over",
-    "rounds": "bootstrap of rounds, widened by what the fit leaves over",
-}
 
 
 def growth_claims(place: Place) -> Iterator[Claim]:
@@ -58,7 +53,7 @@ def growth_claims(place: Place) -> Iterator[Claim]:
                     verdict=VERDICTS[growth].get(scaling.verdict, OPEN),
                     reason=_reason(scaling),
                     figures=_figures(scaling),
-                    interval=None if quantity in EXACT else BASES.get(scaling.bootstrap or ""),
+                    interval=scaling.resampled,
                 )
                 is_hidden = part == "end-to-end" and quantity == "latency"
                 yield _with_shares(claim, place, group, how) if is_hidden else claim
@@ -83,15 +78,11 @@ def _with_shares(
 ) -> Claim:
     """What of end-to-end the front-end alone takes, at a few durations: what hides the encoder."""
     front_end = place.select(detector=OURS, part="front-end", batch_size=1, clock="latency", **how)
-    tops, bottoms = dict(by_duration(usable(front_end))), dict(by_duration(usable(end_to_end)))
-    durations_s = [at for at in tops if at in bottoms]
-    if not durations_s:
+    found = paired_ratios(usable(front_end), usable(end_to_end)) if len(front_end) else {}
+    if not found:
         return claim
-    few = np.unique(np.linspace(0, len(durations_s) - 1, MOST_SHARES).round().astype(int))
-    shares = {
-        at: _latency(tops[at], place).over(_latency(bottoms[at], place))
-        for at in np.array(durations_s)[few].tolist()
-    }
+    few = np.unique(np.linspace(0, len(found) - 1, MOST_SHARES).round().astype(int))
+    shares = {at: found[at] for at in np.array(list(found))[few].tolist()}
     figures = [
         one.figure(f"front-end's share at {at:.3g} s", "share") for at, one in shares.items()
     ]
@@ -101,10 +92,6 @@ def _with_shares(
         figures=(*claim.figures, *figures),
         interval="; ".join(one for one in (claim.interval, basis) if one),
     )
-
-
-def _latency(cells: pd.DataFrame, place: Place) -> Found:
-    return value_of(cells["latency_s"], cells, place.spread)
 
 
 def _reason(scaling: Scaling) -> str:

@@ -8,13 +8,13 @@ from typing import Any
 import pandas as pd
 
 from fakemamba.analysis.claims.claim import Claim
-from fakemamba.analysis.claims.evidence import Spread
 from fakemamba.analysis.claims.goals import goal_claims
 from fakemamba.analysis.claims.growth import growth_claims
 from fakemamba.analysis.claims.offline_scoring import scoring_claim
 from fakemamba.analysis.claims.place import places
 from fakemamba.analysis.claims.rival import rival_claims
 from fakemamba.analysis.compare.machine import differences
+from fakemamba.analysis.drift import without_drift
 from fakemamba.analysis.results import Launch, ResultsError
 
 
@@ -35,8 +35,7 @@ def judge(launches: Sequence[Launch], scoring: Sequence[Mapping[str, Any]] = ())
         [launch.cells.assign(launch=place) for place, launch in enumerate(launches)],
         ignore_index=True,
     )
-    spread = Spread.of(results)
-    found = list(places(results, spread))
+    found = list(places(without_drift(results)))
     if not found:
         raise ResultsError(f"none of the {len(results)} cells is a detector's")
     claims = [
@@ -46,4 +45,4 @@ def judge(launches: Sequence[Launch], scoring: Sequence[Mapping[str, Any]] = ())
         for claim in judged(place)
     ]
     is_gpu = any(place.is_gpu for place in found)
-    return [*claims, scoring_claim(scoring, found[0].device_name, is_gpu, spread)]
+    return [*claims, scoring_claim(scoring, found[0].device_name, is_gpu)]

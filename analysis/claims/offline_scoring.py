@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from fakemamba.analysis.claims.claim import GOAL, OPEN, Claim, Figure
-from fakemamba.analysis.claims.evidence import Spread, of_runs
+from fakemamba.analysis.claims.evidence import of_runs
 from fakemamba.analysis.published import FRONTEND
 from fakemamba.analysis.results import ResultsError
 from fakemamba.records import in_part, read_record
@@ -52,16 +52,13 @@ def read_scoring(path: Path) -> dict[str, Any]:
     return vars(found)
 
 
-def scoring_claim(
-    runs: Sequence[Mapping[str, Any]], device_name: str, is_gpu: bool, spread: Spread
-) -> Claim:
+def scoring_claim(runs: Sequence[Mapping[str, Any]], device_name: str, is_gpu: bool) -> Claim:
     """The goal by one run or several.
 
     Args:
         runs: from `read_scoring`; none, if it was not measured.
         device_name: of the machine that they are from.
         is_gpu: whether that is a GPU.
-        spread: of its cells.
 
     Raises:
         ResultsError: a run says that it is of another device.
@@ -89,7 +86,7 @@ def scoring_claim(
     rates = [run["utterances_per_s"] for run in runs if run["utterances_per_s"] is not None]
     if not rates:
         return Claim(**known, verdict=OPEN, reason=runs[0]["reason"] or "the rate is not known")
-    found = of_runs(rates, spread)
+    found = of_runs(rates)
     known["cells"] = {name: runs[0][name] for name in SETTING}
     figures = [found.figure("scored", "1/s")]
     if runs[0]["decoded_per_s"] is not None:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from fakemamba.analysis.claims.claim import Claim
-from fakemamba.analysis.claims.evidence import LEAST_DURATIONS, Spread
+from fakemamba.analysis.claims.evidence import LEAST_DURATIONS
 
 OURS, RIVAL = "fake-mamba-l", "xlsr-conformer"
 PARTS = ("front-end", "encoder", "end-to-end")
@@ -27,14 +27,12 @@ class Place:
         device: ``cpu`` or ``cuda:0``.
         frontend: such as ``xls-r-300m``.
         cells: rows of results.
-        spread: how far cells are off, by all results of the machine.
     """
 
     device_name: str
     device: str
     frontend: str
     cells: pd.DataFrame
-    spread: Spread
 
     @property
     def is_gpu(self) -> bool:
@@ -56,12 +54,12 @@ class Place:
         return Claim(device_name=self.device_name, frontend=self.frontend, **fields)
 
 
-def places(results: pd.DataFrame, spread: Spread) -> Iterator[Place]:
+def places(results: pd.DataFrame) -> Iterator[Place]:
     """Every device and front-end of the results, in their order."""
     cells = results[results["part"].isin(PARTS)]
     groups = cells.groupby(["device_name", "device", "frontend"], sort=False)
     for (device_name, device, frontend), group in groups:
-        yield Place(str(device_name), str(device), str(frontend), group, spread)
+        yield Place(str(device_name), str(device), str(frontend), group)
 
 
 def ways(cells: pd.DataFrame) -> Iterator[tuple[dict[str, Any], pd.DataFrame]]:

@@ -61,7 +61,7 @@ def _lower_than_rival(place: Place, part: str, published: dict[Any, Any]) -> Ite
         inside, theirs_inside = (
             usable(one[one["duration_s"].between(from_s, to_s)]) for one in (group, theirs)
         )
-        found = paired_ratios(inside, theirs_inside, place.spread)
+        found = paired_ratios(inside, theirs_inside)
         if found:
             verdict, reason = _at_every_duration(found, from_s, to_s)
         else:
@@ -96,7 +96,7 @@ def _published_rtf(place: Place, detector: str, published: dict[Any, Any]) -> It
     for how, group in ways(usable(cells)):
         bins = dict(by_duration(group))
         found = {
-            at: value_of(one["latency_s"] / one["duration_s"], one, place.spread, len(bins))
+            at: value_of(one["latency_s"] / one["duration_s"], one, len(bins))
             for at, one in bins.items()
         }
         verdict, reason = _in_range(found, published)

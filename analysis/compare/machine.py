@@ -8,6 +8,7 @@ from typing import Any
 
 from fakemamba.analysis.compare.verdict import Problem
 from fakemamba.analysis.results import Launch
+from fakemamba.analysis.schema import WITH_VISITS
 
 # Versions of the software may differ: a new torch may be what is to be judged.
 MACHINE = ("device", "cpu", "cpu_governor", "torch_threads")
@@ -22,6 +23,8 @@ def differences(launches: Sequence[Launch]) -> Iterator[Problem]:
     yield from _differing("other-machine", facts, launches)
     method = {
         "method": [launch.identity.get("method") for launch in launches],
+        # Before, a cell was visited once and a CPU's memory was the growth of the process.
+        "schema": [f"{'from' if one.has_visits else 'before'} {WITH_VISITS}" for one in launches],
         "isolate": [launch.options.get("isolate") for launch in launches],
     }
     yield from _differing("other-method", method, launches)

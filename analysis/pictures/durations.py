@@ -14,12 +14,12 @@ from matplotlib.ticker import EngFormatter, Formatter
 
 from fakemamba.analysis.memory import shown_memory
 from fakemamba.analysis.pictures.figures import (
-    MANY_DURATIONS,
     PLAIN_NUMBERS,
     Line,
     NotDrawn,
     Outcome,
     Setting,
+    Style,
     by_setting,
     disturbed_note,
     house_style,
@@ -29,12 +29,12 @@ from fakemamba.analysis.pictures.figures import (
     save_figure,
     shortened,
     split_lines,
-    step_of,
     tick_durations,
 )
 from fakemamba.analysis.pictures.published import draw_published
 from fakemamba.analysis.scaling.curves import SETTING
 from fakemamba.analysis.scaling.verdicts import Scaling
+from fakemamba.analysis.steps import MANY_DURATIONS, step_medians
 
 CURVE_POINTS = 200
 
@@ -144,10 +144,9 @@ def _draw(
         fitted = False
         for line, group in lines:
             for part, at_part in group.groupby("part"):
-                points = at_part[["duration_s", quantity.column]].set_axis(["x", "y"], axis=1)
                 fit = _fit_of(at_part, fits) if quantity.kind == "latency" else None
                 fitted |= fit is not None
-                _draw_line(panels[str(part)], line, points, durations_s, fit)
+                _draw_line(panels[str(part)], line, at_part, quantity.column, durations_s, fit)
         notes = [FIT_NOTE, *notes] if fitted else notes
         handles: list[Artist] = [line.handle for line, _ in lines]
         if "end-to-end" in panels:
@@ -166,17 +165,19 @@ def _draw(
 def _draw_line(
     axes: Axes,
     line: Line,
-    points: pd.DataFrame,
+    cells: pd.DataFrame,
+    column: str,
     durations_s: Iterable[float],
     fit: Scaling | None,
 ) -> None:
     """Medians as markers, of steps if there are many; through them the fit, or straight lines."""
     if len(set(durations_s)) > MANY_DURATIONS:
-        axes.plot(points["x"], points["y"], ".", color=line.look.colour, markersize=4, alpha=0.45)
-    medians = points.groupby(step_of(points["x"], durations_s)).median()
-    axes.plot(medians["x"], medians["y"], **line.points, linestyle="", zorder=3)
+        dots: Style = {"color": line.look.colour, "markersize": 4, "alpha": 0.45}
+        axes.plot(cells["duration_s"], cells[column], ".", **dots)
+    medians = step_medians(cells, column, durations_s)
+    axes.plot(medians["duration_s"], medians[column], **line.points, linestyle="", zorder=3)
     if fit is None or fit.t_min_s is None or fit.t_max_s is None:
-        axes.plot(medians["x"], medians["y"], **line.stroke)
+        axes.plot(medians["duration_s"], medians[column], **line.stroke)
         return
     grid_s = np.geomspace(fit.t_min_s, fit.t_max_s, CURVE_POINTS)
     low, high = fit.band(grid_s)

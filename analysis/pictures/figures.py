@@ -37,8 +37,6 @@ UNUSUAL = {"execution": "eager", "clock": "latency"}  # in a file's name only if
 FILLS = ("full", "none", "left")  # of the markers of a detector's first, second, third backend
 FEW_TICKS = 8
 APART = 1.2  # times, for two ticks to have room
-MANY_DURATIONS = 16  # as recordings have: from here on they are drawn in steps
-STEPS = 10
 LONGEST_NAME = 40  # letters
 DPI = 150
 LETTERS_PER_INCH = 12  # of a title
@@ -148,15 +146,6 @@ def split_lines(cells: pd.DataFrame) -> list[tuple[Line, pd.DataFrame]]:
             line = Line(shortened(detector) + suffix, look(str(detector)), fill)
             lines.append((line, of_it[of_it["backend"] == backend]))
     return lines
-
-
-def step_of(durations_s: pd.Series, all_durations_s: Iterable[float]) -> pd.Series:
-    """Which step of equal ratio each duration is in; each its own, as long as they are few."""
-    if len(distinct := sorted(set(all_durations_s))) <= MANY_DURATIONS:
-        return durations_s.rename("step")
-    edges = np.geomspace(distinct[0], distinct[-1], STEPS + 1)
-    steps = np.clip(np.digitize(durations_s, edges), 1, STEPS)
-    return pd.Series(steps, index=durations_s.index, name="step")
 
 
 def shortened(name: object) -> str:

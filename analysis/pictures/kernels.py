@@ -29,10 +29,10 @@ from fakemamba.analysis.pictures.figures import (
     save_figure,
     shortened,
     split_lines,
-    step_of,
     tick_durations,
 )
 from fakemamba.analysis.results import ResultsError
+from fakemamba.analysis.steps import step_medians
 from fakemamba.names import in_file_name
 from fakemamba.records import in_part, read_record
 
@@ -160,8 +160,7 @@ def _draw_degradation(
         lines = split_lines(slowdowns)
         for line, of_line in lines:
             for part, group in of_line.groupby("part"):
-                points = group[["duration_s", "slowdown"]]
-                medians = points.groupby(step_of(points["duration_s"], durations_s)).median()
+                medians = step_medians(group, "slowdown", durations_s)
                 style = line.stroke | line.points
                 panels[str(part)].plot(medians["duration_s"], medians["slowdown"], **style)
         for axes in panels.values():

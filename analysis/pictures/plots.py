@@ -23,6 +23,8 @@ from fakemamba.analysis.scaling.verdicts import curves, judge
 from fakemamba.files import appearing_whole
 from fakemamba.names import in_spreadsheet
 
+LONG = ("samples_s", "passes", "steady_s", "drift", "work")  # a list a cell
+
 
 @dataclass(frozen=True)
 class Beside:
@@ -80,7 +82,7 @@ def plot_results(
 
 def write_table(results: pd.DataFrame, path: Path) -> Path:
     """Write all cells as a CSV, without the single visits and the work by formula."""
-    table = results.drop(columns=["samples_s", "passes", "work"], errors="ignore")
+    table = results.drop(columns=list(LONG), errors="ignore")
     table["disturbed_by"] = table["disturbed_by"].map("; ".join)
     with appearing_whole(path) as partial:
         table.map(in_spreadsheet).to_csv(partial, index=False)

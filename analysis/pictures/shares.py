@@ -1,8 +1,4 @@
-"""What a detector's time goes to: front-end, encoder and the rest of end-to-end, over duration.
-
-Every part was timed alone. Shares are of the end-to-end latency at the same duration, so where the
-parts alone took longer than the whole, the bar is higher than 100 % and there is no rest to draw.
-"""
+"""Shares of the parts over duration: where they took longer alone, a bar is higher than 100 %."""
 
 from __future__ import annotations
 
@@ -28,8 +24,8 @@ from fakemamba.analysis.pictures.figures import (
     part_cells,
     save_figure,
     split_lines,
-    step_of,
 )
+from fakemamba.analysis.shares import part_shares, stepped
 
 PICTURE = "shares of the parts"
 MOST_COLUMNS = 4
@@ -55,21 +51,6 @@ def plot_shares(results: pd.DataFrame, folder: Path) -> Iterator[Outcome]:
             "no detector has front-end, encoder and end-to-end at one duration; measure with "
             "--bench-parts front-end,encoder,end-to-end",
         )
-
-
-def part_shares(cells: pd.DataFrame) -> pd.DataFrame:
-    """Shares of the end-to-end latency at each duration that has all three parts.
-
-    Returns:
-        Columns ``duration_s``, ``front-end``, ``encoder`` and ``rest``, which add up to one; where
-        the parts alone took longer than the whole, ``rest`` is negative.
-    """
-    latencies_s = cells.pivot_table(
-        index="duration_s", columns="part", values="latency_s", aggfunc="median"
-    ).reindex(columns=["front-end", "encoder", "end-to-end"])
-    whole_s = latencies_s["end-to-end"]
-    shares = latencies_s[["front-end", "encoder"]].div(whole_s, axis=0).dropna()
-    return shares.assign(rest=1 - shares.sum(axis=1)).reset_index()
 
 
 def _draw(shares: list[tuple[Line, pd.DataFrame]], setting: Setting, folder: Path) -> Path:
@@ -104,9 +85,8 @@ def _draw(shares: list[tuple[Line, pd.DataFrame]], setting: Setting, folder: Pat
 
 
 def _draw_bars(axes: Axes, line: Line, table: pd.DataFrame) -> None:
-    """One detector; many durations are means of steps of equal ratio."""
-    durations_s = table["duration_s"]
-    bars = table.groupby(step_of(durations_s, list(durations_s))).mean()
+    """One detector."""
+    bars = stepped(table)
     places, bottom = np.arange(len(bars)), np.zeros(len(bars))
     looks = {
         "front-end": FRONTEND,

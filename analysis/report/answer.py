@@ -76,12 +76,6 @@ class Answer:
     undecided: tuple[Undecided, ...]
 
 
-def question(detectors: Sequence[str]) -> str:
-    """What the page answers."""
-    subject = detectors[0] if len(detectors) == 1 else "a detector"
-    return f"Does the cost of {subject} grow near-linearly with the length of the audio?"
-
-
 def answer(setting: Setting, scalings: Sequence[Scaling]) -> Answer:
     """The verdicts of a setting, as claims and as a table."""
     own = [one for one in scalings if key_of(one) == setting.key]

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import pandas as pd
 
-from fakemamba.analysis.repeatability import Repeatability, repeat_factors
 from fakemamba.analysis.report.labels import labels
 from fakemamba.analysis.report.settings import PARTS
 from fakemamba.analysis.report.tables import Field, Record, Table, tabulate
-from fakemamba.analysis.report.words import interval, is_known
+from fakemamba.analysis.report.words import interval
 
 SCAN = "scan"
 
@@ -19,11 +18,9 @@ def _interval_ms(record: Record) -> str | None:
     return interval((record["latency_low_s"], record["latency_high_s"]), 1e3) or None
 
 
-def _cell_interval_ms(record: Record) -> str | None:
-    latency_s, factor = record["latency_s"], record["repeat_factor"]
-    if not is_known(factor):
-        return None
-    return interval((latency_s / factor, latency_s * factor), 1e3) or None
+def _visits(record: Record) -> int | None:
+    """How many; a file before schema 3 has none but a single one's rounds."""
+    return len(record["passes"]) if isinstance(record["passes"], tuple) else None
 
 
 def _disturbed_by(record: Record) -> str | None:
@@ -33,10 +30,10 @@ def _disturbed_by(record: Record) -> str | None:
 MEASURED = (
     Field("status", "status", is_key=True, mark=True),
     Field("latency (ms)", "latency_s", 1e3, is_key=True),
-    Field("95 % interval of rounds (ms)", _interval_ms),
-    Field("95 % interval as a cell (ms)", _cell_interval_ms),
+    Field("95 % interval (ms)", _interval_ms),
     Field("real-time factor", "rtf"),
-    Field("rounds", "rounds"),
+    Field("visits", _visits),
+    Field("of them disturbed", "disturbed_visits"),
     Field("peak memory with weights (MB)", "peak_bytes_with_weights", 1e-6),
     Field("peak memory beside the weights (MB)", "activation_bytes", 1e-6),
     Field("weights (MB)", "weights_bytes", 1e-6),
@@ -66,11 +63,10 @@ SCANNED = (
 )
 
 
-def cell_tables(results: pd.DataFrame, known: Sequence[Repeatability]) -> Iterator[Table]:
+def cell_tables(results: pd.DataFrame) -> Iterator[Table]:
     """A table of the detectors' cells, and one of the scan's, as far as there are any."""
     if results.empty:
         return
-    results = results.assign(repeat_factor=repeat_factors(results, known))
     of_detectors = results[results["part"].isin(PARTS)]
     if not of_detectors.empty:
         records = of_detectors.to_dict("records")

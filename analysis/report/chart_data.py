@@ -1,14 +1,19 @@
-"""All charts as the data that the page's script reads: a list of settings."""
+"""All charts as the data that the page's script reads: the first, and a list of settings."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from typing import Any
 
+import pandas as pd
+
+from fakemamba.analysis.answers import Answers
 from fakemamba.analysis.report.crossover_chart import crossover_charts
 from fakemamba.analysis.report.curves import duration_charts
+from fakemamba.analysis.report.first_chart import first_chart
+from fakemamba.analysis.report.pareto_chart import pareto_charts
 from fakemamba.analysis.report.rooflines import roofline_charts
 from fakemamba.analysis.report.settings import Setting
 from fakemamba.analysis.report.shares import share_charts
@@ -20,33 +25,50 @@ from fakemamba.names import shorten, visible
 
 
 def chart_data(
-    settings: Sequence[Setting], scalings: Sequence[Scaling], crossovers: Sequence[Crossover]
+    settings: Sequence[Setting],
+    scalings: Sequence[Scaling],
+    crossovers: Sequence[Crossover],
+    decisions: pd.DataFrame,
+    rates_source: str,
 ) -> list[dict[str, Any]]:
     """The settings that have a chart: label, lines of the legend, charts."""
     data = []
     for setting in settings:
         styles = _styles(setting)
-        charts = list(_charts(setting, styles, scalings, crossovers))
+        charts = [
+            *pareto_charts(setting, styles, decisions, rates_source),
+            *duration_charts(setting, styles, scalings),
+            *share_charts(setting),
+            *crossover_charts(setting, styles, crossovers),
+            *roofline_charts(setting, styles),
+        ]
         if charts:
-            lines = [
-                {"name": shorten(visible(name))} | asdict(style)
-                for name, style in zip(setting.lines, styles, strict=True)
-            ]
-            label = visible(setting.label)
-            data.append({"label": label, "lines": lines, "charts": [_plain(one) for one in charts]})
+            data.append(_board(setting, styles, charts))
     return data
 
 
-def _charts(
-    setting: Setting,
-    styles: Sequence[Style],
-    scalings: Sequence[Scaling],
-    crossovers: Sequence[Crossover],
-) -> Iterator[Chart]:
-    yield from duration_charts(setting, styles, scalings)
-    yield from share_charts(setting)
-    yield from crossover_charts(setting, styles, crossovers)
-    yield from roofline_charts(setting, styles)
+def first_chart_data(found: Answers, scalings: Sequence[Scaling]) -> dict[str, Any] | None:
+    """The chart of the first screen, of the lines that its sentences are about."""
+    if found.growth is None or not found.lines:
+        return None
+    cells = found.growth.cells
+    asked = pd.concat(
+        [cells[(cells["line"] == name) & (cells["part"] == found.part)] for name in found.lines]
+    )
+    setting = replace(found.growth, cells=asked, parts=(found.part,))
+    styles = _styles(setting)
+    chart = first_chart(setting, styles, scalings)
+    return None if chart is None else _board(setting, styles, [chart])
+
+
+def _board(setting: Setting, styles: Sequence[Style], charts: Sequence[Chart]) -> dict[str, Any]:
+    """Charts with one legend."""
+    lines = [
+        {"name": shorten(visible(name))} | asdict(style)
+        for name, style in zip(setting.lines, styles, strict=True)
+    ]
+    plain = [_plain(one) for one in charts]
+    return {"label": visible(setting.label), "lines": lines, "charts": plain}
 
 
 def _styles(setting: Setting) -> list[Style]:

@@ -23,11 +23,10 @@ from fakemamba.analysis.report.traces import (
     rounded,
 )
 from fakemamba.analysis.scaling.verdicts import Scaling
+from fakemamba.analysis.steps import MANY_DURATIONS, step_medians
 
 DURATION = Axis("audio duration (s)")
 CURVE_POINTS = 40
-MANY_DURATIONS = 16
-MEDIAN_STEPS = 10
 FIT_NOTE = (
     "Lines are the fitted a + bT + cT² with their 95 % bands, and end where the measurements end; "
     "without a fit they go through medians."
@@ -70,6 +69,7 @@ def duration_charts(
         if cells.empty:
             continue
         fits = [one for one in own if one.quantity == quantity.fitted]
+        durations_s = sorted(cells["duration_s"].unique())
         panels = tuple(part for part in setting.parts if part in set(cells["part"]))
         traces = [
             trace
@@ -78,6 +78,7 @@ def duration_charts(
             for trace in _line(
                 quantity,
                 cells[(cells["part"] == part) & (cells["line"] == name)],
+                durations_s,
                 [fit for fit in fits if fit.part == part],
                 (panel, line, styles[line]),
             )
@@ -105,20 +106,28 @@ def _quantities(cells: pd.DataFrame) -> Iterator[Quantity]:
 
 
 def _line(
-    quantity: Quantity, cells: pd.DataFrame, fits: Sequence[Scaling], where: tuple[int, int, Style]
+    quantity: Quantity,
+    cells: pd.DataFrame,
+    all_durations_s: Sequence[float],
+    fits: Sequence[Scaling],
+    where: tuple[int, int, Style],
 ) -> Iterator[Trace]:
     """Points, and the fit with its band, or else medians."""
     if cells.empty:
         return
     own = [fit for fit in fits if _is_of(fit, cells, quantity)]
-    many = cells["duration_s"].nunique() > MANY_DURATIONS
+    many = len(all_durations_s) > MANY_DURATIONS
     drawn = [
         trace
         for fit in own
         for constant in [_constants(fit, cells, quantity).iloc[0]]
         for trace in _fit(fit, constant, quantity.scale, where)
     ]
-    yield from drawn or [curve(*where, *_medians(cells, quantity), hoverinfo="skip")]
+    if not drawn:
+        medians = step_medians(cells, quantity.column, all_durations_s)
+        through = medians["duration_s"], medians[quantity.column] * quantity.scale
+        drawn = [curve(*where, *through, hoverinfo="skip")]
+    yield from drawn
     told = f"%{{x:.4~g}} s: %{{y:.4~g}} {quantity.unit}"
     marker = {"size": 5, "opacity": 0.6} if many else {"size": 8}
     template = hover(str(cells["line"].iloc[0]), told)
@@ -158,17 +167,6 @@ def _fit(
     middle = (fit.predict(durations_s) + constant) * scale
     yield band(*where, durations_s, low, high)
     yield curve(*where, durations_s, middle, hoverinfo="skip")
-
-
-def _medians(cells: pd.DataFrame, quantity: Quantity) -> tuple[pd.Series, pd.Series]:
-    """Medians at each duration, or of many durations' steps of equal ratio."""
-    step = cells["duration_s"]
-    if step.nunique() > MANY_DURATIONS:
-        logarithm = np.log(step)
-        edges = np.linspace(logarithm.min(), logarithm.max(), MEDIAN_STEPS + 1)[1:-1]
-        step = pd.Series(np.digitize(logarithm, edges), index=cells.index)
-    medians = cells.groupby(step)[["duration_s", quantity.column]].median()
-    return medians["duration_s"], medians[quantity.column] * quantity.scale
 
 
 def _note(cells: pd.DataFrame, quantity: Quantity, fitted: bool) -> str:

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
@@ -19,11 +21,13 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from plotly.offline import get_plotlyjs
 
+from fakemamba.analysis.answers import Answers, answers
 from fakemamba.analysis.compare.verdict import Comparison
+from fakemamba.analysis.decision import decision_table
 from fakemamba.analysis.published import beside_ours, read_published
-from fakemamba.analysis.repeatability import repeatabilities
-from fakemamba.analysis.report.answer import answer, question
-from fakemamba.analysis.report.chart_data import chart_data
+from fakemamba.analysis.report.answer import answer
+from fakemamba.analysis.report.chart_data import chart_data, first_chart_data
+from fakemamba.analysis.report.decision_section import decision_section
 from fakemamba.analysis.report.environment import environment_table
 from fakemamba.analysis.report.fastest import fastest_claims, fastest_section
 from fakemamba.analysis.report.reproduce import replay
@@ -36,18 +40,20 @@ from fakemamba.analysis.report.sections import (
     trouble_section,
 )
 from fakemamba.analysis.report.settings import Setting, settings
-from fakemamba.analysis.report.sureness import sureness_section
-from fakemamba.analysis.report.words import share
-from fakemamba.analysis.results import Launch
+from fakemamba.analysis.report.words import number, share
+from fakemamba.analysis.results import Launch, together
 from fakemamba.analysis.scaling.crossover import Crossover, crossovers
+from fakemamba.analysis.scaling.ranking import Fastest, fastest
 from fakemamba.analysis.scaling.verdicts import Scaling, Thresholds, scale
+from fakemamba.data.lengths import LengthTable
 from fakemamba.files import appearing_whole
 from fakemamba.names import shorten, visible
 
 PACKAGE = "fakemamba.analysis.report"
+INTERVAL = re.compile(r"(\([^()\s]+\))")
 SLUGS = (
     *("near-linear", "quadratic", "undecided", "fixed-length input"),
-    *("measured", "wrong", "failed", "out-of-memory", "unsupported"),
+    *("measured", "wrong", "failed", "out-of-memory", "unsupported", "left-out"),
     *("regressed", "unanswerable", "accepted", "fine", "inside", "outside"),
 )
 POLICY = (
@@ -56,82 +62,105 @@ POLICY = (
 )
 
 
-def write_report(
-    launches: Sequence[Launch], path: str | Path, comparison: Comparison | None = None
-) -> None:
-    """Write the page.
+@dataclass(frozen=True)
+class Extras:
+    """What results do not hold themselves, and the page can show beside them.
+
+    Attributes:
+        comparison: from `read_comparison`.
+        lengths: of a corpus, for what it costs.
+        rates: error rates, from `read_eer` or `published_eer`.
+        rates_source: what these are of.
+    """
+
+    comparison: Comparison | None = None
+    lengths: LengthTable | None = None
+    rates: pd.DataFrame | None = None
+    rates_source: str = ""
+
+
+NOTHING = Extras()
+
+
+def write_report(launches: Sequence[Launch], path: str | Path, extras: Extras = NOTHING) -> Answers:
+    """Write the page, and give what its first screen answers.
 
     Args:
         launches: from `read_launch`.
         path: file to write.
-        comparison: from `read_comparison`.
+        extras: to show beside them.
 
     Raises:
         ResultsError: the table of published figures cannot be read.
     """
-    page = render(launches, comparison)
+    page, found = render(launches, extras)
     with appearing_whole(path) as partial:
         partial.write_text(page, encoding="utf-8")
+    return found
 
 
-def render(launches: Sequence[Launch], comparison: Comparison | None = None) -> str:
-    """The page as HTML; see `write_report`."""
-    results = pd.concat(
-        [launch.cells.assign(launch=place) for place, launch in enumerate(launches)],
-        ignore_index=True,
-    )
+def render(launches: Sequence[Launch], extras: Extras = NOTHING) -> tuple[str, Answers]:
+    """The page as HTML, and its answers; see `write_report`."""
+    results = together(launches)
     places = settings(results)
-    detectors = list(dict.fromkeys(name for one in places for name in one.cells["detector"]))
     thresholds = Thresholds()
     scalings = scale(results, thresholds) if places else []
     crossed = crossovers(results) if places else []
-    sections = list(_sections(results, places, scalings, crossed, comparison))
+    ranked = fastest(results) if places else []
+    decisions = decision_table(results, extras.lengths, extras.rates)
+    found = answers(results, places, scalings, crossed, decisions)
+    sections = list(_sections(results, places, ranked, scalings, crossed, extras.comparison))
+    first = decision_section(decisions, extras.lengths, extras.rates_source)
     scripts = [Markup(text) for text in (_asset("tables.js"), get_plotlyjs(), _asset("charts.js"))]
     hashes = " ".join(f"'sha256-{_hash(script)}'" for script in scripts)
-    return (
+    html = (
         _environment()
         .get_template("page.html")
         .render(
             policy=Markup(POLICY.format(hashes=hashes)),
             style=Markup(_asset("style.css")),
             scripts=scripts,
-            question=question(detectors),
+            found=found,
             status_line=_status_line(launches, results),
             sections=[
                 ("answer", "Answer"),
+                (first.anchor, first.link),
                 ("charts", "Charts"),
+                ("verdicts", "Verdicts"),
                 *((section.anchor, section.link) for section in sections),
                 ("reproduce", "Measure again"),
                 ("environment", "Environment"),
             ],
-            answers=[(answer(one, scalings), tuple(fastest_claims(one))) for one in places],
+            decision=first,
+            answers=[(answer(one, scalings), tuple(fastest_claims(one, ranked))) for one in places],
             thresholds=_told(thresholds),
             table_sections=sections,
             replays=[replay(launch) for launch in launches],
             environment=environment_table(launches),
-            charts=chart_data(places, scalings, crossed),
+            first_chart=first_chart_data(found, scalings),
+            charts=chart_data(places, scalings, crossed, decisions, extras.rates_source),
             version=version("fakemamba"),
         )
     )
+    return html, found
 
 
 def _sections(
     results: pd.DataFrame,
     places: Sequence[Setting],
+    ranked: Sequence[Fastest],
     scalings: Sequence[Scaling],
     crossed: Sequence[Crossover],
     comparison: Comparison | None,
 ) -> Iterator[Section]:
     if comparison is not None:
         yield comparison_section(comparison)
-    yield from fastest_section(places)
+    yield from fastest_section(places, ranked)
     yield from growth_sections(scalings, crossed)
     published = read_published()
     yield published_section(beside_ours(published, results), published)
     yield trouble_section(results)
-    known = repeatabilities(results)
-    yield sureness_section(known)
-    yield cells_section(results, known)
+    yield cells_section(results)
 
 
 def _status_line(launches: Sequence[Launch], results: pd.DataFrame) -> str:
@@ -139,7 +168,9 @@ def _status_line(launches: Sequence[Launch], results: pd.DataFrame) -> str:
     counts = Counter(results["status"]) if len(results) else Counter()
     ended = ", ".join(f"{count:,} {status}" for status, count in counts.most_common())
     noun = "file" if len(launches) == 1 else "files"
-    return f"{len(launches)} {noun}, {len(results):,} cells: {ended or 'none'}"
+    disturbed = int(results["disturbed"].sum()) if len(results) else 0
+    doubt = f", {disturbed:,} of them disturbed" if disturbed else ""
+    return f"{len(launches)} {noun}, {len(results):,} cells: {ended or 'none'}{doubt}"
 
 
 def _told(thresholds: Thresholds) -> str:
@@ -169,13 +200,22 @@ def _environment() -> Environment:
         "sort_keys": True,
     }
     environment.filters["short"] = shorten
+    environment.filters["number"] = number
     environment.filters["slug"] = _slug
+    environment.filters["unbroken"] = _unbroken
     return environment
 
 
 def _slug(word: str) -> str:
     """The style's class of a verdict or status; of another word, none."""
     return word.replace(" ", "-") if word in SLUGS else "other"
+
+
+def _unbroken(text: str) -> Markup:
+    """Text in which no interval in brackets is broken between two lines."""
+    pieces = INTERVAL.split(visible(text))
+    looks = (Markup("{}"), Markup('<span class="unbroken">{}</span>'))
+    return Markup("").join(looks[place % 2].format(one) for place, one in enumerate(pieces))
 
 
 def _asset(name: str) -> str:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import pandas as pd
 
 from fakemamba.analysis.compare.verdict import Comparison
-from fakemamba.analysis.repeatability import Repeatability
 from fakemamba.analysis.report.cell_tables import cell_tables
 from fakemamba.analysis.report.labels import labels
 from fakemamba.analysis.report.tables import Field, Record, Table, tabulate
@@ -128,8 +127,8 @@ def growth_sections(
     if scalings:
         note = (
             "Fitted is a + bT + cT² with relative weights; the quadratic share is cT²/(bT + cT²) "
-            "at the longest duration, the exponent that of the top two octaves. Intervals are "
-            "bootstrapped. a, b and c are in s, bytes or flops, per s and per s²."
+            "at the longest duration, the exponent that of the top two octaves. Intervals "
+            "come from visits. a, b and c are in s, bytes or flops, per s and per s²."
         )
         records = [vars(one) for one in scalings]
         table = tabulate("scalings", "Fits and verdicts", SCALING, records)
@@ -202,6 +201,6 @@ def comparison_section(comparison: Comparison) -> Section:
     return Section("comparison", "Base against head", "Base against head", tuple(notes), tables)
 
 
-def cells_section(results: pd.DataFrame, known: Sequence[Repeatability]) -> Section:
-    """Every cell; where it is known how well cells repeat, with an interval for that."""
-    return Section("cells", "Every cell", "Every cell", (), tuple(cell_tables(results, known)))
+def cells_section(results: pd.DataFrame) -> Section:
+    """Every cell."""
+    return Section("cells", "Every cell", "Every cell", (), tuple(cell_tables(results)))

@@ -78,6 +78,14 @@ def key_of(labelled: Any) -> tuple[Any, ...]:
     return tuple(getattr(labelled, name) for name in KEYS)
 
 
+def rows_of(setting: Setting, table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of a table with a cell's fields that are of a setting, with their ``line``."""
+    for name, value in zip(KEYS, setting.key, strict=True):
+        table = table[table[name].isna() if value is None else table[name] == value]
+    lines = [setting.line_of(*one) for one in zip(table["detector"], table["backend"], strict=True)]
+    return table.assign(line=lines)
+
+
 def label_of(values: dict[str, Any]) -> str:
     """A setting in words; an unusual clock is named, the usual one is not."""
     short = {name: shorten(str(value)) for name, value in values.items()}

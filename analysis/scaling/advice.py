@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from fakemamba.analysis.scaling.curves import LEAST_LAUNCHES, Curve
+from fakemamba.analysis.scaling.curves import Curve
 from fakemamba.analysis.scaling.fit import (
     LEAST_DURATIONS,
     LEAST_IN_TOP,
@@ -19,6 +19,7 @@ from fakemamba.analysis.scaling.fit import (
     Estimate,
     Thresholds,
     in_top,
+    like_floor,
     like_logarithm,
 )
 
@@ -26,7 +27,7 @@ WORDS = {"peak-memory": "peak memory", "flops": "work"}
 MOST_DOUBLINGS = 4  # advice to measure more than 16 times as long is none
 MOST_TIMES = 50  # nor is advice to repeat more often than that
 GOOD_DURATIONS = 9
-MANY_DURATIONS = 16  # beyond them, what is off is the cells and not the curve's form
+MANY_DURATIONS = 16  # beyond them, neighbours are joined
 
 
 def why_no_fit(curve: Curve) -> str | None:
@@ -91,6 +92,12 @@ def why_undecided(curve: Curve, found: Estimate, thresholds: Thresholds) -> str:
     exponent, (flat, steep) = float(found.exponent), found.exponent_ci
     mild, strong = thresholds.share_near_linear, thresholds.share_quadratic
     longer = f"measure up to {longest_s * _factor_until_quadratic(share):.4g} s"
+    if low > strong and like_floor(found, thresholds):
+        return (
+            f"{low:.0%} to {high:.0%} of the growth at {longest_s:.4g} s would be quadratic, but "
+            f"the exponent of the top two octaves is {exponent:.2f}, as that of linear growth "
+            f"above a floor; leave the floor out with --from-s, or {longer}"
+        )
     if low > strong and like_logarithm(found, thresholds):
         return (
             f"{low:.0%} to {high:.0%} of the growth at {longest_s:.4g} s would be quadratic, but "
@@ -108,7 +115,7 @@ def why_undecided(curve: Curve, found: Estimate, thresholds: Thresholds) -> str:
             if share < mild
             else _times(share - low, share - strong)
         )
-        return f"{reason}; {_more(curve, found, times, longer)}"
+        return f"{reason}; {_more(curve, times, longer)}"
     limit = thresholds.exponent_near_linear
     reason = (
         f"the exponent of the top two octaves is {flat:.2f} to {steep:.2f}; near-linear is below "
@@ -116,7 +123,7 @@ def why_undecided(curve: Curve, found: Estimate, thresholds: Thresholds) -> str:
     )
     if exponent >= limit:
         return f"{reason}; {longer}"
-    return f"{reason}; {_more(curve, found, _times(steep - exponent, limit - exponent), longer)}"
+    return f"{reason}; {_more(curve, _times(steep - exponent, limit - exponent), longer)}"
 
 
 def _factor_until_quadratic(share: float) -> int:
@@ -130,24 +137,15 @@ def _times(half_width: float, gap: float) -> float:
     return (half_width / gap) ** 2 if gap > 0 else math.inf
 
 
-def _more(curve: Curve, found: Estimate, times: float, longer: str) -> str:
-    """What of to measure more, for an interval that is too wide: what it is mostly made of."""
-    durations = len(curve.durations_s)
-    count = max(2, math.ceil(min(times, MOST_TIMES)))
-    if found.misfit > found.noise and durations <= MANY_DURATIONS:
-        worst = int(np.abs(found.residuals).argmax())
-        more = f"measure about {count * durations} durations"
-        return (
-            f"the fit is off by {found.misfit:.1%} beyond the noise of {found.noise:.1%}, most at "
-            f"{curve.durations_s[worst]:.4g} s ({-found.residuals[worst]:+.0%}): "
-            f"{more if times <= MOST_TIMES else longer}, or leave out a floor with --from-s"
-        )
+def _more(curve: Curve, times: float, longer: str) -> str:
+    """What of to measure more, for an interval that is too wide."""
     if times > MOST_TIMES:
         return longer
-    if curve.launches > 1 or found.misfit > found.noise:
-        wanted = max(LEAST_LAUNCHES, count * curve.launches)
+    count = max(2, math.ceil(times))
+    if curve.are_launches:
+        wanted = count * curve.launches
         return f"measure about {wanted} launches and give all files, now {curve.launches}"
     return (
-        f"measure about {count * curve.rounds_each} rounds a duration, now {curve.rounds_each} "
-        "(--bench-time, --bench-min-rounds)"
+        f"measure about {count * curve.visits_each} visits a duration, now {curve.visits_each} "
+        "(--bench-budget)"
     )

@@ -2,8 +2,8 @@
 
 Users choose by this, not by slopes. Compared are the measured values themselves, straight between
 durations on logarithmic axes, inside the range that both were measured in and nowhere else. A win
-is one beyond noise: the 95 % interval of the ratio leaves 1. Peak memory is with the weights, as it
-has to fit.
+is one beyond noise: the 95 % interval of the ratio leaves 1, in which the drift of passes cancels.
+Peak memory is with the weights, as it has to fit.
 """
 
 from __future__ import annotations
@@ -18,12 +18,11 @@ import numpy.typing as npt
 import pandas as pd
 
 from fakemamba.analysis.scaling.advice import MANY_DURATIONS, why_no_fit
-from fakemamba.analysis.scaling.curves import Curve, Floats, Setting, curves
-from fakemamba.analysis.scaling.fit import LEAST_DURATIONS, LEVEL
+from fakemamba.analysis.scaling.curves import SINGLE, Curve, Floats, Setting, curves
+from fakemamba.analysis.scaling.fit import LEVEL
 from fakemamba.analysis.ties import undecided
 
 DRAWS = 1000
-CHI_SQUARE_MEDIAN = 0.4549  # of one degree of freedom
 STEPS = 4  # an octave, to which many durations are joined
 
 Verdict = Literal["throughout", "from a duration on", "several crossings", "undecided"]
@@ -95,11 +94,17 @@ def crossovers(
         groups.setdefault((curve.quantity, *shared), []).append(curve)
     found = []
     for group in groups.values():
-        lines = [_line(curve, seed) for seed, curve in enumerate(group)]
-        for (one, line), (other, other_line) in combinations(zip(group, lines, strict=True), 2):
-            if one.detector != other.detector:
-                found.append(_compare(one, line, other, other_line))
+        found += [
+            compare(one, other)
+            for one, other in combinations(group, 2)
+            if one.detector != other.detector
+        ]
     return found
+
+
+def compare(one: Curve, other: Curve) -> Crossover:
+    """From which duration on the better one at the longest common duration is better."""
+    return _compare(one, _line(one, 0), other, _line(other, 1))
 
 
 def _line(curve: Curve, seed: int) -> _Line | str:
@@ -110,45 +115,16 @@ def _line(curve: Curve, seed: int) -> _Line | str:
     values = curve.values()
     if not len(values) or not (values > 0).all():
         return why_no_fit(curve) or f"{name} was not measured"
-    log_draws = draws_of_cells(curve, np.random.default_rng(seed))
-    if log_draws is None:
-        return (
-            f"{name} has {len(values)} durations in too few launches, which says nothing of its "
-            f"noise from cell to cell: measure {LEAST_DURATIONS} durations, or three launches"
-        )
+    draws = curve.drawn(DRAWS, np.random.default_rng(seed))
+    if curve.doubt or draws is None:
+        return f"{name}: {curve.doubt or SINGLE}"
+    log_draws = np.log(draws)
     nodes, logs = np.log(curve.durations_s), np.log(values)
     if len(nodes) <= MANY_DURATIONS:
         return _Line(nodes, logs, log_draws)
     _, step = np.unique(np.round(STEPS * nodes / np.log(2)), return_inverse=True)
     mean = (step[:, None] == np.arange(step.max() + 1)) / np.bincount(step)  # (n, steps)
     return _Line(nodes @ mean, logs @ mean, log_draws @ mean)
-
-
-def draws_of_cells(curve: Curve, rng: np.random.Generator) -> Floats | None:
-    """The logarithms of a curve's values as they might have been (draws, n).
-
-    Launches are resampled, or rounds, and the draws widened until they vary as much as cells do.
-    None where nothing tells how much that is, as where the values are exact.
-    """
-    draws, resampled = curve.resampled(DRAWS, rng)
-    if draws is None or (resampled != "launches" and len(curve.durations_s) < LEAST_DURATIONS):
-        return None
-    nodes, logs = np.log(curve.durations_s), np.log(draws)
-    if len(nodes) < LEAST_DURATIONS:
-        return logs
-    extra = np.sqrt(max(0.0, roughness(nodes, np.log(curve.values())) - logs.var(axis=0).mean()))
-    return logs + extra * rng.standard_normal(logs.shape)
-
-
-def roughness(nodes: Floats, logs: Floats) -> float:
-    """The variance of single cells: how far each is off the straight line between its neighbours.
-
-    That a cell as a whole is off shows in none of its rounds. The median over cells lets a curve
-    have an edge, as at the end of a floor.
-    """
-    right = (nodes[1:-1] - nodes[:-2]) / (nodes[2:] - nodes[:-2])
-    off = logs[1:-1] - (1 - right) * logs[:-2] - right * logs[2:]
-    return float(np.median(off**2 / (1 + right**2 + (1 - right) ** 2)) / CHI_SQUARE_MEDIAN)
 
 
 def _compare(one: Curve, line: _Line | str, other: Curve, other_line: _Line | str) -> Crossover:

@@ -1,21 +1,26 @@
-"""Curves: one quantity of one detector's part over duration, in one setting, with its repetitions.
+"""Curves: one quantity of one detector's part over duration, in one setting, with its visits.
 
 A row of a table is a cell of one launch. Here rows of the same setting become a curve: for each
-duration the samples of each launch, and what its cells without a figure died of. The value at a
-duration is the mean over launches of each launch's median.
+duration the figures of its visits, and what its cells without a figure died of. The value at a
+duration is the median over visits, without the drift of their passes; where every duration was
+measured in three launches or more, a launch's median counts as one visit, as its process is one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from fakemamba.analysis.drift import without_drift
+from fakemamba.analysis.scaling.noise import Noise, noise_of
 from fakemamba.analysis.schema import LEAST_COVERAGE
+from fakemamba.visits import LEAST_VISITS, LIKENESS
 
 PARTS = ("front-end", "encoder", "end-to-end", "training-step", "training-step-frozen")
 # The figures that show a quantity, the better first, and their unit.
@@ -26,10 +31,17 @@ FIGURES = {
     "flops": (("flops",), "flop"),
     "energy": (("net_energy_j",), "J"),
 }
-EXACT = ("flops",)  # counted, not measured
+EXACT = ("flops", "peak-memory")  # counted, not measured
 SAME_OUTPUT = "stays the same when the end of its input changes"
 LEAST_GROWTH = 1.01  # of the work in an octave, if the whole input is read
-LEAST_LAUNCHES = 3  # to resample
+SINGLE = (
+    "each cell was visited fewer than three times, which does not show how far one as a whole is "
+    "off: measure in passes, for longer (--bench-budget), or give the files of three launches"
+)
+RESIDENT = (
+    "before schema 3 it was the growth of the process, which does not repeat: measure again with "
+    "this version"
+)
 
 Floats = npt.NDArray[np.float64]
 
@@ -67,7 +79,10 @@ class Curve(Setting):
         figure: the column that it comes from: ``activation_bytes`` is memory without the weights.
         unit: of the samples.
         durations_s: (n,) ascending, distinct.
-        rounds: for each duration, each launch's samples (k,), by the launch's number.
+        visits: for each duration its visits' figures (k,), without drift; k may differ.
+        launches: in how many files any of it was measured.
+        are_launches: whether a visit here is a whole launch.
+        level_error: how far the level of the whole curve may be off by drift, as a share.
         fixed_length: why the input is known to be cut to a fixed length, or None.
         doubt: why the figures say nothing of growth, or None.
         without: which cells have no figure, and why; empty if all have one.
@@ -78,63 +93,64 @@ class Curve(Setting):
     figure: str
     unit: str
     durations_s: Floats
-    rounds: tuple[Mapping[int, Floats], ...]
+    visits: tuple[Floats, ...]
+    launches: int = 1
+    are_launches: bool = False
+    level_error: float = 0.0
     fixed_length: str | None = None
     doubt: str | None = None
     without: str = ""
     disturbed: int = 0
 
     @property
-    def launches(self) -> int:
-        """In how many launches any of it was measured."""
-        return len({launch for samples in self.rounds for launch in samples})
+    def is_exact(self) -> bool:
+        """Whether its values are counted, so that none is off."""
+        return self.quantity in EXACT
 
     @property
-    def rounds_each(self) -> int:
-        """The median number of samples of a duration in a launch."""
-        counts = [len(samples) for each in self.rounds for samples in each.values()]
-        return int(np.median(counts)) if counts else 0
+    def visits_each(self) -> int:
+        """The median number of visits of a duration."""
+        return int(np.median([len(one) for one in self.visits])) if self.visits else 0
+
+    @property
+    def resampled(self) -> str | None:
+        """What tells how sure it is: ``launches`` or ``visits``; None where nothing does."""
+        if self.noise is None:
+            return None
+        return "launches" if self.are_launches else "visits"
+
+    @cached_property
+    def noise(self) -> Noise | None:
+        """How far its visits are off; None where it is exact or that is not known."""
+        enough = all(len(one) >= LEAST_VISITS and (one > 0).all() for one in self.visits)
+        return noise_of(self.visits) if self.visits and enough and not self.is_exact else None
 
     def until(self, longest_s: float) -> Curve:
         """The same up to a duration."""
         kept = int((self.durations_s <= longest_s).sum())
-        return replace(self, durations_s=self.durations_s[:kept], rounds=self.rounds[:kept])
+        return replace(self, durations_s=self.durations_s[:kept], visits=self.visits[:kept])
 
     def values(self) -> Floats:
-        """(n,): at each duration, the mean over launches of the median over rounds."""
-        return np.array(
-            [np.mean([np.median(one) for one in each.values()]) for each in self.rounds]
-        )
+        """(n,): at each duration, the median over visits."""
+        return np.array([np.median(one) for one in self.visits])
 
-    def resampled(self, draws: int, rng: np.random.Generator) -> tuple[Floats | None, str]:
-        """The values as they might have been: (draws, n), and what was resampled.
+    def drawn(
+        self, draws: int, rng: np.random.Generator, with_level: bool = False
+    ) -> Floats | None:
+        """The values as they might have been (draws, n), one draw where they are exact.
 
-        ``launches``, where every duration was measured in the same three or more; else ``rounds``
-        of each duration and launch; ``nothing`` where a duration has one sample, so that all draws
-        are equal. Of counts that are exact there are no draws: None.
+        None where it is not known how far they are off. The level of the whole curve bends nothing
+        and cancels where curves of the same passes are compared, so it stays, unless it is asked
+        for.
         """
-        if self.quantity in EXACT:
-            return None, "nothing: exact"
-        numbers = sorted(self.rounds[0])
-        if len(numbers) >= LEAST_LAUNCHES and all(sorted(each) == numbers for each in self.rounds):
-            return self._resampled_launches(numbers, draws, rng), "launches"
-        drawn = [
-            np.mean([draw_medians(one, draws, rng) for one in each.values()], axis=0)
-            for each in self.rounds
-        ]
-        return np.stack(drawn, axis=-1), "rounds" if self.rounds_each > 1 else "nothing"
-
-    def _resampled_launches(
-        self, numbers: list[int], draws: int, rng: np.random.Generator
-    ) -> Floats:
-        medians = np.array(
-            [[np.median(each[number]) for each in self.rounds] for number in numbers]
-        )
-        count = len(numbers)
-        drawn = rng.multinomial(count, [1 / count] * count, size=draws) / count @ medians
-        values = medians.mean(axis=0)
-        # A resample of few varies too little, by the factor of a variance without Bessel's n - 1.
-        return values * (drawn / values) ** np.sqrt(count / (count - 1))
+        if self.is_exact:
+            return self.values()[None]
+        if self.noise is None:
+            return None
+        errors = self.noise.errors(draws, rng)
+        if with_level:
+            errors = errors + self.level_error * rng.standard_normal((draws, 1))
+        return self.values() * np.exp(errors)
 
 
 def curves(
@@ -154,6 +170,8 @@ def curves(
     """
     if unknown := set(quantities) - set(FIGURES):
         raise ValueError(f"unknown quantity {min(unknown)!r}; there are {', '.join(FIGURES)}")
+    if len(results) and "steady_s" not in results:
+        results = without_drift(results)
     cells = results[results["part"].isin(PARTS)] if len(results) else results
     if cells.empty:
         raise ValueError(f"none of the {len(results)} cells is a detector's")
@@ -165,23 +183,6 @@ def curves(
     ]
 
 
-def draw_medians(samples: npt.ArrayLike, draws: int, rng: np.random.Generator) -> Floats:
-    """Bootstrap medians (..., draws) of samples (..., k), without drawing the samples.
-
-    A resample is k uniform places, so its middle is a middle order statistic of k uniform numbers,
-    whose law is a Beta. All leading axes share the places.
-    """
-    ascending = np.sort(np.asarray(samples, np.float64), axis=-1)
-    count = ascending.shape[-1]
-    below = (count + 1) // 2
-    lower = rng.beta(below, count - below + 1, draws)
-    upper = lower
-    if count % 2 == 0:  # the next one: the least of the others, which are uniform above the lower
-        upper = 1 - (1 - lower) * rng.random(draws) ** (1 / (count - below))
-    places = [np.minimum((count * middle).astype(int), count - 1) for middle in (lower, upper)]
-    return (ascending[..., places[0]] + ascending[..., places[1]]) / 2
-
-
 def _curves_of(
     setting: dict[str, Any], cells: pd.DataFrame, quantities: Sequence[str]
 ) -> Iterator[Curve]:
@@ -190,13 +191,18 @@ def _curves_of(
     setting["batch_size"] = int(setting["batch_size"])
     measured = cells[cells["status"] == "measured"]
     counted = measured[measured["flop_coverage"] >= LEAST_COVERAGE].dropna(subset="flops")
+    works = cells["work"].dropna() if "work" in cells else pd.Series(dtype=object)
+    work = None if works.empty else works.iloc[0]
     known: dict[str, Any] = {
-        "fixed_length": _fixed_length(cells, counted),
-        "without": _without(cells),
+        "fixed_length": _fixed_length(cells, _flops(counted, work)),
         "disturbed": int(measured["disturbed"].sum()),
     }
     for place, quantity in enumerate(quantities):
         figures, unit = FIGURES[quantity]
+        known |= {"quantity": quantity, "unit": unit}
+        if quantity == "flops" and work is not None and not measured.empty:
+            yield _of_work(work, **setting, **known, launches=cells["launch"].nunique())
+            continue
         present = [name for name in figures if measured[name].notna().any()]
         if not present and (place > 0 or not measured.empty):
             continue
@@ -208,34 +214,86 @@ def _curves_of(
                 f"the count of {len(rows) - len(counted)} of {len(rows)} cells covers less than "
                 f"{LEAST_COVERAGE:.0%} of their time, and what was not counted may grow otherwise"
             )
-        rounds = _rounds(rows, figure)
+        if quantity == "peak-memory" and setting["device"] == "cpu" and _is_before_visits(rows):
+            doubt = RESIDENT
+        visits, are_launches = _visits(rows, figure)
+        few = [] if quantity in EXACT else _with_few(visits)
+        without = _without(cells)
+        if few:
+            told = f"fewer than {LEAST_VISITS} visits at {', '.join(f'{one:g} s' for one in few)}"
+            without = "; ".join(one for one in (without, told) if one)
+        durations_s = [one for one in visits if one not in few]
         yield Curve(
             **setting,
             **known,
-            quantity=quantity,
             figure=figure,
-            unit=unit,
-            durations_s=np.array(sorted(rounds), np.float64),
-            rounds=tuple(rounds[duration_s] for duration_s in sorted(rounds)),
+            durations_s=np.array(durations_s, np.float64),
+            visits=tuple(visits[one] for one in durations_s),
+            launches=rows["launch"].nunique(),
+            are_launches=are_launches,
+            level_error=_level_error(rows) if figure == "latency_s" else 0.0,
             doubt=doubt,
+            without=without,
         )
 
 
-def _rounds(rows: pd.DataFrame, figure: str) -> dict[float, dict[int, Floats]]:
-    """By duration and launch the samples (k,); one a cell where its rounds are not known."""
-    samples = rows[figure].map(lambda value: (value,))
-    if figure == "latency_s":
-        samples = rows["samples_s"].where(rows["samples_s"].notna(), samples)
+def _of_work(work: Any, **known: Any) -> Curve:
+    """FLOPs by formula, over more durations than were measured."""
+    return Curve(
+        **known,
+        figure="work",
+        durations_s=np.array(work.durations_s if work.reason is None else (), np.float64),
+        visits=tuple(np.array([one], np.float64) for one in work.flops) if not work.reason else (),
+        without=work.reason or "",
+    )
+
+
+def _visits(rows: pd.DataFrame, figure: str) -> tuple[dict[float, Floats], bool]:
+    """By duration, ascending, the figures of visits (k,), and whether these are launches."""
+    figures = rows["steady_s"] if figure == "latency_s" else rows[figure].map(lambda one: (one,))
     found: dict[float, dict[int, list[float]]] = {}
-    for duration_s, launch, each in zip(rows["duration_s"], rows["launch"], samples, strict=True):
+    for duration_s, launch, each in zip(rows["duration_s"], rows["launch"], figures, strict=True):
         found.setdefault(float(duration_s), {}).setdefault(int(launch), []).extend(each)
+    everywhere = [set(found[duration_s]) for duration_s in found]
+    launches = set(rows["launch"])
+    are_launches = len(launches) >= LEAST_VISITS and all(one == launches for one in everywhere)
     return {
-        duration_s: {launch: np.array(one, np.float64) for launch, one in launches.items()}
-        for duration_s, launches in found.items()
-    }
+        duration_s: np.array(
+            [np.median(one) for one in found[duration_s].values()]
+            if are_launches
+            else [value for one in found[duration_s].values() for value in one],
+            np.float64,
+        )
+        for duration_s in sorted(found)
+    }, are_launches
 
 
-def _fixed_length(cells: pd.DataFrame, counted: pd.DataFrame) -> str | None:
+def _with_few(visits: Mapping[float, Floats]) -> list[float]:
+    """Durations with too few visits beside others that have enough."""
+    few = [duration_s for duration_s, one in visits.items() if len(one) < LEAST_VISITS]
+    return few if len(few) < len(visits) else []
+
+
+def _level_error(rows: pd.DataFrame) -> float:
+    """How far the mean of the passes' drift may be off, which neighbouring passes share."""
+    factors = {factor for each in rows["drift"] for factor in each}
+    if len(factors) < LEAST_VISITS:
+        return 0.0
+    return LIKENESS * float(np.std(np.log(list(factors)), ddof=1)) / np.sqrt(len(factors))
+
+
+def _is_before_visits(rows: pd.DataFrame) -> bool:
+    return "passes" not in rows or bool(rows["passes"].isna().any())
+
+
+def _flops(counted: pd.DataFrame, work: Any) -> pd.Series:
+    """FLOPs by duration, by formula where they are."""
+    if work is not None and work.reason is None:
+        return pd.Series(work.flops, list(work.durations_s), np.float64)
+    return counted.groupby("duration_s")["flops"].median()
+
+
+def _fixed_length(cells: pd.DataFrame, flops: pd.Series) -> str | None:
     """Why the input is cut: an output that does not change, or work that does not grow."""
     wrong = cells[
         (cells["status"] == "wrong") & cells["reason"].str.contains(SAME_OUTPUT, na=False)
@@ -243,7 +301,6 @@ def _fixed_length(cells: pd.DataFrame, counted: pd.DataFrame) -> str | None:
     if not wrong.empty:
         shortest = wrong.sort_values("duration_s").iloc[0]
         return f"at {shortest['duration_s']:g} s {shortest['reason']}"
-    flops = counted.groupby("duration_s")["flops"].median()
     if flops.empty:
         return None
     longest_s = flops.index.max()

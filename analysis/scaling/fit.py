@@ -4,14 +4,11 @@ A log-log slope alone misleads: a fixed cost lowers it, so that with 20 ms of ov
 model shows 0.4. The fit separates the fixed cost from the growth; non-negative, because no term of
 a cost is negative, and weighted by 1/y², because noise is relative and short durations count too.
 
-An interval has to hold for two kinds of error. Resampled rounds or launches show the first: how
-far a median would be off if it were measured again. They do not show the second, which is the same
-in every round: that a cell as a whole is off, or that the curve is not of this form (tiles, floors,
-n log n). The residuals of the fit show the sum of both, so the draws are widened until they vary as
-much as the residuals do. With 7 to 12 durations that sum is itself uncertain, so its variance is
-drawn too, as RSS/χ²: for a linear fit this is Student's t. Every duration gets the pooled variance
-and not its own residual, as a wild bootstrap would have it: the longest duration pulls the fit
-through itself, so that its residual is near zero however wrong it is.
+An interval is made of the fits of a curve as it might have been (`noise`). The durations' distances
+from the fit do not widen it: cells as a whole are off by what their visits show. Where the curve is
+not of this form, a fit alone would mislead, so a share that says quadratic is not believed where
+n log n does as well, or where the top two octaves are no steeper than near-linear ones: so is a
+floor, which a fixed cost before long inputs makes.
 
 Everything is vectorised over leading axes (...), so that error rates can be simulated.
 """
@@ -78,8 +75,6 @@ class Estimate:
         share: cT²/(bT + cT²) at the longest duration; NaN if nothing grows.
         exponent: log-log slope of the values in the top two octaves; NaN with fewer than 3 there.
         fixed_share: a as a share of the fit at the longest duration.
-        noise: relative standard deviation of a value, as resampling shows it.
-        misfit: what the residuals show beyond it, relative too.
         residuals: (..., n), 1 - fit/value.
         badness: (..., 3), n log(mean squared residual) of a + bT, a + bT + cT log T and of
             a + bT + cT²; the likelihood's part of Akaike's criterion.
@@ -92,32 +87,23 @@ class Estimate:
     exponent: Floats
     exponent_ci: Floats
     fixed_share: Floats
-    noise: Floats
-    misfit: Floats
     residuals: Floats
     badness: Floats
 
 
-def estimate(
-    durations_s: Floats, values: Floats, draws: Floats | None, rng: np.random.Generator
-) -> Estimate:
+def estimate(durations_s: Floats, values: Floats, draws: Floats | None) -> Estimate:
     """Fit values over durations, and every draw of them.
 
     Args:
         durations_s: (n,) ascending, n >= 5.
         values: (..., n), positive.
-        draws: (..., draws, n), the values as they might have been measured, from
-            `Curve.resampled`; None for exact values, whose intervals are points.
-        rng: draws the lack of fit.
+        draws: (..., draws, n), the values as they might have been measured, from `Curve.drawn`;
+            None for values of unknown noise, whose intervals are points.
     """
     longest_s = durations_s[-1]
     coefficients = fit(durations_s, values)
     residuals = 1 - predict(coefficients, durations_s) / values
-    noise = misfit = np.zeros(values.shape[:-1])
-    if draws is None:
-        draws = values[..., None, :]
-    else:
-        noise, misfit, draws = widen(coefficients, residuals, draws, rng)
+    draws = values[..., None, :] if draws is None else draws
     coefficient_draws = fit(durations_s, draws)
     share = _share(coefficients, longest_s)
     share_draws = np.nan_to_num(_share(coefficient_draws, longest_s))  # a draw that does not grow
@@ -130,8 +116,6 @@ def estimate(
         exponent=_exponent(durations_s, values),
         exponent_ci=_interval(_exponent(durations_s, draws)),
         fixed_share=coefficients[..., 0] / predict(coefficients, longest_s[None])[..., 0],
-        noise=noise,
-        misfit=misfit,
         residuals=residuals,
         badness=_badness(durations_s, values),
     )
@@ -147,9 +131,11 @@ def is_near_linear(found: Estimate, thresholds: Thresholds) -> Flags:
 
 
 def is_quadratic(found: Estimate, thresholds: Thresholds) -> Flags:
-    """Whether share or exponent is surely large (...), and n log n would not do as well."""
-    by_share = (found.share_ci[..., 0] > thresholds.share_quadratic) & ~like_logarithm(
-        found, thresholds
+    """Whether share or exponent is surely large (...), and nothing else would do as well."""
+    by_share = (
+        (found.share_ci[..., 0] > thresholds.share_quadratic)
+        & ~like_logarithm(found, thresholds)
+        & ~like_floor(found, thresholds)
     )
     by_exponent = found.exponent_ci[..., 0] > thresholds.exponent_quadratic
     return (by_share | by_exponent) & (found.fixed_share < thresholds.most_fixed_share)
@@ -158,6 +144,11 @@ def is_quadratic(found: Estimate, thresholds: Thresholds) -> Flags:
 def like_logarithm(found: Estimate, thresholds: Thresholds) -> Flags:
     """Whether n log n explains the values about as well as the quadratic does (...)."""
     return found.badness[..., 1] - found.badness[..., 2] < thresholds.logarithm_margin
+
+
+def like_floor(found: Estimate, thresholds: Thresholds) -> Flags:
+    """Whether the top two octaves are as steep as near-linear growth above a floor (...)."""
+    return found.exponent < thresholds.exponent_near_linear
 
 
 def aicc(found: Estimate) -> dict[str, float | None]:
@@ -206,34 +197,6 @@ def fit(durations_s: Floats, values: Floats, growth: Growth = "quadratic") -> Fl
 def predict(coefficients: Floats, durations_s: Floats) -> Floats:
     """The fits (..., 3) at durations (m,): (..., m)."""
     return coefficients @ durations_s ** np.arange(3)[:, None]
-
-
-def widen(
-    coefficients: Floats, residuals: Floats, draws: Floats, rng: np.random.Generator
-) -> tuple[Floats, Floats, Floats]:
-    """Make draws vary as much as the residuals of the fit do; see the head of this file.
-
-    Args:
-        coefficients: of the fit (..., 3); those that are zero cost no degree of freedom.
-        residuals: of the fit (..., n), relative.
-        draws: (..., draws, n).
-        rng: draws variances and errors, the same for all leading axes.
-
-    Returns:
-        The relative noise of the draws (...), the misfit beyond it (...), and the draws, wider.
-    """
-    count, durations = draws.shape[-2:]
-    logs = np.log(draws)
-    shapes = logs - logs.mean(axis=-1, keepdims=True)  # a launch's own factor bends no curve
-    variance = shapes.var(axis=-2).sum(axis=-1) / (durations - 1)
-    squares = (residuals**2).sum(axis=-1)
-    freedom = durations - (coefficients > 0).sum(axis=-1)
-    chi_square = np.cumsum(rng.chisquare(1, (durations, count)), axis=0)  # of 1, 2, ... freedom
-    drawn = squares[..., None] / chi_square[freedom - 1]
-    extra = np.sqrt(np.maximum(0, drawn - variance[..., None]))
-    misfit = np.sqrt(np.maximum(0, squares / freedom - variance))
-    errors = rng.standard_normal((count, durations))
-    return np.sqrt(variance), misfit, draws * np.exp(extra[..., None] * errors)
 
 
 def in_top(durations_s: Floats) -> Flags:

@@ -20,7 +20,7 @@ from fakemamba.analysis.scaling.advice import (
     why_quadratic,
     why_undecided,
 )
-from fakemamba.analysis.scaling.curves import Curve, Floats, Setting, curves
+from fakemamba.analysis.scaling.curves import SINGLE, Curve, Floats, Setting, curves
 from fakemamba.analysis.scaling.fit import (
     DEFAULTS,
     LEVEL,
@@ -38,6 +38,7 @@ __all__ = ["Curve", "Scaling", "Thresholds", "assert_near_linear", "curves", "ju
 
 DRAWS = 1000
 SEED = 0
+INTERVALS = ("quadratic_share_ci", "exponent_ci", "crossover_ci_s")
 EDGE = 1e-6  # relative; a range's end that was computed is still in the range
 
 Verdict = Literal["near-linear", "quadratic", "undecided", "fixed-length input"]
@@ -64,15 +65,15 @@ class Scaling(Setting):
         t_max_s: the longest.
         durations: how many.
         launches: in how many files.
-        rounds: the median number of rounds of a duration in a launch.
-        bootstrap: what was resampled, ``launches`` or ``rounds``; lack of fit widens either.
-        noise: relative standard deviation of a duration's value, by resampling.
-        misfit: that of the residuals, beyond the noise.
+        visits: the median number of visits of a duration.
+        resampled: what intervals are of, ``launches`` or ``visits``; None where they are unknown,
+            or the values exact.
+        noise: relative standard deviation of a visit.
         aicc: corrected Akaike criterion of linear, n log n and quadratic fits, for information.
         verdict: ``near-linear``, ``quadratic``, ``undecided`` or ``fixed-length input``.
         reason: of the verdict.
         thresholds: that it was judged by.
-        coefficient_draws: (draws, 3), of the bootstrap.
+        coefficient_draws: (draws, 3), of the curve as it might have been.
     """
 
     quantity: str
@@ -82,7 +83,7 @@ class Scaling(Setting):
     t_max_s: float | None
     durations: int
     launches: int
-    rounds: int
+    visits: int
     verdict: Verdict
     reason: str
     thresholds: Thresholds
@@ -96,9 +97,8 @@ class Scaling(Setting):
     crossover_s: float | None = None
     crossover_ci_s: Interval | None = None
     fixed_share: float | None = None
-    bootstrap: str | None = None
+    resampled: str | None = None
     noise: float | None = None
-    misfit: float | None = None
     aicc: dict[str, float | None] | None = None
     coefficient_draws: Floats = field(
         default_factory=lambda: np.empty((0, 3)), repr=False, compare=False
@@ -157,7 +157,9 @@ def judge(curve: Curve, thresholds: Thresholds = DEFAULTS) -> Scaling:
         "t_max_s": float(curve.durations_s[-1]) if len(curve.durations_s) else None,
         "durations": len(curve.durations_s),
         "launches": curve.launches,
-        "rounds": curve.rounds_each,
+        "visits": curve.visits_each,
+        "resampled": curve.resampled,
+        "noise": None if curve.noise is None else curve.noise.visit,
         "thresholds": thresholds,
     }
     if curve.fixed_length is not None:
@@ -165,9 +167,11 @@ def judge(curve: Curve, thresholds: Thresholds = DEFAULTS) -> Scaling:
     unfit = why_no_fit(curve) or curve.doubt
     if unfit is not None:
         return Scaling(**known, verdict="undecided", reason=_with_losses(curve, unfit))
-    rng = np.random.default_rng(SEED)
-    draws, bootstrap = curve.resampled(DRAWS, rng)
-    found = estimate(curve.durations_s, curve.values(), draws, rng)
+    draws = curve.drawn(DRAWS, np.random.default_rng(SEED))
+    found = estimate(curve.durations_s, curve.values(), draws)
+    if draws is None:
+        figures = _figures(curve, found) | dict.fromkeys(INTERVALS)
+        return Scaling(**known, **figures, verdict="undecided", reason=_with_losses(curve, SINGLE))
     verdict: Verdict = "undecided"
     if is_near_linear(found, thresholds):
         verdict, reason = "near-linear", why_near_linear(curve, found)
@@ -175,9 +179,8 @@ def judge(curve: Curve, thresholds: Thresholds = DEFAULTS) -> Scaling:
         verdict, reason = "quadratic", why_quadratic(curve, found, thresholds)
     else:
         reason = _with_losses(curve, why_undecided(curve, found, thresholds))
-    return Scaling(
-        **known, **_figures(curve, found), bootstrap=bootstrap, verdict=verdict, reason=reason
-    )
+    figures = _figures(curve, found) | {"coefficient_draws": found.coefficient_draws}
+    return Scaling(**known, **figures, verdict=verdict, reason=reason)
 
 
 def assert_near_linear(curve: Curve, up_to_s: float, thresholds: Thresholds = DEFAULTS) -> None:
@@ -240,10 +243,7 @@ def _figures(curve: Curve, found: Estimate) -> dict[str, Any]:
         "crossover_s": crossover_s(float(found.share)),
         "crossover_ci_s": (crossover_s(float(high)), crossover_s(float(low))),
         "fixed_share": float(found.fixed_share),
-        "noise": float(found.noise),
-        "misfit": float(found.misfit),
         "aicc": aicc(found),
-        "coefficient_draws": found.coefficient_draws,
     }
 
 

@@ -166,12 +166,8 @@ def test_one_launch_that_repeats_nothing_decides_nothing():
     curves = {"fake-mamba-l": lambda t: 0.5 * linear(t), "xlsr-conformer": linear}
     cells = sweep(curves, "end-to-end", SHORT_S)
     claim = only(judge(launches(cells, count=1)), "lower RTF", part="end-to-end")
-    assert claim.verdict == "cannot tell" and "nothing was measured twice" in claim.reason
+    assert claim.verdict == "cannot tell" and "visited fewer than three times" in claim.reason
     assert claim.interval is None and all(one.low is None for one in claim.figures)
-    # The same front-end in two detectors shows how well cells repeat.
-    repeated = cells + sweep(dict.fromkeys(curves, linear), "front-end", SHORT_S)
-    claim = only(judge(launches(repeated, count=1)), "lower RTF", part="end-to-end")
-    assert claim.verdict == "holds" and "cells of the front-end" in claim.interval
 
 
 @pytest.mark.parametrize(
@@ -318,6 +314,9 @@ def test_offline_scoring_is_read_from_its_own_file(tmp_path):
     assert claim.verdict == "cannot tell" and "--scoring" in claim.reason
     one = read_scoring(scoring_file(tmp_path))
     claim = only(judge(runs, [one]), "offline scoring")
+    assert claim.verdict == "cannot tell" and "1 runs do not show" in claim.reason
+    several = [one | {"utterances_per_s": rate} for rate in (2490, 2500, 2510)]
+    claim = only(judge(runs, several), "offline scoring")
     assert claim.verdict == "holds" and "the bottleneck is decoding" in claim.reason
     assert figure(claim, "decoded alone").value == 9000
     tiny = [one | {"frontend": "xls-r-tiny"}]
@@ -325,8 +324,8 @@ def test_offline_scoring_is_read_from_its_own_file(tmp_path):
     elsewhere = read_scoring(scoring_file(tmp_path, environment={"device": "CPU: Other"}))
     with pytest.raises(ResultsError, match="ran on CPU: Other, but the results are of GPU: Test"):
         judge(runs, [elsewhere])
-    slow = read_scoring(scoring_file(tmp_path, utterances_per_s=1500))
-    assert only(judge(runs, [slow]), "offline scoring").verdict == "does not hold"
+    slow = [run | {"utterances_per_s": run["utterances_per_s"] - 1000} for run in several]
+    assert only(judge(runs, slow), "offline scoring").verdict == "does not hold"
     unknown = read_scoring(scoring_file(tmp_path, utterances_per_s=None, reason="too short"))
     claim = only(judge(runs, [unknown]), "offline scoring")
     assert (claim.verdict, claim.reason) == ("cannot tell", "too short")

@@ -12,7 +12,7 @@ DURATIONS_S = np.geomspace(1, 64, 9)
 
 
 def table(detector, curve_s, durations_s=DURATIONS_S, noise=0.01, seed=0, **fields):
-    """Measured cells of a detector, whose latency is a function of duration, ten rounds each."""
+    """Measured cells of a detector, whose latency is a function of duration, ten visits each."""
     rng = np.random.default_rng([seed, *map(ord, detector)])
     rows = []
     for duration_s in durations_s:
@@ -23,6 +23,7 @@ def table(detector, curve_s, durations_s=DURATIONS_S, noise=0.01, seed=0, **fiel
             | {"attention": "sdpa", "execution": "eager", "clock": "latency", "launch": 0}
             | {"duration_s": duration_s, "status": "measured", "reason": None, "disturbed": False}
             | {"latency_s": float(np.median(samples)), "samples_s": tuple(samples)}
+            | {"passes": tuple(range(10))}
             | {"flops": np.nan, "flop_coverage": np.nan, "net_energy_j": np.nan}
             | {"activation_bytes": np.nan, "peak_bytes": np.nan, "peak_bytes_with_weights": np.nan}
             | {name: f(duration_s) if callable(f) else f for name, f in fields.items()}
@@ -155,21 +156,35 @@ def test_memory_counts_the_weights_and_energy_is_compared_too():
     )
     assert [one.quantity for one in found] == ["latency", "peak-memory", "energy"]
     assert found[1].detector == "small" and found[1].verdict == "throughout"
-    assert found[2].detector == "large" and found[2].ratio == pytest.approx(1.5)
+    assert found[2].verdict == "undecided" and "fewer than three times" in found[2].reason
 
 
-def test_one_value_at_few_durations_has_no_noise_and_no_verdict():
-    bytes_ = {"peak_bytes_with_weights": lambda t: 1e6 * t}
-    tables = [table(name, mamba, [1.0, 2.0], **bytes_) for name in "ab"]
-    found = only(*tables, quantities=("peak-memory",))
-    assert found.verdict == "undecided" and "says nothing of its noise" in found.reason
-
-
-def test_rounds_of_few_durations_do_not_show_the_noise_of_cells():
-    """Three durations in one launch made one network 1.8 times as fast as itself."""
+def test_energy_is_compared_over_three_launches():
+    """It is measured once in each."""
     tables = [
-        table("a", mamba, [1.0, 3.0, 10.0]),
-        table("b", lambda t: 1.8 * mamba(t), [1.0, 3.0, 10.0]),
+        table(name, mamba, launch=launch, net_energy_j=lambda t, j=joules: j * t)
+        for launch in range(3)
+        for name, joules in (("large", 2), ("small", 3))
+    ]
+    found = only(*tables, quantities=("energy",))
+    assert found.detector == "large" and found.ratio == pytest.approx(1.5)
+
+
+def test_memory_is_exact_but_not_the_growth_of_a_process_in_older_files():
+    bytes_ = [{"peak_bytes_with_weights": lambda t, n=n: n * 1e6 * t} for n in (1, 2)]
+    tables = [table(n, mamba, [1.0, 2.0], **one) for n, one in zip("ab", bytes_, strict=True)]
+    found = only(*tables, quantities=("peak-memory",))
+    assert found.verdict == "throughout" and found.ratio_ci == pytest.approx((2, 2))
+    before = [one.assign(passes=None) for one in tables]
+    found = only(*before, quantities=("peak-memory",))
+    assert found.verdict == "undecided" and "before schema 3" in found.reason
+
+
+def test_rounds_do_not_show_the_noise_of_cells():
+    """In one visit each one network was 1.8 times as fast as itself."""
+    tables = [
+        table("a", mamba, passes=None),
+        table("b", lambda t: 1.8 * mamba(t), passes=None),
     ]
     found = only(*tables)
     assert found.verdict == "undecided" and "three launches" in found.reason

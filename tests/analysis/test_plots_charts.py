@@ -8,18 +8,22 @@ import pandas as pd
 import pytest
 from matplotlib.colors import to_hex
 
+from fakemamba.analysis.decision import decision_table
+from fakemamba.analysis.error_rates import published_eer, read_eer
 from fakemamba.analysis.palette import BACKEND_LOOKS, colour
 from fakemamba.analysis.pictures.crossover import plot_crossover, segments
-from fakemamba.analysis.pictures.error_rates import published_eer, read_eer
 from fakemamba.analysis.pictures.figures import NotDrawn
 from fakemamba.analysis.pictures.kernels import plot_degradation, plot_kernels, slowdown
 from fakemamba.analysis.pictures.lengths import distinct_recordings, plot_lengths
-from fakemamba.analysis.pictures.pareto import on_front, plot_pareto
+from fakemamba.analysis.pictures.pareto import plot_pareto
 from fakemamba.analysis.pictures.scan import plot_scan
-from fakemamba.analysis.pictures.shares import part_shares, plot_shares
+from fakemamba.analysis.pictures.shares import plot_shares
 from fakemamba.analysis.published import read_published
+from fakemamba.analysis.report.settings import settings
+from fakemamba.analysis.report.shares import share_charts
 from fakemamba.analysis.results import ResultsError
 from fakemamba.analysis.scaling.crossover import Crossover
+from fakemamba.analysis.shares import part_shares
 
 SETTING = {
     "frontend": "xls-r-300m",
@@ -38,6 +42,8 @@ def cell(detector, part, duration_s, latency_s, **changes):
     row |= {"rtf": latency_s / duration_s, "peak_bytes": 1e8, "backend": "none"}
     row |= {"status": "measured", "input": "speech-like", "recording": None, "launch": 0}
     row |= {"disturbed": False, "peak_bytes_with_weights": row["peak_bytes"]}
+    unknown = ("samples_s", "reason", "latency_low_s", "latency_high_s", "flops", "flop_coverage")
+    row |= dict.fromkeys((*unknown, "n_parameters"))
     return row | SETTING | changes
 
 
@@ -77,6 +83,32 @@ def test_no_negative_rest_is_drawn_but_it_is_told(tmp_path, figures):
     assert axes.get_ylim()[1] > 1.2
     note = figures[0].texts[-1].get_text()
     assert "At 1 of 2 durations" in note and "by up to 20%" in note
+
+
+def test_shares_are_the_same_in_the_page_and_in_the_picture(tmp_path, figures):
+    """Of many durations, which both join in steps."""
+    rng = np.random.default_rng(0)
+    rows = [
+        row
+        for duration_s in np.geomspace(0.5, 20, 40)
+        for row in parts("a", duration_s, *(np.array([0.2, 0.01, 0.22]) * rng.uniform(0.8, 1.2, 3)))
+    ]
+    cells = pd.DataFrame(rows)
+    (chart,) = share_charts(settings(cells)[0])
+    list(plot_shares(cells, tmp_path))
+    heights = [bar.get_height() for bar in figures[0].axes[0].patches]
+    page = [value / 100 for trace in chart.traces for value in trace["y"]]
+    assert len(page) == 30 and page == pytest.approx(heights, rel=1e-4, abs=1e-9)
+
+
+def test_the_picture_of_error_rates_has_the_table_s_figures(tmp_path, figures):
+    path = tmp_path / "eer.csv"
+    path.write_text("detector,eer\nfake-mamba-l,2\nxlsr-conformer,4\n")
+    cells = pd.DataFrame(end_to_end(fake_mamba_l=0.2, xlsr_conformer=0.4))
+    cells = cells.assign(latency_s=cells["latency_s"] * np.linspace(1, 1.1, len(cells)))
+    list(plot_pareto(cells, read_eer(path), "mine", tmp_path))
+    drawn = {float(line.get_xdata()[0]) for line in figures[0].axes[0].lines}
+    assert drawn == set(decision_table(cells)["rtf"])
 
 
 def test_without_all_three_parts_there_are_no_shares(tmp_path):
@@ -132,11 +164,6 @@ def test_a_chart_against_a_detector_that_is_not_there_is_refused_with_the_reason
     assert outcome.reason.startswith("no two detectors were measured")
 
 
-def test_the_front_is_what_no_other_beats():
-    costs = np.array([[1, 5, 1], [2, 4, 1], [3, 3, 1], [3, 5, 1], [1.001, 5.001, 1.001]])
-    assert on_front(costs).tolist() == [True, True, True, False, True]
-
-
 def end_to_end(**latencies_s):
     return [
         cell(name.replace("_", "-"), "end-to-end", duration_s, latency_s * duration_s)
@@ -163,7 +190,7 @@ def test_error_rates_stand_against_speed_with_their_intervals(tmp_path, figures)
     rings = [line for line in axes.lines if line.get_fillstyle() == "none"]
     assert [line.get_xdata()[0] for line in rings] == [0.2]
     assert [text.get_text() for text in axes.texts] == ["100 MB", "100 MB"]
-    assert "median over 1 to 2 s" in axes.get_xlabel() and axes.get_ylabel().endswith("mine")
+    assert "real-time factor at 2 s" in axes.get_xlabel() and axes.get_ylabel().endswith("mine")
 
 
 def test_without_error_rates_or_a_common_duration_nothing_is_drawn(tmp_path):
@@ -172,7 +199,7 @@ def test_without_error_rates_or_a_common_duration_nothing_is_drawn(tmp_path):
     assert "no error rate is given" in outcome.reason
     eer = published_eer(read_published(), "In-the-Wild")
     (outcome,) = plot_pareto(rows, eer, "", tmp_path)
-    assert outcome.reason.startswith("1 detectors with 2 durations in common")
+    assert outcome.reason.startswith("only fake-mamba-l has all three in this setting")
     (outcome,) = plot_pareto(rows.assign(frontend="xls-r-tiny"), eer, "", tmp_path)
     assert "with the front-end that it is of" in outcome.reason
 

@@ -44,6 +44,7 @@ def cell(duration_s, rtf, **changes):
         **{"execution": "eager", "attention": "sdpa", "clock": "latency", "status": "measured"},
         **{"device_name": "CPU: Test", "latency_s": latency_s, "rtf": rtf},
         **{"latency_low_s": latency_s * 0.9, "latency_high_s": latency_s * 1.1},
+        "passes": (0, 1, 2),
         **changes,
     }
 
@@ -212,3 +213,8 @@ def test_every_setting_of_ours_and_every_detector_has_its_row(write):
 def test_figures_that_no_benchmark_answers_have_no_row(write):
     published = read_published(write(FIGURE | {"metric": "EER", "shortest_s": "", "longest_s": ""}))
     assert beside_ours(published, pd.DataFrame([cell(2.0, 0.3)])).empty
+
+
+def test_intervals_of_a_single_visit_are_named():
+    rows = beside_ours(read_published(), pd.DataFrame([cell(1.0, 0.3, passes=None)]))
+    assert rows["note"].str.contains("1 of 1 were visited once: .* of its rounds").any()

@@ -13,14 +13,17 @@ import pytest
 from plotly import graph_objects
 
 from fakemamba.analysis.compare.comparison import compare
+from fakemamba.analysis.drift import without_drift
+from fakemamba.analysis.error_rates import read_eer
 from fakemamba.analysis.report.answer import answer
 from fakemamba.analysis.report.fastest import fastest_claims, fastest_section
-from fakemamba.analysis.report.page import render, write_report
+from fakemamba.analysis.report.page import Extras, render, write_report
 from fakemamba.analysis.report.reproduce import replay
 from fakemamba.analysis.report.settings import settings
 from fakemamba.analysis.report.tables import Field, tabulate
 from fakemamba.analysis.report.words import interval, number, plotly_label
 from fakemamba.analysis.results import read_launch
+from fakemamba.analysis.scaling.ranking import fastest
 from fakemamba.analysis.scaling.verdicts import scale
 from fakemamba.names import visible
 
@@ -60,7 +63,7 @@ def launch(write_growth, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def html(launch):
-    return render([launch])
+    return render([launch])[0]
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +72,15 @@ def page(html):
 
 
 def charts_of(page):
-    return json.loads(next(text for attributes, text in page.scripts if "id" in attributes))
+    return data_of(page, "chart-data")
+
+
+def first_of(page):
+    return data_of(page, "first-chart-data")
+
+
+def data_of(page, name):
+    return json.loads(next(text for tag, text in page.scripts if tag.get("id") == name))
 
 
 def test_the_answer_says_how_each_encoder_grows_and_up_to_which_duration(launch):
@@ -82,7 +93,7 @@ def test_the_answer_says_how_each_encoder_grows_and_up_to_which_duration(launch)
 
 
 def test_what_was_not_decided_has_its_reason_once(launch):
-    short = launch.cells[launch.cells["duration_s"] <= 4]
+    short = launch.cells[launch.cells["duration_s"] <= 4].assign(work=None)
     (setting,) = settings(short)
     (undecided,) = answer(setting, scale(short)).undecided
     assert undecided.what == "everything" and "a fit needs" in undecided.reason
@@ -91,24 +102,18 @@ def test_what_was_not_decided_has_its_reason_once(launch):
 def test_the_fastest_is_told_by_duration_as_the_truth_has_it(launch):
     # 2 + 0.5 T + 0.2 T² and 4 + 2 T milliseconds are equal at 8.64 s; at 8 s they are 6 % apart
     (setting,) = settings(launch.cells)
-    (claim,) = fastest_claims(setting)
-    assert claim.points[0].names == ("bent from 1 s, no clear winner from 8 s, straight from 16 s")
+    (claim,) = fastest_claims(setting, fastest(launch.cells))
+    assert claim.points[0].names.startswith("bent from 1 s, ")
+    assert claim.points[0].names.endswith("straight from 16 s")
 
 
-def test_rounds_alone_show_no_winner(launch):
-    """The same network timed twice differs by more than its rounds do."""
-    (setting,) = settings(launch.cells[launch.cells["duration_s"].isin([1, 16, 64])])
-    (claim,) = fastest_claims(setting)
-    assert claim.points[0].names == "no clear winner from 1 s"
-
-
-def test_overlapping_intervals_are_no_win(launch):
-    cells = launch.cells.assign(latency_low_s=0.001, latency_high_s=9.0)
+def test_where_nothing_was_visited_again_there_is_no_winner(launch):
+    once = launch.cells.assign(passes=None)
+    cells = without_drift(once)
     (setting,) = settings(cells)
-    (claim,) = fastest_claims(setting)
+    (claim,) = fastest_claims(setting, fastest(cells))
     assert claim.points[0].names == "no clear winner from 1 s"
-    (section,) = fastest_section([setting])
-    assert "95 % intervals overlap: too noisy to compare" in str(section)
+    (section,) = fastest_section([setting], fastest(cells))
     assert "tie" not in str(section)
 
 
@@ -140,13 +145,10 @@ def test_every_cell_is_in_the_table_with_status_and_reason(launch, page):
     assert "43 cells: 42 measured, 1 out-of-memory" in page.text
 
 
-def test_how_sure_a_latency_is_as_a_cell_stands_beside_its_rounds(launch, page):
-    """The front-end is measured for both detectors, the encoders once."""
-    assert "95 % interval as a cell (ms)" in page.text and "95 % of cells are within" in page.text
-    encoders = launch.cells[launch.cells["part"] == "encoder"]
-    alone = Page(render([replace(launch, cells=encoders)])).text
-    assert "95 % interval as a cell (ms)" not in alone
-    assert "Of what is not listed here that is not known" in alone
+def test_a_cell_has_its_visits_and_their_interval(launch, page):
+    row = launch.cells.iloc[0]
+    assert f"[{number(row['latency_low_s'] * 1e3)}, " in page.text
+    assert "visits" in page.text and "of them disturbed" in page.text
 
 
 def test_headings_are_in_order_and_ids_are_unique(page):
@@ -184,6 +186,44 @@ def test_the_latency_chart_has_the_points_the_fits_and_their_bands(launch, page)
     assert min(low_and_high["y"]) <= fit["y"][0] and fit["y"][-1] <= max(low_and_high["y"])
 
 
+def test_the_first_screen_has_the_sentences_and_the_chart_with_both_laws(launch, page):
+    (setting,) = settings(launch.cells)
+    for sentence in render([launch])[1].sentences:
+        assert sentence in page.text
+    first = first_of(page)
+    (chart,) = first["charts"]
+    assert [line["name"] for line in first["lines"]] == ["straight", "bent"]
+    laws = [trace for trace in chart["traces"] if trace["meta"]["line"] == -1]
+    growth = {trace["text"][1]: trace["y"][1] / trace["y"][0] for trace in laws}
+    assert growth == {
+        "linear": pytest.approx(4, rel=1e-3),
+        "quadratic": pytest.approx(16, rel=1e-3),
+    }
+    graph_objects.Figure(data=chart["traces"])
+    # The same fits, bands and points as in the chart of all parts below.
+    latency = next(one for one in charts_of(page)[0]["charts"] if one["name"] == "latency_s")
+    encoder = [trace for trace in latency["traces"] if trace["xaxis"] == "x"]
+    assert chart["panels"] == latency["panels"][:1] and setting.parts[0] == "encoder"
+    assert chart["traces"][2:] == encoder
+
+
+def test_the_table_of_decisions_has_every_detector_and_its_pareto_chart(launch, tmp_path):
+    (tmp_path / "eer.csv").write_text("detector,eer\nstraight,2\nbent,4\n")
+    memory = launch.cells["peak_bytes"] + 4e6
+    known = replace(launch, cells=launch.cells.assign(peak_bytes_with_weights=memory))
+    rates = read_eer(tmp_path / "eer.csv")
+    html, found = render([known], Extras(rates=rates, rates_source="<b>mine</b>"))
+    page = Page(html)
+    assert "All 2 detectors" in page.text and "EER (%), <b>mine</b>" in page.text
+    chart = charts_of(page)[0]["charts"][0]
+    assert chart["name"] == "pareto" and "&lt;b&gt;mine" in chart["y"]["title"]
+    graph_objects.Figure(data=chart["traces"])
+    figures = {one["line"]: one for one in found.figures}
+    places = {one["meta"]["line"]: (one["x"], one["y"]) for one in chart["traces"]}
+    assert places[0] == ([float(f"{figures['straight']['rtf']:.5g}")], [2])
+    assert number(figures["bent"]["latency_s"] * 1e3) in page.text
+
+
 def test_shares_are_of_the_end_to_end_latency(page):
     (setting,) = charts_of(page)
     chart = next(chart for chart in setting["charts"] if chart["name"] == "share")
@@ -195,13 +235,13 @@ def test_shares_are_of_the_end_to_end_latency(page):
 @pytest.mark.parametrize("name", [HOSTILE, "x" * 10_000, "", "a\nb"], ids=ascii)
 def test_foreign_names_are_text_everywhere(write_growth, tmp_path, name):
     path = write_growth(tmp_path / "x.json", names=(name, "bent"), environment={"cpu": name})
-    html = render([read_launch(path)])
+    html, _ = render([read_launch(path)])
     assert "window.hacked=1</script>" not in html
     assert "\u2028" not in html and "\u202e" not in html
     html.encode()
     page = Page(html)
     assert visible(name) in page.text
-    assert len(page.scripts) == 4
+    assert len(page.scripts) == 5
     assert len(charts_of(page)[0]["lines"]) == 2
 
 
@@ -260,7 +300,8 @@ def test_what_is_the_same_in_all_rows_is_said_once():
 
 
 def test_results_without_a_detector_have_a_page_that_says_so(launch):
-    html = render([replace(launch, cells=launch.cells[launch.cells["status"] == "out-of-memory"])])
+    lost = launch.cells[launch.cells["status"] == "out-of-memory"]
+    html, _ = render([replace(launch, cells=lost)])
     assert "No cell of a detector was measured" in Page(html).text
     assert "MemoryError" in html
 
@@ -269,7 +310,7 @@ def test_a_comparison_is_shown_with_its_verdicts(launch):
     slower = launch.cells.assign(latency_s=launch.cells["latency_s"] * 1.5)
     base, head = [launch] * 6, [replace(launch, cells=slower)] * 6
     comparison = compare(base, head)
-    text = Page(render([launch], comparison)).text
+    text = Page(render([launch], Extras(comparison))[0]).text
     assert comparison.verdict == "regressed"
     assert "Base against head" in text and "Overall: regressed (exit code 1)." in text
     assert "above-effect" in text
@@ -277,6 +318,6 @@ def test_a_comparison_is_shown_with_its_verdicts(launch):
 
 def test_more_files_are_set_side_by_side(write_growth, launch, tmp_path):
     path = write_growth(tmp_path / "other.json", names=("straight", "other"), environment={"x": 1})
-    page = Page(render([launch, read_launch(path)]))
+    page = Page(render([launch, read_launch(path)])[0])
     assert "growth.json" in page.text and "other.json" in page.text
     assert len(charts_of(page)[0]["lines"]) == 3

@@ -12,7 +12,7 @@ ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
 ARGUMENTS += ["--disable-component-update", "--disable-sync"]
 HOSTILE = "<b><img src=x onerror=window.hacked=1><script>window.hacked=1</script>\"'\u202e%{x}"
 SHOWN = HOSTILE.replace("\u202e", "\\u202e")
-WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 400, "height": 800}
+WIDE, NARROW = {"width": 1280, "height": 800}, {"width": 400, "height": 800}
 CELLS = "#detector-cells"
 
 
@@ -86,17 +86,38 @@ def test_it_draws_without_an_error_a_request_or_sideways_scrolling(size, report,
     page = request.getfixturevalue(size)
     drawn = page.locator(".plot .main-svg").first
     drawn.wait_for()
-    assert page.locator("figure").count() == page.locator(".plot:has(.main-svg)").count() >= 6
+    assert page.locator("figure").count() == page.locator(".plot:has(.main-svg)").count() >= 7
     assert page.locator("#chart-latency_s .scatterlayer .point").count() == 42
     assert page.errors == [] and page.requests == [report]
     scrolled, window = widths(page)
     assert scrolled <= window
 
 
-def test_the_answer_is_on_the_first_screen(wide, narrow):
-    for page in (wide, narrow):
-        box = page.get_by_text("near-linear up to 64 s").first.bounding_box()
-        assert box["y"] + box["height"] < page.viewport_size["height"]
+def test_the_first_screen_is_the_answer_its_chart_and_what_is_open(wide, narrow):
+    box = wide.locator("#answer").bounding_box()
+    assert box["y"] + box["height"] <= wide.viewport_size["height"]
+    assert wide.locator("#first-root .scatterlayer .point").count() == 14
+    named = wide.locator("#first-root .textpoint").all_text_contents()
+    assert [*filter(None, named)] == ["linear", "quadratic"]
+    box = narrow.get_by_text("near-linear up to 64 s").first.bounding_box()
+    assert box["y"] + box["height"] < narrow.viewport_size["height"]
+
+
+def test_nothing_of_the_first_screen_is_cut_where_it_is_narrow(narrow):
+    beyond = """[...document.querySelectorAll('#answer *')].filter(
+        (one) => !one.closest('svg') && one.getBoundingClientRect().right > window.innerWidth
+    ).map((one) => one.outerHTML)"""
+    assert narrow.evaluate(beyond) == []
+
+
+def test_the_legend_of_the_first_chart_hides_in_it_alone(wide):
+    points = wide.locator("#first-root .scatterlayer .point")
+    button = wide.get_by_role("group", name="Detectors in this chart").get_by_role("button").first
+    button.click()
+    assert points.count() == 7
+    assert wide.locator("#chart-latency_s .scatterlayer .point").count() == 42
+    button.click()
+    assert points.count() == 14
 
 
 def test_panels_stand_below_each_other_where_it_is_narrow(wide, narrow):
@@ -208,6 +229,6 @@ def test_without_scripts_there_are_the_answer_and_all_tables(visit):
     page = visit(NARROW, java_script_enabled=False)
     assert page.get_by_text("near-linear up to 64 s").first.is_visible()
     page.locator("#charts").scroll_into_view_if_needed()
-    note = page.locator("noscript p").bounding_box()
+    note = page.locator("#charts noscript p").bounding_box()
     assert note["height"] > 0 and note["width"] <= NARROW["width"]
     assert page.locator(f"{CELLS} tbody tr").count() == 43

@@ -235,7 +235,13 @@ def test_samples_are_visits_with_their_passes_or_rounds_without(tmp_path, write_
     assert today["passes"].notna().equals(measured)
     assert today["passes"][measured].map(lambda passes: passes == tuple(range(9))).all()
     assert before["passes"].isna().all() and before["work"].isna().all()
-    assert (today["samples_s"] == before["samples_s"]).all()
+    assert (today["samples_s"] == before["samples_s"])[measured].all()
     encoders = today["part"] == "encoder"
     assert today[encoders]["work"].map(lambda work: len(work.flops) == 11).all()
     assert today[~encoders]["work"].isna().all()
+
+
+def test_a_scan_keeps_the_passes_of_its_cell():
+    results = Path(__file__).parents[2] / "results"
+    table = read_results([results / "cpu-epyc-2t" / "scan.json"])
+    assert set(table["passes"]) == {"forward", "forward+backward"}

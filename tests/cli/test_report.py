@@ -20,7 +20,17 @@ def test_a_reference_result_becomes_a_page(tmp_path, capsys):
     assert (
         html.startswith("<!doctype html>") and "fake-mamba-l" in html and "Base against" not in html
     )
-    assert capsys.readouterr().out.startswith(f"{out}: ")
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[0].startswith("Does the cost of ") and printed[-1].startswith(f"{out}: ")
+    assert any(line.startswith("At 2 s behind xls-r-300m, end to end: ") for line in printed)
+
+
+def test_a_corpus_and_error_rates_stand_in_the_table(tmp_path):
+    out = tmp_path / "report.html"
+    report((LOW_PRECISION,), out=out, lengths="asterisk-prompts", published_eer="In-the-Wild")
+    html = out.read_text(encoding="utf-8")
+    assert "EER (%), published, In-the-Wild" in html and "2,760 recordings" in html
+    assert "a curve needs 2" in html  # why its percentiles are missing
 
 
 def test_a_comparison_is_shown_beside(tmp_path):
@@ -44,3 +54,12 @@ def test_files_are_needed_once_each(tmp_path):
         report((LOW_PRECISION, LOW_PRECISION), out=tmp_path / "report.html")
     with pytest.raises(ResultsError, match="no such file"):
         report((tmp_path / "absent.json",), out=tmp_path / "report.html")
+    with pytest.raises(ValueError, match="none of the tables"):
+        report((LOW_PRECISION,), out=tmp_path / "report.html", lengths="absent")
+    with pytest.raises(ValueError, match="both name error rates"):
+        report(
+            (LOW_PRECISION,),
+            out=tmp_path / "report.html",
+            eer=tmp_path / "eer.csv",
+            published_eer="In-the-Wild",
+        )

@@ -16,11 +16,8 @@
     modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"],
   };
 
-  const root = document.getElementById("chart-root");
-  const settings = JSON.parse(document.getElementById("chart-data").textContent);
+  const dataOf = (id) => JSON.parse(document.getElementById(id).textContent);
   const paper = window.matchMedia("print");
-  let drawn = []; // of the chosen setting: {plot, chart, types}
-  let hidden = new Set(); // the lines that are not shown
 
   const add = (parent, tag, properties = {}) => {
     const element = Object.assign(document.createElement(tag), properties);
@@ -117,45 +114,6 @@
     return layout;
   };
 
-  const widthNow = () => (paper.matches ? PRINTED_WIDTH : root.clientWidth);
-
-  const draw = (item) => {
-    const traces = item.chart.traces.map((trace) => ({
-      ...trace,
-      visible: !hidden.has(trace.meta.line),
-    }));
-    Plotly.react(item.plot, traces, layoutOf(item, widthNow()), CONFIG);
-  };
-  const drawAll = () => drawn.forEach(draw);
-
-  const addSwitch = (parent, item, name, title) => {
-    const { types } = item.chart[name];
-    if (types.length < 2) return;
-    const label = add(parent, "label");
-    const box = add(label, "input", { type: "checkbox", checked: types[0] === "log" });
-    label.append(` logarithmic ${title}`);
-    box.addEventListener("change", () => {
-      item.types[name] = box.checked ? "log" : "linear";
-      draw(item);
-    });
-  };
-
-  const addChart = (chart) => {
-    const figure = add(root, "figure", { id: `chart-${chart.name}` });
-    const caption = add(figure, "figcaption");
-    add(caption, "h3", { textContent: chart.title, id: `chart-${chart.name}-title` });
-    add(caption, "p", { textContent: chart.note, className: "note" });
-    figure.setAttribute("aria-labelledby", `chart-${chart.name}-title`);
-    const switches = add(figure, "div", { className: "switches", role: "group" });
-    switches.ariaLabel = `Axes of ${chart.title}`;
-    const plot = add(figure, "div", { className: "plot" });
-    const item = { plot, chart, types: { x: chart.x.types[0], y: chart.y.types[0] } };
-    addSwitch(switches, item, "x", "horizontal axis");
-    addSwitch(switches, item, "y", "vertical axis");
-    drawn.push(item);
-    draw(item);
-  };
-
   // A line's look, drawn by Plotly's own names of markers and dashes.
   const swatch = ({ colour, outline, symbol, dash }) => {
     const space = "http://www.w3.org/2000/svg";
@@ -181,28 +139,90 @@
     return svg;
   };
 
-  const addLegend = (lines) => {
-    const legend = add(root, "div", { className: "legend", role: "group" });
-    legend.ariaLabel = "Detectors in the charts";
-    lines.forEach((line, place) => {
-      const button = add(legend, "button", { type: "button", ariaPressed: "true" });
-      button.append(swatch(line), line.name);
-      button.addEventListener("click", () => {
-        if (!hidden.delete(place)) hidden.add(place);
-        button.ariaPressed = String(!hidden.has(place));
-        drawAll();
+  // A place for charts with one legend, drawn anew for each setting and width.
+  const boardIn = (root) => {
+    let drawn = []; // {plot, chart, types}
+    let hidden = new Set(); // the lines that are not shown
+    let width = root.clientWidth;
+
+    const draw = (item) => {
+      const traces = item.chart.traces.map((trace) => ({
+        ...trace,
+        visible: !hidden.has(trace.meta.line),
+      }));
+      // On paper a board is as wide a part of the page as it is on the screen.
+      const now = paper.matches ? PRINTED_WIDTH * Math.min(1, width / root.parentElement.clientWidth) : width;
+      Plotly.react(item.plot, traces, layoutOf(item, now), CONFIG);
+    };
+    const drawAll = () => drawn.forEach(draw);
+
+    const addSwitch = (parent, item, name, title) => {
+      const { types } = item.chart[name];
+      if (types.length < 2) return;
+      const label = add(parent, "label");
+      const box = add(label, "input", { type: "checkbox", checked: types[0] === "log" });
+      label.append(` logarithmic ${title}`);
+      box.addEventListener("change", () => {
+        item.types[name] = box.checked ? "log" : "linear";
+        draw(item);
       });
-    });
+    };
+
+    const addChart = (chart) => {
+      const figure = add(root, "figure", { id: `chart-${chart.name}` });
+      const caption = add(figure, "figcaption");
+      add(caption, "h3", { textContent: chart.title, id: `chart-${chart.name}-title` });
+      add(caption, "p", { textContent: chart.note, className: "note" });
+      figure.setAttribute("aria-labelledby", `chart-${chart.name}-title`);
+      const switches = add(figure, "div", { className: "switches", role: "group" });
+      switches.ariaLabel = `Axes of ${chart.title}`;
+      const plot = add(figure, "div", { className: "plot" });
+      const item = { plot, chart, types: { x: chart.x.types[0], y: chart.y.types[0] } };
+      addSwitch(switches, item, "x", "horizontal axis");
+      addSwitch(switches, item, "y", "vertical axis");
+      drawn.push(item);
+      draw(item);
+    };
+
+    const addLegend = (lines) => {
+      const legend = add(root, "div", { className: "legend", role: "group" });
+      legend.ariaLabel = `Detectors in ${root.id === "first-root" ? "this chart" : "the charts"}`;
+      lines.forEach((line, place) => {
+        const button = add(legend, "button", { type: "button", ariaPressed: "true" });
+        button.append(swatch(line), line.name);
+        button.addEventListener("click", () => {
+          if (!hidden.delete(place)) hidden.add(place);
+          button.ariaPressed = String(!hidden.has(place));
+          drawAll();
+        });
+      });
+    };
+
+    new ResizeObserver(() => {
+      if (root.clientWidth === width) return;
+      width = root.clientWidth;
+      drawAll();
+    }).observe(root);
+    paper.addEventListener("change", drawAll);
+
+    return ({ lines, charts }, ...above) => {
+      drawn.forEach(({ plot }) => Plotly.purge(plot));
+      drawn = [];
+      hidden = new Set();
+      root.replaceChildren(...above);
+      addLegend(lines);
+      charts.forEach(addChart);
+    };
   };
 
+  const settings = dataOf("chart-data");
+  const root = document.getElementById("chart-root");
+  const board = boardIn(root);
   const show = (setting) => {
-    drawn.forEach(({ plot }) => Plotly.purge(plot));
-    drawn = [];
-    hidden = new Set();
-    root.replaceChildren();
-    add(root, "p", { textContent: setting.label, className: settings.length > 1 ? "printed" : "" });
-    addLegend(setting.lines);
-    setting.charts.forEach(addChart);
+    const label = document.createElement("p");
+    label.textContent = setting.label;
+    label.className = settings.length > 1 ? "printed" : "";
+    board(setting, label);
   };
 
   const addChoice = () => {
@@ -217,17 +237,12 @@
     root.before(choice);
   };
 
+  const first = dataOf("first-chart-data");
+  if (first) boardIn(document.getElementById("first-root"))(first);
   if (!settings.length) {
     add(root, "p", { textContent: "No cell of a detector was measured, so there is nothing to draw." });
     return;
   }
   if (settings.length > 1) addChoice();
   show(settings[0]);
-  let width = root.clientWidth;
-  new ResizeObserver(() => {
-    if (root.clientWidth === width) return;
-    width = root.clientWidth;
-    drawAll();
-  }).observe(root);
-  paper.addEventListener("change", drawAll);
 })();

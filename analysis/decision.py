@@ -1,0 +1,248 @@
+"""The figures by which a detector is chosen: a row a detector, and one function for each figure.
+
+The page, ``cost`` and the pictures read them here, so they are the same to the digit everywhere.
+Single figures are of one duration, the same for all that are compared; those of a corpus come from
+`length_cost`. What is missing names its reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from fakemamba.analysis.length_cost import HOUR, largest_memory, length_cost
+from fakemamba.analysis.scaling.curves import SETTING
+from fakemamba.analysis.schema import LEAST_COVERAGE
+from fakemamba.data.lengths import LengthTable
+from fakemamba.visits import interval
+
+WHOLE = "end-to-end"
+USUAL_S = 4.0  # what the field cuts recordings to
+CLOSE = 1e-3  # relative; a duration of whole samples is not to the digit what was asked for
+PLACE = [name for name in SETTING if name not in ("detector", "backend", "part")]
+CORPUS = ("latency_p50", "latency_p95")
+COLUMNS = (
+    *("at_s", "rtf", "latency_s", "latency_low_s", "latency_high_s"),
+    *("latency_p50_s", "latency_p50_low_s", "latency_p50_high_s"),
+    *("latency_p95_s", "latency_p95_low_s", "latency_p95_high_s"),
+    *(
+        "memory_bytes",
+        "corpus_memory_bytes",
+        "flops",
+        "n_parameters",
+        HOUR,
+        f"{HOUR}_low",
+        f"{HOUR}_high",
+    ),
+    *("eer", "eer_low", "eer_high"),
+)
+NOTES = ("eer_verified", "reason")
+COSTS = ["eer", "rtf", "memory_bytes"]
+TIE = 0.02  # relative: no difference, for being on the front
+
+
+def decision_table(
+    results: pd.DataFrame, lengths: LengthTable | None = None, rates: pd.DataFrame | None = None
+) -> pd.DataFrame:
+    """What speaks for and against each detector, in each setting that it was measured in.
+
+    Args:
+        results: from `read_results`.
+        lengths: of a corpus, for percentiles of latency over it and its device time.
+        rates: from `read_eer` or `published_eer`.
+
+    Returns:
+        A row a setting of end-to-end, or of a detector that was not measured so: the setting's
+        fields; ``at_s``, the duration of what follows: ``latency_s`` with its 95 % interval
+        ``latency_low_s`` to ``latency_high_s``, ``rtf``, ``memory_bytes`` with weights, ``flops``;
+        ``n_parameters``; ``device_s_per_audio_hour``, over the lengths or else for recordings of
+        ``at_s``; ``latency_p50_s`` and ``latency_p95_s`` over the lengths, each of the three with
+        ``..._low`` and ``..._high``, and ``corpus_memory_bytes``, the largest with weights;
+        ``eer`` in per cent with ``eer_low``, ``eer_high`` and ``eer_verified``; whether it is
+        ``on_front``, see there; and the ``reason`` of each figure that is missing, else None. What
+        is unknown is NaN or None.
+    """
+    if results.empty:
+        return pd.DataFrame(columns=[*SETTING, *COLUMNS, *NOTES, "on_front"])
+    cells = results[results["part"] != "scan"]
+    cells = cells.assign(**{name: None for name in SETTING if name not in cells})
+    whole = cells[cells["part"] == WHOLE]
+    costs = length_cost(whole, lengths) if lengths is not None and len(whole) else None
+    rows = []
+    for _, place in whole.groupby(PLACE, dropna=False, sort=False):
+        at_s = usual_duration_s(place)
+        for _, line in place.groupby(["detector", "backend"], dropna=False, sort=False):
+            rows.append(_row(line, at_s, costs, rates))
+    for _, others in cells[~cells["detector"].isin(whole["detector"])].groupby("detector"):
+        reason = "not measured end to end; measure with --bench-parts end-to-end"
+        rows.append(_labels(others) | _error_rate(others.iloc[0], rates) | {"reason": reason})
+    table = pd.DataFrame(rows, columns=[*SETTING, *COLUMNS, *NOTES])
+    return _with_front(table.astype(dict.fromkeys(COLUMNS, np.float64)))  # None is NaN
+
+
+def usual_duration_s(cells: pd.DataFrame) -> float:
+    """The duration at which cells are compared: `USUAL_S`, or of what most have the nearest."""
+    measured = cells[cells["status"] == "measured"]
+    lines = (
+        (measured if len(measured) else cells)
+        .groupby("duration_s")[["detector", "backend"]]
+        .apply(lambda group: len(group.drop_duplicates()))
+    )
+    if np.isclose(lines.index, USUAL_S, rtol=CLOSE).any():
+        return USUAL_S
+    common_s = lines.index[lines == lines.max()].to_numpy(np.float64)
+    return float(common_s[np.abs(np.log(common_s / USUAL_S)).argmin()])
+
+
+def on_front(costs: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
+    """Which rows (n,) of positive costs (n, k) no other row beats.
+
+    To beat is to be better in one cost and no worse in all; differences below ``TIE`` are none.
+    """
+    ratios = costs[:, None] / costs[None]  # (n, n, k): row i over row j
+    no_worse = (ratios <= 1 + TIE).all(axis=2)
+    better = (ratios < 1 - TIE).any(axis=2)
+    return np.asarray(~(no_worse & better).any(axis=0), np.bool_)
+
+
+def _with_front(table: pd.DataFrame) -> pd.DataFrame:
+    """Mark which rows no other of the same place beats; alone there is nothing to beat."""
+    front = pd.Series(False, index=table.index)
+    known = table.reindex(columns=COSTS).astype(np.float64)
+    known = known[(known > 0).all(axis=1)]
+    for _, place in table.loc[known.index].groupby(PLACE, dropna=False):
+        if len(place) > 1:
+            front[place.index] = on_front(known.loc[place.index].to_numpy())
+    return table.assign(on_front=front)
+
+
+def _row(
+    cells: pd.DataFrame, at_s: float, costs: pd.DataFrame | None, rates: pd.DataFrame | None
+) -> dict[str, Any]:
+    """One detector in one setting."""
+    labels = _labels(cells)
+    measured = cells[cells["status"] == "measured"]
+    here = cells[np.isclose(cells["duration_s"], at_s, rtol=CLOSE)]
+    there = here[here["status"] == "measured"]
+    figures: dict[str, Any] = {"at_s": at_s, "n_parameters": measured["n_parameters"].max()}
+    reasons = []
+    if there.empty:
+        reasons.append(_why_none(cells, here, at_s))
+    else:
+        figures |= latency(there, at_s) | {"memory_bytes": largest_memory(there)}
+        figures["flops"] = _flops(there, at_s)
+        reasons += _why_missing(figures, there)
+    if costs is not None:
+        (cost,) = _matching(costs, labels).to_dict("records")
+        names = [f"{name}{end}_s" for name in CORPUS for end in ("", "_low", "_high")]
+        figures |= {name: cost[name] for name in (*names, *_ends(HOUR))}
+        figures["corpus_memory_bytes"] = cost["peak_bytes_with_weights"]
+        reasons += [cost["reason"]] if cost["reason"] else []
+    rate = _error_rate(cells.iloc[0], rates)
+    if rates is not None and not rate:
+        reasons.append("no error rate is known of it with this front-end")
+    return labels | figures | rate | {"reason": "; ".join(reasons) or None}
+
+
+def latency(cells: pd.DataFrame, at_s: float) -> dict[str, float | None]:
+    """Latency, real-time factor and device time for an hour, with intervals.
+
+    Args:
+        cells: measured ones of one line at one duration: one, or of several launches, of whose
+            latencies the median is taken.
+        at_s: that duration.
+    """
+    value_s = float(cells["latency_s"].median())
+    if len(cells) == 1:
+        ends = tuple(cells[["latency_low_s", "latency_high_s"]].iloc[0].tolist())
+    else:
+        ends = interval(cells["latency_s"].tolist()) or (None, None)
+    ends_s = dict(zip(("", "_low", "_high"), (value_s, *ends), strict=True))
+    per_hour = 3600 / (at_s * int(cells["batch_size"].iloc[0]))
+    return {
+        "rtf": value_s / at_s,
+        **{f"latency{end}_s": one_s for end, one_s in ends_s.items()},
+        **{
+            f"{HOUR}{end}": None if one_s is None else per_hour * one_s
+            for end, one_s in ends_s.items()
+        },
+    }
+
+
+def _flops(cells: pd.DataFrame, at_s: float) -> float:
+    """What a call has to compute: by formula, else as counted; NaN if neither is known."""
+    for work in cells["work"].dropna() if "work" in cells else ():
+        of_it = dict(zip(work.durations_s, work.flops, strict=True))
+        if at_s in of_it:
+            return float(of_it[at_s])
+    return float(cells["flops"].where(cells["flop_coverage"] >= LEAST_COVERAGE).max())
+
+
+def _why_none(cells: pd.DataFrame, here: pd.DataFrame, at_s: float) -> str:
+    """Why there is no latency at a duration."""
+    if len(here):
+        first = here.iloc[0]
+        return f"{first['status']} at {at_s:g} s: {first['reason']}"
+    measured_s = sorted(set(cells.loc[cells["status"] == "measured", "duration_s"]))
+    if not measured_s:
+        first = cells.iloc[0]
+        return f"{first['status']} at {first['duration_s']:g} s: {first['reason']}"
+    ends = " to ".join(f"{one:.4g}" for one in dict.fromkeys((measured_s[0], measured_s[-1])))
+    return f"not measured at {at_s:g} s, but at {ends} s"
+
+
+def _why_missing(figures: dict[str, Any], cells: pd.DataFrame) -> Iterator[str]:
+    """Why a cell with a latency has no memory, or no FLOPs."""
+    if np.isnan(figures["memory_bytes"]):
+        has_peak = cells["peak_bytes"].notna().any()
+        yield (
+            "memory: the size of the weights was not recorded"
+            if has_peak
+            else "memory: not measured; measure with --bench-instruments memory"
+        )
+    if np.isnan(figures["flops"]):
+        coverage = cells["flop_coverage"].max()
+        yield (
+            "FLOPs: not counted; measure with --bench-instruments work"
+            if np.isnan(coverage)
+            else f"FLOPs: the count covers {coverage:.0%} of the time"
+        )
+
+
+def _error_rate(cell: pd.Series, rates: pd.DataFrame | None) -> dict[str, Any]:
+    """The error rate of a cell's detector with its front-end; empty if none is known."""
+    if rates is None:
+        return {}
+    of_it = rates[rates["detector"] == cell["detector"]]
+    of_it = of_it[of_it["frontend"].isna() | (of_it["frontend"] == cell["frontend"])]
+    if of_it.empty:
+        return {}
+    first = of_it.iloc[0]
+    return {
+        "eer": first["eer"],
+        "eer_low": first["low"],
+        "eer_high": first["high"],
+        "eer_verified": bool(first["verified"]),
+    }
+
+
+def _labels(cells: pd.DataFrame) -> dict[str, Any]:
+    first = cells.iloc[0]
+    return {name: None if pd.isna(first[name]) else first[name] for name in SETTING}
+
+
+def _matching(table: pd.DataFrame, labels: dict[str, Any]) -> pd.DataFrame:
+    """The rows with these labels, of which None is equal to None."""
+    for name, value in labels.items():
+        if name in table:
+            own = table[name]
+            table = table[own.isna() if value is None else own == value]
+    return table
+
+
+def _ends(name: str) -> tuple[str, str, str]:
+    return name, f"{name}_low", f"{name}_high"
