@@ -55,10 +55,10 @@ def decision_section(
         Field("at (s)", "at_s"),
         Field("RTF", "rtf", is_key=True),
         Field("latency (ms)", "latency_s", 1e3, is_key=True),
-        Field(f"p50 {over} (ms)", "latency_p50_s", 1e3),
-        Field(f"p95 {over} (ms)", "latency_p95_s", 1e3),
+        Field(f"p50 {over} (ms)", "latency_p50_s", 1e3, is_key=True),
+        Field(f"p95 {over} (ms)", "latency_p95_s", 1e3, is_key=True),
         Field("memory with weights (MB)", "memory_bytes", 1e-6, is_key=True),
-        Field(f"largest memory {over} (MB)", "corpus_memory_bytes", 1e-6),
+        Field(f"largest memory {over} (MB)", "corpus_memory_bytes", 1e-6, is_key=True),
         Field("GFLOP", "flops", 1e-9, is_key=True),
         Field("parameters (M)", "n_parameters", 1e-6, is_key=True),
         Field("device s / audio h", HOUR, is_key=True),
@@ -72,6 +72,10 @@ def decision_section(
         Field("of p95 (ms)", _ends("latency_p95_low_s", "latency_p95_high_s", 1e3)),
         Field("of device s / audio h", _ends(f"{HOUR}_low", f"{HOUR}_high")),
     )
+    title = "Which detector for which budget"
+    if decisions.empty:
+        notes = ["No cell of a detector was measured, so there is none to choose."]
+        return Section("decision", "Which one", title, tuple(notes), ())
     ordered = decisions.assign(
         size=decisions.groupby("frontend", dropna=False)["n_parameters"].transform("max")
     ).sort_values(["size", "rtf"], ascending=[False, True], kind="stable", na_position="last")

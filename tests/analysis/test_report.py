@@ -321,3 +321,13 @@ def test_more_files_are_set_side_by_side(write_growth, launch, tmp_path):
     page = Page(render([launch, read_launch(path)])[0])
     assert "growth.json" in page.text and "other.json" in page.text
     assert len(charts_of(page)[0]["lines"]) == 3
+
+
+def test_a_result_without_cells_and_results_of_two_schemas_have_a_page(
+    launch, write_growth, tmp_path
+):
+    page = Page(render([replace(launch, cells=launch.cells[:0])])[0])
+    assert "so there is no answer" in page.text and "there is none to choose" in page.text
+    older = read_launch(write_growth(tmp_path / "older.json", schema=2))
+    html, found = render([launch, older])
+    assert "2 files, 86 cells" in Page(html).text and "visits of a cell" in found.machine
