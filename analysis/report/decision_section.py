@@ -81,6 +81,4 @@ def decision_section(
     ).sort_values(["size", "rtf"], ascending=[False, True], kind="stable", na_position="last")
     caption = f"All {number(float(decisions['detector'].nunique()))} detectors"
     table = tabulate("decisions", caption, fields, ordered.to_dict("records"))
-    return Section(
-        "decision", "Which one", "Which detector for which budget", tuple(notes), (table,)
-    )
+    return Section("decision", "Which one", title, tuple(notes), (table,))
