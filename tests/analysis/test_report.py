@@ -214,7 +214,7 @@ def test_the_table_of_decisions_has_every_detector_and_its_pareto_chart(launch, 
     rates = read_eer(tmp_path / "eer.csv")
     html, found = render([known], Extras(rates=rates, rates_source="<b>mine</b>"))
     page = Page(html)
-    assert "All 2 detectors" in page.text and "EER (%), <b>mine</b>" in page.text
+    assert "All 2 detectors" in page.text and "EER: <b>mine</b>." in page.text
     chart = charts_of(page)[0]["charts"][0]
     assert chart["name"] == "pareto" and "&lt;b&gt;mine" in chart["y"]["title"]
     graph_objects.Figure(data=chart["traces"])
