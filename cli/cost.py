@@ -46,7 +46,8 @@ def cost(
     several = len(set(settings)) > 1
     shown = TextTable(
         Column("detector", no_wrap=True),
-        *(("part", "setting") if several else ("part",)),
+        Column("part", no_wrap=True),
+        *(("setting",) if several else ()),
         *("p50 (ms)", "p95 (ms)", "p99 (ms)", "device s / audio h", "largest MB with weights"),
         title=title if several else f"{title}; {settings[0]}",
         caption="in brackets: 95 % intervals",
@@ -78,9 +79,9 @@ def cost(
 
 def _figure(row: dict[Any, Any], name: str, scale: float) -> str:
     """A figure with its interval; ``name`` has a place for ``_low`` and ``_high``."""
-    from fakemamba.analysis.report.words import interval, is_known
+    from fakemamba.analysis.report.words import interval, is_known, number
 
     value, *ends = (row[name.format(end)] for end in ("", "_low", "_high"))
     if not is_known(value):
         return "-"
-    return f"{value * scale:.4g} {interval(ends, scale)}".rstrip()
+    return f"{number(value * scale)} {interval(ends, scale)}".rstrip()

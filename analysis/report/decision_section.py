@@ -15,7 +15,7 @@ from fakemamba.data.lengths import LengthTable
 
 NOTE = (
     "End to end, at one duration for all that stand together. Memory is the peak with the weights; "
-    "device time is for an hour of audio in batches of equal lengths."
+    "device time is seconds for an hour of audio, in batches of equal lengths."
 )
 WITHOUT_LENGTHS = (
     "Device time is of recordings of that duration; --lengths NAME gives it for a corpus, with "
@@ -41,28 +41,28 @@ def decision_section(
 ) -> Section:
     """One sortable table, the largest front-end first, then the fastest."""
     notes = [NOTE]
-    over = ""
-    if lengths is not None:
-        over = f"over {lengths.name}"
-        notes.append(f"{lengths.name}: {lengths.count:,} recordings, {lengths.hours:.2f} h.")
-    else:
+    if lengths is None:
         notes.append(WITHOUT_LENGTHS)
-    if not rates_source:
-        notes.append(WITHOUT_RATES)
+    else:
+        notes.append(
+            f"p50, p95, largest memory and device time are over {lengths.name}: {lengths.count:,} "
+            f"recordings, {lengths.hours:.2f} h."
+        )
+    notes.append(f"EER: {rates_source}." if rates_source else WITHOUT_RATES)
     fields = (
         Field("detector", "detector", is_key=True),
         *labels("frontend"),
         Field("at (s)", "at_s"),
         Field("RTF", "rtf", is_key=True),
         Field("latency (ms)", "latency_s", 1e3, is_key=True),
-        Field(f"p50 {over} (ms)", "latency_p50_s", 1e3),
-        Field(f"p95 {over} (ms)", "latency_p95_s", 1e3),
-        Field("memory with weights (MB)", "memory_bytes", 1e-6, is_key=True),
-        Field(f"largest memory {over} (MB)", "corpus_memory_bytes", 1e-6),
+        Field("p50 (ms)", "latency_p50_s", 1e3, is_key=True),
+        Field("p95 (ms)", "latency_p95_s", 1e3, is_key=True),
+        Field("memory (MB)", "memory_bytes", 1e-6, is_key=True),
+        Field("largest (MB)", "corpus_memory_bytes", 1e-6, is_key=True),
         Field("GFLOP", "flops", 1e-9, is_key=True),
-        Field("parameters (M)", "n_parameters", 1e-6, is_key=True),
+        Field("params (M)", "n_parameters", 1e-6, is_key=True),
         Field("device s / audio h", HOUR, is_key=True),
-        Field(f"EER (%), {rates_source}", "eer"),
+        Field("EER (%)", "eer"),
         Field("of the EER", _rate),
         Field("missing", "reason"),
         *labels("backend", "precision", "batch_size", "execution", "attention", "clock"),
@@ -72,11 +72,13 @@ def decision_section(
         Field("of p95 (ms)", _ends("latency_p95_low_s", "latency_p95_high_s", 1e3)),
         Field("of device s / audio h", _ends(f"{HOUR}_low", f"{HOUR}_high")),
     )
+    title = "Which detector for which budget"
+    if decisions.empty:
+        notes = ["No cell of a detector was measured, so there is none to choose."]
+        return Section("decision", "Which one", title, tuple(notes), ())
     ordered = decisions.assign(
         size=decisions.groupby("frontend", dropna=False)["n_parameters"].transform("max")
     ).sort_values(["size", "rtf"], ascending=[False, True], kind="stable", na_position="last")
     caption = f"All {number(float(decisions['detector'].nunique()))} detectors"
     table = tabulate("decisions", caption, fields, ordered.to_dict("records"))
-    return Section(
-        "decision", "Which one", "Which detector for which budget", tuple(notes), (table,)
-    )
+    return Section("decision", "Which one", title, tuple(notes), (table,))

@@ -214,7 +214,7 @@ def test_the_table_of_decisions_has_every_detector_and_its_pareto_chart(launch, 
     rates = read_eer(tmp_path / "eer.csv")
     html, found = render([known], Extras(rates=rates, rates_source="<b>mine</b>"))
     page = Page(html)
-    assert "All 2 detectors" in page.text and "EER (%), <b>mine</b>" in page.text
+    assert "All 2 detectors" in page.text and "EER: <b>mine</b>." in page.text
     chart = charts_of(page)[0]["charts"][0]
     assert chart["name"] == "pareto" and "&lt;b&gt;mine" in chart["y"]["title"]
     graph_objects.Figure(data=chart["traces"])
@@ -321,3 +321,13 @@ def test_more_files_are_set_side_by_side(write_growth, launch, tmp_path):
     page = Page(render([launch, read_launch(path)])[0])
     assert "growth.json" in page.text and "other.json" in page.text
     assert len(charts_of(page)[0]["lines"]) == 3
+
+
+def test_a_result_without_cells_and_results_of_two_schemas_have_a_page(
+    launch, write_growth, tmp_path
+):
+    page = Page(render([replace(launch, cells=launch.cells[:0])])[0])
+    assert "so there is no answer" in page.text and "there is none to choose" in page.text
+    older = read_launch(write_growth(tmp_path / "older.json", schema=2))
+    html, found = render([launch, older])
+    assert "2 files, 86 cells" in Page(html).text and "visits of a cell" in found.machine

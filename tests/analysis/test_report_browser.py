@@ -164,6 +164,18 @@ def test_a_table_is_sorted_by_the_keyboard_alone(wide):
     assert page.evaluate(focused) == place
 
 
+def test_the_table_to_choose_by_is_sorted_by_a_figure(wide):
+    table = wide.locator("#decisions")
+    head = table.locator("thead th", has_text="latency (ms)").first
+    place = 1 + head.evaluate("one => one.cellIndex")
+    figures = table.locator(f"tbody tr > :nth-child({place})")
+    for order in ("ascending", "descending"):
+        head.get_by_role("button").click()
+        assert head.get_attribute("aria-sort") == order
+        numbers = [float(text.replace(",", "")) for text in figures.all_text_contents()]
+        assert len(numbers) == 2 and numbers == sorted(numbers, reverse=order == "descending")
+
+
 def test_a_table_is_searched_by_the_keyboard_alone(narrow):
     page = narrow
     search = page.get_by_role("search", name="Detectors", exact=True)

@@ -130,8 +130,8 @@ def rates(truths, visits="7 to 3", count=100, seed=0, machine=None):
         for (_, draws), exact in zip(ratios(last, first).values(), last_s / first_s, strict=True):
             held["ratio"].append(holds(np.quantile(draws, LEVEL), exact))
         crossed = compare(first, scaled(last, CROSSING))
-        if crossed.crossings_s:
-            exact = compare(known(first, first_s), known(last, CROSSING * last_s))
+        exact = compare(known(first, first_s), known(last, CROSSING * last_s))
+        if crossed.crossings_s and exact.crossings_s:
             held["crossover"].append(holds(crossed.from_s_ci, exact.from_s))
     shares = {
         name: {one: np.mean([verdict == one for verdict in verdicts]) for one in VERDICTS}

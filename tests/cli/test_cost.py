@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from fakemamba.analysis.length_cost import HOUR
+from fakemamba.analysis.report.words import number
 from fakemamba.cli.main import main
 from fakemamba.data.lengths import draw_durations, read_lengths
 
@@ -56,6 +58,19 @@ def test_the_cost_of_a_linear_curve_is_its_closed_form(results, tmp_path, capsys
     assert row["device_s_per_audio_hour"] == pytest.approx(wanted, rel=0.01)
     printed = capsys.readouterr().out
     assert "2,760 recordings" in printed and "padding in batches of 8: 3.9% if sorted" in printed
+
+
+def test_the_report_has_the_same_figures_to_the_digit(results, tmp_path, capsys):
+    path = results(draw_durations(TABLE, 50).tolist())
+    csv, page = tmp_path / "cost.csv", tmp_path / "report.html"
+    main(["cost", path, "--lengths", "asterisk-prompts", "--csv", str(csv)])
+    printed = capsys.readouterr().out
+    assert main(["report", path, "--lengths", "asterisk-prompts", "--out", str(page)]) == 0
+    html = page.read_text(encoding="utf-8")
+    (row,) = pd.read_csv(csv).to_dict("records")
+    for name, scale in (("latency_p50_s", 1e3), ("latency_p95_s", 1e3), (HOUR, 1)):
+        shown = number(row[name] * scale)
+        assert shown in printed and f">{shown}</td>" in html
 
 
 def test_what_was_not_measured_is_left_out_and_named(results, capsys):

@@ -29,7 +29,7 @@ def test_a_corpus_and_error_rates_stand_in_the_table(tmp_path):
     out = tmp_path / "report.html"
     report((LOW_PRECISION,), out=out, lengths="asterisk-prompts", published_eer="In-the-Wild")
     html = out.read_text(encoding="utf-8")
-    assert "EER (%), published, In-the-Wild" in html and "2,760 recordings" in html
+    assert "EER: published, In-the-Wild." in html and "2,760 recordings" in html
     assert "a curve needs 2" in html  # why its percentiles are missing
 
 
