@@ -158,8 +158,12 @@ def _rows(path: Path, content: dict[str, Any], launch: int) -> Iterator[dict[str
 
 
 def _work(record: dict[str, Any]) -> Work:
-    quantities = (tuple(record[name]) for name in ("durations_s", "flops", "bytes_moved"))
-    return Work(*quantities, record["reason"])
+    return Work(
+        durations_s=tuple(record["durations_s"]),
+        flops=tuple(record["flops"]),
+        bytes_moved=tuple(record["bytes_moved"]),
+        reason=record["reason"],
+    )
 
 
 def _row(entry: dict[str, Any]) -> dict[str, Any]:

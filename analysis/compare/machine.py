@@ -21,7 +21,7 @@ def differences(launches: Sequence[Launch]) -> Iterator[Problem]:
     for name in GPU:
         facts[f"gpu {name}"] = [_gpu(launch).get(name) for launch in launches]
     yield from _differing("other-machine", facts, launches)
-    method = {
+    method: dict[str, list[Any]] = {
         "method": [launch.identity.get("method") for launch in launches],
         # Before, a cell was visited once and a CPU's memory was the growth of the process.
         "schema": [f"{'from' if one.has_visits else 'before'} {WITH_VISITS}" for one in launches],

@@ -40,6 +40,10 @@ def results(tmp_path):
                         **{"input": "speech-like", "recording": None},
                         **{"status": "measured", "reason": None},
                         "latency_s": float(np.median(samples)),
+                        "visits": [
+                            {"pass": number, "rounds_s": [one], "disturbed_by": []}
+                            for number, one in enumerate(samples)
+                        ],
                     },
                     "stats": {
                         **{"data": samples, "median": float(np.median(samples))},
@@ -48,7 +52,7 @@ def results(tmp_path):
                     },
                 }
             )
-    block = {"schema": 2, "environment": {"device": "CPU: Test"}, "options": {}, "identity": {}}
+    block = {"schema": 3, "environment": {"device": "CPU: Test"}, "options": {}, "identity": {}}
     path = tmp_path / "out.json"
     path.write_text(json.dumps({"fakemamba": block, "benchmarks": entries}))
     return str(path)
