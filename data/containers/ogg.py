@@ -1,5 +1,6 @@
-"""Ogg: its pages have numbers and checksums, the last one ends the stream and counts its samples, and
-streams may follow one another as links of a chain (RFC 3533).
+"""Ogg: its pages have numbers and checksums, the last one ends the stream and counts its samples.
+
+Streams may follow one another as links of a chain (RFC 3533).
 """
 
 from __future__ import annotations
