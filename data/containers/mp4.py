@@ -68,7 +68,7 @@ def mp4(file: BinaryIO, size: int) -> Container:
 def _boxes(file: BinaryIO, at: int, end: int) -> Iterator[tuple[bytes, int, int]]:
     """The names of boxes, and where their content begins and ends."""
     for _ in range(MAX_BOXES):
-        head = read_at(file, at, min(16, max(end - at, 0)))
+        head = read_at(file, at, min(16, end - at)) if at < end else b""
         if len(head) < 8:
             return
         length, name = struct.unpack(">I4s", head[:8])
@@ -120,10 +120,11 @@ def _end_track(tables: _Tables) -> None:
     if not len(offsets) or not len(runs) or sizes is None:
         return
     which = np.clip(np.searchsorted(runs[:, 0], chunks, side="right") - 1, 0, None)
-    ends = np.minimum(np.cumsum(runs[which, 1]), len(sizes))
-    before = np.concatenate([[0], np.cumsum(sizes)])
+    size, count = struct.unpack(">II", track.get(b"stsz", b"")[4:12].ljust(8, b"\0"))
+    ends = np.minimum(np.cumsum(runs[which, 1]), count if size else len(sizes))
     counts = np.diff(ends, prepend=0)
-    lengths = np.diff(before[ends], prepend=0)
+    before = np.concatenate([[0], np.cumsum(sizes)])  # empty where all have one size
+    lengths = counts * size if size else np.diff(before[ends], prepend=0)
     lengths = np.maximum(lengths, counts * _frame_bytes(track.get(b"stsd", b"")))
     tables.spans.append(np.stack([offsets, offsets + lengths], axis=1))
     if track.get(b"hdlr", b"")[8:12] == b"soun" and not tables.audio_bytes:
@@ -131,11 +132,11 @@ def _end_track(tables: _Tables) -> None:
 
 
 def _sizes(track: dict[bytes, bytes]) -> npt.NDArray[np.int64] | None:
-    """Bytes of each sample."""
+    """Bytes of each sample; none where all have one size."""
     if len(content := track.get(b"stsz", b"")) >= 12:
         size, count = struct.unpack(">II", content[4:12])
         if size:
-            return np.broadcast_to(np.int64(size), min(count, MAX_TABLES))
+            return np.zeros(0, np.int64)
         return _numbers(content, 12, ">u4")[:count]
     if len(content := track.get(b"stz2", b"")) >= 12:
         count = int.from_bytes(content[8:12])
@@ -194,7 +195,8 @@ def _add_run(content: bytes, tables: _Tables) -> None:
         rows = rows[: len(rows) // len(fields) * len(fields)].reshape(-1, len(fields))
         total = int(rows[:, fields.index(0x200)].sum())
     tables.track[b"trun"] = b"read"
-    tables.spans.append(np.array([[base, base + total]], np.int64))
+    base = min(base, 1 << 61)  # of damaged headers
+    tables.spans.append(np.clip([[base, base + total]], 0, 1 << 62).astype(np.int64))
 
 
 def _numbers(content: bytes, at: int, kind: str) -> npt.NDArray[np.int64]:
