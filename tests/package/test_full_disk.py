@@ -40,7 +40,7 @@ def weights(folder, make_detector):
 def embeddings(folder, make_detector):
     trials = tuple(Trial(str(number), None, "spoof") for number in range(100))
     vectors = np.random.default_rng(0).random((100, 200), np.float32)
-    write_embeddings(folder / "out", Embeddings(trials, vectors, ()))
+    write_embeddings(folder / "out", Embeddings(trials, vectors, (), {}))
 
 
 def cells(folder, make_detector):
