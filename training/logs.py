@@ -27,7 +27,7 @@ STEP_COLUMNS = ("step", "epoch", "loss", "gradient_norm", "learning_rate")
 
 @dataclass(frozen=True)
 class Logs:
-    """Writes a run's logs; what cannot be written is a `TrainingError`, as `RunFolder.writing` has it.
+    """Writes a run's logs; that they cannot be written is told as by `RunFolder.writing`.
 
     Attributes:
         folder: the run's.
@@ -73,7 +73,8 @@ def logs(folder: RunFolder, progress: Progress) -> Iterator[Logs]:
         TrainingError: the steps that are logged are not those that led there; or the folder cannot
             be written.
     """
-    epochs, steps, events = (folder.path / one for one in ("epochs.csv", "steps.csv", "tensorboard"))
+    epochs, steps = folder.path / "epochs.csv", folder.path / "steps.csv"
+    events = folder.path / "tensorboard"
     kept = _kept(steps, progress) if steps.exists() else ",".join(STEP_COLUMNS) + "\n"
     with _errors_of_threads_told_once():
         with folder.writing():
