@@ -15,19 +15,19 @@ from fakemamba.analysis.report.words import interval, is_known
 SCAN = "scan"
 
 
-def _interval_ms(record: Record) -> str | None:
-    return interval((record["latency_low_s"], record["latency_high_s"]), 1e3) or None
+def _interval_ms(record: Record) -> str:
+    return interval((record["latency_low_s"], record["latency_high_s"]), 1e3)
 
 
 def _cell_interval_ms(record: Record) -> str | None:
     latency_s, factor = record["latency_s"], record["repeat_factor"]
     if not is_known(factor):
         return None
-    return interval((latency_s / factor, latency_s * factor), 1e3) or None
+    return interval((latency_s / factor, latency_s * factor), 1e3)
 
 
-def _disturbed_by(record: Record) -> str | None:
-    return ", ".join(record["disturbed_by"]) or None
+def _disturbed_by(record: Record) -> str:
+    return ", ".join(record["disturbed_by"])
 
 
 MEASURED = (
