@@ -1,6 +1,7 @@
 """Official checkpoints: the logits of the official code, and refusals that list what is wrong."""
 
 import itertools
+
 import pytest
 import torch
 
