@@ -6,7 +6,7 @@ They are for those who look after this project, and are called by ``bench/gpu.sh
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from fakemamba.programs import end_of, end_of_process
 
@@ -34,7 +34,7 @@ def _run(arguments: Sequence[str]) -> int | None:
     from fakemamba.bench.offline_scoring import offline_scoring
     from fakemamba.bench.slower_revision import slower_revision
 
-    programs = {
+    programs: dict[str, Callable[..., int | None]] = {
         "gpu-study": gpu_study,
         "offline-scoring": offline_scoring,
         "slower-revision": slower_revision,

@@ -251,6 +251,8 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     runner = config.stash.get(RUNNER, None)
     if runner is None or runner.journal is None:
         return
+    if runner.journal_error is not None:  # told here, as pytest ends some runs without a summary
+        _say(config, runner.journal_error)
     path = config.stash[RESULT].path
     if config.stash[REPORT].is_in(path, runner.known):
         runner.journal.discard()
@@ -271,6 +273,3 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     if report.outcomes:
         counts = ", ".join(f"{count} {status}" for status, count in report.counts().items())
         terminalreporter.write_line(f"fakemamba sweep: {counts}")
-    error = terminalreporter.config.stash[RUNNER].journal_error
-    if error is not None:
-        terminalreporter.write_line(f"fakemamba sweep: {error}", red=True)

@@ -225,27 +225,28 @@ class Measurer:
         On a CPU only the first cell of a kind has a first call that is slower than all others.
         """
         cold, kind, known = dict[str, Any](), _kind(cell), self._known.get(same_work(cell))
-        if kind not in self._has_run or cell.execution != "eager" or work.device.type != "cpu":
-            cold["first_call_s"] = time_once(lambda: work.run(inputs[0]), work.device)
-            self._has_run.add(kind)
-        if known is not None:
-            return _First(cold, known.call_s, None, {})
         outputs: list[Tensor] = []
 
         def call() -> None:
             outputs.append(work.run(inputs[0]))
 
+        if kind not in self._has_run or cell.execution != "eager" or work.device.type != "cpu":
+            cold["first_call_s"] = time_once(call, work.device)
+            outputs[0] = outputs[0].clone()  # the next run of a graph overwrites it
+            self._has_run.add(kind)
+        if known is not None:
+            return _First(cold, known.call_s, None, {})
         facts = work.facts()
         start_s = time.perf_counter()
         if "memory" in self.method.instruments:
             facts |= measure_peak(call, work.device).figures()
+        else:
+            call()
+        call_s = time.perf_counter() - start_s
         if "resident" in self.method.instruments:
             growth = resident_growth(type(self._preparer), cell)
             facts |= {"resident_bytes": growth.value, "resident_bytes_reason": growth.reason}
-        if not outputs:
-            call()
-        output = outputs[0].clone()  # the next run of a graph overwrites it
-        return _First(cold, time.perf_counter() - start_s, output, facts)
+        return _First(cold, call_s, outputs[0].clone(), facts)
 
     def _verified(
         self, cell: Measurable, work: Workload, first: _First, other: Tensor

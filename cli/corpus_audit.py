@@ -61,7 +61,7 @@ def corpus_audit(
         per_attack: Compare each attack by itself with all bona fide recordings, too.
         limit: Listen to so many recordings of each class, drawn by lot.
         seed: Of that lot, and of the intervals.
-        allow_damaged: Listen to what is left of damaged recordings.
+        allow_damaged: Listen to what is left of damaged recordings; --json says which these are.
         json_out: File to write the figures to.
     """
     from rich.console import Console

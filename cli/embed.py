@@ -46,7 +46,8 @@ def embed(
         seed: Of that lot, of the map, and of the folds of the linear probe.
         detector: The detector that the checkpoint must be of; needed for an official .pth.
         length: Cut or tile every clip to so many samples (the papers: 66800 or 64600).
-        allow_damaged: Embed what is left of damaged recordings.
+        allow_damaged: Embed what is left of damaged recordings; separability.json says which
+            these are.
         device: auto, cpu, or cuda:0 and so on.
     """
     from rich.console import Console
@@ -89,7 +90,8 @@ def embed(
         places = project(embeddings.vectors, method, seed)
         points = table.assign(x=places[:, 0], y=places[:, 1])
         write_embeddings(out / "embeddings.npz", embeddings)
-        write_json(out / "separability.json", found.to_json())
+        unseen = {"failures": list(embeddings.failures), "damaged": embeddings.damaged}
+        write_json(out / "separability.json", found.to_json() | unseen)
         with appearing_whole(out / "map.csv") as partial_path:
             columns = ["trial_id", "x", "y", "label", "attack", "speaker"]
             points[columns].map(in_spreadsheet).to_csv(partial_path, index=False)

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
+from typing import NamedTuple
 
 import numpy as np
 from scipy.signal import welch
@@ -56,6 +57,13 @@ class Cues:
     dc_offset: float
 
 
+class Heard(NamedTuple):
+    """The cues of a trial's recording, and what is missing of it, if it is not all."""
+
+    cues: Cues
+    damage: str | None
+
+
 def measure_cues(waveform: Waveform) -> Cues:
     """The cues of a waveform (samples,) at 16 kHz, of at least one frame."""
     samples = waveform.astype(np.float64)
@@ -79,8 +87,8 @@ def measure_cues(waveform: Waveform) -> Cues:
 
 def read_cues(
     trials: Iterable[Trial], workers: int | None = None, *, allow_damaged: bool = False
-) -> Iterator[tuple[Trial, Cues | str]]:
-    """Read the recordings of trials in threads, and yield each trial in turn with its cues.
+) -> Iterator[tuple[Trial, Heard | str]]:
+    """Read the recordings of trials in threads, and yield each trial in turn with what was heard.
 
     A trial whose recording cannot be read comes with the reason. Only a few recordings a thread are
     ahead of the one that is yielded, so that any number of trials fits in memory.
@@ -92,20 +100,20 @@ def read_cues(
     """
     workers = workers or os.cpu_count() or 1
     remaining = iter(trials)
-    ahead: deque[tuple[Trial, Future[Cues | str]]] = deque()
+    ahead: deque[tuple[Trial, Future[Heard | str]]] = deque()
     with ThreadPoolExecutor(workers) as pool:
         while True:
             for trial in islice(remaining, READ_AHEAD * workers - len(ahead)):
-                ahead.append((trial, pool.submit(_cues_or_reason, trial, allow_damaged)))
+                ahead.append((trial, pool.submit(_heard_or_reason, trial, allow_damaged)))
             if not ahead:
                 return
-            trial, cues = ahead.popleft()
-            yield trial, cues.result()
+            trial, heard = ahead.popleft()
+            yield trial, heard.result()
 
 
-def _cues_or_reason(trial: Trial, allow_damaged: bool) -> Cues | str:
+def _heard_or_reason(trial: Trial, allow_damaged: bool) -> Heard | str:
     found = recording_or_reason(trial, allow_damaged=allow_damaged)
-    return found if isinstance(found, str) else measure_cues(found.waveform)
+    return found if isinstance(found, str) else Heard(measure_cues(found.waveform), found.damage)
 
 
 def _bandwidth_hz(samples: np.ndarray) -> float:

@@ -72,17 +72,26 @@ class Shortcut:
 
 @dataclass(frozen=True)
 class Audit:
-    """All shortcuts of a corpus, over all attacks first, and the recordings that were not read."""
+    """All shortcuts of a corpus, over all attacks first, and what was not heard of it.
+
+    Attributes:
+        shortcuts: all of them.
+        trials: whose recordings were read.
+        failures: why others were not.
+        damaged: what is missing of the recordings that are not all there, by their trials' ids.
+    """
 
     shortcuts: tuple[Shortcut, ...]
     trials: int
     failures: tuple[str, ...]
+    damaged: dict[str, str]
 
     def to_json(self) -> dict[str, Any]:
         """All of it as JSON knows it; error rates are shares of one."""
         rows = [asdict(one) | {"gives_away": one.gives_away} for one in self.shortcuts]
         content = {"schema": SCHEMA_VERSION, "rule": RULE, "trials": self.trials}
-        return content | {"failures": list(self.failures), "shortcuts": rows}
+        unheard = {"failures": list(self.failures), "damaged": self.damaged}
+        return content | unheard | {"shortcuts": rows}
 
 
 def audit(
@@ -108,6 +117,7 @@ def audit(
         AuditError: a trial has no label, or no recording of a class could be read.
     """
     read, cues, failures = [], [], []
+    damaged: dict[str, str] = {}
     labelled = map(_require_label, trials)
     listened = read_cues(labelled, workers, allow_damaged=allow_damaged)
     for trial, result in progress(listened):
@@ -115,7 +125,9 @@ def audit(
             failures.append(result)
         else:
             read.append(trial)
-            cues.append(result)
+            cues.append(result.cues)
+            if result.damage is not None:
+                damaged[trial.trial_id] = result.damage
     told = trial_table(read)[["label", "speaker", "attack"]]
     table = pd.concat([told, pd.DataFrame(cues, columns=list(CUES))], axis=1)
     is_bonafide = table["label"] == BONA_FIDE
@@ -129,7 +141,7 @@ def audit(
     if per_attack:
         for attack in sorted(table["attack"].dropna().unique()):
             shortcuts += _judge(table[is_bonafide | (table["attack"] == attack)], attack, seed)
-    return Audit(tuple(shortcuts), len(table), tuple(failures))
+    return Audit(tuple(shortcuts), len(table), tuple(failures), damaged)
 
 
 def _require_label(trial: Trial) -> Trial:

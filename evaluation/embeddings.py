@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,11 +27,13 @@ class Embeddings:
         trials: n of them, in the order that they were given in.
         vectors: (n, width), the detector's pooled features before its classifier.
         failures: what kept the others from having one.
+        damaged: what is missing of the recordings that are not all there, by their trials' ids.
     """
 
     trials: tuple[Trial, ...]
     vectors: Vectors
     failures: tuple[str, ...]
+    damaged: dict[str, str]
 
 
 def embed_trials(
@@ -63,8 +65,14 @@ def embed_trials(
         num_samples=num_samples,
         allow_damaged=allow_damaged,
     )
-    results = (result for batch in reading for result in _embed(detector, batch))
-    for trial, result in progress(results):
+    damage: dict[str, str] = {}
+
+    def results() -> Iterator[tuple[Trial, Vectors | str]]:
+        for batch in reading:
+            damage.update(batch.damage)
+            yield from _embed(detector, batch)
+
+    for trial, result in progress(results()):
         found[trial.trial_id] = result
     embedded, vectors, failures = [], [], []
     for trial in trials:
@@ -75,7 +83,9 @@ def embed_trials(
             embedded.append(trial)
             vectors.append(result)
     stacked = np.stack(vectors) if vectors else np.empty((0, 0), np.float32)
-    return Embeddings(tuple(embedded), stacked, tuple(failures))
+    ids = [trial.trial_id for trial in embedded]
+    damaged = {one: damage[one] for one in ids if one in damage}
+    return Embeddings(tuple(embedded), stacked, tuple(failures), damaged)
 
 
 def write_embeddings(path: str | Path, embeddings: Embeddings) -> None:

@@ -7,18 +7,19 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, fields
 from itertools import takewhile
 from pathlib import Path
 
 from torch.utils.tensorboard import SummaryWriter
 
-from fakemamba.files import appearing_whole, append, require_file
+from fakemamba.files import appearing_whole, append, naming, require_file
 from fakemamba.training.epoch import Step
 from fakemamba.training.progress import EpochRecord, Progress
-from fakemamba.training.run_folder import TrainingError
+from fakemamba.training.run_folder import RunFolder, TrainingError
 
 LONGEST_NUMBER = 20  # of digits of a step's number, which may be anything in a damaged file
 STEP_COLUMNS = ("step", "epoch", "loss", "gradient_norm", "learning_rate")
@@ -26,14 +27,16 @@ STEP_COLUMNS = ("step", "epoch", "loss", "gradient_norm", "learning_rate")
 
 @dataclass(frozen=True)
 class Logs:
-    """Writes a run's logs.
+    """Writes a run's logs; that they cannot be written is told as by `RunFolder.writing`.
 
     Attributes:
+        folder: the run's.
         epochs: path of ``epochs.csv``.
         steps: path of ``steps.csv``.
         tensorboard: writer of event files.
     """
 
+    folder: RunFolder
     epochs: Path
     steps: Path
     tensorboard: SummaryWriter
@@ -41,21 +44,21 @@ class Logs:
     def add_step(self, epoch: int, step: Step) -> None:
         """Log a step."""
         values = (step.number, epoch, step.loss, step.gradient_norm, step.learning_rate)
-        append(self.steps, ",".join(map(str, values)) + "\n")
-        for name, value in zip(STEP_COLUMNS[2:], values[2:], strict=True):
-            self.tensorboard.add_scalar(f"step/{name}", value, step.number)
+        with self.folder.writing():
+            append(self.steps, ",".join(map(str, values)) + "\n")
+            with naming(self.tensorboard.log_dir):
+                for name, value in zip(STEP_COLUMNS[2:], values[2:], strict=True):
+                    self.tensorboard.add_scalar(f"step/{name}", value, step.number)
 
     def write_epochs(self, history: Sequence[EpochRecord]) -> None:
         """Write the epochs, and send the last one to TensorBoard."""
-        _write_epochs(self.epochs, history)
-        for name, value in asdict(history[-1]).items():
-            if name != "epoch":
-                self.tensorboard.add_scalar(f"epoch/{name}", value, history[-1].epoch)
-        self.flush()
-
-    def flush(self) -> None:
-        """Let everything that was logged be on disk."""
-        self.tensorboard.flush()
+        with self.folder.writing():
+            _write_epochs(self.epochs, history)
+            with naming(self.tensorboard.log_dir):
+                for name, value in asdict(history[-1]).items():
+                    if name != "epoch":
+                        self.tensorboard.add_scalar(f"epoch/{name}", value, history[-1].epoch)
+                self.tensorboard.flush()
 
     def steps_sha256(self) -> str:
         """Of what was logged of steps so far."""
@@ -63,21 +66,45 @@ class Logs:
 
 
 @contextmanager
-def logs(folder: Path, progress: Progress) -> Iterator[Logs]:
+def logs(folder: RunFolder, progress: Progress) -> Iterator[Logs]:
     """The logs in a run's folder, to be gone on with from there.
 
     Raises:
-        TrainingError: the steps that are logged are not those that led there.
+        TrainingError: the steps that are logged are not those that led there; or the folder cannot
+            be written.
     """
-    epochs, steps = folder / "epochs.csv", folder / "steps.csv"
+    epochs, steps = folder.path / "epochs.csv", folder.path / "steps.csv"
+    events = folder.path / "tensorboard"
     kept = _kept(steps, progress) if steps.exists() else ",".join(STEP_COLUMNS) + "\n"
-    with appearing_whole(steps) as partial:
-        partial.write_text(kept)
-    if progress.history:
-        _write_epochs(epochs, progress.history)
-    writer = SummaryWriter(str(folder / "tensorboard"), purge_step=progress.total_steps + 1)
-    with writer:
-        yield Logs(epochs, steps, writer)
+    with _errors_of_threads_told_once():
+        with folder.writing():
+            with appearing_whole(steps) as partial:
+                partial.write_text(kept)
+            if progress.history:
+                _write_epochs(epochs, progress.history)
+            with naming(events):
+                writer = SummaryWriter(str(events), purge_step=progress.total_steps + 1)
+        try:
+            yield Logs(folder, epochs, steps, writer)
+        finally:
+            with suppress(OSError):  # told already; or of steps that only the event file is without
+                writer.close()
+
+
+@contextmanager
+def _errors_of_threads_told_once() -> Iterator[None]:
+    """TensorBoard's thread keeps its error, which we are given, and Python would print it, too."""
+    hook = threading.excepthook
+
+    def unless_kept(told: threading.ExceptHookArgs) -> None:
+        if getattr(told.thread, "exception", None) is not told.exc_value:
+            hook(told)
+
+    threading.excepthook = unless_kept
+    try:
+        yield
+    finally:
+        threading.excepthook = hook
 
 
 def _kept(path: Path, progress: Progress) -> str:

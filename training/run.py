@@ -131,7 +131,7 @@ class _Run:
         is_main = self.accelerator.is_main_process
         with (
             display(is_shown=is_main) as shown,
-            _logs(self.folder.path, progress, is_main=is_main) as log,
+            _logs(self.folder, progress, is_main=is_main) as log,
             stop_asked_for() as stop,
         ):
             while not progress.is_over(self.recipe.selection):
@@ -294,7 +294,7 @@ def _threads(recipe: Recipe) -> Iterator[None]:
 
 
 @contextmanager
-def _logs(folder: Path, progress: Progress, *, is_main: bool) -> Iterator[Logs | None]:
+def _logs(folder: RunFolder, progress: Progress, *, is_main: bool) -> Iterator[Logs | None]:
     if not is_main:
         yield None
         return

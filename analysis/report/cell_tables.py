@@ -14,8 +14,8 @@ from fakemamba.analysis.report.words import interval
 SCAN = "scan"
 
 
-def _interval_ms(record: Record) -> str | None:
-    return interval((record["latency_low_s"], record["latency_high_s"]), 1e3) or None
+def _interval_ms(record: Record) -> str:
+    return interval((record["latency_low_s"], record["latency_high_s"]), 1e3)
 
 
 def _visits(record: Record) -> int | None:
@@ -23,8 +23,8 @@ def _visits(record: Record) -> int | None:
     return len(record["passes"]) if isinstance(record["passes"], tuple) else None
 
 
-def _disturbed_by(record: Record) -> str | None:
-    return ", ".join(record["disturbed_by"]) or None
+def _disturbed_by(record: Record) -> str:
+    return ", ".join(record["disturbed_by"])
 
 
 MEASURED = (

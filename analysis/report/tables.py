@@ -17,7 +17,8 @@ class Field:
 
     Attributes:
         title: its head, with the unit.
-        value: a record's value: a number, a string, or None; or the key that it has in the record.
+        value: a record's value: a number, a string, or None, as which an empty string is shown; or
+            the key that it has in the record.
         scale: what a number is multiplied by.
         is_key: the column stays where all values are equal.
         mark: whether the value names a verdict or status, to be drawn as one.
@@ -32,7 +33,7 @@ class Field:
     def of(self, record: Record) -> Cell:
         """A record's cell of this column."""
         value = self.value(record) if callable(self.value) else record.get(self.value)
-        if not is_known(value):
+        if not is_known(value) or value == "":
             return Cell(UNKNOWN, None)
         if isinstance(value, bool) or not isinstance(value, (int, float)):
             return Cell(str(value), None)

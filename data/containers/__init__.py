@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import BinaryIO
 
-from fakemamba.data.containers.chunks import aiff, asf, au, caf, mp4, nist, w64, wav
+from fakemamba.data.containers.chunks import aiff, asf, au, caf, nist, w64, wav
 from fakemamba.data.containers.container import (
     Container,
     Inspector,
@@ -27,6 +27,7 @@ from fakemamba.data.containers.frames import (
     skip_tags,
 )
 from fakemamba.data.containers.matroska import matroska
+from fakemamba.data.containers.mp4 import mp4
 from fakemamba.data.containers.ogg import ogg
 
 __all__ = ["RAW_STREAMS", "Container", "UnknownContentError", "container_of"]

@@ -1,4 +1,4 @@
-"""Containers of chunks that say how many bytes they have: WAV, W64, AIFF, CAF, AU, NIST, MP4, WMA.
+"""Containers of chunks that say how many bytes they have: WAV, W64, AIFF, CAF, AU, NIST, WMA.
 
 A chunk that is longer than the file was cut. Samples behind the last chunk are those that a header
 does not count.
@@ -197,25 +197,6 @@ def asf(file: BinaryIO, size: int) -> Container:
         return Container("WMA", "asf")
     fault = cut(whole - size) if whole > size else None
     return Container("WMA", "asf", stated_s=max(play / 1e7 - preroll_ms / 1e3, 0), fault=fault)
-
-
-def mp4(file: BinaryIO, size: int) -> Container:
-    """MP4, M4A, 3GP and QuickTime: boxes."""
-    position, fault = 0, None
-    for _ in range(MAX_CHUNKS):
-        head = read_at(file, position, 16)
-        if len(head) < 8:
-            break
-        length, name = struct.unpack(">I4s", head[:8])
-        if length == 1 and len(head) == 16:
-            (length,) = struct.unpack(">Q", head[8:])
-        length = length or size - position  # 0: to the end
-        if length < 8 or not re.fullmatch(rb"[\w ]{4}", name):
-            break
-        if position + length > size and name in (b"mdat", b"moov", b"moof"):
-            fault = cut(position + length - size)
-        position += length
-    return Container("MP4", "mov", fault=fault)
 
 
 def _chunks(file: BinaryIO, position: int, end: int, order: str) -> Iterator[Chunk]:

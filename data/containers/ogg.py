@@ -1,5 +1,6 @@
-"""Ogg: its pages have numbers and checksums, the last one ends the stream, and streams may follow
-one another as links of a chain (RFC 3533).
+"""Ogg: its pages have numbers and checksums, the last one ends the stream and counts its samples.
+
+Streams may follow one another as links of a chain (RFC 3533).
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import BinaryIO
 
 from fakemamba.data.containers.container import Container, cut, read_at
+from fakemamba.data.containers.ogg_packets import Stream, stream_of
 
 CAPTURE = b"OggS"
 CONTINUED, FIRST, LAST = 1, 2, 4  # flags of a page
@@ -24,6 +26,25 @@ class _Pages:
     faults: list[str] = field(default_factory=list)
     starts: list[int] = field(default_factory=list)  # of links, bytes
     open_streams: dict[bytes, int] = field(default_factory=dict)  # serial: next page's number
+    # By the start of a link: the serial of its first audio stream, and that.
+    sounds: dict[int, tuple[bytes, Stream]] = field(default_factory=dict)
+
+    def count(self, page: bytes, segments: bytes) -> None:
+        """Take the packets of a page, if they are of the audio that is read."""
+        if not self.starts:
+            return
+        start, serial, content = self.starts[-1], page[14:18], page[HEAD + len(segments) :]
+        if page[5] & FIRST and start not in self.sounds and (found := stream_of(content)):
+            self.sounds[start] = serial, found
+        if self.sounds.get(start, (b"",))[0] != serial:
+            return
+        position = int.from_bytes(page[6:14], "little", signed=True)
+        try:
+            self.sounds[start][1].add(
+                segments, content, position, is_continued=bool(page[5] & CONTINUED)
+            )
+        except ValueError:  # which is the decoder's to tell
+            del self.sounds[start]
 
 
 def ogg(file: BinaryIO, size: int) -> Container:
@@ -63,13 +84,24 @@ def ogg(file: BinaryIO, size: int) -> Container:
         seen.open_streams[serial] = number + 1
         if flags & LAST:
             del seen.open_streams[serial]
+        seen.count(page, segments)
         at += length
     if seen.open_streams:
         seen.faults.append("its last page is missing")
     links = tuple(zip(seen.starts, [*seen.starts[1:], size], strict=False))
-    fault = seen.faults[0] if seen.faults else None
+    stated_s = None
+    if not seen.faults and len(seen.sounds) == len(links):
+        stated_s = sum(stream.whole_s for _, stream in seen.sounds.values())
+        uncounted_s = sum(stream.uncounted_s for _, stream in seen.sounds.values())
+        if uncounted_s:
+            seen.faults.append(f"its last page does not count {uncounted_s:.3f} s of its packets")
     return Container(
-        "Ogg", "ogg", use_sndfile=True, fault=fault, links=links if len(links) > 1 else ()
+        "Ogg",
+        "ogg",
+        use_sndfile=True,
+        stated_s=stated_s,
+        fault=seen.faults[0] if seen.faults else None,
+        links=links if len(links) > 1 else (),
     )
 
 

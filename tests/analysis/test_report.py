@@ -292,6 +292,7 @@ def test_a_file_that_is_older_than_the_record_of_its_command_says_so(launch):
 
 def test_what_is_the_same_in_all_rows_is_said_once():
     fields = (Field("a", "a", is_key=True), Field("b", "b"), Field("c", "c"), Field("d", "d", 1e3))
+    fields += (Field("nothing to say", lambda record: ""),)
     rows = [{"a": 1, "b": "x", "c": None, "d": 0.001}, {"a": 1, "b": "x", "c": None, "d": 0.002}]
     table = tabulate("name", "caption", fields, rows)
     assert [field.title for field in table.fields] == ["a", "d"]

@@ -1,7 +1,9 @@
 """``pytest bench/ --benchmark-json``: the whole command, once in a process of its own."""
 
 import contextlib
+import errno
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -293,3 +295,17 @@ def test_a_result_that_cannot_be_written_costs_nothing_that_was_measured(bench, 
     entries = json.loads(out.read_text())["benchmarks"]
     assert [entry["extra_info"]["cell"]["duration_s"] for entry in entries] == [0.5, 0.6]
     assert not Path(f"{out}.journal").exists()
+
+
+def test_that_neither_journal_nor_result_could_be_written_is_told(bench, tmp_path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("fakemamba.bench.journal.Journal.add", full)
+    monkeypatch.setattr("fakemamba.bench.result_file.ResultFile.take_place", full)
+    out = tmp_path / "out.json"
+    cells = ["--bench-detectors", "xlsr-conformer", "--bench-parts", "encoder"]
+    told = bench(tmp_path, *cells, "--bench-durations", "0.5", f"--benchmark-json={out}")
+    assert told.returncode == pytest.ExitCode.INTERNAL_ERROR
+    assert f"{out} could not be written: [Errno 28]" in told.stdout
+    assert told.stdout.count(f"{out}.journal: [Errno 28] No space left on device; later") == 1

@@ -323,7 +323,8 @@ def test_the_added_work_costs_the_share_that_was_asked_for(monkeypatch, share, c
     worked = []
 
     class Workload:
-        inputs = (torch.zeros(1),)
+        def inputs(self):
+            return [torch.zeros(1)]
 
         def run(self, given):
             worked.clear()

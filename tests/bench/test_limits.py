@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from fakemamba.bench.cells import Cell, LimitCell
 from fakemamba.bench.limits import LimitMeasurer, find_limit, plan_limits
-from fakemamba.bench.outcome import Outcome
+from fakemamba.bench.outcome import Outcome, Visit
 
 CELL = Cell("fake-mamba-s", "xls-r-tiny", "encoder", 4.0, backend="torch")
 
@@ -66,7 +66,8 @@ class StandIn:
         return probe_of(100.0)(cell.duration_s * cell.batch_size)
 
     def measure(self, cell):
-        return Outcome(cell, "measured", None, {"latency_s": 1.0}, (1.0,))
+        visits = (Visit(0, (1.0,), 1.0, 1.0, (), 0.0),)
+        return Outcome(cell, "measured", None, {"load_s": 1.0}, visits)
 
 
 @pytest.mark.parametrize(("vary", "largest"), [("batch_size", 25), ("duration_s", 100.0)])

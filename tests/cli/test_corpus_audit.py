@@ -90,6 +90,24 @@ def checkpoint(tmp_path, make_detector):
     return tmp_path / "tiny"
 
 
+def test_what_is_written_says_which_recordings_were_damaged(manifest, checkpoint, tmp_path):
+    cut, audio = tmp_path / "audio" / "6.wav", tmp_path / "audio"
+    cut.write_bytes(cut.read_bytes()[:-8_000])
+    audited, embedded = tmp_path / "audit.json", tmp_path / "embedded" / "separability.json"
+    how = {"manifest": manifest, "root": audio}
+    for allowed in (False, True):
+        status = 0 if allowed else 1
+        common = {**how, "allow_damaged": allowed}
+        assert corpus_audit(**common, json_out=audited) == status
+        assert embed(checkpoint, embedded.parent, **common, device="cpu") == status
+        for path in (audited, embedded):
+            told = json.loads(path.read_text())
+            reasons = list(told["damaged"].values()) if allowed else told["failures"]
+            assert len(reasons) == 1 and "0.205 s of 0.330 s" in reasons[0]
+            assert not told["failures" if allowed else "damaged"]
+            assert all(str(name).endswith("6") for name in told["damaged"])
+
+
 def test_embeddings_are_written_with_their_map(manifest, checkpoint, tmp_path, capsys):
     out = tmp_path / "embedded"
     how = {"manifest": manifest, "root": tmp_path / "audio", "device": "cpu"}

@@ -96,7 +96,7 @@ def test_recordings_come_in_their_order_and_bad_ones_with_the_reason(tmp_path):
     trials = [Trial(path.stem, path) for path in paths] + [Trial("nowhere")]
     results = list(read_cues(trials, workers=3))
     assert [trial for trial, _ in results] == trials
-    found = [cues.duration_s if isinstance(cues, Cues) else cues for _, cues in results]
+    found = [heard if isinstance(heard, str) else heard.cues.duration_s for _, heard in results]
     assert found[:3] == [0.1, 0.11, 0.12]
     assert "the file is empty" in found[3] and found[9].startswith("nowhere: no audio file")
 

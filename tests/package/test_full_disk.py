@@ -4,6 +4,7 @@ A limit of the size of files stands in for it.
 """
 
 import resource
+import threading
 from contextlib import contextmanager
 
 import numpy as np
@@ -17,6 +18,10 @@ from fakemamba.evaluation.embeddings import Embeddings, write_embeddings
 from fakemamba.evaluation.score_files import write_scores
 from fakemamba.evaluation.score_journal import open_journal
 from fakemamba.evaluation.scoring import Scored
+from fakemamba.training.epoch import Step
+from fakemamba.training.logs import logs
+from fakemamba.training.progress import Progress
+from fakemamba.training.run_folder import RunFolder, TrainingError
 
 
 @contextmanager
@@ -40,7 +45,7 @@ def weights(folder, make_detector):
 def embeddings(folder, make_detector):
     trials = tuple(Trial(str(number), None, "spoof") for number in range(100))
     vectors = np.random.default_rng(0).random((100, 200), np.float32)
-    write_embeddings(folder / "out", Embeddings(trials, vectors, ()))
+    write_embeddings(folder / "out", Embeddings(trials, vectors, (), {}))
 
 
 def cells(folder, make_detector):
@@ -67,3 +72,18 @@ def test_a_journal_is_named(tmp_path):
         open_journal(tmp_path, 0, {"weights": "x"}) as add,
     ):
         add((number, one) for number in range(1_000))
+
+
+@pytest.mark.parametrize("size", [10, 60, 3_000])  # of steps.csv, events at the start, and later
+def test_logs_of_a_training_are_named_once(tmp_path, monkeypatch, size):
+    printed = []
+    monkeypatch.setattr(threading, "excepthook", printed.append)
+    told = r"File too large: '.*(steps\.csv|tensorboard)'.*Make room, and go on with --resume"
+    with (
+        no_file_above(size),
+        pytest.raises(TrainingError, match=told),
+        logs(RunFolder(tmp_path), Progress()) as log,
+    ):
+        for number in range(100):
+            log.add_step(1, Step(number, 0.5, 0.1, 1e-3, 4, save=False, stop=False))
+    assert not printed
