@@ -8,15 +8,18 @@ from collections.abc import Callable, Mapping
 from fakemamba.bench.cells import AnyCell
 from fakemamba.bench.instruments.rounds import Effort
 from fakemamba.bench.outcome import Outcome
+from fakemamba.bench.work_by_formula import flops_of
 
-GROWTH = 1.5  # of a visit with the length of its input, where no cell of that length is known
+QUICK_VISIT_S = 0.3
+GUESSED_FLOPS = 1e12  # a second of audio, of what has no formula: behind all that has one
 
 
 class Budget:
     """Seconds from now on, or as many as it takes.
 
-    A cell is begun only if, beside the visits that cells begun before still need, there is time for
-    all that it needs itself; so a small budget leaves long cells out, and not all cells unsure.
+    A cell is begun only if there is time for its first visit beside all visits that quick cells
+    still need: a small budget leaves long cells out, or gives them few visits, and keeps the quick
+    ones sure.
 
     Attributes:
         left_out: how many seconds each cell would have needed that was not begun.
@@ -54,9 +57,8 @@ class Budget:
             return None
         if cell.id in known:
             return None if self.allows(cell, known) else known[cell.id]
-        first_s, visit_s = self._expected_s(cell)
-        own_s = first_s + (self._effort.visits_needed(visit_s) - 1) * visit_s
-        if own_s + self._needed_s(known) <= self.left_s(known):
+        own_s = self._expected_s(cell)
+        if own_s + self._needed_s(known, only_quick=True) <= self.left_s(known):
             return None
         self.left_out[cell.id] = own_s
         reason = f"about {own_s:.2g} s for it do not fit into the budget of {self._seconds:g} s"
@@ -71,19 +73,37 @@ class Budget:
             f"{self._seconds:g}: {', '.join(self.left_out)}; --bench-budget {enough_s:.0f} would do"
         )
 
-    def _needed_s(self, known: Mapping[str, Outcome]) -> float:
+    def is_quick(self, cell: AnyCell) -> bool:
+        """Whether a visit costs so little that there can be more of them than of others."""
+        return self._visit_s.get(cell, 0.0) < QUICK_VISIT_S
+
+    def _needed_s(self, known: Mapping[str, Outcome], only_quick: bool = False) -> float:
         """What the cells that were begun still need."""
         needed_s = 0.0
         for cell, visit_s in self._visit_s.items():
+            if only_quick and not self.is_quick(cell):
+                continue
             visits = len(known[cell.id].visits) if cell.id in known else 0
             needed_s += max(0, self._effort.visits_needed(visit_s) - visits) * visit_s
         return needed_s
 
-    def _expected_s(self, cell: AnyCell) -> tuple[float, float]:
-        """Of a cell's first visit and of another: as long as those of the most similar cell."""
-        similar = [one for one in self._visit_s if one.row == cell.row]
-        if not similar:
-            return 0.0, 0.0
-        nearest = max(similar, key=lambda one: one.size)
-        growth = max(1.0, cell.size / nearest.size) ** GROWTH
-        return self._first_s[nearest] * growth, self._visit_s[nearest] * growth
+    def _expected_s(self, cell: AnyCell) -> float:
+        """Of a cell's first visit: as long as that of the most similar one, by its work."""
+        row = [one for one in self._visit_s if one.row == cell.row]
+        others = [one for one in self._visit_s if _kind(one) == _kind(cell)]
+        if not row and not others:
+            return 0.0
+        nearest = max(row or others, key=expected_work)
+        return self._first_s[nearest] * expected_work(cell) / expected_work(nearest)
+
+
+def expected_work(cell: AnyCell) -> float:
+    """By which cells can be ordered: flops where there is a formula."""
+    flops = flops_of(cell)
+    return flops if flops is not None else GUESSED_FLOPS * cell.duration_s * cell.batch_size
+
+
+def _kind(cell: AnyCell) -> tuple[object, ...]:
+    """Equal for cells that take about as long for as much work."""
+    fields = cell.to_json()["cell"]
+    return tuple(fields[name] for name in ("frontend", "part", "precision", "execution", "clock"))

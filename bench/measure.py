@@ -27,7 +27,7 @@ from fakemamba.bench.method import Method
 from fakemamba.bench.outcome import Outcome, Visit
 from fakemamba.bench.timing import Timeable, device_only_s, make_ready, time_visit
 from fakemamba.bench.verification import WrongResultError
-from fakemamba.bench.work_by_formula import FormulaCounter
+from fakemamba.bench.work_by_formula import formula_counter
 from fakemamba.models.detector import UnsupportedInputError
 from fakemamba.models.device import is_out_of_memory
 from fakemamba.models.execution.modes import UnsupportedSettingError
@@ -122,7 +122,6 @@ class Measurer:
         self._known: dict[object, _Known] = {}
         self._has_run: set[object] = set()
         self._work: dict[object, Work] = {}
-        self._by_formula = FormulaCounter()
         self._ceilings: dict[object, Ceilings] = {}
 
     def visit(self, cell: Measurable, number: int) -> Outcome:
@@ -275,7 +274,7 @@ class Measurer:
         """Arithmetic and traffic of the part, and what this device can do."""
         key = same_work(cell)
         if key not in self._work:
-            by_formula = self._by_formula.count_cell(cell)
+            by_formula = formula_counter().count_cell(cell)
             self._work[key] = by_formula or count_work(work.run_eager, work.device)
         counted = self._work[key]
         precision = (cell.device, cell.precision)

@@ -96,7 +96,7 @@ PROFILES = {
             ),
         ),
         Effort(),
-        (150.0, 90.0),
+        (160.0, 90.0),
     ),
     "smoke": Profile(
         (

@@ -1,8 +1,9 @@
 """Runs a sweep: in passes, or each cell in a process of its own; with a journal and progress.
 
-In a pass every cell that is not certain enough is visited once. The first pass goes from short to
-long, so that where memory ends the rest of a row is known; later ones are in random order, so that
-what the machine does meanwhile meets all cells alike.
+In a pass every cell that is not certain enough is visited once. The first pass goes from cells of
+little work to those of much, so that where memory or the budget ends the rest is known; later ones
+are in random order, so that what the machine does meanwhile meets all cells alike. Quick cells are
+visited in every pass, others in every second one.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from fakemamba.bench.budget import Budget
+from fakemamba.bench.budget import Budget, expected_work
 from fakemamba.bench.cells import AnyCell, LimitCell
 from fakemamba.bench.isolation import measure_in_child
 from fakemamba.bench.journal import Journal
@@ -21,6 +22,7 @@ from fakemamba.bench.method import Method
 from fakemamba.bench.outcome import Outcome
 
 REPORT_EVERY_S = 10.0
+LONG_EVERY = 2  # passes; in the others only quick cells are visited
 
 
 @dataclass
@@ -85,7 +87,7 @@ class SweepRunner:
         visits = [visit for one in self.known.values() for visit in one.visits]
         number = max((visit.number for visit in visits), default=-1) + 1
         rng = random.Random(self.seed)
-        order = sorted(self._unfinished(cells), key=lambda cell: cell.size)
+        order = sorted(self._unfinished(cells), key=expected_work)
         while order:
             for place, cell in enumerate(order, 1):
                 self._visit(cell, number, budget)
@@ -96,6 +98,8 @@ class SweepRunner:
                 )
             number += 1
             order = [cell for cell in self._unfinished(cells) if budget.allows(cell, self.known)]
+            if number % LONG_EVERY and any(map(budget.is_quick, order)):
+                order = [cell for cell in order if budget.is_quick(cell)]
             rng.shuffle(order)
         if budget.left_out:
             self.tell(budget.advice())

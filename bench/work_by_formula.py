@@ -6,6 +6,7 @@ A front-end is counted once for all detectors that have it, and end to end is th
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import cache
 from typing import Any, TypeVar
 
 import torch
@@ -38,7 +39,7 @@ def work_records(cells: Iterable[AnyCell]) -> list[dict[str, Any]]:
     at all the other two are None, and ``reason`` says why. A part that is measured in several ways
     has one record. Training steps and recordings have none.
     """
-    counter = FormulaCounter()
+    counter = formula_counter()
     parts = {
         (cell.detector, cell.frontend, cell.part, cell.batch_size): None
         for cell in cells
@@ -127,6 +128,23 @@ class FormulaCounter:
             self._kept[key] = make()
         made: Made = self._kept[key]
         return made
+
+
+@cache
+def formula_counter() -> FormulaCounter:
+    """The one of this process: what it has counted for one purpose serves the next."""
+    return FormulaCounter()
+
+
+def flops_of(cell: AnyCell) -> float | None:
+    """Of a part of ``PARTS`` in fp32, as a measure of how long a cell will take; None of others."""
+    if not isinstance(cell, Cell) or cell.part not in PARTS:
+        return None
+    part = (cell.detector, cell.frontend, cell.part, cell.batch_size)
+    try:
+        return formula_counter().count(*part, cell.duration_s).flops
+    except Exception:  # whatever code of others does not do without numbers
+        return None
 
 
 def _record(
