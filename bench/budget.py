@@ -11,6 +11,10 @@ from fakemamba.bench.outcome import Outcome
 from fakemamba.bench.work_by_formula import flops_of
 
 QUICK_VISIT_S = 0.3
+CURVE = 5  # cells that differ in duration alone
+QUICK_CURVE_S = 4.0  # a visit of each of them
+ENOUGH = 1.2  # times what it is expected to take
+AROUND_S = 0.05  # the rounds of a later visit, while none is known
 GUESSED_FLOPS = 1e12  # a second of audio, of what has no formula: behind all that has one
 
 
@@ -37,7 +41,7 @@ class Budget:
     def note(self, cell: AnyCell, outcome: Outcome, took_s: float) -> None:
         """A visit took so long, with all that belongs to it."""
         if cell not in self._first_s:
-            self._first_s[cell], took_s = took_s, outcome.timed_s
+            self._first_s[cell], took_s = took_s, outcome.timed_s + AROUND_S
         if outcome.visits:
             self._visit_s[cell] = took_s
 
@@ -49,7 +53,10 @@ class Budget:
 
     def allows(self, cell: AnyCell, known: Mapping[str, Outcome]) -> bool:
         """Whether there is time for one more visit of a cell."""
-        return self._seconds is None or self._visit_s.get(cell, 0.0) <= self.left_s(known)
+        if self._seconds is None:
+            return True
+        others_s = 0.0 if self.is_quick(cell) else self._needed_s(known, only_quick=True)
+        return self._visit_s.get(cell, 0.0) + others_s <= self.left_s(known)
 
     def leave_out(self, cell: AnyCell, known: Mapping[str, Outcome]) -> Outcome | None:
         """The outcome of a cell for which there is no time; None if there is."""
@@ -67,15 +74,22 @@ class Budget:
     def advice(self) -> str:
         """Which budget would have been enough."""
         assert self._seconds is not None
-        enough_s = self._seconds + 1.2 * sum(self.left_out.values())
+        needed_s = sum(self.left_out.values())
+        enough_s = self._seconds + ENOUGH * self._effort.dear_visits * needed_s
         return (
             f"{len(self.left_out)} cells were left out, as they do not fit into --bench-budget "
             f"{self._seconds:g}: {', '.join(self.left_out)}; --bench-budget {enough_s:.0f} would do"
         )
 
     def is_quick(self, cell: AnyCell) -> bool:
-        """Whether a visit costs so little that there can be more of them than of others."""
-        return self._visit_s.get(cell, 0.0) < QUICK_VISIT_S
+        """Whether visits cost so little that there can be more of them than of others.
+
+        A curve is as sure as its least sure duration, so that all cells of a quick one are quick.
+        """
+        if self._visit_s.get(cell, 0.0) < QUICK_VISIT_S:
+            return True
+        row_s = [visit_s for one, visit_s in self._visit_s.items() if one.row == cell.row]
+        return len(row_s) >= CURVE and sum(row_s) < QUICK_CURVE_S
 
     def _needed_s(self, known: Mapping[str, Outcome], only_quick: bool = False) -> float:
         """What the cells that were begun still need."""

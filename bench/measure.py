@@ -219,20 +219,16 @@ class Measurer:
         return Outcome(cell, "measured", None, details, (visit,))
 
     def _first_calls(self, cell: Measurable, work: Workload, inputs: Sequence[Any]) -> _First:
-        """Calls before the first visit.
-
-        On a CPU only the first cell of a kind has a first call that is slower than all others.
-        """
-        cold, kind, known = dict[str, Any](), _kind(cell), self._known.get(same_work(cell))
+        """Calls before the first visit; none where the same work is known."""
+        cold, known = dict[str, Any](), self._known.get(same_work(cell))
         outputs: list[Tensor] = []
 
         def call() -> None:
             outputs.append(work.run(inputs[0]))
 
-        if kind not in self._has_run or cell.execution != "eager" or work.device.type != "cpu":
-            cold["first_call_s"] = time_once(call, work.device)
+        if cell.execution != "eager" or work.device.type != "cpu":
+            cold["first_call_s"] = time_once(call, work.device)  # compiles, captures, ...
             outputs[0] = outputs[0].clone()  # the next run of a graph overwrites it
-            self._has_run.add(kind)
         if known is not None:
             return _First(cold, known.call_s, None, {})
         facts = work.facts()
@@ -242,10 +238,19 @@ class Measurer:
         else:
             call()
         call_s = time.perf_counter() - start_s
+        if self._is_new_kind(cell):
+            cold = {"first_call_s": call_s} | cold
         if "resident" in self.method.instruments:
             growth = resident_growth(type(self._preparer), cell)
             facts |= {"resident_bytes": growth.value, "resident_bytes_reason": growth.reason}
         return _First(cold, call_s, outputs[0].clone(), facts)
+
+    def _is_new_kind(self, cell: Measurable) -> bool:
+        """Whether this is the first cell of its kind: on a CPU no other has a slow first call."""
+        kind = _kind(cell)
+        is_new = kind not in self._has_run
+        self._has_run.add(kind)
+        return is_new
 
     def _verified(
         self, cell: Measurable, work: Workload, first: _First, other: Tensor

@@ -96,7 +96,7 @@ PROFILES = {
             ),
         ),
         Effort(),
-        (160.0, 90.0),
+        (165.0, 90.0),
     ),
     "smoke": Profile(
         (
