@@ -71,7 +71,7 @@ def lasting(*durations_s):
 
 def test_all_cells_are_visited_in_turns_until_each_has_enough(runner):
     cells = lasting(4.0, 1.0, 2.0)
-    runner.call_s = lambda cell: cell.duration_s / 8
+    runner.call_s = lambda cell: cell.duration_s / 10
     runner.run(cells)
     passes = [
         [cell.duration_s for cell, number in runner.visited if number == one] for one in range(9)
