@@ -139,8 +139,13 @@ def _whole_cells(place: Setting) -> pd.DataFrame:
 
 
 def _asked(place: Setting, part: str) -> list[str]:
-    """The lines with most durations, the paper's first; of more than a few, those alone."""
-    cells = place.cells[(place.cells["part"] == part) & (place.cells["status"] == "measured")]
+    """The lines with most durations, the paper's first; of more than a few, those alone.
+
+    A duration for which there was no time, or no memory, was asked for as well.
+    """
+    cells = place.cells[place.cells["part"] == part]
+    measured = set(cells.loc[cells["status"] == "measured", "line"])
+    cells = cells[cells["line"].isin(measured)]
     if cells.empty:
         return []
     durations = cells.groupby("line", sort=False)["duration_s"].nunique()

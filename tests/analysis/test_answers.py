@@ -174,3 +174,11 @@ def test_a_name_breaks_no_line(results):
     named = results.assign(detector=results["detector"].replace(MAMBA, "a\nEverything is fine"))
     found = answers(named, settings(named), scale(named), [], decision_table(named))
     assert all(not line.startswith("Everything") for line in found.text().splitlines())
+
+
+def test_a_detector_whose_longest_cell_was_left_out_is_not_missing(results):
+    is_lost = (results["detector"] == CONFORMER) & (results["duration_s"] == 64)
+    lost = results.assign(status=results["status"].mask(is_lost, "left-out"))
+    found = answers(lost, settings(lost), scale(lost), crossovers(lost), decision_table(lost))
+    assert [one["line"] for one in found.figures] == [MAMBA, CONFORMER]
+    assert any(one.startswith(f"{CONFORMER}’s encoder: ") for one in found.sentences)
