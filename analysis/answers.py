@@ -144,14 +144,14 @@ def _asked(place: Setting, part: str) -> list[str]:
     A duration for which there was no time, or no memory, was asked for as well.
     """
     cells = place.cells[place.cells["part"] == part]
-    measured = set(cells.loc[cells["status"] == "measured", "line"])
-    cells = cells[cells["line"].isin(measured)]
+    asked = cells.groupby("line", sort=False)["duration_s"].nunique()
+    cells = cells[cells["status"] == "measured"]
     if cells.empty:
         return []
     durations = cells.groupby("line", sort=False)["duration_s"].nunique()
     detectors = cells.groupby("line")["detector"].first()
-    lines = [str(name) for name in durations.index[durations == durations.max()]]
-    known = [name for asked in ASKED for name in lines if detectors[name] == asked]
+    lines = [str(name) for name in durations.index if asked[name] >= durations.max()]
+    known = [name for first in ASKED for name in lines if detectors[name] == first]
     if len(lines) > FEW:
         return known[:FEW] or lines[:FEW]
     return known + [name for name in lines if name not in known]
