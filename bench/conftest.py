@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
@@ -145,9 +145,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_runtestloop(session: pytest.Session) -> Iterator[object]:
+def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, object]:
     """Measure all cells before the tests, each of which then plays one of them back."""
-    config, reporter = session.config, session.config.pluginmanager.get_plugin("terminalreporter")
+    config = session.config
+    reporter: Any = config.pluginmanager.get_plugin("terminalreporter")
     planned = _cells(session.items)
     is_run = not (config.option.collectonly or config.option.setuponly or config.option.setupplan)
     if not is_run or not planned or options.is_skipped(config):
@@ -173,12 +174,13 @@ def pytest_runtestloop(session: pytest.Session) -> Iterator[object]:
 
 def _cells(items: Sequence[pytest.Item]) -> list[tuple[pytest.Item, AnyCell]]:
     """The tests that measure a cell, and their cells."""
-    return [
+    cells: list[tuple[pytest.Item, Any]] = [
         (item, value)
         for item in items
         if isinstance(item, pytest.Function) and hasattr(item, "callspec")
         for value in item.callspec.params.values()
     ]
+    return cells
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from fakemamba.bench.scan_workload import ScanPreparer
 
 
 class CellMeasurer(Protocol):
-    """Measures cells of one kind."""
+    """Measures cells of one kind, which are visited in passes but for a search."""
 
     def measure(self, cell: Any) -> Outcome:
         """How the cell ended."""

@@ -91,7 +91,7 @@ def time_visit(
     """
     if last_s is not None and last_s < LONG_CALL_S:
         work.run(inputs[-1])  # other cells have been in the caches since
-    outputs = []
+    outputs = list[Any]()
 
     def run(given: Any) -> None:
         output = work.run(given)

@@ -110,15 +110,15 @@ class DetectorWorkload:
     def _errors(self, what: str) -> dict[str, Any]:
         try:
             given, wanted = self.truth.on_speech()
-            error = require_close(self.run(given), wanted, self.cell.precision, what)
+            found = require_close(self.run(given), wanted, self.cell.precision, what)
         except Exception as error:
             if not is_out_of_memory(error):
                 raise
             # The plain scan and fp32 need more memory than what is measured may need.
             return dict.fromkeys(ERRORS) | {"error_reason": "memory ended while fp32 was run"}
         return {
-            "max_abs_error": error.max_abs,
-            "relative_error": error.relative,
+            "max_abs_error": found.max_abs,
+            "relative_error": found.relative,
             "error_against": "fp32, eager, torch scan, each row alone, on real speech",
         }
 
