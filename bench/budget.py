@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 
 from fakemamba.bench.cells import AnyCell
@@ -36,14 +37,15 @@ class Budget:
         self._effort, self._seconds, self._now = effort, seconds, now
         self._start_s = now()
         self._first_s: dict[AnyCell, float] = {}  # what a cell's first visit took
-        self._visit_s: dict[AnyCell, float] = {}  # and what another one takes
+        self._visit_s: dict[AnyCell, float] = {}  # and what another one takes,
+        self._row_s: defaultdict[object, dict[AnyCell, float]] = defaultdict(dict)  # by its row
 
     def note(self, cell: AnyCell, outcome: Outcome, took_s: float) -> None:
         """A visit took so long, with all that belongs to it."""
         if cell not in self._first_s:
             self._first_s[cell], took_s = took_s, outcome.timed_s + AROUND_S
         if outcome.visits:
-            self._visit_s[cell] = took_s
+            self._visit_s[cell] = self._row_s[cell.row][cell] = took_s
 
     def left_s(self, known: Mapping[str, Outcome]) -> float:
         """What there is; without a limit, what the cells that were begun need at the least."""
@@ -88,7 +90,7 @@ class Budget:
         """
         if self._visit_s.get(cell, 0.0) < QUICK_VISIT_S:
             return True
-        row_s = [visit_s for one, visit_s in self._visit_s.items() if one.row == cell.row]
+        row_s = self._row_s[cell.row].values()
         return len(row_s) >= CURVE and sum(row_s) < QUICK_CURVE_S
 
     def _needed_s(self, known: Mapping[str, Outcome], only_quick: bool = False) -> float:
@@ -103,11 +105,12 @@ class Budget:
 
     def _expected_s(self, cell: AnyCell) -> float:
         """Of a cell's first visit: as long as that of the most similar one, by its work."""
-        row = [one for one in self._visit_s if one.row == cell.row]
-        others = [one for one in self._visit_s if _kind(one) == _kind(cell)]
-        if not row and not others:
+        similar = [*self._row_s[cell.row]]
+        if not similar:
+            similar = [one for one in self._visit_s if _kind(one) == _kind(cell)]
+        if not similar:
             return 0.0
-        nearest = max(row or others, key=expected_work)
+        nearest = max(similar, key=expected_work)
         return self._first_s[nearest] * expected_work(cell) / expected_work(nearest)
 
 
