@@ -10,7 +10,9 @@ a run is gone on with from is sealed, or has its SHA-256 written down beside it.
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -229,8 +231,10 @@ class RunFolder:
             free_mb = shutil.disk_usage(self.path.anchor or ".").free // 1_000_000
             if self.path.exists():
                 free_mb = shutil.disk_usage(self.path).free // 1_000_000
+            is_full = free_mb == 0 and not isinstance(error, OSError)
+            reason = os.strerror(errno.ENOSPC) if is_full else error  # torch tells of positions
             raise TrainingError(
-                f"{self.path} cannot be written ({error}; {free_mb:,} MB are free); {last}. Make "
+                f"{self.path} cannot be written ({reason}; {free_mb:,} MB are free); {last}. Make "
                 "room, and go on with --resume"
             ) from error
 

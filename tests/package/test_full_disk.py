@@ -4,6 +4,7 @@ A limit of the size of files stands in for it.
 """
 
 import resource
+import shutil
 import threading
 from contextlib import contextmanager
 
@@ -87,3 +88,11 @@ def test_logs_of_a_training_are_named_once(tmp_path, monkeypatch, size):
         for number in range(100):
             log.add_step(1, Step(number, 0.5, 0.1, 1e-3, 4, save=False, stop=False))
     assert not printed
+
+
+def test_torchs_words_for_a_full_disk_are_put_into_ours(tmp_path, monkeypatch):
+    full = type(shutil.disk_usage(tmp_path))(10**9, 10**9, 0)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: full)
+    told = r"cannot be written \(No space left on device; 0 MB are free\); there is no checkpoint"
+    with pytest.raises(TrainingError, match=told), RunFolder(tmp_path).writing():
+        raise RuntimeError("unexpected pos 1134656 vs 1134548")
