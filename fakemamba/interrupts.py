@@ -49,7 +49,6 @@ def as_exceptions() -> Iterator[None]:
         yield
     finally:
         _is_active, sys.unraisablehook = was_active, hook
-        _number = _number if was_active else None
         for number, handler in before.items():
             signal.signal(number, handler)
 

@@ -23,7 +23,8 @@ def ending(monkeypatch, error):
         raise error
 
     monkeypatch.setattr("fakemamba.cli.commands.run", run)
-    return main(["score"])
+    with interrupts.as_exceptions():  # a signal of another test is forgotten
+        return main(["score"])
 
 
 @pytest.mark.parametrize(
