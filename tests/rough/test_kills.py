@@ -123,7 +123,7 @@ def test_train_has_the_same_bytes(children, kills, tmp_path, make_recipe):
     )
 
 
-def test_a_sweep_has_every_cell_once_and_keeps_what_was_measured(children, kills, tmp_path):
+def test_a_sweep_has_every_cell_once_and_every_visit_that_was_made(children, kills, tmp_path):
     result = tmp_path / "out.json"
     journal = tmp_path / "out.json.journal"
     command = ["pytest", "bench/", "-q", "-p", "no:cacheprovider", f"--benchmark-json={result}"]
@@ -144,8 +144,11 @@ def test_a_sweep_has_every_cell_once_and_keeps_what_was_measured(children, kills
         assert not journal.exists()
         found = {entry["extra_info"]["cell_id"]: entry["extra_info"] for entry in entries}
         for record in seen.values():
-            of_then = record["details"]["latency_s"]
-            assert found[record["cell_id"]]["latency_s"] == of_then
+            for visit in record["visits"]:
+                assert found[record["cell_id"]]["visits"].count(visit) == 1
+        for info in found.values():
+            passes = [visit["pass"] for visit in info["visits"]]
+            assert passes == sorted(set(passes)) and len(passes) >= 5
 
     def start_anew():
         result.unlink()
