@@ -48,7 +48,7 @@ class Scale:
         durations_s: of the three rivals, to see how their costs grow.
         batch_sizes: of throughput.
         time_s: timed seconds of a cell,
-        min_rounds: and timed calls at the least.
+        min_rounds: and timed calls of a visit at the least.
         instruments: of all sweeps but that of energy.
         tests: of kernels, as pytest's ``-k`` takes them,
         scans: and cells of the selective scan by itself.
@@ -89,7 +89,7 @@ GPU = Scale(
     durations_s=tuple(2.0**k for k in range(-1, 10)),
     batch_sizes=(1, 4, 16, 64, 256),
     time_s=0.2,
-    min_rounds=10,
+    min_rounds=2,
     instruments=("memory", "work"),
     tests="scan or optimized or fast_frontend",
     scans="not reference",
@@ -109,7 +109,7 @@ REHEARSAL = Scale(
     durations_s=(0.5, 1.0, 2.0, 4.0, 8.0),
     batch_sizes=(1, 2),
     time_s=0.05,
-    min_rounds=2,
+    min_rounds=1,
     instruments=("memory", "work"),
     # Triton is interpreted on a CPU, which takes a minute.
     tests="(scan or optimized or fast_frontend) and not triton",
