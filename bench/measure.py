@@ -30,7 +30,7 @@ from fakemamba.bench.verification import WrongResultError
 from fakemamba.bench.work_by_formula import formula_counter
 from fakemamba.models.detector import UnsupportedInputError
 from fakemamba.models.device import is_out_of_memory
-from fakemamba.models.execution.modes import UnsupportedSettingError
+from fakemamba.models.execution.modes import OPTIMIZED, UnsupportedSettingError
 from fakemamba.models.weight_files import CheckpointError
 
 Measurable = Cell | ScanCell
@@ -277,7 +277,8 @@ class Measurer:
 
     def _count(self, cell: Measurable, work: Workload) -> dict[str, Any]:
         """Arithmetic and traffic of the part, and what this device can do."""
-        key = same_work(cell)
+        kind = OPTIMIZED if cell.execution == OPTIMIZED else ""  # others run the same operators
+        key = replace(same_work(cell), backend="", execution=kind)
         if key not in self._work:
             by_formula = formula_counter().count_cell(cell)
             self._work[key] = by_formula or count_work(work.run_eager, work.device)

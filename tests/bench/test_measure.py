@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from fakemamba.bench import measure
 from fakemamba.bench.cells import Cell
 from fakemamba.bench.instruments import resident
 from fakemamba.bench.instruments.cache import CacheSizeUnknownError
@@ -209,8 +210,6 @@ def test_a_training_step_leaves_no_trace_in_the_cells_after_it(measurer):
 
 
 def test_a_disturbed_visit_is_kept_and_marked(measurer, monkeypatch):
-    from fakemamba.bench import measure
-
     answers = iter([["the GPU was throttled"], [], ["another process"]])
     monkeypatch.setattr(measure, "disturbances", lambda before, after: next(answers))
     outcome = measurer.measure(CELL)
@@ -247,6 +246,16 @@ def test_a_front_end_is_verified_and_counted_once_for_all_detectors(monkeypatch)
     assert verified == [1]
     for name in ("peak_bytes", "flops", "n_parameters", "relative_error"):
         assert one[name] == other[name]
+
+
+def test_work_is_counted_once_for_all_backends(monkeypatch):
+    measurer, counted = make_measurer("work"), []
+    count = measure.count_work
+    monkeypatch.setattr(measure, "count_work", lambda *given: counted.append(1) or count(*given))
+    for backend in ("torch", "reference"):
+        cell = replace(CELL, part="encoder", precision="bf16", backend=backend)
+        assert measurer.visit(cell, 0).details["flops"] > 0
+    assert counted == [1]
 
 
 def test_where_memory_ends_others_make_room_once(measurer, monkeypatch):
