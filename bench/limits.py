@@ -37,10 +37,6 @@ class LimitMeasurer:
     def __init__(self, measurer: Measurer) -> None:
         self._measurer = measurer
 
-    def visit(self, cell: LimitCell, number: int) -> Outcome:
-        """As `measure`: a search is made once, whatever the pass."""
-        return self.measure(cell)
-
     def measure(self, cell: LimitCell) -> Outcome:
         """The outcome of the largest cell that fits, with the ``limit`` in its details."""
 

@@ -7,11 +7,12 @@ import statistics
 import time
 import traceback
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass, replace
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from fakemamba.bench.cells import Cell, ScanCell
 from fakemamba.bench.instruments.cache import CacheSizeUnknownError
@@ -27,7 +28,9 @@ from fakemamba.bench.method import Method
 from fakemamba.bench.outcome import Outcome, Visit
 from fakemamba.bench.timing import Timeable, device_only_s, make_ready, time_visit
 from fakemamba.bench.verification import WrongResultError
+from fakemamba.bench.within import FirstCall, Watch, cell_within, standing_in
 from fakemamba.bench.work_by_formula import formula_counter
+from fakemamba.bench.workload import DetectorWorkload
 from fakemamba.models.detector import UnsupportedInputError
 from fakemamba.models.device import is_out_of_memory
 from fakemamba.models.execution.modes import OPTIMIZED, UnsupportedSettingError
@@ -40,6 +43,8 @@ UNSUPPORTED = (
     NoSuchClockError,
     CacheSizeUnknownError,
 )
+# What is known of a front-end inside the whole from the whole.
+SHARED_DETAILS = ("warmup_rounds", "warmed_up", "overhead_s", "machine")
 
 
 class Workload(Timeable, Protocol):
@@ -83,11 +88,13 @@ class Preparer(Protocol):
 
 @dataclass
 class _Opened:
-    """A cell that has been visited here."""
+    """A cell that can be visited, and what a call took in its last visit, if it had one."""
 
     work: Workload
     clock: Clock
+    load_s: float
     last_s: float | None = None
+    first: _First | None = None
 
 
 @dataclass(frozen=True)
@@ -120,22 +127,32 @@ class Measurer:
         self._preparer = preparer
         self._opened: dict[str, _Opened] = {}
         self._known: dict[object, _Known] = {}
+        self._frontend_calls: dict[object, FirstCall] = {}
         self._has_run: set[object] = set()
         self._work: dict[object, Work] = {}
         self._ceilings: dict[object, Ceilings] = {}
 
-    def visit(self, cell: Measurable, number: int) -> Outcome:
+    def visit(self, cell: Measurable, number: int, watch: Watch | None = None) -> Outcome:
         """Visit a cell in a pass: an outcome of one visit, with the details if it is the first one.
 
         Whatever the work raises is in the outcome, as ``failed`` unless it is known better. Where
         memory ends, what is kept of other cells goes, and it is tried once more. Ctrl-C passes.
         """
         others = self._opened.keys() - {cell.id}
-        outcome = self._recorded(cell, lambda: self._visit(cell, number))
+        outcome = self._recorded(cell, lambda: self._visit(cell, number, watch))
         if outcome.status == "out-of-memory" and others:
             self._opened.clear()
-            outcome = self._recorded(cell, lambda: self._visit(cell, number))
+            outcome = self._recorded(cell, lambda: self._visit(cell, number, watch))
         return outcome
+
+    def visit_both(self, cell: Cell, inner: Cell, number: int) -> list[Outcome]:
+        """Visit a cell and, inside its calls, that of its front-end; one outcome if it fails."""
+        watch = Watch(lambda: self._frontend(inner))
+        outcome = self.visit(cell, number, watch)
+        if outcome.status != "measured":
+            return [outcome]
+        within = self._recorded(inner, lambda: self._visit_within(inner, outcome, watch))
+        return [outcome, within]
 
     def measure(self, cell: Measurable) -> Outcome:
         """Visit a cell again and again in a row, until it has enough visits."""
@@ -184,23 +201,30 @@ class Measurer:
         time_once(lambda: work.run(given), work.device)
         return Outcome(cell, "measured", None, {"trial_s": time.perf_counter() - start_s})
 
-    def _visit(self, cell: Measurable, number: int) -> Outcome:
-        opened = self._opened.get(cell.id)
-        is_first = opened is None
-        details: dict[str, Any] = {}
-        if opened is None:
+    def _open(self, cell: Measurable) -> _Opened:
+        """A cell ready to be visited, as it was left if it has been."""
+        if cell.id not in self._opened:
             clock = make_clock(torch.device(cell.device), cell.clock)
             start_s = time.perf_counter()
-            opened = _Opened(self._preparer.prepare(cell), clock)
-            details["load_s"] = time.perf_counter() - start_s
-        work, clock = opened.work, opened.clock
+            work = self._preparer.prepare(cell)
+            self._opened[cell.id] = _Opened(work, clock, time.perf_counter() - start_s)
+        return self._opened[cell.id]
+
+    def _frontend(self, inner: Cell) -> nn.Module:
+        return cast(DetectorWorkload, self._open(inner).work).part
+
+    def _visit(self, cell: Measurable, number: int, watch: Watch | None) -> Outcome:
+        opened = self._open(cell)
+        work, clock, is_first = opened.work, opened.clock, opened.last_s is None
+        details: dict[str, Any] = {"load_s": opened.load_s} if is_first else {}
         inputs = work.inputs()
         first = self._first_calls(cell, work, inputs) if is_first else None
         if first is not None:
             inputs = [*inputs[1:], inputs[0]]  # the next one's output is verified, too
             details |= make_ready(work, inputs, clock, self.method, first.call_s).figures()
         before = read_state(work.device)
-        timed = time_visit(work, inputs, clock, self.method, opened.last_s)
+        with watch or nullcontext():
+            timed = time_visit(work, inputs, clock, self.method, opened.last_s)
         after = read_state(work.device)
         visit = Visit(
             number,
@@ -211,15 +235,35 @@ class Measurer:
             before.unix_time_s,
         )
         if first is not None:
-            details |= first.cold | self._verified(cell, work, first, timed.output)
             details["machine"] = {"before": before.to_json(), "after": after.to_json()}
+            details |= first.cold | self._verified(cell, work, first, timed.output)
             details |= self._instruments(cell, work, inputs, visit.figure_s)
         opened.last_s = visit.figure_s
-        self._opened[cell.id] = opened
+        return Outcome(cell, "measured", None, details, (visit,))
+
+    def _visit_within(self, cell: Cell, whole: Outcome, watch: Watch) -> Outcome:
+        """The visit of a front-end's cell inside one of the whole that has just been timed."""
+        opened, around = self._open(cell), whole.visits[0]
+        work, details = opened.work, dict[str, Any]()
+        calls = watch.calls[-len(around.rounds_s) :]  # one before was not timed
+        rounds_s = tuple(call.took_s for call in calls)
+        latency_s = statistics.median(rounds_s)
+        if opened.last_s is None:
+            inputs = work.inputs()
+            first = opened.first or self._first_calls(cell, work, inputs)
+            details = {name: whole.details[name] for name in SHARED_DETAILS}
+            details |= {"load_s": opened.load_s, "timed_within": whole.cell.id}
+            details |= first.cold | self._verified(cell, work, first, watch.output)
+            details |= self._instruments(cell, work, inputs, latency_s)
+        opened.last_s = latency_s
+        visit = replace(around, rounds_s=rounds_s, host_s=latency_s, enqueue_s=latency_s)
         return Outcome(cell, "measured", None, details, (visit,))
 
     def _first_calls(self, cell: Measurable, work: Workload, inputs: Sequence[Any]) -> _First:
-        """Calls before the first visit; none where the same work is known."""
+        """Calls before the first visit; none where the same work is known.
+
+        Where a front-end can be inside, it has one of its own, and answers from that in the whole.
+        """
         cold, known = dict[str, Any](), self._known.get(same_work(cell))
         outputs: list[Tensor] = []
 
@@ -231,19 +275,33 @@ class Measurer:
             outputs[0] = outputs[0].clone()  # the next run of a graph overwrites it
         if known is not None:
             return _First(cold, known.call_s, None, {})
-        facts = work.facts()
+        facts, before = work.facts(), self._frontend_call(cell_within(cell))
         start_s = time.perf_counter()
-        if "memory" in self.method.instruments:
-            facts |= measure_peak(call, work.device).figures()
-        else:
-            call()
-        call_s = time.perf_counter() - start_s
+        with standing_in(before.part, before.again) if before else nullcontext():
+            if "memory" in self.method.instruments:
+                facts |= measure_peak(call, work.device).figures()
+            else:
+                call()
+        call_s = time.perf_counter() - start_s + (before.took_s if before else 0.0)
         if self._is_new_kind(cell):
             cold = {"first_call_s": call_s} | cold
         if "resident" in self.method.instruments:
             growth = resident_growth(type(self._preparer), cell)
             facts |= {"resident_bytes": growth.value, "resident_bytes_reason": growth.reason}
         return _First(cold, call_s, outputs[0].clone(), facts)
+
+    def _frontend_call(self, cell: Cell | None) -> FirstCall | None:
+        """A front-end's own first call on this input, in whatever detector; None if it is gone."""
+        if cell is None:
+            return None
+        key, opened = same_work(cell), self._open(cell)
+        if key not in self._frontend_calls:
+            first = opened.first = self._first_calls(cell, opened.work, opened.work.inputs())
+            if first.output is None:
+                return None
+            part, peak_bytes = self._frontend(cell), first.facts.get("peak_bytes")
+            self._frontend_calls[key] = FirstCall(part, first.output, peak_bytes, first.call_s)
+        return self._frontend_calls[key]
 
     def _is_new_kind(self, cell: Measurable) -> bool:
         """Whether this is the first cell of its kind: on a CPU no other has a slow first call."""

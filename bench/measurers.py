@@ -2,27 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
-
 from fakemamba.bench.cells import AnyCell, LimitCell, ScanCell
 from fakemamba.bench.limits import LimitMeasurer
 from fakemamba.bench.measure import Measurer, Preparer
 from fakemamba.bench.method import Method
-from fakemamba.bench.outcome import Outcome
 from fakemamba.bench.preparation import WorkloadCache
 from fakemamba.bench.scan_workload import ScanPreparer
 
 
-class CellMeasurer(Protocol):
-    """Measures cells of one kind, which are visited in passes but for a search."""
-
-    def measure(self, cell: Any) -> Outcome:
-        """How the cell ended."""
-        ...
-
-    def visit(self, cell: Any, number: int) -> Outcome:
-        """What a visit in a pass adds, or how the cell ended in it."""
-        ...
+CellMeasurer = Measurer | LimitMeasurer
 
 
 def make_measurer(kind: type[AnyCell], method: Method) -> CellMeasurer:

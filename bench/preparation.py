@@ -13,7 +13,14 @@ import torch
 from torch import Tensor, nn
 
 from fakemamba.bench.cells import TRAINING_PARTS, Cell
-from fakemamba.bench.training_step import TrainingWorkload, make_training_workload
+from fakemamba.bench.training_step import (
+    Trainee,
+    TrainingWorkload,
+    check_trainable,
+    make_trainee,
+    make_training_workload,
+)
+from fakemamba.bench.within import Features, standing_in
 from fakemamba.bench.workload import DetectorWorkload, Truth, running_as, set_kernels
 from fakemamba.data.audio import SAMPLE_RATE_HZ, read_audio
 from fakemamba.data.recordings import real_speech
@@ -49,8 +56,10 @@ class WorkloadCache:
         self._detectors: dict[object, Detector] = {}
         self._variants: dict[object, nn.Module] = {}  # quantised parts, fast front-ends
         self._ragged: dict[object, tuple[Tensor, Tensor]] = {}
+        self._trainees: dict[object, Trainee] = {}
         self._errors: dict[object, dict[str, Any]] = {}  # on speech that is as long in many cells
-        self._features: dict[object, Tensor] = {}  # on a CPU, to burden no GPU
+        # On a CPU, to burden no GPU.
+        self._features: dict[object, Features] = {}
 
     def prepare(self, cell: Cell) -> DetectorWorkload | TrainingWorkload:
         """Make what the cell measures: weights are random but the same in every run.
@@ -62,26 +71,25 @@ class WorkloadCache:
         """
         device = torch.device(cell.device)
         check_setting(device, cell.precision, cell.execution)
-        if cell.part in TRAINING_PARTS:  # a step changes its detector, which is nobody else's
-            detector = _new_detector(cell, _new_frontend(cell))
-            waveforms = self._waveforms(cell)
-            detector.check_input(waveforms, None)
-            set_kernels(detector, cell.attention, cell.backend)
-            return make_training_workload(cell, detector, waveforms)
+        if cell.part in TRAINING_PARTS:
+            check_trainable(cell)
+            trainee, waveforms = self._get_trainee(cell), self._waveforms(cell)
+            trainee.detector.check_input(waveforms, None)
+            return make_training_workload(cell, trainee, waveforms)
         detector = self._get_detector(cell)
-        detector.check_input(self._waveforms(cell), None)
+        detector.check_input(torch.empty(cell.batch_size, _num_samples(cell), device="meta"), None)
         run = self._get_fast(cell, detector) if cell.execution == OPTIMIZED else detector
         set_kernels(run, cell.attention, cell.backend)
         part = _part(run, cell)
         if cell.precision == "int8":
             part = self._get_quantised(cell, part)
-        first = self._given(cell, detector, self._waveforms(cell))
+        first = self._first_input(cell, detector)
         eager = _first_output(part)
         with torch.inference_mode(), running_as(cell, cell.precision):
             call = executed(eager, cell.execution, first)
         truth = Truth(
             lambda given: _run_plain(cell, detector, given),
-            lambda: self._speech_with_outputs(cell, detector),
+            lambda timed: self._on_speech(cell, detector, timed),
             lambda: self._ragged_batch(cell, run),
             self._errors.setdefault(_speech_key(cell), {}),
         )
@@ -97,6 +105,7 @@ class WorkloadCache:
         """Let go of all but the models, as after memory has ended."""
         self._features.clear()
         self._variants.clear()
+        self._trainees.clear()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
 
@@ -109,6 +118,14 @@ class WorkloadCache:
                 self._frontends[frontend_key] = _new_frontend(cell)
             self._detectors[key] = _new_detector(cell, self._frontends[frontend_key])
         return self._detectors[key]
+
+    def _get_trainee(self, cell: Cell) -> Trainee:
+        """A detector that is changed by its steps, of whatever length; nothing else is run on it."""
+        key = (*_model_key(cell), cell.part)
+        if key not in self._trainees:
+            detector = _new_detector(cell, _new_frontend(cell))
+            self._trainees[key] = make_trainee(detector, cell.part)
+        return self._trainees[key]
 
     def _waveforms(self, cell: Cell) -> Tensor:
         """(batch, samples): different speech-like rows, or the recording in every row."""
@@ -132,33 +149,62 @@ class WorkloadCache:
             self._variants[key] = fast_frontend(detector, cell.precision)
         return with_frontend(detector, self._variants[key])
 
-    def _given(self, cell: Cell, detector: Detector, waveforms: Tensor) -> Tensor:
+    def _first_input(self, cell: Cell, detector: Detector) -> Tensor:
         """What the part takes: waveforms, or as many plain features.
+
+        Speech-like features are of the same two seconds for every duration.
+        """
+        if cell.part != "encoder":
+            return self._waveforms(cell)
+        source = cell if cell.recording is not None else replace(cell, duration_s=FEATURES_S)
+        return self._features_for(cell, detector, self._waveforms(source), _num_samples(cell))
+
+    def _features_for(
+        self, cell: Cell, detector: Detector, waveforms: Tensor, num_samples: int
+    ) -> Tensor:
+        """Plain features (B, T, hidden), as many as of so many samples.
 
         These are of two seconds at the most, again and again: what is timed is what comes after.
         """
-        if cell.part != "encoder":
-            return waveforms
         short = waveforms[:, : round(FEATURES_S * SAMPLE_RATE_HZ)]
-        frames = self._plain_features(cell, detector, short)  # (B, T, hidden)
-        count = frame_count(waveforms.shape[1])
+        frames = self._plain_features(cell, detector, short)
+        count = frame_count(num_samples)
         return frames.repeat(1, -(-count // frames.shape[1]), 1)[:, :count].contiguous()
 
     def _plain_features(self, cell: Cell, detector: Detector, waveforms: Tensor) -> Tensor:
-        """(B, T, hidden); kept, as they are the same in all detectors with the front-end."""
-        content = hashlib.sha256(waveforms.cpu().numpy().tobytes()).digest()
-        key = (cell.frontend, cell.device, waveforms.shape, content)
-        if key not in self._features:
-            if len(self._features) >= MOST_FEATURES:
-                self._features.pop(next(iter(self._features)))
-            with torch.inference_mode(), _plain(cell, detector):
-                self._features[key] = detector.frontend(waveforms)[0].cpu()
-        return self._features[key].to(cell.device)
+        """(B, T, hidden) of full rows, in fp32 and by plain kernels."""
+        how = replace(cell, precision="fp32", attention="sdpa", execution="eager")
+        with torch.inference_mode(), _plain(cell, detector):
+            with self._known_features(how, detector.frontend):
+                return detector.frontend(waveforms)[0]
 
-    def _speech_with_outputs(self, cell: Cell, detector: Detector) -> tuple[Tensor, Tensor]:
-        """Real speech like the cell's input, and what the plain part makes of each row of it.
+    @contextmanager
+    def _known_features(self, cell: Cell, frontend: nn.Module) -> Iterator[None]:
+        """Inside, a front-end that has run so on the same waveforms need not do it again."""
+        run = frontend.forward
+        how = (cell.frontend, cell.device, cell.precision, cell.attention)
 
-        On a CPU it is two seconds at the most: the plain scan takes much longer than what is timed.
+        def answer(waveforms: Tensor, lengths: Tensor | None = None) -> Features:
+            content = hashlib.sha256(waveforms.cpu().numpy().tobytes()).digest()
+            has_lengths = lengths is not None
+            key = (*how, cell.execution == OPTIMIZED, waveforms.shape, has_lengths, content)
+            if key not in self._features:
+                if len(self._features) >= MOST_FEATURES:
+                    self._features.pop(next(iter(self._features)))
+                features, frame_lengths = run(waveforms, lengths)
+                self._features[key] = (features.cpu(), frame_lengths)
+            features, frame_lengths = self._features[key]
+            return features.to(waveforms.device), frame_lengths
+
+        with standing_in(frontend, answer):
+            yield
+
+    def _on_speech(
+        self, cell: Cell, detector: Detector, run: Callable[[Tensor], Tensor]
+    ) -> tuple[Tensor, Tensor]:
+        """What the part makes of real speech like the cell's input, and the plain part row by row.
+
+        On a CPU it is two seconds: the plain scan takes much longer than what is timed.
         """
         count = _num_samples(replace(cell, duration_s=_speech_s(cell)))
         if cell.recording is not None:
@@ -166,13 +212,17 @@ class WorkloadCache:
         else:
             rows = [real_speech(count, speaker) for speaker in range(cell.batch_size)]
             waveforms = torch.from_numpy(np.stack(rows)).to(cell.device)
-        given = self._given(cell, detector, waveforms)
-        outputs = []
-        for waveform, row in zip(waveforms.split(1), given.split(1), strict=True):
-            if cell.part == "end-to-end":
-                row = self._plain_features(cell, detector, waveform)
-            outputs.append(_plain_output(cell, detector, row))
-        return given, torch.cat(outputs)
+        given = waveforms
+        if cell.part == "encoder":
+            given = self._features_for(cell, detector, waveforms, waveforms.shape[1])
+        rows = list(given.split(1))
+        if cell.part == "end-to-end":
+            rows = [self._plain_features(cell, detector, row) for row in rows]
+        outputs = [_plain_output(cell, detector, row) for row in rows]
+        if cell.execution != "eager":
+            return run(given), torch.cat(outputs)
+        with self._known_features(cell, detector.frontend):
+            return run(given), torch.cat(outputs)
 
     def _ragged_batch(self, cell: Cell, detector: Detector) -> tuple[Tensor, Tensor]:
         """Scores of two utterances together, and of each alone, in the cell's precision."""
@@ -185,9 +235,11 @@ class WorkloadCache:
             lengths = RAGGED_SAMPLES if has_mask else RAGGED_SAMPLES[:1] * 2
             rows = [torch.from_numpy(real_speech(n, k)) for k, n in enumerate(lengths)]
             batch = nn.utils.rnn.pad_sequence(rows, batch_first=True).to(cell.device)
+            run = replace(cell, precision=precision)
             with torch.inference_mode(), running_as(cell, precision):
-                alone = [detector(row[None].to(cell.device)) for row in rows]
-                together = detector(batch, torch.tensor(lengths) if has_mask else None)
+                with self._known_features(run, detector.frontend):
+                    alone = [detector(row[None].to(cell.device)) for row in rows]
+                    together = detector(batch, torch.tensor(lengths) if has_mask else None)
             self._ragged[key] = (together, torch.cat(alone))
         return self._ragged[key]
 
@@ -208,7 +260,8 @@ def _new_detector(cell: Cell, frontend: Frontend) -> Detector:
 
 
 def _speech_s(cell: Cell) -> float:
-    return cell.duration_s if cell.device != "cpu" else min(cell.duration_s, SPEECH_S)
+    """Of the speech that outputs are held against: on a CPU the same for all durations."""
+    return cell.duration_s if cell.device != "cpu" else SPEECH_S
 
 
 def _speech_key(cell: Cell) -> Cell:

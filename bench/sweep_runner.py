@@ -3,26 +3,30 @@
 In a pass every cell that is not certain enough is visited once. The first pass goes from cells of
 little work to those of much, so that where memory or the budget ends the rest is known; later ones
 are in random order, so that what the machine does meanwhile meets all cells alike. Quick cells are
-visited in every pass, others in every second one.
+visited in every pass, others in every third one. Cells of front-ends are visited inside those of
+their detectors, where they can be.
 """
 
 from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import cast
 
 from fakemamba.bench.budget import Budget, expected_work
-from fakemamba.bench.cells import AnyCell, LimitCell
+from fakemamba.bench.cells import AnyCell, Cell, LimitCell
 from fakemamba.bench.isolation import measure_in_child
 from fakemamba.bench.journal import Journal
+from fakemamba.bench.measure import Measurer
 from fakemamba.bench.measurers import CellMeasurer, make_measurer
 from fakemamba.bench.method import Method
 from fakemamba.bench.outcome import Outcome
+from fakemamba.bench.within import cell_within
 
 REPORT_EVERY_S = 10.0
-LONG_EVERY = 2  # passes; in the others only quick cells are visited
+LONG_EVERY = 3  # passes; in the others only quick cells are visited
 
 
 @dataclass
@@ -87,27 +91,31 @@ class SweepRunner:
         visits = [visit for one in self.known.values() for visit in one.visits]
         number = max((visit.number for visit in visits), default=-1) + 1
         rng = random.Random(self.seed)
-        order = sorted(self._unfinished(cells), key=expected_work)
+        order, inner = self._unfinished(cells)
+        order.sort(key=expected_work)
         while order:
             for place, cell in enumerate(order, 1):
-                self._visit(cell, number, budget)
+                self._visit(cell, number, budget, inner.get(cell))
                 left_s = budget.left_s(self.known)
                 self._progress(
                     f"pass {number + 1}, {place} of {len(order)} cells, about {_duration(left_s)} "
                     "left at the most"
                 )
             number += 1
-            order = [cell for cell in self._unfinished(cells) if budget.allows(cell, self.known)]
+            order, inner = self._unfinished(cells)
+            order = [cell for cell in order if budget.allows(cell, self.known)]
             if number % LONG_EVERY and any(map(budget.is_quick, order)):
                 order = [cell for cell in order if budget.is_quick(cell)]
             rng.shuffle(order)
         if budget.left_out:
             self.tell(budget.advice())
 
-    def _unfinished(self, cells: Iterable[AnyCell]) -> list[AnyCell]:
-        """Those that have no outcome yet, or too few visits."""
-        effort = self.method.effort
-        return [
+    def _unfinished(
+        self, cells: Sequence[AnyCell]
+    ) -> tuple[list[AnyCell], dict[AnyCell, AnyCell]]:
+        """Those to visit that have no outcome yet, or too few visits; and what their visits hold."""
+        effort, planned = self.method.effort, set(cells)
+        open_ones = dict.fromkeys(
             cell
             for cell in cells
             if (known := self.known.get(cell.id)) is None
@@ -115,20 +123,36 @@ class SweepRunner:
                 known.status == "measured"
                 and effort.stopped_by(known.samples_s, known.timed_s) is None
             )
-        ]
+        )
+        inner: dict[AnyCell, AnyCell] = {}
+        for cell in open_ones:
+            one = cell_within(cell)
+            if one in planned and (one in open_ones or self.known[one.id].status == "measured"):
+                inner[cell] = one
+        return [cell for cell in open_ones if cell not in inner.values()], inner
 
-    def _visit(self, cell: AnyCell, number: int, budget: Budget) -> None:
+    def _visit(
+        self, cell: AnyCell, number: int, budget: Budget, inner: AnyCell | None = None
+    ) -> None:
+        """Visit a cell, and the one that its visits hold; that by itself where they do not."""
         known = self.known.get(cell.id)
-        outcome = self._not_tried(cell) if known is None else None
-        if outcome is None:
-            outcome = budget.leave_out(cell, self.known)
-            if outcome is not None:
-                self.known.setdefault(cell.id, outcome)  # not in the journal: another run may
-                return
-            begun_s = self.now()
-            outcome = self._measurer(cell).visit(cell, number)
-            budget.note(cell, outcome, self.now() - begun_s)
-        self._add(outcome)
+        outcomes = [outcome] if known is None and (outcome := self._not_tried(cell)) else []
+        if not outcomes:
+            left_out = budget.leave_out(cell, self.known)
+            if left_out is not None:
+                self.known.setdefault(cell.id, left_out)  # not in the journal: another run may
+            else:
+                begun_s = self.now()
+                measurer = cast(Measurer, self._measurer(cell))  # a search has no visits
+                if inner is None:
+                    outcomes = [measurer.visit(cell, number)]
+                else:
+                    outcomes = measurer.visit_both(cast(Cell, cell), cast(Cell, inner), number)
+                budget.note(cell, outcomes[0], self.now() - begun_s)
+        for outcome in outcomes:
+            self._add(outcome)
+        if inner is not None and len(outcomes) < 2:
+            self._visit(inner, number, budget)
 
     def _add(self, outcome: Outcome) -> None:
         """Take an outcome, or what a visit adds to it; and write that down."""

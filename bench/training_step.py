@@ -16,6 +16,7 @@ from torch import Tensor
 
 from fakemamba.bench.cells import Cell
 from fakemamba.bench.verification import WrongResultError, require_finite
+from fakemamba.bench.workload import set_kernels
 from fakemamba.models.detector import Detector
 from fakemamba.models.execution.modes import UnsupportedSettingError, running_in
 
@@ -23,6 +24,14 @@ CLASS_WEIGHTS = (0.1, 0.9)
 LEARNING_RATE = 1e-6
 L2 = 1e-4
 MOST_HALVINGS = 16
+
+
+@dataclass(frozen=True)
+class Trainee:
+    """A detector that is trained, and what trains it."""
+
+    detector: Detector
+    optimizer: torch.optim.Optimizer
 
 
 @dataclass(frozen=True)
@@ -37,7 +46,8 @@ class TrainingWorkload:
     device: torch.device
 
     def inputs(self) -> list[Tensor]:
-        """The batch, and the same in another order."""
+        """The batch, and the same in another order; the detector is set to run as this cell's."""
+        set_kernels(self.detector, self.cell.attention, self.cell.backend)
         return [self.first, self.first.roll(self.first.shape[1] // 2, dims=1)]
 
     def run(self, given: Tensor) -> Tensor:
@@ -97,24 +107,29 @@ class TrainingWorkload:
         return F.cross_entropy(logits.float(), labels, weights)
 
 
-def make_training_workload(cell: Cell, detector: Detector, first: Tensor) -> TrainingWorkload:
-    """The step on a detector, which is changed by it, and waveforms (B, L).
-
-    Raises:
-        UnsupportedSettingError: nobody trains in int8, or in a CUDA graph here.
-    """
+def check_trainable(cell: Cell) -> None:
+    """Raises UnsupportedSettingError: nobody trains in int8, or in a CUDA graph here."""
     if cell.precision == "int8" or cell.execution != "eager":
         raise UnsupportedSettingError(
             f"a training step is measured eager and in floating point, not in {cell.precision}, "
             f"{cell.execution}"
         )
-    frozen = cell.part == "training-step-frozen"
+
+
+def make_trainee(detector: Detector, part: str) -> Trainee:
+    """A detector that steps change: all of it, or all but its front-end."""
+    frozen = part == "training-step-frozen"
     detector.train()
     detector.frontend.requires_grad_(not frozen)
     if frozen:
         detector.frontend.eval()
     trained = [parameter for parameter in detector.parameters() if parameter.requires_grad]
     optimizer = torch.optim.Adam(trained, lr=LEARNING_RATE, weight_decay=L2)
+    return Trainee(detector, optimizer)
+
+
+def make_training_workload(cell: Cell, trainee: Trainee, first: Tensor) -> TrainingWorkload:
+    """The step on waveforms (B, L)."""
     device = torch.device(cell.device)
     scaler = torch.amp.GradScaler(device.type, enabled=cell.precision == "fp16")
-    return TrainingWorkload(cell, detector, optimizer, scaler, first, device)
+    return TrainingWorkload(cell, trainee.detector, trainee.optimizer, scaler, first, device)

@@ -39,13 +39,13 @@ class Truth:
 
     Attributes:
         plain: runs the part in fp32, eager, with the torch scan.
-        on_speech: a batch of real speech, and its plain outputs row by row.
+        on_speech: what a run of the part makes of real speech, and its plain outputs row by row.
         on_ragged_batch: scores of a ragged batch, and of its utterances alone.
         errors: that were found in a cell with the same speech; empty before.
     """
 
     plain: Callable[[Tensor], Tensor]
-    on_speech: Callable[[], tuple[Tensor, Tensor]]
+    on_speech: Callable[[Callable[[Tensor], Tensor]], tuple[Tensor, Tensor]]
     on_ragged_batch: Callable[[], tuple[Tensor, Tensor]]
     errors: dict[str, Any]
 
@@ -109,8 +109,7 @@ class DetectorWorkload:
 
     def _errors(self, what: str) -> dict[str, Any]:
         try:
-            given, wanted = self.truth.on_speech()
-            found = require_close(self.run(given), wanted, self.cell.precision, what)
+            found = require_close(*self.truth.on_speech(self.run), self.cell.precision, what)
         except Exception as error:
             if not is_out_of_memory(error):
                 raise

@@ -57,6 +57,12 @@ def runner(monkeypatch):
                 return Outcome(cell, status)
             return Outcome(cell, "measured", visits=(visit(number, runner.call_s(cell)),))
 
+        def visit_both(self, cell, inner, number):
+            outcome = self.visit(cell, number)
+            if outcome.status != "measured":
+                return [outcome]
+            return [outcome, replace(outcome, cell=inner)]
+
     monkeypatch.setattr(sweep_runner, "make_measurer", lambda *arguments: Told())
     return runner
 
@@ -69,6 +75,35 @@ def lasting(*durations_s):
     return [replace(CELL, duration_s=duration_s) for duration_s in durations_s]
 
 
+def test_a_front_end_is_visited_inside_the_whole(runner):
+    whole = replace(CELL, part="end-to-end")
+    inner, other = replace(whole, part="front-end"), replace(whole, part="front-end", backend="cpu")
+    runner.run([inner, other, whole])
+    assert {cell for cell, _ in runner.visited} == {whole, other}
+    for cell in (whole, inner, other):
+        assert [visit.number for visit in runner.known[cell.id].visits] == list(range(5))
+
+
+def test_a_front_end_whose_whole_fails_is_visited_itself(runner):
+    long, short = (replace(CELL, part="end-to-end", duration_s=length) for length in (4.0, 1.0))
+    cells = [long, short, *(replace(cell, part="front-end") for cell in (long, short))]
+    fails = {4.0: "failed"}
+    runner.statuses = fails
+    runner.run(cells[:3])
+    assert runner.known[long.id].status == "failed"
+    assert (replace(long, part="front-end"), 0) in runner.visited
+
+
+def test_a_front_end_is_visited_itself_once_the_whole_has_enough(runner):
+    whole = replace(CELL, part="end-to-end")
+    inner = replace(whole, part="front-end")
+    figures = tuple(visit(number, 0.1) for number in range(5))
+    runner.known = {whole.id: Outcome(whole, "measured", visits=figures)}
+    runner.run([whole, inner])
+    assert {cell for cell, _ in runner.visited} == {inner}
+    assert len(runner.known[inner.id].visits) == 5 and len(runner.known[whole.id].visits) == 5
+
+
 def test_all_cells_are_visited_in_turns_until_each_has_enough(runner):
     cells = lasting(4.0, 1.0, 2.0)
     runner.call_s = lambda cell: cell.duration_s / 10
@@ -77,7 +112,8 @@ def test_all_cells_are_visited_in_turns_until_each_has_enough(runner):
         [cell.duration_s for cell, number in runner.visited if number == one] for one in range(9)
     ]
     assert passes[0] == [1.0, 2.0, 4.0], "from little work to much"
-    assert [sorted(one) for one in passes[:3]] == [[1.0, 2.0, 4.0], [1.0, 2.0], [1.0, 2.0, 4.0]]
+    every, quick = [1.0, 2.0, 4.0], [1.0, 2.0]
+    assert [sorted(one) for one in passes[:4]] == [every, quick, quick, every]
     assert [len(runner.known[cell.id].visits) for cell in cells] == [5, 5, 5]
     assert {one.details["stopped_by"] for one in runner.known.values()} == {"precision"}
 

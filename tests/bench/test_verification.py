@@ -95,10 +95,10 @@ def test_the_error_names_the_bound():
 
 
 def test_where_fp32_does_not_fit_the_error_is_unknown_not_the_cell_lost(measurer, monkeypatch):
-    def ends(self, cell, detector):
+    def ends(self, cell, detector, run):
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr(WorkloadCache, "_speech_with_outputs", ends)
+    monkeypatch.setattr(WorkloadCache, "_on_speech", ends)
     outcome = measurer.measure(replace(CELL, precision="bf16"))
     assert outcome.status == "measured" and outcome.details["max_abs_error"] is None
     assert outcome.details["error_reason"] == "memory ended while fp32 was run"
