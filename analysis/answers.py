@@ -256,10 +256,11 @@ def _end_to_end(
     lines = _asked(place, WHOLE)
     cells = place.cells[place.cells["line"].isin(lines)]
     found = [frontend_share(of_line) for _, of_line in cells.groupby("line")]
-    shares = [one for one in found if is_known(one)]
+    shares = [one for one in found if one is not None]
     said = []
     if shares:
-        least, most = (round(100 * min(1.0, one(shares))) for one in (min, max))
+        ends = [end for one in shares for end in (one.interval or (one.share,))]
+        least, most = (round(100 * min(1.0, one(ends))) for one in (min, max))
         span = f"{most} %" if least == most else f"{least} to {most} %"
         said.append(f"the front-end has {span} of the time")
     own = [

@@ -32,7 +32,7 @@ def without_drift(results: pd.DataFrame) -> pd.DataFrame:
         The same rows with ``steady_s``, a tuple of seconds, and ``drift``, a tuple of as many
         factors by which the passes were slow; None where a cell has no time.
     """
-    figures = [_figures(row) for row in results.to_dict("records")]
+    figures = [visits_of(row) for row in results.to_dict("records")]
     keys = pd.Series([str(key) for key in zip(*_columns(results), strict=True)], dtype=object)
     cells: dict[str, tuple[list[float], list[Hashable]]] = {}
     for key, (values, passes) in zip(keys, figures, strict=True):
@@ -51,8 +51,12 @@ def without_drift(results: pd.DataFrame) -> pd.DataFrame:
     return results.assign(**made)
 
 
-def _figures(row: dict[Hashable, object]) -> tuple[tuple[float, ...], tuple[Hashable, ...]]:
-    """The figures of a cell's visits, and the names of their passes."""
+def visits_of(row: dict[Hashable, object]) -> tuple[tuple[float, ...], tuple[Hashable, ...]]:
+    """The figures (k,) of a cell's visits, and the names of their passes (k,).
+
+    Args:
+        row: of `read_results`.
+    """
     if row["status"] != "measured" or not row["latency_s"] > 0:  # type: ignore[operator]
         return (), ()
     passes, samples_s, launch = row.get("passes"), row.get("samples_s"), row["launch"]

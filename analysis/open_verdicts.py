@@ -12,11 +12,11 @@ import numpy as np
 from fakemamba.analysis.report.settings import KEYS, Setting, key_of
 from fakemamba.analysis.report.words import enumerate_names
 from fakemamba.analysis.scaling.advice import GOOD_DURATIONS, WORDS
+from fakemamba.analysis.scaling.curves import FORMULA
 from fakemamba.analysis.scaling.fit import LEAST_DURATIONS, TOP
 from fakemamba.analysis.scaling.verdicts import Scaling
 
 FEW_NAMES = 3
-FORMULA = "work"  # what no measurement decides
 BUDGET_S = 600
 OPTIONS = {  # of a setting's fields, with what a sweep does if they are not given
     "frontend": ("--bench-frontend", None),

@@ -1,17 +1,29 @@
 """What a detector's time goes to: front-end, encoder and the rest of end-to-end.
 
-Every part was timed alone. Shares are of the end-to-end latency at the same duration, so where the
-parts alone took longer than the whole there is less than no rest.
+Shares are of the end-to-end latency at the same duration and in the same pass: a front-end that was
+timed inside end-to-end calls (`fakemamba.bench.within`) is part of that very time. What was timed
+alone may have taken longer than the whole did, and then there is less than no rest.
 """
 
 from __future__ import annotations
 
-import numpy as np
+from dataclasses import dataclass
+
 import pandas as pd
 
+from fakemamba.analysis.drift import visits_of
 from fakemamba.analysis.steps import step_of
+from fakemamba.visits import figure, interval
 
 WHOLE, PARTS, REST = "end-to-end", ("front-end", "encoder"), "rest"
+
+
+@dataclass(frozen=True)
+class Share:
+    """A share of the end-to-end latency, with its 95 % interval where passes have shown it."""
+
+    share: float
+    interval: tuple[float, float] | None
 
 
 def part_shares(cells: pd.DataFrame) -> pd.DataFrame:
@@ -25,29 +37,47 @@ def part_shares(cells: pd.DataFrame) -> pd.DataFrame:
         Columns ``duration_s``, ``front-end``, ``encoder`` and ``rest``, which add up to one; where
         the parts alone took longer than the whole, ``rest`` is negative.
     """
-    latencies_s = _latencies_s(cells)
-    shares = latencies_s[list(PARTS)].div(latencies_s[WHOLE], axis=0).dropna()
+    shares = _by_pass(cells).groupby(level="duration_s").median().dropna()
     return shares.assign(**{REST: 1 - shares.sum(axis=1)}).reset_index()
 
 
-def frontend_share(cells: pd.DataFrame) -> float:
-    """The front-end's share of end-to-end, the median over durations that have both; else NaN.
+def frontend_share(cells: pd.DataFrame) -> Share | None:
+    """The front-end's share of end-to-end over all durations that have both; None without any.
 
     Args:
         cells: as of `part_shares`.
     """
-    latencies_s = _latencies_s(cells)
-    return float((latencies_s[PARTS[0]] / latencies_s[WHOLE]).median())
+    shares = _by_pass(cells)[PARTS[0]].dropna().to_list()
+    return Share(figure(shares), interval(shares)) if shares else None
 
 
-def _latencies_s(cells: pd.DataFrame) -> pd.DataFrame:
-    """A row a duration, a column a part; without the drift of passes, which is in all parts."""
-    measured = cells[cells["status"] == "measured"]
-    if "steady_s" in measured:
-        measured = measured.assign(latency_s=measured["steady_s"].map(np.median))
-    return measured.pivot_table(
-        index="duration_s", columns="part", values="latency_s", aggfunc="median"
+def _by_pass(cells: pd.DataFrame) -> pd.DataFrame:
+    """Shares of a column a part, of each ``duration_s`` and pass.
+
+    A part that shares no pass with the whole has one share, of the medians of both.
+    """
+    visits = [
+        (row["duration_s"], row["part"], str(name), figure_s)
+        for row in cells[cells["status"] == "measured"].to_dict("records")
+        for figure_s, name in zip(*visits_of(row), strict=True)
+    ]
+    table = pd.DataFrame(visits, columns=["duration_s", "part", "pass", "latency_s"])
+    by_pass = _shares(table, ["duration_s", "pass"])
+    of_medians = _shares(table, ["duration_s"]).reindex(
+        by_pass.index.get_level_values("duration_s")
+    )
+    for part in PARTS:
+        compared = by_pass[part].groupby(level="duration_s").transform("count") > 0
+        is_first = ~of_medians.index.duplicated()
+        by_pass[part] = by_pass[part].where(compared | ~is_first, of_medians[part].to_numpy())
+    return by_pass
+
+
+def _shares(visits: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
+    latencies_s = visits.pivot_table(
+        index=keys, columns="part", values="latency_s", aggfunc="median"
     ).reindex(columns=[*PARTS, WHOLE])
+    return latencies_s[list(PARTS)].div(latencies_s[WHOLE], axis=0)
 
 
 def stepped(shares: pd.DataFrame) -> pd.DataFrame:

@@ -32,7 +32,7 @@ MOST_COLUMNS = 4
 FRONTEND: Style = {"facecolor": GREYS[3], "edgecolor": "white"}
 ENCODER: Style = {"edgecolor": "white", "hatch": "///"}
 REST: Style = {"facecolor": "white", "edgecolor": GREYS[1], "hatch": "..."}
-LINE_NOTE = "Each part was timed alone; 100 % is the end-to-end latency at the same duration."
+LINE_NOTE = "100 % is the end-to-end latency at the same duration; a part alone may take longer."
 
 
 def plot_shares(results: pd.DataFrame, folder: Path) -> Iterator[Outcome]:

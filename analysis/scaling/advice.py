@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from fakemamba.analysis.scaling.curves import Curve
+from fakemamba.analysis.scaling.curves import FORMULA, Curve
 from fakemamba.analysis.scaling.fit import (
     LEAST_DURATIONS,
     LEAST_IN_TOP,
@@ -92,6 +92,8 @@ def why_undecided(curve: Curve, found: Estimate, thresholds: Thresholds) -> str:
     exponent, (flat, steep) = float(found.exponent), found.exponent_ci
     mild, strong = thresholds.share_near_linear, thresholds.share_quadratic
     longer = f"measure up to {longest_s * _factor_until_quadratic(share):.4g} s"
+    if curve.figure == FORMULA:
+        longer = "this is by formula, up to the longest input that it takes"
     if low > strong and like_floor(found, thresholds):
         return (
             f"{low:.0%} to {high:.0%} of the growth at {longest_s:.4g} s would be quadratic, but "

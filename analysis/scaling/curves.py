@@ -32,6 +32,7 @@ FIGURES = {
     "energy": (("net_energy_j",), "J"),
 }
 EXACT = ("flops", "peak-memory")  # counted, not measured
+FORMULA = "work"  # the figure that no measurement decides
 SAME_OUTPUT = "stays the same when the end of its input changes"
 LEAST_GROWTH = 1.01  # of the work in an octave, if the whole input is read
 SINGLE = (
@@ -241,7 +242,7 @@ def _of_work(work: Any, **known: Any) -> Curve:
     """FLOPs by formula, over more durations than were measured."""
     return Curve(
         **known,
-        figure="work",
+        figure=FORMULA,
         durations_s=np.array(work.durations_s if work.reason is None else (), np.float64),
         visits=tuple(np.array([one], np.float64) for one in work.flops) if not work.reason else (),
         without=work.reason or "",
