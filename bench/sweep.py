@@ -96,7 +96,7 @@ PROFILES = {
             ),
         ),
         Effort(),
-        (165.0, 90.0),
+        (155.0, 90.0),
     ),
     "smoke": Profile(
         (

@@ -1,8 +1,9 @@
 """Two sides of a change, several launches each, compared cell by cell: slower, not slower, unknown.
 
-Launches pair up in order. Latency, energy and a CPU's resident peak differ from launch to launch,
-so they are judged by an interval over pairs; a GPU's allocated peak and the error against fp32 are
-the same in every launch, so they are judged as they are. docs/gate.md has the rules and all codes.
+Launches pair up in order. Latency, energy and the peak of a CPU that older files have differ from
+launch to launch, so they are judged by an interval over pairs; a GPU's allocated peak and the error
+against fp32 are the same in every launch, so they are judged as they are. docs/gate.md has the
+rules and all codes.
 """
 
 from __future__ import annotations
