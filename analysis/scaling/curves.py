@@ -8,9 +8,10 @@ measured in three launches or more, a launch's median counts as one visit, as it
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -232,7 +233,7 @@ def _curves_of(
             visits=tuple(visits[one] for one in durations_s),
             launches=rows["launch"].nunique(),
             are_launches=are_launches,
-            level_error=_level_error(rows) if figure == "latency_s" else 0.0,
+            level_error=0.0 if figure != "latency_s" else level_error(chain(*rows["drift"])),
             doubt=doubt,
             without=without,
         )
@@ -275,12 +276,12 @@ def _with_few(visits: Mapping[float, Floats]) -> list[float]:
     return few if len(few) < len(visits) else []
 
 
-def _level_error(rows: pd.DataFrame) -> float:
-    """How far the mean of the passes' drift may be off, which neighbouring passes share."""
-    factors = {factor for each in rows["drift"] for factor in each}
+def level_error(drift: Iterable[float]) -> float:
+    """How far the mean of the passes' drift (factors) may be off, which neighbours share."""
+    factors = sorted(set(drift))
     if len(factors) < LEAST_VISITS:
         return 0.0
-    return LIKENESS * float(np.std(np.log(list(factors)), ddof=1)) / np.sqrt(len(factors))
+    return LIKENESS * float(np.std(np.log(factors), ddof=1)) / np.sqrt(len(factors))
 
 
 def _is_before_visits(rows: pd.DataFrame) -> bool:

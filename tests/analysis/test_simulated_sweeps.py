@@ -9,11 +9,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 
+from fakemamba.analysis.length_cost import HOUR, LEVELS, latency_over_lengths
 from fakemamba.analysis.scaling.crossover import compare
-from fakemamba.analysis.scaling.curves import Curve
+from fakemamba.analysis.scaling.curves import Curve, level_error
 from fakemamba.analysis.scaling.fit import LEVEL, estimate
 from fakemamba.analysis.scaling.ranking import ratios
 from fakemamba.analysis.scaling.verdicts import judge
+from fakemamba.data.lengths import read_lengths
 from fakemamba.visits import drifts, interval
 
 ENCODER_S = np.geomspace(0.5, 32, 9)
@@ -35,9 +37,12 @@ VISITS = {  # of the encoders' durations, and of the front-end's and the whole d
     "3": ((3,) * 9, (3,) * 5),
     "5 to 3": ((5, 5, 5, 5, 5, 4, 3, 3, 3), (5, 5, 4, 3, 3)),
     "7 to 3": ((7, 7, 7, 7, 6, 6, 5, 5, 3), (5, 5, 4, 4, 3)),
+    "9 to 3": ((9, 9, 9, 9, 9, 9, 8, 6, 3), (3,) * 5),
     "14 to 5": ((14, 14, 12, 10, 9, 8, 7, 6, 5), (7, 7, 6, 5, 5)),
 }
 VERDICTS = ("near-linear", "quadratic", "undecided")
+LENGTHS = "asterisk-prompts"
+COSTS = [*((name, "_s") for name in LEVELS), (HOUR, "")]
 CROSSING = 0.3  # by which the third curve is scaled, so that it crosses the first
 OTHERS = 12  # cells of other detectors
 SETTING = {"device": "cpu", "device_name": "CPU: Test", "precision": "fp32", "backend": None}
@@ -99,6 +104,7 @@ def swept(machine, truths, visits, rng):
             figure="latency_s",
             durations_s=durations_s,
             visits=tuple(steady[at : at + len(durations_s)]),
+            level_error=level_error(factors[k] for each in passes for k in each),
         )
         found.append((curve, truth_s))
         at += len(durations_s)
@@ -110,11 +116,12 @@ def holds(ends, truth):
     return ends[0] <= truth * (1 + 1e-6) + 1e-6 and truth <= ends[1] * (1 + 1e-6) + 1e-6
 
 
-def rates(truths, visits="7 to 3", count=100, seed=0, machine=None):
+def rates(truths, visits="9 to 3", count=100, seed=0, machine=None):
     """Of ``count`` sweeps: shares of verdicts by truth, and of intervals that hold."""
     rng = np.random.default_rng(seed)
     said = {name: [] for name in truths}
-    held = {name: [] for name in ("latency", "share", "exponent", "ratio", "crossover")}
+    held = {name: [] for name in ("latency", "share", "exponent", "ratio", "crossover", "cost")}
+    lengths = read_lengths(LENGTHS)
     for _ in range(count):
         found, cells = swept(machine or Machine(), truths, visits, rng)
         for name, (curve, truth_s) in zip(truths, found, strict=False):
@@ -129,6 +136,15 @@ def rates(truths, visits="7 to 3", count=100, seed=0, machine=None):
         (first, first_s), (last, last_s) = found[0], found[2]
         for (_, draws), exact in zip(ratios(last, first).values(), last_s / first_s, strict=True):
             held["ratio"].append(holds(np.quantile(draws, LEVEL), exact))
+        for curve, truth_s in found:
+            if curve.part == "end-to-end":
+                cost = latency_over_lengths(curve, lengths)
+                exact = latency_over_lengths(known(curve, truth_s), lengths)
+                held["cost"] += [
+                    holds((cost[f"{one}_low{unit}"], cost[f"{one}_high{unit}"]), exact[one + unit])
+                    for one, unit in COSTS
+                    if one + unit in exact
+                ]
         crossed = compare(first, scaled(last, CROSSING))
         exact = compare(known(first, first_s), known(last, CROSSING * last_s))
         if crossed.crossings_s and exact.crossings_s:
@@ -158,7 +174,7 @@ def print_rates(truths, visits, count, machine=None):
     print(f"| {visits} |", " | ".join(f"{name} {100 * one:.1f}" for name, one in held.items()))
 
 
-@pytest.mark.parametrize("visits", ["5 to 3", "7 to 3"])
+@pytest.mark.parametrize("visits", ["5 to 3", "9 to 3"])
 def test_verdicts_are_right_and_intervals_hold(visits):
     shares, held = rates(("linear, 5 ms fixed", "linear", "95 % quadratic"), visits, count=30)
     for name, said in shares.items():
@@ -184,4 +200,4 @@ if __name__ == "__main__":
     other |= {"drift 10 %": Machine(drift=0.1), "bursts 10 %": Machine(bursts=0.1)}
     for name, machine in other.items():
         print(name)
-        print_rates(["linear", "linear, 5 ms fixed", "95 % quadratic"], "7 to 3", count, machine)
+        print_rates(["linear", "linear, 5 ms fixed", "95 % quadratic"], "9 to 3", count, machine)
