@@ -9,7 +9,6 @@ from fakemamba.bench.method import Method
 from fakemamba.bench.preparation import WorkloadCache
 from fakemamba.bench.scan_workload import ScanPreparer
 
-
 CellMeasurer = Measurer | LimitMeasurer
 
 

@@ -120,7 +120,7 @@ class WorkloadCache:
         return self._detectors[key]
 
     def _get_trainee(self, cell: Cell) -> Trainee:
-        """A detector that is changed by its steps, of whatever length; nothing else is run on it."""
+        """A detector that is changed by steps of whatever length; nothing else is run on it."""
         key = (*_model_key(cell), cell.part)
         if key not in self._trainees:
             detector = _new_detector(cell, _new_frontend(cell))
@@ -174,9 +174,12 @@ class WorkloadCache:
     def _plain_features(self, cell: Cell, detector: Detector, waveforms: Tensor) -> Tensor:
         """(B, T, hidden) of full rows, in fp32 and by plain kernels."""
         how = replace(cell, precision="fp32", attention="sdpa", execution="eager")
-        with torch.inference_mode(), _plain(cell, detector):
-            with self._known_features(how, detector.frontend):
-                return detector.frontend(waveforms)[0]
+        with (
+            torch.inference_mode(),
+            _plain(cell, detector),
+            self._known_features(how, detector.frontend),
+        ):
+            return detector.frontend(waveforms)[0]
 
     @contextmanager
     def _known_features(self, cell: Cell, frontend: nn.Module) -> Iterator[None]:
@@ -236,10 +239,13 @@ class WorkloadCache:
             rows = [torch.from_numpy(real_speech(n, k)) for k, n in enumerate(lengths)]
             batch = nn.utils.rnn.pad_sequence(rows, batch_first=True).to(cell.device)
             run = replace(cell, precision=precision)
-            with torch.inference_mode(), running_as(cell, precision):
-                with self._known_features(run, detector.frontend):
-                    alone = [detector(row[None].to(cell.device)) for row in rows]
-                    together = detector(batch, torch.tensor(lengths) if has_mask else None)
+            with (
+                torch.inference_mode(),
+                running_as(cell, precision),
+                self._known_features(run, detector.frontend),
+            ):
+                alone = [detector(row[None].to(cell.device)) for row in rows]
+                together = detector(batch, torch.tensor(lengths) if has_mask else None)
             self._ragged[key] = (together, torch.cat(alone))
         return self._ragged[key]
 

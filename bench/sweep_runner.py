@@ -110,10 +110,8 @@ class SweepRunner:
         if budget.left_out:
             self.tell(budget.advice())
 
-    def _unfinished(
-        self, cells: Sequence[AnyCell]
-    ) -> tuple[list[AnyCell], dict[AnyCell, AnyCell]]:
-        """Those to visit that have no outcome yet, or too few visits; and what their visits hold."""
+    def _unfinished(self, cells: Sequence[AnyCell]) -> tuple[list[AnyCell], dict[AnyCell, AnyCell]]:
+        """Those to visit that have no outcome, or too few visits; and what their visits hold."""
         effort, planned = self.method.effort, set(cells)
         open_ones = dict.fromkeys(
             cell

@@ -19,8 +19,8 @@ LOOKS = {
 }
 PATTERN = {"fgcolor": GREYS[0], "size": 6, "solidity": 0.2}
 NOTE = (
-    "A panel a detector. A part that was timed alone need not take as long as inside the whole: above "
-    "100 % the parts took longer alone, and the rest is what is missing below it."
+    "A panel a detector. A part that was timed alone need not take as long as inside the whole: "
+    "above 100 % the parts took longer alone, and the rest is what is missing below it."
 )
 
 
