@@ -150,7 +150,7 @@ def test_machines_get_the_system_packages_that_the_open_corpus_is_made_of():
 
 
 def test_hooks_of_commits_check_what_tox_lints():
-    tox = ConfigParser()
+    tox = ConfigParser(interpolation=None)
     tox.read(ROOT / "tox.ini")
     commands = tox["testenv:lint"]["commands"].split("\n")
     hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"][0]["hooks"]
