@@ -135,7 +135,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "--bench-resume": {
         "type": Path,
         "metavar": "JSON",
-        "help": "go on with a sweep that was killed: only what is missing is measured",
+        "help": "resume a sweep that was interrupted: only what is missing is measured",
     },
 }
 CHOOSING_CELLS = (

@@ -37,7 +37,7 @@ def study(
     bootstrap: Annotated[int, tyro.conf.arg(metavar="DRAWS")] = 200,
     summary_only: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
 ) -> int:
-    """Train variants of a recipe with several seeds, judge all alike, and tell luck from effect.
+    """Train variants of a recipe with several seeds, judge all alike, and tell effects from noise.
 
     Called again it goes on with what is left: units that failed, and seeds or variants that are
     new. 0 if all units of the folder went well, 1 if one failed, 130 after Ctrl-C, 143 after

@@ -147,3 +147,14 @@ def test_the_comment_is_of_the_gates_run_and_the_number_is_not_the_artefacts():
 def test_machines_get_the_system_packages_that_the_open_corpus_is_made_of():
     listed = (ROOT / ".ci" / "debian-packages").read_text().split()
     assert tuple(listed) == debian_packages()
+
+
+def test_hooks_of_commits_check_what_tox_lints():
+    tox = ConfigParser(interpolation=None)
+    tox.read(ROOT / "tox.ini")
+    commands = tox["testenv:lint"]["commands"].split("\n")
+    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"][0]["hooks"]
+    stages = {hook["entry"]: hook["stages"] for hook in hooks}
+    ruff = {one.removesuffix(" {tox_root}") for one in commands if one.startswith("ruff")}
+    assert {entry for entry, when in stages.items() if "pre-commit" in when} == ruff
+    assert "pre-push" in stages["tox -e lint"]

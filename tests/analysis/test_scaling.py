@@ -1,6 +1,8 @@
 """Curves of a table, verdicts with their reasons, and claims as tests."""
 
 import json
+import runpy
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -279,6 +281,17 @@ def test_a_claim_beyond_the_curve_is_an_error_of_the_test():
     (curve,) = curves(table(linear))
     with pytest.raises(ValueError, match=r"ends at 64 s, but the claim is about 128 s"):
         assert_near_linear(curve, up_to_s=128)
+
+
+def test_the_example_of_a_claim_holds_and_fails(write_growth, tmp_path, monkeypatch):
+    path = Path(__file__).resolve().parents[2] / "examples" / "test_claim.py"
+    claim = runpy.run_path(str(path))["test_the_encoder_is_near_linear"]
+    monkeypatch.chdir(tmp_path)
+    write_growth(tmp_path / "out.json", names=("fake-mamba-l", "xlsr-conformer"))
+    claim()
+    write_growth(tmp_path / "out.json", names=("xlsr-conformer", "fake-mamba-l"))
+    with pytest.raises(AssertionError, match=r"fake-mamba-l's encoder .*: quadratic"):
+        claim()
 
 
 def test_results_without_a_detector_are_refused():

@@ -1,8 +1,8 @@
 """What the units of a study say of each variant: its mean, its spread over seeds, its difference.
 
 Whether a variant differs from the recipe's own is asked by Welch's test over seeds (Biometrika 34,
-1947), corrected for all variants (Holm, 1979). It knows of luck in training alone: all units are
-judged on the same trials, and other trials would give other differences.
+1947), corrected for all variants (Holm, 1979). It covers seed-to-seed variation alone:
+all units are judged on the same trials, and other trials would give other differences.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from fakemamba.training.studies.plan import Plan
 from fakemamba.training.studies.unit import Unit
 from fakemamba.training.studies.variants import OWN, Variant
 
-SURE = 0.05  # of a p value, for a difference to be called larger than luck
+SURE = 0.05  # of a p value, for a difference to be called larger than seed-to-seed variation
 
 Units = Mapping[tuple[str, int], Unit]  # by variant and seed
 

@@ -72,7 +72,7 @@ class Results:
         if len(self.plan.variants) > 1:
             notes.append(
                 "The change is that of the mean EER against the recipe's own. Whether it is more "
-                "than luck in training is asked by Welch's test over seeds, with Holm's "
+                "than seed-to-seed variation is asked by Welch's test over seeds, with Holm's "
                 "correction; other trials would add a doubt of their own."
             )
         for source in dict.fromkeys(one.source for one in self.summaries if one.source):
@@ -84,7 +84,7 @@ class Results:
         """The variants; with durations, the buckets as well."""
         yield TextTable(
             title=f"study {self.plan.study}",
-            columns=("variant", "seeds", "EER (%)", "change", "against luck", "the paper"),
+            columns=("variant", "seeds", "EER (%)", "change", "seed-to-seed test", "the paper"),
             rows=tuple(_variant_row(one) for one in self.summaries),
         )
         if not self.durations.empty:
