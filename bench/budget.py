@@ -14,6 +14,7 @@ from fakemamba.bench.work_by_formula import flops_of
 QUICK_VISIT_S = 0.3
 CURVE = 5  # cells that differ in duration alone
 QUICK_CURVE_S = 4.0  # a visit of each of them
+QUICK_VISITS = 9  # that are kept free for quick cells: so many decide a curve, docs/scaling.md
 ENOUGH = 1.2  # times what it is expected to take
 AROUND_S = 0.05  # the rounds of a later visit, while none is known
 GUESSED_FLOPS = 1e12  # a second of audio, of what has no formula: behind all that has one
@@ -22,9 +23,8 @@ GUESSED_FLOPS = 1e12  # a second of audio, of what has no formula: behind all th
 class Budget:
     """Seconds from now on, or as many as it takes.
 
-    A cell is begun only if there is time for its first visit beside all visits that quick cells
-    still need: a small budget leaves long cells out, or gives them few visits, and keeps the quick
-    ones sure.
+    A cell is visited only if there is time for that beside all visits that quick cells still need:
+    a small budget leaves long cells out, or gives them few visits, and keeps the quick ones sure.
 
     Attributes:
         left_out: how many seconds each cell would have needed that was not begun.
@@ -100,7 +100,10 @@ class Budget:
             if only_quick and not self.is_quick(cell):
                 continue
             visits = len(known[cell.id].visits) if cell.id in known else 0
-            needed_s += max(0, self._effort.visits_needed(visit_s) - visits) * visit_s
+            wanted = self._effort.visits_needed(visit_s)
+            if only_quick:
+                wanted = max(wanted, min(QUICK_VISITS, self._effort.most_visits))
+            needed_s += max(0, wanted - visits) * visit_s
         return needed_s
 
     def _expected_s(self, cell: AnyCell) -> float:

@@ -37,8 +37,8 @@ FIGURES = {
 EXACT = ("flops", "peak-memory")  # counted, not measured
 FORMULA = "work"  # the figure that no measurement decides
 SAME_OUTPUT = "stays the same when the end of its input changes"
-# A mean of passes whose neighbours are half alike is off by 1.7 times as much as of independent ones,
-# and they lie 1.4 times as close together: docs/scaling.md has how often the intervals hold.
+# A mean of passes whose neighbours are half alike is off by 1.7 times as much as of independent
+# ones, and they lie 1.4 times as close together: docs/scaling.md has how often intervals hold.
 ALIKE = 2.5
 LEAST_GROWTH = 1.01  # of the work in an octave, if the whole input is read
 SINGLE = (

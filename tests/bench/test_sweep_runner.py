@@ -172,6 +172,15 @@ def test_a_small_budget_leaves_out_what_does_not_fit_and_says_what_would_do(runn
     assert {one.status for one in runner.known.values()} == {"measured"}
 
 
+def test_quick_cells_have_nine_visits_before_long_ones_have_more_than_there_is_time_for(runner):
+    quick, long = lasting(0.5, 1.0), lasting(8.0, 16.0)
+    runner.method = Method(replace(METHOD.effort, precision=0.0), ())
+    runner.call_s, runner.budget_s = lambda cell: 0.2 if cell in quick else 4.0, 15.0
+    runner.run([*quick, *long])
+    assert all(len(runner.known[cell.id].visits) >= 9 for cell in quick)
+    assert [len(runner.known[cell.id].visits) for cell in long] == [1, 1]
+
+
 def test_visits_end_with_the_budget_and_none_of_them_is_lost(runner):
     runner.budget_s = 3.0
     runner.call_s = lambda cell: 0.1 + 0.1 * (len(runner.visited) // 2 % 2)
