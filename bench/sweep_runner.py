@@ -12,7 +12,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import cast
 
 from fakemamba.bench.budget import Budget, expected_work
@@ -137,16 +137,17 @@ class SweepRunner:
         outcomes = [outcome] if known is None and (outcome := self._not_tried(cell)) else []
         if not outcomes:
             left_out = budget.leave_out(cell, self.known)
-            if left_out is not None:
-                self.known.setdefault(cell.id, left_out)  # not in the journal: another run may
+            if left_out is not None:  # not in the journal: another run may
+                for one in filter(None, (cell, inner)):
+                    self.known.setdefault(one.id, replace(left_out, cell=one))
+                return
+            begun_s = self.now()
+            measurer = cast(Measurer, self._measurer(cell))  # a search has no visits
+            if inner is None:
+                outcomes = [measurer.visit(cell, number)]
             else:
-                begun_s = self.now()
-                measurer = cast(Measurer, self._measurer(cell))  # a search has no visits
-                if inner is None:
-                    outcomes = [measurer.visit(cell, number)]
-                else:
-                    outcomes = measurer.visit_both(cast(Cell, cell), cast(Cell, inner), number)
-                budget.note(cell, outcomes[0], self.now() - begun_s)
+                outcomes = measurer.visit_both(cast(Cell, cell), cast(Cell, inner), number)
+            budget.note(cell, outcomes[0], self.now() - begun_s)
         for outcome in outcomes:
             self._add(outcome)
         if inner is not None and len(outcomes) < 2:
