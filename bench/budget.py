@@ -7,14 +7,14 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping
 
 from fakemamba.bench.cells import AnyCell
-from fakemamba.bench.instruments.rounds import Effort
+from fakemamba.bench.instruments.rounds import DEAR_CALL_S, Effort
 from fakemamba.bench.outcome import Outcome
 from fakemamba.bench.work_by_formula import flops_of
 
 QUICK_VISIT_S = 0.3
 CURVE = 5  # cells that differ in duration alone
-QUICK_CURVE_S = 4.0  # a visit of each of them
 QUICK_VISITS = 9  # that are kept free for quick cells: so many decide a curve, docs/scaling.md
+QUICK_SHARE = 0.3  # of the budget, for such visits of the quickest curves
 ENOUGH = 1.2  # times what it is expected to take
 AROUND_S = 0.05  # the rounds of a later visit, while none is known
 GUESSED_FLOPS = 1e12  # a second of audio, of what has no formula: behind all that has one
@@ -38,14 +38,17 @@ class Budget:
         self._start_s = now()
         self._first_s: dict[AnyCell, float] = {}  # what a cell's first visit took
         self._visit_s: dict[AnyCell, float] = {}  # and what another one takes,
-        self._row_s: defaultdict[object, dict[AnyCell, float]] = defaultdict(dict)  # by its row
+        self._row_s: defaultdict[object, dict[AnyCell, float]] = defaultdict(dict)  # at the least
+        self._quick_kinds: set[object] | None = None
 
     def note(self, cell: AnyCell, outcome: Outcome, took_s: float) -> None:
         """A visit took so long, with all that belongs to it."""
         if cell not in self._first_s:
             self._first_s[cell], took_s = took_s, outcome.timed_s + AROUND_S
         if outcome.visits:
-            self._visit_s[cell] = self._row_s[cell.row][cell] = took_s
+            least_s = self._row_s[cell.row].get(cell, took_s)
+            self._visit_s[cell], self._row_s[cell.row][cell] = took_s, min(took_s, least_s)
+            self._quick_kinds = None
 
     def left_s(self, known: Mapping[str, Outcome]) -> float:
         """What there is; without a limit, what the cells that were begun need at the least."""
@@ -86,12 +89,32 @@ class Budget:
     def is_quick(self, cell: AnyCell) -> bool:
         """Whether visits cost so little that there can be more of them than of others.
 
-        A curve is as sure as its least sure duration, so that all cells of a quick one are quick.
+        A curve is as sure as its least sure duration, and compared with those of its kind: if
+        there is time for all visits of all of them, all their cells are quick.
         """
         if self._visit_s.get(cell, 0.0) < QUICK_VISIT_S:
             return True
-        row_s = self._row_s[cell.row].values()
-        return len(row_s) >= CURVE and sum(row_s) < QUICK_CURVE_S
+        if self._quick_kinds is None:
+            self._quick_kinds = self._find_quick_kinds()
+        return _kind(cell) in self._quick_kinds
+
+    def _find_quick_kinds(self) -> set[object]:
+        costs_s: defaultdict[object, float] = defaultdict(float)
+        for row_s in self._row_s.values():
+            if len(row_s) >= CURVE:
+                kind = _kind(next(iter(row_s)))
+                costs_s[kind] += sum(self._wanted(one_s) * one_s for one_s in row_s.values())
+        left_s, quick = QUICK_SHARE * (self._seconds or 0.0), set[object]()
+        for kind, cost_s in sorted(costs_s.items(), key=lambda one: one[1]):
+            left_s -= cost_s
+            if left_s >= 0:
+                quick.add(kind)
+        return quick
+
+    def _wanted(self, visit_s: float) -> int:
+        """The visits of a quick cell that are kept free."""
+        least, most = self._effort.visits_needed(visit_s), self._effort.most_visits
+        return least if visit_s > DEAR_CALL_S else max(least, min(QUICK_VISITS, most))
 
     def _needed_s(self, known: Mapping[str, Outcome], only_quick: bool = False) -> float:
         """What the cells that were begun still need."""
@@ -100,10 +123,8 @@ class Budget:
             if only_quick and not self.is_quick(cell):
                 continue
             visits = len(known[cell.id].visits) if cell.id in known else 0
-            wanted = self._effort.visits_needed(visit_s)
-            if only_quick:
-                wanted = max(wanted, min(QUICK_VISITS, self._effort.most_visits))
-            needed_s += max(0, wanted - visits) * visit_s
+            wanted = self._wanted if only_quick else self._effort.visits_needed
+            needed_s += max(0, wanted(visit_s) - visits) * visit_s
         return needed_s
 
     def _expected_s(self, cell: AnyCell) -> float:
