@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping
+from operator import itemgetter
 
 from fakemamba.bench.cells import AnyCell
 from fakemamba.bench.instruments.rounds import DEAR_CALL_S, Effort
@@ -100,12 +101,14 @@ class Budget:
 
     def _find_quick_kinds(self) -> set[object]:
         costs_s: defaultdict[object, float] = defaultdict(float)
+        durations: defaultdict[object, int] = defaultdict(int)
         for row_s in self._row_s.values():
-            if len(row_s) >= CURVE:
-                kind = _kind(next(iter(row_s)))
-                costs_s[kind] += sum(self._wanted(one_s) * one_s for one_s in row_s.values())
+            kind = _kind(next(iter(row_s)))
+            durations[kind] = max(durations[kind], len(row_s))
+            costs_s[kind] += sum(self._wanted(one_s) * one_s for one_s in row_s.values())
         left_s, quick = QUICK_SHARE * (self._seconds or 0.0), set[object]()
-        for kind, cost_s in sorted(costs_s.items(), key=lambda one: one[1]):
+        curves = [kind for kind, count in durations.items() if count >= CURVE]
+        for kind, cost_s in sorted(((kind, costs_s[kind]) for kind in curves), key=itemgetter(1)):
             left_s -= cost_s
             if left_s >= 0:
                 quick.add(kind)
