@@ -132,7 +132,7 @@ class Budget:
 
     def _expected_s(self, cell: AnyCell) -> float:
         """Of a cell's first visit: as long as that of the most similar one, by its work."""
-        similar = [*self._row_s[cell.row]]
+        similar = [*self._row_s.get(cell.row, ())]
         if not similar:
             similar = [one for one in self._visit_s if _kind(one) == _kind(cell)]
         if not similar:
