@@ -190,7 +190,8 @@ def test_all_durations_of_the_quickest_curves_are_quick_if_nine_visits_of_them_f
     names = ("fake-mamba-s", "xlsr-mamba")
     curves = [replace(one, detector=name) for name in names for one in lasting(*lengths)]
     wholes = [replace(one, part="end-to-end") for one in curves]
-    wholes += [replace(wholes[3], detector=f"other-{number}") for number in range(5)]
+    others = ("xlsr-conformer", "xlsr-aasist", "con-bimamba")
+    wholes += [replace(wholes[3], detector=name) for name in others]
     runner.method = Method(replace(METHOD.effort, precision=0.0, time_s=100.0), ())
     runner.call_s = lambda cell: cell.duration_s * (0.05 if cell.part == "encoder" else 0.2)
     runner.budget_s = 100.0
