@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from operator import itemgetter
 
 from fakemamba.bench.cells import AnyCell
@@ -17,6 +17,7 @@ CURVE = 5  # cells that differ in duration alone
 QUICK_VISITS = 9  # that are kept free for quick cells: so many decide a curve, docs/scaling.md
 QUICK_SHARE = 0.3  # of the budget, for such visits of the quickest curves
 ENOUGH = 1.2  # times what it is expected to take
+SLOWER = 2.0  # times as long visits may take from now on, as other programs begin
 AROUND_S = 0.05  # the rounds of a later visit, while none is known
 GUESSED_FLOPS = 1e12  # a second of audio, of what has no formula: behind all that has one
 
@@ -61,7 +62,7 @@ class Budget:
         """Whether there is time for one more visit of a cell."""
         if self._seconds is None:
             return True
-        others_s = 0.0 if self.is_quick(cell) else self._needed_s(known, only_quick=True)
+        others_s = 0.0 if self.is_quick(cell) else self._kept_s(known)
         return self._visit_s.get(cell, 0.0) + others_s <= self.left_s(known)
 
     def leave_out(self, cell: AnyCell, known: Mapping[str, Outcome]) -> Outcome | None:
@@ -71,7 +72,7 @@ class Budget:
         if cell.id in known:
             return None if self.allows(cell, known) else known[cell.id]
         own_s = self._expected_s(cell)
-        if own_s + self._needed_s(known, only_quick=True) <= self.left_s(known):
+        if own_s + self._kept_s(known) <= self.left_s(known):
             return None
         self.left_out[cell.id] = own_s
         reason = f"about {own_s:.2g} s for it do not fit into the budget of {self._seconds:g} s"
@@ -119,16 +120,25 @@ class Budget:
         least, most = self._effort.visits_needed(visit_s), self._effort.most_visits
         return least if visit_s > DEAR_CALL_S else max(least, min(QUICK_VISITS, most))
 
-    def _needed_s(self, known: Mapping[str, Outcome], only_quick: bool = False) -> float:
-        """What the cells that were begun still need."""
-        needed_s = 0.0
-        for cell, visit_s in self._visit_s.items():
-            if only_quick and not self.is_quick(cell):
-                continue
+    def _needed_s(self, known: Mapping[str, Outcome]) -> float:
+        """What the cells that were begun still need at the least."""
+        return self._lacking_s(known, self._visit_s, self._effort.visits_needed)
+
+    def _kept_s(self, known: Mapping[str, Outcome]) -> float:
+        """What is kept free for quick cells."""
+        return SLOWER * self._lacking_s(known, filter(self.is_quick, self._visit_s), self._wanted)
+
+    def _lacking_s(
+        self,
+        known: Mapping[str, Outcome],
+        cells: Iterable[AnyCell],
+        wanted: Callable[[float], int],
+    ) -> float:
+        lacking_s = 0.0
+        for cell in cells:
             visits = len(known[cell.id].visits) if cell.id in known else 0
-            wanted = self._wanted if only_quick else self._effort.visits_needed
-            needed_s += max(0, wanted(visit_s) - visits) * visit_s
-        return needed_s
+            lacking_s += max(0, wanted(self._visit_s[cell]) - visits) * self._visit_s[cell]
+        return lacking_s
 
     def _expected_s(self, cell: AnyCell) -> float:
         """Of a cell's first visit: as long as that of the most similar one, by its work."""
