@@ -333,15 +333,19 @@ def _machine(results: pd.DataFrame) -> str:
     if measured.empty:
         return ""
     told = [enumerate_names(dict.fromkeys(measured["device_name"]))]
-    visits = sum(len(one) for one in measured["passes"] if isinstance(one, tuple))
+    visits = int(measured["visits"].sum())
     samples = [np.log(one) for one in measured["samples_s"].dropna() if len(one) > 2]
     if samples:
         apart = [np.subtract(*np.quantile(one, (0.75, 0.25))) / QUARTILES for one in samples]
         of_cell = "visits" if visits else "rounds"
         told.append(f"{of_cell} of a cell vary by {share(float(np.median(apart)))}")
-    disturbed = f"{measured['disturbed'].sum()} of {len(measured):,} cells were disturbed"
+    cells = f"{measured['disturbed'].sum()} of {len(measured):,} cells"
+    disturbed = f"{cells} were disturbed"
     if visits:
-        disturbed += f", in {measured['disturbed_visits'].sum()} of {visits:,} visits"
+        count = measured["disturbed_visits"].sum()
+        disturbed = f"{count} of {visits:,} visits were disturbed"
+        if count:
+            disturbed += f", and count only in {cells}, for want of others"
     return "; ".join([*told, disturbed]) + "."
 
 

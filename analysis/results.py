@@ -11,7 +11,7 @@ import pandas as pd
 
 from fakemamba.analysis.drift import without_drift
 from fakemamba.analysis.schema import FIGURES, WITH_VISITS, is_cell
-from fakemamba.analysis.validation import ResultsError, read_content
+from fakemamba.analysis.validation import ResultsError, read_content, visits_of_data
 
 __all__ = [
     "FIGURES",
@@ -97,12 +97,13 @@ def read_results(paths: Sequence[str | Path]) -> pd.DataFrame:
         A row a cell: ``cell_id``, which is unique in a file, the cell's fields, ``status``,
         ``reason``, figures with units in their names (NaN where there is none), among them
         ``peak_bytes_with_weights`` (``peak_bytes`` is beside the weights on a CPU, with them on a
-        GPU), ``samples_s`` and ``passes`` (tuples of the visits' figures and of their passes; of
-        files before schema 3 of the rounds of the only visit, and None; None where the cell has no
-        time; a scan's ``passes`` are a field of its cell), ``disturbed_visits`` (how many of them
-        were), ``steady_s`` and ``drift`` (as `without_drift` gives them), ``work`` (a `Work`, None
-        where there is none), ``disturbed_by`` (a tuple), ``device_name``, the file it came from
-        (``source``), and the file's place among the given (``launch``).
+        GPU), ``samples_s`` and ``passes`` (tuples of the figures of visits that count and of their
+        passes; of files before schema 3 of the rounds of the only visit, and None; None where the
+        cell has no time; a scan's ``passes`` are a field of its cell), ``visits`` and ``disturbed_visits`` (how
+        many there were, and of them disturbed), ``steady_s`` and ``drift`` (as `without_drift`
+        gives them), ``work`` (a `Work`, None where there is none), ``disturbed_by`` (a tuple),
+        ``device_name``, the file it came from (``source``), and the file's place among the given
+        (``launch``).
 
     Raises:
         ResultsError: a file cannot be read, was not written by this benchmark, has another schema,
@@ -181,7 +182,8 @@ def _row(entry: dict[str, Any]) -> dict[str, Any]:
         "net_energy_j": (info.get("energy") or {}).get("net_energy_j"),
         **{column: stats.get(name) for name, column in STATS.items()},
         "samples_s": tuple(stats["data"]) if stats.get("data") else None,
-        "passes": info["cell"].get("passes", _passes(info)),  # a scan has other passes
+        "passes": info["cell"].get("passes", _passes(info, stats)),  # a scan has other passes
+        "visits": len(info.get("visits") or ()),
         "disturbed_visits": sum(bool(visit["disturbed_by"]) for visit in info.get("visits") or ()),
         "sm_clock_mhz": _clock_under_load(info),
         "disturbed": bool(disturbed_by),
@@ -189,10 +191,10 @@ def _row(entry: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _passes(info: dict[str, Any]) -> tuple[int, ...] | None:
-    """Of the visits; None where none are known."""
+def _passes(info: dict[str, Any], stats: dict[str, Any]) -> tuple[int, ...] | None:
+    """Of the visits that count; None where none are known."""
     visits = info.get("visits")
-    return tuple(visit["pass"] for visit in visits) if visits else None
+    return tuple(one["pass"] for one in visits_of_data(visits, stats["data"])) if visits else None
 
 
 def _peak_bytes_with_weights(info: dict[str, Any]) -> int | None:

@@ -38,6 +38,7 @@ from fakemamba.analysis.schema import (
     upgraded_from_1,
 )
 from fakemamba.records import shown
+from fakemamba.visits import that_count
 
 MOST_BYTES = 64 << 20
 CLOSENESS = 1e-6  # relative; between figures that follow from each other
@@ -230,18 +231,26 @@ def _check_visits(where: str, info: dict[str, Any], figures_s: list[float]) -> N
                 f"{place}: 'pass' is {visit['pass']} after {visits[index - 1]['pass']}, but visits "
                 f"have to be in the order of their passes, one in each; {REMEDY}"
             )
-    if len(visits) != len(figures_s):
+    counted = visits_of_data(visits, figures_s)
+    if len(counted) != len(figures_s):
         raise ResultsError(
             f"{where} has {len(visits)} visits, but stats.data has {len(figures_s)} figures, which "
-            f"have to be one a visit; {REMEDY}"
+            f"have to be one a visit that counts; {REMEDY}"
         )
-    for index, (visit, figure_s) in enumerate(zip(visits, figures_s, strict=True)):
+    for index, (visit, figure_s) in enumerate(zip(counted, figures_s, strict=True)):
         wanted_s = statistics.median(visit["rounds_s"])
         if not math.isclose(figure_s, wanted_s, rel_tol=CLOSENESS):
             raise ResultsError(
                 f"{where}: stats.data[{index}] is {figure_s:.9g}, but the median of the visit's "
                 f"rounds_s is {wanted_s:.9g}; {REMEDY}"
             )
+
+
+def visits_of_data(visits: list[dict[str, Any]], figures_s: list[float]) -> list[dict[str, Any]]:
+    """The visits that ``stats.data`` has: those that count, or all as in the first of them."""
+    if len(visits) == len(figures_s):
+        return visits
+    return [visits[place] for place in that_count([bool(one["disturbed_by"]) for one in visits])]
 
 
 def _check_work(path: Path, block: dict[str, Any]) -> None:

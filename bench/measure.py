@@ -159,7 +159,7 @@ class Measurer:
         outcome = self.visit(cell, 0)
         number, why = 0, None
         while outcome.status == "measured" and why is None:
-            why = self.method.effort.stopped_by(outcome.samples_s, outcome.timed_s)
+            why = outcome.enough_by(self.method.effort)
             if why is None:
                 number += 1
                 outcome = outcome.and_then(self.visit(cell, number))

@@ -8,7 +8,8 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal, get_args
 
 from fakemamba.bench.cells import AnyCell
-from fakemamba.visits import interval
+from fakemamba.bench.instruments.rounds import Effort
+from fakemamba.visits import interval, that_count
 
 Status = Literal["measured", "wrong", "out-of-memory", "unsupported", "failed", "left-out"]
 STATUSES = get_args(Status)
@@ -76,14 +77,25 @@ class Outcome:
     traceback: str | None = None
 
     @property
+    def counted(self) -> tuple[Visit, ...]:
+        """The visits that make its figures: no disturbed ones where there are enough others."""
+        return tuple(
+            self.visits[place] for place in that_count([bool(v.disturbed_by) for v in self.visits])
+        )
+
+    @property
     def samples_s(self) -> tuple[float, ...]:
-        """The figures of the visits, in seconds."""
-        return tuple(visit.figure_s for visit in self.visits)
+        """The figures of the visits that count, in seconds."""
+        return tuple(visit.figure_s for visit in self.counted)
 
     @property
     def timed_s(self) -> float:
-        """Seconds of all rounds of all visits."""
-        return sum(sum(visit.rounds_s) for visit in self.visits)
+        """Seconds of all rounds of them."""
+        return sum(sum(visit.rounds_s) for visit in self.counted)
+
+    def enough_by(self, effort: Effort) -> str | None:
+        """Why it has enough visits, as `Effort.stopped_by`."""
+        return effort.stopped_by(self.samples_s, self.timed_s, len(self.visits))
 
     def and_then(self, later: Outcome) -> Outcome:
         """What this and a later visit are together; one that has no time replaces it."""
@@ -148,13 +160,13 @@ class Outcome:
         """
         latency_s = statistics.median(self.samples_s)
         low_s, high_s = interval(self.samples_s) or (None, None)
-        disturbed_by = dict.fromkeys(why for visit in self.visits for why in visit.disturbed_by)
+        disturbed_by = dict.fromkeys(why for visit in self.counted for why in visit.disturbed_by)
         return {
             "latency_s": latency_s,
             "latency_low_s": low_s,
             "latency_high_s": high_s,
-            "host_latency_s": statistics.median(visit.host_s for visit in self.visits),
-            "enqueue_s": statistics.median(visit.enqueue_s for visit in self.visits),
+            "host_latency_s": statistics.median(visit.host_s for visit in self.counted),
+            "enqueue_s": statistics.median(visit.enqueue_s for visit in self.counted),
             "disturbed_by": list(disturbed_by),
             **_rates({**self.cell.to_json(), **self.details}, latency_s),
         }

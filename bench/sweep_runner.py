@@ -117,10 +117,7 @@ class SweepRunner:
             cell
             for cell in cells
             if (known := self.known.get(cell.id)) is None
-            or (
-                known.status == "measured"
-                and effort.stopped_by(known.samples_s, known.timed_s) is None
-            )
+            or (known.status == "measured" and known.enough_by(effort) is None)
         )
         inner: dict[AnyCell, AnyCell] = {}
         for cell in open_ones:
@@ -170,7 +167,7 @@ class SweepRunner:
         for cell in cells:
             known = self.known.get(cell.id)
             if known is not None and known.visits:
-                why = self.method.effort.stopped_by(known.samples_s, known.timed_s)
+                why = known.enough_by(self.method.effort)
                 self.known[cell.id] = known.stopped(why or otherwise)
 
     def _note_end_of_memory(self, outcome: Outcome) -> None:

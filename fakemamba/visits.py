@@ -22,6 +22,20 @@ LEAST_SHARED = 5  # cells in a pass that together show its drift
 SETTLED = 3  # rounds of a polish of medians, after which it hardly moves
 
 
+def that_count(disturbed: Sequence[bool]) -> list[int]:
+    """Which visits make a cell's figure, by their places.
+
+    Other programs make a visit two to ten times as long, so those that were seen to be disturbed
+    count only where there are no three others. They are known by the machine's counters, never by
+    their own times, so that leaving them out does not choose the fast ones.
+
+    Args:
+        disturbed: of each visit.
+    """
+    quiet = [place for place, one in enumerate(disturbed) if not one]
+    return quiet if len(quiet) >= LEAST_VISITS else list(range(len(disturbed)))
+
+
 def figure(values: Sequence[float]) -> float:
     """A cell's figure: the median of its visits' figures (k,), in their unit."""
     return statistics.median(values)

@@ -54,20 +54,24 @@ class Effort:
         """At the least, of a cell whose call takes so long."""
         return self.dear_visits if latency_s > DEAR_CALL_S else self.least_visits
 
-    def stopped_by(self, visits_s: Sequence[float], timed_s: float) -> str | None:
+    def stopped_by(
+        self, visits_s: Sequence[float], timed_s: float, visits: int | None = None
+    ) -> str | None:
         """Why a cell has enough visits: ``precision``, ``time`` or ``visits``; None if it has not.
 
         Args:
-            visits_s: their figures, in seconds.
+            visits_s: the figures of those that count, in seconds.
             timed_s: seconds of all rounds of them.
+            visits: how many there were; None if all count.
         """
-        if not visits_s or len(visits_s) < self.visits_needed(statistics.median(visits_s)):
+        if not visits_s:
             return None
-        if is_certain(visits_s, self.precision):
-            return "precision"
-        if timed_s >= self.time_s:
-            return "time"
-        return "visits" if len(visits_s) >= self.most_visits else None
+        if len(visits_s) >= self.visits_needed(statistics.median(visits_s)):
+            if is_certain(visits_s, self.precision):
+                return "precision"
+            if timed_s >= self.time_s:
+                return "time"
+        return "visits" if (visits or len(visits_s)) >= self.most_visits else None
 
 
 @dataclass(frozen=True)

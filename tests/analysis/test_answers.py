@@ -142,7 +142,7 @@ def test_the_figures_are_the_table_s_and_the_machine_has_its_noise(found, parts)
     assert found.figures[0]["rtf"] == decisions.loc[MAMBA, "rtf"]
     assert found.figures_title == "At 4 s behind xls-r-tiny"
     assert found.machine.startswith("CPU: Test, 2 threads; visits of a cell vary by 0.")
-    assert found.machine.endswith("; 0 of 42 cells were disturbed, in 0 of 378 visits.")
+    assert found.machine.endswith("; 0 of 378 visits were disturbed.")
     text = found.text()
     assert "memory unknown" in text and text.splitlines()[1] == found.sentences[0]
 
@@ -150,8 +150,10 @@ def test_the_figures_are_the_table_s_and_the_machine_has_its_noise(found, parts)
 def test_disturbed_cells_and_visits_are_counted_and_rounds_are_called_so(results, parts):
     off = results.assign(disturbed=results["duration_s"] == 4, disturbed_visits=1)
     machine = answers(off, *parts).machine
-    assert machine.endswith("; 6 of 42 cells were disturbed, in 42 of 378 visits.")
-    machine = answers(off.assign(passes=None), *parts).machine
+    assert machine.endswith(
+        "; 42 of 378 visits were disturbed, and count only in 6 of 42 cells, for want of others."
+    )
+    machine = answers(off.assign(visits=0), *parts).machine
     assert "; rounds of a cell vary by 0." in machine
     assert machine.endswith("; 6 of 42 cells were disturbed.")
 

@@ -221,6 +221,22 @@ def test_a_disturbed_visit_is_kept_and_marked(measurer, monkeypatch):
     assert outcome.to_json()["disturbed_by"] == ["the GPU was throttled", "another process"]
 
 
+def test_disturbed_visits_are_in_the_result_but_not_in_the_figures_where_three_others_are(
+    monkeypatch,
+):
+    answers = iter([[], ["another process"], [], ["another process"], []])
+    monkeypatch.setattr(measure, "disturbances", lambda before, after: next(answers))
+    measurer = Measurer(
+        Method(replace(THREE, most_visits=5, time_s=100.0, precision=0.0), ()), WorkloadCache()
+    )
+    outcome = measurer.measure(CELL)
+    figures = outcome.to_json()
+    assert len(figures["visits"]) == 5 and figures["disturbed_by"] == []
+    quiet = [visit.figure_s for visit in outcome.visits if not visit.disturbed_by]
+    assert list(outcome.samples_s) == quiet and len(quiet) == 3
+    assert figures["latency_s"] == statistics.median(quiet)
+
+
 def test_visits_of_two_cells_that_share_a_model_are_each_cells_own(measurer):
     other = replace(CELL, part="encoder", attention="eager", backend="reference")
     alone = [measurer.visit(cell, 0).details["relative_error"] for cell in (CELL, other)]

@@ -204,7 +204,7 @@ def test_all_durations_of_the_quickest_curves_are_quick_if_nine_visits_of_them_f
 def test_nine_visits_of_quick_cells_come_before_a_second_one_of_long_cells(runner):
     quick, long = lasting(0.5, 1.0), lasting(8.0)
     runner.method = Method(replace(METHOD.effort, precision=0.0), ())
-    runner.call_s, runner.budget_s = lambda cell: 0.2 if cell in quick else 4.0, 12.0
+    runner.call_s, runner.budget_s = lambda cell: 0.2 if cell in quick else 4.0, 11.0
     runner.run([*quick, *long])
     assert all(len(runner.known[cell.id].visits) >= 9 for cell in quick)
     assert [len(runner.known[cell.id].visits) for cell in long] == [1]

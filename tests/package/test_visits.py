@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fakemamba.visits import drifts, figure, interval
+from fakemamba.visits import drifts, figure, interval, that_count
 
 times = st.lists(st.floats(1e-6, 1e3), min_size=3, max_size=14)
 
@@ -16,6 +16,12 @@ def test_an_interval_holds_its_figure_and_knows_no_unit(values, factor):
     assert low <= figure(values) * (1 + 1e-9) and figure(values) <= high * (1 + 1e-9)
     scaled = interval([factor * one for one in values])
     assert scaled == pytest.approx((factor * low, factor * high))
+
+
+def test_disturbed_visits_count_only_for_want_of_three_others():
+    assert that_count([True, False, True, False, False]) == [1, 3, 4]
+    assert that_count([True, False, True, False]) == [0, 1, 2, 3]
+    assert that_count([True] * 5) == [0, 1, 2, 3, 4] and that_count([]) == []
 
 
 def test_below_three_visits_there_is_none():
