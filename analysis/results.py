@@ -99,11 +99,11 @@ def read_results(paths: Sequence[str | Path]) -> pd.DataFrame:
         ``peak_bytes_with_weights`` (``peak_bytes`` is beside the weights on a CPU, with them on a
         GPU), ``samples_s`` and ``passes`` (tuples of the figures of visits that count and of their
         passes; of files before schema 3 of the rounds of the only visit, and None; None where the
-        cell has no time; a scan's ``passes`` are a field of its cell), ``visits`` and ``disturbed_visits`` (how
-        many there were, and of them disturbed), ``steady_s`` and ``drift`` (as `without_drift`
-        gives them), ``work`` (a `Work`, None where there is none), ``disturbed_by`` (a tuple),
-        ``device_name``, the file it came from (``source``), and the file's place among the given
-        (``launch``).
+        cell has no time; a scan's ``passes`` are a field of its cell), ``visits`` and
+        ``disturbed_visits`` (how many there were, and of them disturbed), ``steady_s`` and
+        ``drift`` (as `without_drift` gives them), ``work`` (a `Work`, None where there is none),
+        ``disturbed_by`` (a tuple), ``device_name``, the file it came from (``source``), and the
+        file's place among the given (``launch``).
 
     Raises:
         ResultsError: a file cannot be read, was not written by this benchmark, has another schema,

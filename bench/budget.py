@@ -136,7 +136,7 @@ class Budget:
     ) -> float:
         lacking_s = 0.0
         for cell in cells:
-            visits = len(known[cell.id].samples_s) if cell.id in known else 0
+            visits = known[cell.id].quiet if cell.id in known else 0
             lacking_s += max(0, wanted(self._visit_s[cell]) - visits) * self._visit_s[cell]
         return lacking_s
 

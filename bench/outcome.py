@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 
 from fakemamba.bench.cells import AnyCell
 from fakemamba.bench.instruments.rounds import Effort
-from fakemamba.visits import interval, that_count
+from fakemamba.visits import LEAST_VISITS, interval, that_count
 
 Status = Literal["measured", "wrong", "out-of-memory", "unsupported", "failed", "left-out"]
 STATUSES = get_args(Status)
@@ -93,9 +93,21 @@ class Outcome:
         """Seconds of all rounds of them."""
         return sum(sum(visit.rounds_s) for visit in self.counted)
 
+    @property
+    def quiet(self) -> int:
+        """How many visits nothing disturbed."""
+        return sum(not visit.disturbed_by for visit in self.visits)
+
     def enough_by(self, effort: Effort) -> str | None:
-        """Why it has enough visits, as `Effort.stopped_by`."""
-        return effort.stopped_by(self.samples_s, self.timed_s, len(self.visits))
+        """Why it has enough visits, as `Effort.stopped_by`.
+
+        Where fewer than three were not disturbed, it may have twice as many as it needs, for more.
+        """
+        why, visits = effort.stopped_by(self.samples_s, self.timed_s, len(self.visits)), self.visits
+        if why is None or why == "visits" or self.quiet >= LEAST_VISITS:
+            return why
+        most = 2 * effort.visits_needed(statistics.median(self.samples_s))
+        return why if len(visits) >= most else None
 
     def and_then(self, later: Outcome) -> Outcome:
         """What this and a later visit are together; one that has no time replaces it."""

@@ -210,14 +210,11 @@ def test_a_training_step_leaves_no_trace_in_the_cells_after_it(measurer):
 
 
 def test_a_disturbed_visit_is_kept_and_marked(measurer, monkeypatch):
-    answers = iter([["the GPU was throttled"], [], ["another process"]])
+    seen = [["the GPU was throttled"], [], ["another process"]] * 2
+    answers = iter(seen)
     monkeypatch.setattr(measure, "disturbances", lambda before, after: next(answers))
     outcome = measurer.measure(CELL)
-    assert [visit.disturbed_by for visit in outcome.visits] == [
-        ("the GPU was throttled",),
-        (),
-        ("another process",),
-    ]
+    assert [list(visit.disturbed_by) for visit in outcome.visits] == seen
     assert outcome.to_json()["disturbed_by"] == ["the GPU was throttled", "another process"]
 
 
@@ -235,6 +232,16 @@ def test_disturbed_visits_are_in_the_result_but_not_in_the_figures_where_three_o
     quiet = [visit.figure_s for visit in outcome.visits if not visit.disturbed_by]
     assert list(outcome.samples_s) == quiet and len(quiet) == 3
     assert figures["latency_s"] == statistics.median(quiet)
+
+
+def test_a_cell_that_was_disturbed_has_more_visits_but_not_more_than_twice_as_many(monkeypatch):
+    seen = [["another process"]] * 6
+    monkeypatch.setattr(measure, "disturbances", lambda before, after: seen[0] and seen.pop(0))
+    method = Method(replace(THREE, most_visits=15), ())
+    assert len(Measurer(method, WorkloadCache()).measure(CELL).visits) == 6
+    seen[:] = [["another process"], [], ["another process"], [], [], []]
+    outcome = Measurer(method, WorkloadCache()).measure(CELL)
+    assert (len(outcome.visits), outcome.quiet) == (5, 3)
 
 
 def test_visits_of_two_cells_that_share_a_model_are_each_cells_own(measurer):
