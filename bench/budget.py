@@ -17,7 +17,7 @@ CURVE = 5  # cells that differ in duration alone
 QUICK_VISITS = 9  # that are kept free for quick cells: so many decide a curve, docs/scaling.md
 QUICK_SHARE = 0.3  # of the budget, for such visits of the quickest curves
 ENOUGH = 1.2  # times what it is expected to take
-SLOWER = 2.0  # times as long visits may take from now on, as other programs begin
+SLOWER = 2.0  # times as long visits may take from now on, where something has disturbed any
 AROUND_S = 0.05  # the rounds of a later visit, while none is known
 GUESSED_FLOPS = 1e12  # a second of audio, of what has no formula: behind all that has one
 
@@ -42,12 +42,14 @@ class Budget:
         self._visit_s: dict[AnyCell, float] = {}  # and what another one takes,
         self._row_s: defaultdict[object, dict[AnyCell, float]] = defaultdict(dict)  # at the least
         self._quick_kinds: set[object] | None = None
+        self._was_disturbed = False
 
     def note(self, cell: AnyCell, outcome: Outcome, took_s: float) -> None:
         """A visit took so long, with all that belongs to it."""
         if cell not in self._first_s:
             self._first_s[cell], took_s = took_s, outcome.timed_s + AROUND_S
         if outcome.visits:
+            self._was_disturbed |= any(visit.disturbed_by for visit in outcome.visits)
             least_s = self._row_s[cell.row].get(cell, took_s)
             self._visit_s[cell], self._row_s[cell.row][cell] = took_s, min(took_s, least_s)
             self._quick_kinds = None
@@ -126,7 +128,10 @@ class Budget:
 
     def _kept_s(self, known: Mapping[str, Outcome]) -> float:
         """What is kept free for quick cells."""
-        return SLOWER * self._lacking_s(known, filter(self.is_quick, self._visit_s), self._wanted)
+        quick = filter(self.is_quick, self._visit_s)
+        return (SLOWER if self._was_disturbed else 1.0) * self._lacking_s(
+            known, quick, self._wanted
+        )
 
     def _lacking_s(
         self,
