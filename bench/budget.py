@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from operator import itemgetter
 
 from fakemamba.bench.cells import AnyCell
 from fakemamba.bench.instruments.rounds import DEAR_CALL_S, Effort
@@ -111,10 +110,10 @@ class Budget:
             costs_s[kind] += sum(self._wanted(one_s) * one_s for one_s in row_s.values())
         left_s, quick = QUICK_SHARE * (self._seconds or 0.0), set[object]()
         curves = [kind for kind, count in durations.items() if count >= CURVE]
-        for kind, cost_s in sorted(((kind, costs_s[kind]) for kind in curves), key=itemgetter(1)):
-            left_s -= cost_s
+        for curve in sorted(curves, key=lambda one: costs_s[one]):
+            left_s -= costs_s[curve]
             if left_s >= 0:
-                quick.add(kind)
+                quick.add(curve)
         return quick
 
     def _wanted(self, visit_s: float) -> int:

@@ -253,7 +253,7 @@ class Measurer:
             first = opened.first or self._first_calls(cell, work, inputs)
             details = {name: whole.details[name] for name in SHARED_DETAILS}
             details |= {"load_s": opened.load_s, "timed_within": whole.cell.id}
-            details |= first.cold | self._verified(cell, work, first, watch.output)
+            details |= first.cold | self._verified(cell, work, first, cast(Tensor, watch.output))
             details |= self._instruments(cell, work, inputs, latency_s)
         opened.last_s = latency_s
         visit = replace(around, rounds_s=rounds_s, host_s=latency_s, enqueue_s=latency_s)

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Any, Protocol
+
 from fakemamba.bench.cells import AnyCell, LimitCell, ScanCell
 from fakemamba.bench.limits import LimitMeasurer
 from fakemamba.bench.measure import Measurer, Preparer
 from fakemamba.bench.method import Method
+from fakemamba.bench.outcome import Outcome
 from fakemamba.bench.preparation import WorkloadCache
 from fakemamba.bench.scan_workload import ScanPreparer
 
-CellMeasurer = Measurer | LimitMeasurer
+
+class CellMeasurer(Protocol):
+    """Measures cells of one kind."""
+
+    def measure(self, cell: Any) -> Outcome:
+        """How the cell ended."""
+        ...
 
 
 def make_measurer(kind: type[AnyCell], method: Method) -> CellMeasurer:

@@ -218,10 +218,10 @@ class WorkloadCache:
         given = waveforms
         if cell.part == "encoder":
             given = self._features_for(cell, detector, waveforms, waveforms.shape[1])
-        rows = list(given.split(1))
+        plain = list(given.split(1))
         if cell.part == "end-to-end":
-            rows = [self._plain_features(cell, detector, row) for row in rows]
-        outputs = [_plain_output(cell, detector, row) for row in rows]
+            plain = [self._plain_features(cell, detector, row) for row in plain]
+        outputs = [_plain_output(cell, detector, row) for row in plain]
         if cell.execution != "eager":
             return run(given), torch.cat(outputs)
         with self._known_features(cell, detector.frontend):

@@ -19,7 +19,7 @@ from fakemamba.bench.budget import Budget, expected_work
 from fakemamba.bench.cells import AnyCell, Cell, LimitCell
 from fakemamba.bench.isolation import measure_in_child
 from fakemamba.bench.journal import Journal
-from fakemamba.bench.measure import Measurer
+from fakemamba.bench.measure import Measurable, Measurer
 from fakemamba.bench.measurers import CellMeasurer, make_measurer
 from fakemamba.bench.method import Method
 from fakemamba.bench.outcome import Outcome
@@ -135,13 +135,14 @@ class SweepRunner:
         if not outcomes:
             left_out = budget.leave_out(cell, self.known)
             if left_out is not None:  # not in the journal: another run may
-                for one in filter(None, (cell, inner)):
-                    self.known.setdefault(one.id, replace(left_out, cell=one))
+                for one in (cell, inner):
+                    if one is not None:
+                        self.known.setdefault(one.id, replace(left_out, cell=one))
                 return
             begun_s = self.now()
             measurer = cast(Measurer, self._measurer(cell))  # a search has no visits
             if inner is None:
-                outcomes = [measurer.visit(cell, number)]
+                outcomes = [measurer.visit(cast(Measurable, cell), number)]
             else:
                 outcomes = measurer.visit_both(cast(Cell, cell), cast(Cell, inner), number)
             budget.note(cell, outcomes[0], self.now() - begun_s)
