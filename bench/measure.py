@@ -296,11 +296,17 @@ class Measurer:
             return None
         key, opened = same_work(cell), self._open(cell)
         if key not in self._frontend_calls:
-            first = opened.first = self._first_calls(cell, opened.work, opened.work.inputs())
+            inputs = opened.work.inputs()
+            first = opened.first = self._first_calls(cell, opened.work, inputs)
             if first.output is None:
                 return None
-            part, peak_bytes = self._frontend(cell), first.facts.get("peak_bytes")
-            self._frontend_calls[key] = FirstCall(part, first.output, peak_bytes, first.call_s)
+            self._frontend_calls[key] = FirstCall(
+                self._frontend(cell),
+                inputs[0],
+                first.output,
+                first.facts.get("peak_bytes"),
+                first.call_s,
+            )
         return self._frontend_calls[key]
 
     def _is_new_kind(self, cell: Measurable) -> bool:

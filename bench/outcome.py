@@ -101,13 +101,14 @@ class Outcome:
     def enough_by(self, effort: Effort) -> str | None:
         """Why it has enough visits, as `Effort.stopped_by`.
 
-        Where fewer than three were not disturbed, it may have twice as many as it needs, for more.
+        Where disturbed ones count for want of three others, it may have twice as many as it needs.
         """
-        why, visits = effort.stopped_by(self.samples_s, self.timed_s, len(self.visits)), self.visits
-        if why is None or why == "visits" or self.quiet >= LEAST_VISITS:
+        why = effort.stopped_by(self.samples_s, self.timed_s, len(self.visits))
+        if why is None or self.quiet >= LEAST_VISITS:
             return why
-        most = 2 * effort.visits_needed(statistics.median(self.samples_s))
-        return why if len(visits) >= most else None
+        needed = effort.visits_needed(statistics.median(self.samples_s))
+        most = min(2 * needed, effort.most_visits) if needed >= LEAST_VISITS else needed
+        return why if len(self.visits) >= most else None
 
     def and_then(self, later: Outcome) -> Outcome:
         """What this and a later visit are together; one that has no time replaces it."""

@@ -51,18 +51,26 @@ class FirstCall:
 
     Attributes:
         part: the front-end, which detectors share.
-        features: that it returned for full rows.
+        waveforms: of full rows (B, samples), that it was given.
+        features: that it returned.
         peak_bytes: that it held at its peak; None where nobody looked.
         took_s: in seconds.
     """
 
     part: nn.Module
+    waveforms: Tensor
     features: Tensor
     peak_bytes: int | None
     took_s: float
 
-    def again(self, waveforms: Tensor, lengths: None = None) -> Features:
-        """Hold as many bytes as the call did, let go of them, and return what it returned."""
+    def again(self, waveforms: Tensor, lengths: Tensor | None = None) -> Features:
+        """Hold as many bytes as the call did, let go of them, and return what it returned.
+
+        What is given anything else, by a detector that cuts its input, has to be run.
+        """
+        if lengths is not None or not torch.equal(waveforms, self.waveforms):
+            features: Features = type(self.part).forward(self.part, waveforms, lengths)
+            return features
         torch.empty(self.peak_bytes or 0, dtype=torch.uint8)
         return self.features.clone(), None
 

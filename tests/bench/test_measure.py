@@ -210,7 +210,7 @@ def test_a_training_step_leaves_no_trace_in_the_cells_after_it(measurer):
 
 
 def test_a_disturbed_visit_is_kept_and_marked(measurer, monkeypatch):
-    seen = [["the GPU was throttled"], [], ["another process"]] * 2
+    seen = [["the GPU was throttled"], [], ["another process"]]
     answers = iter(seen)
     monkeypatch.setattr(measure, "disturbances", lambda before, after: next(answers))
     outcome = measurer.measure(CELL)
