@@ -140,7 +140,10 @@ class Budget:
     ) -> float:
         lacking_s = 0.0
         for cell in cells:
-            visits = known[cell.id].quiet if cell.id in known else 0
+            outcome = known.get(cell.id)
+            if outcome is not None and outcome.enough_by(self._effort) is not None:
+                continue  # it gets no more, though all of its visits may have been disturbed
+            visits = outcome.quiet if outcome is not None else 0
             lacking_s += max(0, wanted(self._visit_s[cell]) - visits) * self._visit_s[cell]
         return lacking_s
 

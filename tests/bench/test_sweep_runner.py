@@ -44,7 +44,7 @@ def runner(monkeypatch):
     ``runner.visited`` has the cells and passes, in their order.
     """
     runner = SweepRunner(METHOD, now=Clock())
-    runner.statuses, runner.visited, runner.told = {}, [], []
+    runner.statuses, runner.visited, runner.told, runner.disturbed_by = {}, [], [], ()
     runner.call_s = lambda cell: 0.1
     runner.tell = runner.told.append
 
@@ -55,7 +55,8 @@ def runner(monkeypatch):
             runner.now.now_s += runner.call_s(cell)
             if status != "measured":
                 return Outcome(cell, status)
-            return Outcome(cell, "measured", visits=(visit(number, runner.call_s(cell)),))
+            one = replace(visit(number, runner.call_s(cell)), disturbed_by=runner.disturbed_by)
+            return Outcome(cell, "measured", visits=(one,))
 
         def visit_both(self, cell, inner, number):
             outcome = self.visit(cell, number)
@@ -208,6 +209,15 @@ def test_nine_visits_of_quick_cells_come_before_a_second_one_of_long_cells(runne
     runner.run([*quick, *long])
     assert all(len(runner.known[cell.id].visits) >= 9 for cell in quick)
     assert [len(runner.known[cell.id].visits) for cell in long] == [1]
+
+
+def test_no_time_is_kept_for_quick_cells_that_have_enough_though_all_visits_were_disturbed(runner):
+    quick, long = lasting(0.5), lasting(8.0)
+    runner.call_s, runner.budget_s = lambda cell: 0.2 if cell in quick else 2.0, 9.0
+    runner.disturbed_by = ("another process",)
+    runner.run([*quick, *long])
+    assert len(runner.known[quick[0].id].visits) == 10, "twice as many as it needs"
+    assert len(runner.known[long[0].id].visits) == 3
 
 
 def test_visits_end_with_the_budget_and_none_of_them_is_lost(runner):
