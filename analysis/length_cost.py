@@ -128,24 +128,20 @@ def _cost(curve: Curve, cells: pd.DataFrame, table: LengthTable) -> dict[str, An
         durations = f"{len(curve.durations_s)} durations were measured{note}"
         return figures | {"reason": f"{durations}; a curve needs 2"}
 
-    shortest_s, longest_s = curve.durations_s[[0, -1]]
-    lengths_s = np.array(table.durations_s)
-    short, long = lengths_s < shortest_s - ROUNDING_S, lengths_s > longest_s + ROUNDING_S
-    figures |= {"shortest_s": shortest_s, "longest_s": longest_s}
-    figures["unmeasured_share"] = lengths_s[short | long].sum() / lengths_s.sum()
     figures["doubt"] = _doubt(curve, cells)
     return figures | latency_over_lengths(curve, table)
 
 
 def latency_over_lengths(curve: Curve, table: LengthTable) -> dict[str, Any]:
-    """Percentiles and device time of `length_cost` for one curve, with their intervals.
+    """Of `length_cost` for one curve: percentiles and device time with intervals, and the range.
 
     What is missing has no entry, and the ``reason`` in one.
     """
-    figures = dict[str, Any]()
     shortest_s, longest_s = curve.durations_s[[0, -1]]
     lengths_s = np.array(table.durations_s)
     short, long = lengths_s < shortest_s - ROUNDING_S, lengths_s > longest_s + ROUNDING_S
+    figures: dict[str, Any] = {"shortest_s": shortest_s, "longest_s": longest_s}
+    figures["unmeasured_share"] = lengths_s[short | long].sum() / lengths_s.sum()
     clipped_s = np.clip(lengths_s, shortest_s, longest_s)
     weights = interpolation(np.log(curve.durations_s), np.log(clipped_s))  # (n, lengths)
     latencies_s = np.exp(np.log(curve.values()) @ weights)  # (lengths,)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -222,9 +222,8 @@ class WorkloadCache:
         if cell.part == "end-to-end":
             plain = [self._plain_features(cell, detector, row) for row in plain]
         outputs = [_plain_output(cell, detector, row) for row in plain]
-        if cell.execution != "eager":
-            return run(given), torch.cat(outputs)
-        with self._known_features(cell, detector.frontend):
+        is_eager = cell.execution == "eager"
+        with self._known_features(cell, detector.frontend) if is_eager else nullcontext():
             return run(given), torch.cat(outputs)
 
     def _ragged_batch(self, cell: Cell, detector: Detector) -> tuple[Tensor, Tensor]:

@@ -124,7 +124,8 @@ class SweepRunner:
             one = cell_within(cell)
             if one in planned and (one in open_ones or self.known[one.id].status == "measured"):
                 inner[cell] = one
-        return [cell for cell in open_ones if cell not in inner.values()], inner
+        held = set(inner.values())
+        return [cell for cell in open_ones if cell not in held], inner
 
     def _visit(
         self, cell: AnyCell, number: int, budget: Budget, inner: AnyCell | None = None
