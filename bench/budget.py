@@ -14,7 +14,7 @@ from fakemamba.bench.work_by_formula import flops_of
 QUICK_VISIT_S = 0.3
 CURVE = 5  # cells that differ in duration alone
 QUICK_VISITS = 9  # that are kept free for quick cells: so many decide a curve, docs/scaling.md
-QUICK_SHARE = 0.3  # of the budget, for such visits of the quickest curves
+QUICK_SHARE = 0.4  # of the budget, for such visits of the quickest curves
 ENOUGH = 1.2  # times what it is expected to take
 SLOWER = 2.0  # times as long visits may take from now on, where something has disturbed any
 AROUND_S = 0.05  # the rounds of a later visit, while none is known
@@ -26,17 +26,15 @@ class Budget:
 
     A cell is visited only if there is time for that beside all visits that quick cells still need:
     a small budget leaves long cells out, or gives them few visits, and keeps the quick ones sure.
-
-    Attributes:
-        left_out: how many seconds each cell would have needed that was not begun.
+    What quick cells turn out not to need is there for cells that were passed over.
     """
 
     def __init__(
         self, effort: Effort, seconds: float | None, now: Callable[[], float] = time.perf_counter
     ) -> None:
-        self.left_out: dict[str, float] = {}
         self._effort, self._seconds, self._now = effort, seconds, now
         self._start_s = now()
+        self._left_out_s: dict[str, float] = {}  # by cell id
         self._first_s: dict[AnyCell, float] = {}  # what a cell's first visit took
         self._visit_s: dict[AnyCell, float] = {}  # and what another one takes,
         self._row_s: defaultdict[object, dict[AnyCell, float]] = defaultdict(dict)  # at the least
@@ -60,33 +58,32 @@ class Budget:
         return max(0.0, self._seconds - (self._now() - self._start_s))
 
     def allows(self, cell: AnyCell, known: Mapping[str, Outcome]) -> bool:
-        """Whether there is time for one more visit of a cell."""
+        """Whether there is time for a cell's first visit, or for one more."""
         if self._seconds is None:
             return True
-        others_s = 0.0 if self.is_quick(cell) else self._kept_s(known)
-        return self._visit_s.get(cell, 0.0) + others_s <= self.left_s(known)
+        if cell.id not in known:
+            needed_s = self._expected_s(cell) + self._kept_s(known)
+        else:
+            kept_s = 0.0 if self.is_quick(cell) else self._kept_s(known)
+            needed_s = self._visit_s.get(cell, 0.0) + kept_s
+        return needed_s <= self.left_s(known)
 
-    def leave_out(self, cell: AnyCell, known: Mapping[str, Outcome]) -> Outcome | None:
-        """The outcome of a cell for which there is no time; None if there is."""
-        if self._seconds is None:
-            return None
-        if cell.id in known:
-            return None if self.allows(cell, known) else known[cell.id]
-        own_s = self._expected_s(cell)
-        if own_s + self._kept_s(known) <= self.left_s(known):
-            return None
-        self.left_out[cell.id] = own_s
+    def leave_out(self, cell: AnyCell) -> Outcome:
+        """The outcome of a cell for whose first visit there was no time."""
+        self._left_out_s[cell.id] = own_s = self._expected_s(cell)
         reason = f"about {own_s:.2g} s for it do not fit into the budget of {self._seconds:g} s"
         return Outcome(cell, "left-out", reason)
 
-    def advice(self) -> str:
-        """Which budget would have been enough."""
-        assert self._seconds is not None
-        needed_s = sum(self.left_out.values())
+    def advice(self) -> str | None:
+        """Which budget would have been enough; None if this one was."""
+        if not self._left_out_s or self._seconds is None:
+            return None
+        needed_s = sum(self._left_out_s.values())
         enough_s = self._seconds + ENOUGH * self._effort.dear_visits * needed_s
         return (
-            f"{len(self.left_out)} cells were left out, as they do not fit into --bench-budget "
-            f"{self._seconds:g}: {', '.join(self.left_out)}; --bench-budget {enough_s:.0f} would do"
+            f"{len(self._left_out_s)} cells were left out, as they do not fit into --bench-budget "
+            f"{self._seconds:g}: {', '.join(self._left_out_s)}; --bench-budget {enough_s:.0f} "
+            "would do"
         )
 
     def is_quick(self, cell: AnyCell) -> bool:
@@ -152,6 +149,7 @@ class Budget:
         similar = [*self._row_s.get(cell.row, ())]
         if not similar:
             similar = [one for one in self._visit_s if _kind(one) == _kind(cell)]
+        similar = similar or [*self._visit_s]
         if not similar:
             return 0.0
         nearest = max(similar, key=expected_work)

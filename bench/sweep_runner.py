@@ -3,12 +3,14 @@
 In a pass every cell that is not certain enough is visited once. The first pass goes from cells of
 little work to those of much, so that where memory or the budget ends the rest is known; later ones
 are in random order, so that what the machine does meanwhile meets all cells alike. Quick cells are
-visited in every pass, others in every third one. Cells of front-ends are visited inside those of
-their detectors, where they can be.
+visited in every pass, others in every third one, before them: those first that have the fewest
+undisturbed visits, as the time may end before the others. Cells of front-ends are visited inside
+those of their detectors, where they can be.
 """
 
 from __future__ import annotations
 
+import math
 import random
 import time
 from collections.abc import Callable, Sequence
@@ -107,8 +109,24 @@ class SweepRunner:
             if number % LONG_EVERY and any(map(budget.is_quick, order)):
                 order = [cell for cell in order if budget.is_quick(cell)]
             rng.shuffle(order)
-        if budget.left_out:
-            self.tell(budget.advice())
+            order.sort(key=lambda cell: self._turn(cell, budget))
+        for cell in self._unfinished(cells)[0]:
+            if cell.id not in self.known:
+                self._leave_out(budget.leave_out(cell), inner.get(cell))
+        if (advice := budget.advice()) is not None:
+            self.tell(advice)
+
+    def _turn(self, cell: AnyCell, budget: Budget) -> tuple[float, float]:
+        """By which a later pass, which is shuffled, is sorted."""
+        if cell.id not in self.known:
+            return 0.0, expected_work(cell)
+        return math.inf if budget.is_quick(cell) else self.known[cell.id].quiet, 0.0
+
+    def _leave_out(self, outcome: Outcome, inner: AnyCell | None) -> None:
+        """Not in the journal: another run may have the time."""
+        for cell in (outcome.cell, inner):
+            if cell is not None:
+                self.known.setdefault(cell.id, replace(outcome, cell=cell))
 
     def _unfinished(self, cells: Sequence[AnyCell]) -> tuple[list[AnyCell], dict[AnyCell, AnyCell]]:
         """Those to visit that have no outcome, or too few visits; and what their visits hold."""
@@ -134,11 +152,7 @@ class SweepRunner:
         known = self.known.get(cell.id)
         outcomes = [outcome] if known is None and (outcome := self._not_tried(cell)) else []
         if not outcomes:
-            left_out = budget.leave_out(cell, self.known)
-            if left_out is not None:  # not in the journal: another run may
-                for one in (cell, inner):
-                    if one is not None:
-                        self.known.setdefault(one.id, replace(left_out, cell=one))
+            if not budget.allows(cell, self.known):
                 return
             begun_s = self.now()
             measurer = cast(Measurer, self._measurer(cell))  # a search has no visits

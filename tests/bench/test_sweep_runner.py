@@ -211,6 +211,36 @@ def test_nine_visits_of_quick_cells_come_before_a_second_one_of_long_cells(runne
     assert [len(runner.known[cell.id].visits) for cell in long] == [1]
 
 
+def test_a_long_cell_passed_over_at_first_is_visited_with_the_time_that_quick_cells_leave(runner):
+    # Something is disturbed, so twice nine visits of three quick cells are kept: 10.8 s.
+    quick, long = lasting(0.5, 0.6, 0.7), lasting(8.0)
+    runner.method = Method(replace(METHOD.effort, precision=0.0), ())
+
+    def call_s(cell):
+        runner.disturbed_by = ("another process",) if len(runner.visited) <= 1 else ()
+        return 3.0 if cell in long else 0.2
+
+    runner.call_s, runner.budget_s = call_s, 9.5
+    runner.run([*quick, *long])
+    assert runner.known[long[0].id].status == "measured"
+    assert [cell for cell, _ in runner.visited].index(long[0]) > 3, "not in the first pass"
+    assert not any("left out" in line for line in runner.told)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_time_for_one_more_long_visit_goes_to_the_cell_whose_only_one_was_disturbed(runner, seed):
+    cells = lasting(8.0, 8.1, 8.2, 8.3)
+
+    def call_s(cell):
+        is_first = len(runner.visited) <= len(cells)
+        runner.disturbed_by = ("another process",) if is_first and cell == cells[2] else ()
+        return 4.0
+
+    runner.call_s, runner.budget_s, runner.seed = call_s, 21.0, seed
+    runner.run(cells)
+    assert [len(runner.known[cell.id].visits) for cell in cells] == [1, 1, 2, 1]
+
+
 def test_no_time_is_kept_for_quick_cells_that_have_enough_though_all_visits_were_disturbed(runner):
     quick, long = lasting(0.5), lasting(8.0)
     runner.call_s, runner.budget_s = lambda cell: 0.2 if cell in quick else 2.0, 9.0
