@@ -95,6 +95,7 @@ def answers(
     title, figures = _figures(whole, decisions) if whole is not None else ("", [])
     if whole is not None and part != WHOLE:
         sentences += _end_to_end(whole, scalings, crossed)
+    sentences += _without_a_time(results)
     return Answers(
         _question(lines),
         tuple(sentences),
@@ -308,6 +309,26 @@ def _grouped(pairs: Iterable[tuple[str, str]]) -> list[tuple[str, list[str]]]:
 def _until(scalings: Sequence[Scaling]) -> str:
     ends_s = [one.t_max_s for one in scalings if one.t_max_s is not None]
     return f" up to {number(min(ends_s))} s" if ends_s else ""
+
+
+def _without_a_time(results: pd.DataFrame) -> Iterator[str]:
+    """Which detectors nothing was measured of, and why."""
+    lost = results.groupby("detector", sort=False).filter(
+        lambda cells: (cells["status"] != "measured").all()
+    )
+    first = lost.drop_duplicates("detector")
+    told = _grouped(
+        (
+            "left out for want of time"
+            if cell["status"] == "left-out"
+            else f"{cell['status']}: {cell['reason']}",
+            cell["detector"],
+        )
+        for cell in first.to_dict("records")
+    )
+    if told:
+        each = "; ".join(f"{enumerate_names(names)} ({why})" for why, names in told)
+        yield f"Nothing was measured of {each}."
 
 
 def _figures(place: Setting, decisions: pd.DataFrame) -> tuple[str, list[dict[Any, Any]]]:

@@ -192,9 +192,11 @@ def _row(entry: dict[str, Any]) -> dict[str, Any]:
 
 
 def _passes(info: dict[str, Any], stats: dict[str, Any]) -> tuple[int, ...] | None:
-    """Of the visits that count; None where none are known."""
+    """Of the visits that count; None where none are known, or the cell has no time."""
     visits = info.get("visits")
-    return tuple(one["pass"] for one in visits_of_data(visits, stats["data"])) if visits else None
+    if not visits or info["status"] != "measured":
+        return None
+    return tuple(one["pass"] for one in visits_of_data(visits, stats["data"]))
 
 
 def _peak_bytes_with_weights(info: dict[str, Any]) -> int | None:

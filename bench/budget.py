@@ -68,11 +68,15 @@ class Budget:
             needed_s = self._visit_s.get(cell, 0.0) + kept_s
         return needed_s <= self.left_s(known)
 
-    def leave_out(self, cell: AnyCell) -> Outcome:
-        """The outcome of a cell for whose first visit there was no time."""
+    def leave_out(self, cell: AnyCell, inner: AnyCell | None = None) -> list[Outcome]:
+        """The outcomes of a cell for whose first visit there was no time, and of one inside it."""
         self._left_out_s[cell.id] = own_s = self._expected_s(cell)
         reason = f"about {own_s:.2g} s for it do not fit into the budget of {self._seconds:g} s"
-        return Outcome(cell, "left-out", reason)
+        outcomes = [Outcome(cell, "left-out", reason)]
+        if inner is not None:
+            self._left_out_s[inner.id] = 0.0
+            outcomes.append(Outcome(inner, "left-out", reason))
+        return outcomes
 
     def advice(self) -> str | None:
         """Which budget would have been enough; None if this one was."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
@@ -15,6 +16,7 @@ from fakemamba import interrupts
 
 EARLY = ExitStack()  # signals while what follows is imported, which takes seconds
 EARLY.enter_context(interrupts.as_exceptions())
+atexit.register(EARLY.close)  # where pytest refuses its options, nothing is configured
 
 from fakemamba.bench import options
 from fakemamba.bench.cells import AnyCell

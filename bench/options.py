@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -288,11 +289,11 @@ def budget_s(config: pytest.Config, sweep: SweepOptions) -> float | None:
     None is as many as it takes.
 
     Raises:
-        ValueError: there is no time at all.
+        ValueError: there is no time at all, or no number of seconds.
     """
     asked_s: float | None = config.getoption("--bench-budget")
-    if asked_s is not None and not asked_s > 0:
-        raise ValueError(f"--bench-budget {asked_s:g}: nothing can be measured in no time")
+    if asked_s is not None and not 0 < asked_s < math.inf:
+        raise ValueError(f"--bench-budget {asked_s:g}: give seconds, more than none")
     budgets_s = PROFILES[sweep.profile].budget_s
     if asked_s is not None or budgets_s is None:
         return asked_s

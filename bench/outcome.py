@@ -111,9 +111,7 @@ class Outcome:
         return why if len(self.visits) >= most else None
 
     def and_then(self, later: Outcome) -> Outcome:
-        """What this and a later visit are together; one that has no time replaces it."""
-        if later.status != "measured" or self.status != "measured":
-            return later
+        """What this and a later visit are together; how the last one ended is how the cell did."""
         last = self.visits[-1].number if self.visits else -1
         added = tuple(visit for visit in later.visits if visit.number > last)
         return replace(later, details=self.details | later.details, visits=self.visits + added)
@@ -132,7 +130,7 @@ class Outcome:
             "status": self.status,
             "reason": self.reason,
             **self.details,
-            **(self._figures() if visits else {}),
+            **self._figures(),
             **({"visits": visits} if visits else {}),
         }
 
@@ -156,7 +154,7 @@ class Outcome:
             if name not in planned or planned[name] != value
         }
         whole = cls(cell, info["status"], info["reason"], details, visits)
-        follows = whole._figures() if visits else {}
+        follows = whole._figures()
         kept = {name: value for name, value in details.items() if name not in follows}
         return replace(whole, details=kept)
 
@@ -167,10 +165,12 @@ class Outcome:
         return cls(cell, **{**record, "visits": visits})
 
     def _figures(self) -> dict[str, Any]:
-        """What the visits say, and what follows from it.
+        """What the visits say of a cell that was measured to the end, and what follows from it.
 
         ``host_latency_s`` is until the result is there, ``enqueue_s`` until the work is queued.
         """
+        if self.status != "measured" or not self.visits:
+            return {}
         latency_s = statistics.median(self.samples_s)
         low_s, high_s = interval(self.samples_s) or (None, None)
         disturbed_by = dict.fromkeys(why for visit in self.counted for why in visit.disturbed_by)

@@ -14,7 +14,7 @@ import math
 import random
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import cast
 
 from fakemamba.bench.budget import Budget, expected_work
@@ -112,7 +112,8 @@ class SweepRunner:
             order.sort(key=lambda cell: self._turn(cell, budget))
         for cell in self._unfinished(cells)[0]:
             if cell.id not in self.known:
-                self._leave_out(budget.leave_out(cell), inner.get(cell))
+                for outcome in budget.leave_out(cell, inner.get(cell)):
+                    self.known.setdefault(outcome.cell.id, outcome)  # not in the journal
         if (advice := budget.advice()) is not None:
             self.tell(advice)
 
@@ -121,12 +122,6 @@ class SweepRunner:
         if cell.id not in self.known:
             return 0.0, expected_work(cell)
         return math.inf if budget.is_quick(cell) else self.known[cell.id].quiet, 0.0
-
-    def _leave_out(self, outcome: Outcome, inner: AnyCell | None) -> None:
-        """Not in the journal: another run may have the time."""
-        for cell in (outcome.cell, inner):
-            if cell is not None:
-                self.known.setdefault(cell.id, replace(outcome, cell=cell))
 
     def _unfinished(self, cells: Sequence[AnyCell]) -> tuple[list[AnyCell], dict[AnyCell, AnyCell]]:
         """Those to visit that have no outcome, or too few visits; and what their visits hold."""

@@ -136,6 +136,20 @@ def test_what_was_measured_once_is_counted_apart(results, parts):
     assert undecided_verdicts(parts[0], decided) is None
 
 
+def test_a_detector_of_which_nothing_was_measured_is_named_with_the_reason(results, parts):
+    lost = results["detector"] == MAMBA
+    failed = results.assign(
+        status=results["status"].mask(lost, "failed"),
+        reason=results["reason"].mask(lost, "RuntimeError: it broke"),
+    )
+    last = told(failed, parts)[-1]
+    assert last == f"Nothing was measured of {MAMBA} (failed: RuntimeError: it broke)."
+    late = failed.assign(status=failed["status"].replace("failed", "left-out"))
+    assert told(late, parts)[-1].endswith(f" of {MAMBA} (left out for want of time).")
+    some = failed.assign(status=failed["status"].mask(results["part"] == "encoder", "measured"))
+    assert not any("Nothing was" in one for one in told(some, parts))
+
+
 def test_the_figures_are_the_table_s_and_the_machine_has_its_noise(found, parts):
     decisions = parts[3].set_index("detector")
     assert [one["line"] for one in found.figures] == [MAMBA, CONFORMER]

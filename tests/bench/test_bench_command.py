@@ -246,8 +246,13 @@ def test_a_sweep_has_a_budget_and_says_what_it_left_out(bench, tmp_path):
     assert "left-out" in statuses
     more = bench(tmp_path, *TWO, "--bench-budget", "600", "--bench-resume", str(path))
     assert more.returncode == 0 and "4 measured" in more.stdout
-    refused = bench(tmp_path, *TWO, "--bench-budget", "0")
-    assert refused.returncode == 4 and "nothing can be measured in no time" in refused.stderr
+
+
+@pytest.mark.parametrize("budget, message", [("inf", "give seconds"), ("soon", "invalid float")])
+def test_a_budget_that_is_no_number_of_seconds_is_one_line(bench, tmp_path, budget, message):
+    refused = bench(tmp_path, *TWO, "--bench-budget", budget)
+    assert refused.returncode == 4 and message in refused.stderr
+    assert "Traceback" not in refused.stdout + refused.stderr
 
 
 def test_a_result_is_a_file_because_of_its_journal(bench, tmp_path):

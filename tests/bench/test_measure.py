@@ -301,7 +301,11 @@ def test_a_cell_that_fails_in_a_later_pass_is_a_record(measurer, monkeypatch):
     raise_from_forward(monkeypatch, RuntimeError("gone"))
     both = first.and_then(measurer.visit(CELL, 1))
     assert (both.status, both.reason) == ("failed", "RuntimeError: gone")
-    assert "latency_s" not in both.to_json()
+    info = both.to_json()
+    assert "latency_s" not in info and len(info["visits"]) == 1, "what was seen is not lost"
+    assert Outcome.from_entry(CELL, {"extra_info": json.loads(json.dumps(info))}) == replace(
+        both, traceback=None
+    )
 
 
 def test_a_record_is_the_outcome(measurer):
