@@ -119,8 +119,9 @@ class Budget:
 
     def _wanted(self, visit_s: float) -> int:
         """The visits of a quick cell that are kept free."""
-        least, most = self._effort.visits_needed(visit_s), self._effort.most_visits
-        return least if visit_s > DEAR_CALL_S else max(least, min(QUICK_VISITS, most))
+        effort = self._effort
+        most = effort.dear_visits if visit_s > DEAR_CALL_S else effort.most_visits
+        return min(QUICK_VISITS, most)
 
     def _needed_s(self, known: Mapping[str, Outcome]) -> float:
         """What the cells that were begun still need at the least."""
