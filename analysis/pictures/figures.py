@@ -129,8 +129,12 @@ def captioned(cells: pd.DataFrame) -> Iterator[tuple[Caption, pd.DataFrame]]:
 
 
 def drawn_lines(cells: pd.DataFrame) -> list[tuple[Line, pd.DataFrame]]:
-    """The cells of each line of one setting, in their order, and how it looks."""
-    found = [(one["detector"], one["backend"], of_it) for one, of_it in split(cells, LINE)]
+    """The cells of each line of one setting, and how it looks; a detector's lines follow it."""
+    found = [
+        (one["detector"], one["backend"], of_it)
+        for _, of_detector in split(cells, ["detector"])
+        for one, of_it in split(of_detector, LINE)
+    ]
     names = line_names([(detector, backend) for detector, backend, _ in found], shortened)
     seen: Counter[str] = Counter()
     lines = []
