@@ -7,18 +7,17 @@ end to end, behind the largest front-end that was measured.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from fakemamba.analysis.decision import WHOLE
 from fakemamba.analysis.open_verdicts import Undecided, undecided_verdicts
-from fakemamba.analysis.report.settings import Setting, key_of, rows_of
 from fakemamba.analysis.report.words import UNKNOWN, enumerate_names, is_known, number, share
 from fakemamba.analysis.scaling.crossover import Crossover
 from fakemamba.analysis.scaling.verdicts import Scaling
+from fakemamba.analysis.setting import WHOLE, Group
 from fakemamba.analysis.shares import frontend_share
 from fakemamba.analysis.ties import is_tie
 
@@ -51,7 +50,7 @@ class Answers:
     figures_title: str
     machine: str
     undecided: Undecided | None
-    growth: Setting | None
+    growth: Group | None
     part: str
     lines: tuple[str, ...]
 
@@ -70,7 +69,7 @@ class Answers:
 
 def answers(
     results: pd.DataFrame,
-    places: Sequence[Setting],
+    groups: Sequence[Group],
     scalings: Sequence[Scaling],
     crossed: Sequence[Crossover],
     decisions: pd.DataFrame,
@@ -79,18 +78,18 @@ def answers(
 
     Args:
         results: from `read_results`.
-        places: from `settings`, of the same results.
+        groups: from `groups_of`, of the same results.
         scalings: from `scale`.
         crossed: from `crossovers`.
         decisions: from `decision_table`.
     """
     machine = _machine(results)
-    if not places:
+    if not groups:
         said = ("No cell of a detector was measured, so there is no answer.",)
         return Answers(_question([]), said, (), "", machine, None, None, ENCODER, ())
-    growth, part = _growth_setting(places, scalings)
+    growth, part = _growth_setting(groups, scalings)
     lines = _asked(growth, part)
-    whole = _whole_setting(places, growth)
+    whole = _whole_setting(groups, growth)
     sentences = [*_growth(growth, part, lines, scalings), *_faster(growth, part, lines, crossed)]
     title, figures = _figures(whole, decisions) if whole is not None else ("", [])
     if whole is not None and part != WHOLE:
@@ -102,7 +101,7 @@ def answers(
         tuple(figures),
         title,
         machine,
-        undecided_verdicts(places, scalings),
+        undecided_verdicts(groups, scalings),
         growth,
         part,
         tuple(lines),
@@ -114,37 +113,38 @@ def _question(lines: Sequence[str]) -> str:
     return f"Does the cost of {subject} grow near-linearly with the length of the audio?"
 
 
-def _growth_setting(places: Sequence[Setting], scalings: Sequence[Scaling]) -> tuple[Setting, str]:
+def _growth_setting(groups: Sequence[Group], scalings: Sequence[Scaling]) -> tuple[Group, str]:
     """Where most lines have a fit of the encoder's latency, else of any part's."""
     for part in (ENCODER, WHOLE):
-        having = [place for place in places if part in place.parts]
+        having = [group for group in groups if part in group.parts]
         if having:
-            fits = [key_of(one) for one in _latencies(scalings, part) if one.a_s is not None]
-            return max(having, key=lambda place: fits.count(place.key)), part
-    return places[0], places[0].parts[0]
+            fits = [one.setting for one in _latencies(scalings, part) if one.a_s is not None]
+            return max(having, key=lambda group: fits.count(group.setting)), part
+    return groups[0], groups[0].parts[0]
 
 
-def _whole_setting(places: Sequence[Setting], growth: Setting) -> Setting | None:
+def _whole_setting(groups: Sequence[Group], growth: Group) -> Group | None:
     """Where end to end was measured with most parameters, if it can be otherwise as in growth."""
 
-    def rank(place: Setting) -> tuple[bool, float]:
-        return place.key[1:] == growth.key[1:], float(_whole_cells(place)["n_parameters"].max())
+    def rank(group: Group) -> tuple[bool, float]:
+        beside = replace(group.setting, frontend=growth.setting.frontend)
+        return beside == growth.setting, float(_whole_cells(group)["n_parameters"].max())
 
-    having = [place for place in places if len(_whole_cells(place))]
+    having = [group for group in groups if len(_whole_cells(group))]
     return max(having, key=rank) if having else None
 
 
-def _whole_cells(place: Setting) -> pd.DataFrame:
-    cells = place.cells[(place.cells["part"] == WHOLE) & (place.cells["status"] == "measured")]
+def _whole_cells(group: Group) -> pd.DataFrame:
+    cells = group.cells[(group.cells["part"] == WHOLE) & (group.cells["status"] == "measured")]
     return cells.assign(n_parameters=cells["n_parameters"].fillna(0))
 
 
-def _asked(place: Setting, part: str) -> list[str]:
+def _asked(group: Group, part: str) -> list[str]:
     """The lines with most durations, the paper's first; of more than a few, those alone.
 
     A duration for which there was no time, or no memory, was asked for as well.
     """
-    cells = place.cells[place.cells["part"] == part]
+    cells = group.cells[group.cells["part"] == part]
     asked = cells.groupby("line", sort=False)["duration_s"].nunique()
     cells = cells[cells["status"] == "measured"]
     if cells.empty:
@@ -163,11 +163,11 @@ def _latencies(scalings: Iterable[Scaling], part: str) -> list[Scaling]:
 
 
 def _growth(
-    place: Setting, part: str, lines: Sequence[str], scalings: Sequence[Scaling]
+    group: Group, part: str, lines: Sequence[str], scalings: Sequence[Scaling]
 ) -> Iterator[str]:
     """How each line asked for grows, then the others by their verdicts."""
-    own = [one for one in _latencies(scalings, part) if key_of(one) == place.key]
-    named = {place.line_of(one.detector, one.backend): one for one in own}
+    own = [one for one in _latencies(scalings, part) if one.setting == group.setting]
+    named = {group.line_of(one.detector, one.backend): one for one in own}
     for told, names in _grouped((_told(named[name]), name) for name in lines if name in named):
         yield f"{_of_all(names, part)}: {told}."
     others = _grouped(
@@ -194,22 +194,22 @@ def _told(scaling: Scaling) -> str:
 
 
 def _faster(
-    place: Setting, part: str, lines: Sequence[str], crossed: Sequence[Crossover]
+    group: Group, part: str, lines: Sequence[str], crossed: Sequence[Crossover]
 ) -> Iterator[str]:
     """The first line against each other one."""
-    pairs = _pairs(place, part, lines[:1], lines[1:], crossed)
+    pairs = _pairs(group, part, lines[:1], lines[1:], crossed)
     for one in pairs:
         if one.ratio is not None:
-            yield _comparison(place, part, one)
+            yield _comparison(group, part, one)
     without = [one.reason for one in pairs if one.ratio is None]
     if without:
         yield f"Which is the faster was not decided: {without[0]}."
 
 
-def _comparison(place: Setting, part: str, one: Crossover) -> str:
+def _comparison(group: Group, part: str, one: Crossover) -> str:
     """Who is faster since when, and by how much at the end."""
-    winner = _of(place.line_of(one.detector, one.backend), part)
-    loser = place.line_of(one.rival, one.rival_backend) + ("" if part == WHOLE else "’s")
+    winner = _of(group.line_of(one.detector, one.backend), part)
+    loser = group.line_of(one.rival, one.rival_backend) + ("" if part == WHOLE else "’s")
     end = f"at {number(one.to_s)} s"
     if one.from_s is None:
         if one.ratio_ci is not None and is_tie(*one.ratio_ci):
@@ -227,7 +227,7 @@ def _comparison(place: Setting, part: str, one: Crossover) -> str:
 
 
 def _pairs(
-    place: Setting,
+    group: Group,
     part: str,
     ours: Sequence[str],
     theirs: Sequence[str],
@@ -237,25 +237,25 @@ def _pairs(
 
     def is_asked(one: Crossover) -> bool:
         names = (
-            place.line_of(one.detector, one.backend),
-            place.line_of(one.rival, one.rival_backend),
+            group.line_of(one.detector, one.backend),
+            group.line_of(one.rival, one.rival_backend),
         )
         return any(a in ours and b in theirs for a, b in (names, names[::-1]))
 
     return [
         one
         for one in crossed
-        if one.quantity == "latency" and one.part == part and key_of(one) == place.key
+        if one.quantity == "latency" and one.part == part and one.setting == group.setting
         if is_asked(one)
     ]
 
 
 def _end_to_end(
-    place: Setting, scalings: Sequence[Scaling], crossed: Sequence[Crossover]
+    group: Group, scalings: Sequence[Scaling], crossed: Sequence[Crossover]
 ) -> Iterator[str]:
     """The front-end's share of the time, and whether the detectors differ at all end to end."""
-    lines = _asked(place, WHOLE)
-    cells = place.cells[place.cells["line"].isin(lines)]
+    lines = _asked(group, WHOLE)
+    cells = group.cells[group.cells["line"].isin(lines)]
     found = [frontend_share(of_line) for _, of_line in cells.groupby("line")]
     shares = [one for one in found if one is not None]
     said = []
@@ -267,21 +267,21 @@ def _end_to_end(
     own = [
         one
         for one in _latencies(scalings, WHOLE)
-        if key_of(one) == place.key and place.line_of(one.detector, one.backend) in lines
+        if one.setting == group.setting and group.line_of(one.detector, one.backend) in lines
     ]
-    said += _alike(place, lines, own, _pairs(place, WHOLE, lines, lines, crossed))
+    said += _alike(group, lines, own, _pairs(group, WHOLE, lines, lines, crossed))
     if said:
-        frontend = place.key[0] or "its front-end"
+        frontend = group.setting.frontend or "its front-end"
         yield f"End to end behind {frontend} {', and '.join(said)}."
 
 
 def _alike(
-    place: Setting, lines: Sequence[str], scalings: Sequence[Scaling], pairs: Sequence[Crossover]
+    group: Group, lines: Sequence[str], scalings: Sequence[Scaling], pairs: Sequence[Crossover]
 ) -> Iterator[str]:
     """Whether all grow alike, or take equally long; else each verdict with its lines."""
     them = COUNTS.get(len(lines), f"all {len(lines)}")
     verdicts = _grouped(
-        (one.verdict, place.line_of(one.detector, one.backend))
+        (one.verdict, group.line_of(one.detector, one.backend))
         for one in scalings
         if one.durations > 1
     )
@@ -331,14 +331,14 @@ def _without_a_time(results: pd.DataFrame) -> Iterator[str]:
         yield f"Nothing was measured of {each}."
 
 
-def _figures(place: Setting, decisions: pd.DataFrame) -> tuple[str, list[dict[Any, Any]]]:
+def _figures(group: Group, decisions: pd.DataFrame) -> tuple[str, list[dict[Any, Any]]]:
     """Real-time factor, latency and memory of the lines asked for, and what they are of."""
-    lines = _asked(place, WHOLE)
-    known = rows_of(place, decisions).dropna(subset="rtf")
+    lines = _asked(group, WHOLE)
+    known = group.rows_of(decisions).dropna(subset="rtf")
     own = known[known["line"].isin(lines)].to_dict("records")
     if not own:
         return "", []
-    return f"At {number(own[0]['at_s'])} s behind {place.key[0]}", own
+    return f"At {number(own[0]['at_s'])} s behind {group.setting.frontend}", own
 
 
 def _figures_in_words(one: dict[Any, Any]) -> str:

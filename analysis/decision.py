@@ -15,15 +15,13 @@ import numpy.typing as npt
 import pandas as pd
 
 from fakemamba.analysis.length_cost import HOUR, largest_memory, length_cost
-from fakemamba.analysis.scaling.curves import SETTING
 from fakemamba.analysis.schema import LEAST_COVERAGE
+from fakemamba.analysis.setting import LINE, SUBJECT, WHOLE, by_setting, split, values_of
 from fakemamba.data.lengths import LengthTable
 from fakemamba.visits import interval
 
-WHOLE = "end-to-end"
 USUAL_S = 4.0  # what the field cuts recordings to
 CLOSE = 1e-3  # relative; a duration of whole samples is not to the digit what was asked for
-PLACE = [name for name in SETTING if name not in ("detector", "backend", "part")]
 CORPUS = ("latency_p50", "latency_p95")
 COLUMNS = (
     *("at_s", "rtf", "latency_s", "latency_low_s", "latency_high_s"),
@@ -56,7 +54,7 @@ def decision_table(
         rates: from `read_eer` or `published_eer`.
 
     Returns:
-        A row a setting of end-to-end, or of a detector that was not measured so: the setting's
+        A row a subject of end-to-end, or of a detector that was not measured so: the subject's
         fields; ``at_s``, the duration of what follows: ``latency_s`` with its 95 % interval
         ``latency_low_s`` to ``latency_high_s``, ``rtf``, ``memory_bytes`` with weights, ``flops``;
         ``n_parameters``; ``device_s_per_audio_hour``, over the lengths or else for recordings of
@@ -67,20 +65,18 @@ def decision_table(
         is unknown is NaN or None.
     """
     if results.empty:
-        return pd.DataFrame(columns=[*SETTING, *COLUMNS, *NOTES, "on_front"])
+        return pd.DataFrame(columns=[*SUBJECT, *COLUMNS, *NOTES, "on_front"])
     cells = results[results["part"] != "scan"]
-    cells = cells.assign(**{name: None for name in SETTING if name not in cells})
     whole = cells[cells["part"] == WHOLE]
-    costs = length_cost(whole, lengths) if lengths is not None and len(whole) else None
     rows = []
-    for _, place in whole.groupby(PLACE, dropna=False, sort=False):
-        at_s = usual_duration_s(place)
-        for _, line in place.groupby(["detector", "backend"], dropna=False, sort=False):
-            rows.append(_row(line, at_s, costs, rates))
+    for _, group in by_setting(whole):
+        at_s = usual_duration_s(group)
+        rows += [_row(*one, at_s, lengths, rates) for one in split(group, SUBJECT)]
     for _, others in cells[~cells["detector"].isin(whole["detector"])].groupby("detector"):
         reason = "not measured end to end; measure with --bench-parts end-to-end"
-        rows.append(_labels(others) | _error_rate(others.iloc[0], rates) | {"reason": reason})
-    table = pd.DataFrame(rows, columns=[*SETTING, *COLUMNS, *NOTES])
+        labels = values_of(others.iloc[0], SUBJECT)
+        rows.append(labels | _error_rate(labels, rates) | {"reason": reason})
+    table = pd.DataFrame(rows, columns=[*SUBJECT, *COLUMNS, *NOTES])
     return _with_front(table.astype(dict.fromkeys(COLUMNS, np.float64)))  # None is NaN
 
 
@@ -89,7 +85,7 @@ def usual_duration_s(cells: pd.DataFrame) -> float:
     measured = cells[cells["status"] == "measured"]
     lines = (
         (measured if len(measured) else cells)
-        .groupby("duration_s")[["detector", "backend"]]
+        .groupby("duration_s")[list(LINE)]
         .apply(lambda group: len(group.drop_duplicates()))
     )
     if np.isclose(lines.index, USUAL_S, rtol=CLOSE).any():
@@ -110,21 +106,24 @@ def on_front(costs: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
 
 
 def _with_front(table: pd.DataFrame) -> pd.DataFrame:
-    """Mark which rows no other of the same place beats; alone there is nothing to beat."""
+    """Mark which rows no other of the same setting beats; alone there is nothing to beat."""
     front = pd.Series(False, index=table.index)
     known = table.reindex(columns=COSTS).astype(np.float64)
     known = known[(known > 0).all(axis=1)]
-    for _, place in table.loc[known.index].groupby(PLACE, dropna=False):
-        if len(place) > 1:
-            front[place.index] = on_front(known.loc[place.index].to_numpy())
+    for _, group in by_setting(table.loc[known.index]):
+        if len(group) > 1:
+            front[group.index] = on_front(known.loc[group.index].to_numpy())
     return table.assign(on_front=front)
 
 
 def _row(
-    cells: pd.DataFrame, at_s: float, costs: pd.DataFrame | None, rates: pd.DataFrame | None
+    labels: dict[str, Any],
+    cells: pd.DataFrame,
+    at_s: float,
+    lengths: LengthTable | None,
+    rates: pd.DataFrame | None,
 ) -> dict[str, Any]:
-    """One detector in one setting."""
-    labels = _labels(cells)
+    """One line in one setting."""
     measured = cells[cells["status"] == "measured"]
     here = cells[np.isclose(cells["duration_s"], at_s, rtol=CLOSE)]
     there = here[here["status"] == "measured"]
@@ -136,13 +135,13 @@ def _row(
         figures |= latency(there, at_s) | {"memory_bytes": largest_memory(there)}
         figures["flops"] = _flops(there, at_s)
         reasons += _why_missing(figures, there)
-    if costs is not None:
-        (cost,) = _matching(costs, labels).to_dict("records")
+    if lengths is not None:
+        (cost,) = length_cost(cells, lengths).to_dict("records")
         names = [f"{name}{end}_s" for name in CORPUS for end in ("", "_low", "_high")]
         figures |= {name: cost[name] for name in (*names, *_ends(HOUR))}
         figures["corpus_memory_bytes"] = cost["peak_bytes_with_weights"]
         reasons += [cost["reason"]] if cost["reason"] else []
-    rate = _error_rate(cells.iloc[0], rates)
+    rate = _error_rate(labels, rates)
     if rates is not None and not rate:
         reasons.append("no error rate is known of it with this front-end")
     return labels | figures | rate | {"reason": "; ".join(reasons) or None}
@@ -213,12 +212,12 @@ def _why_missing(figures: dict[str, Any], cells: pd.DataFrame) -> Iterator[str]:
         )
 
 
-def _error_rate(cell: pd.Series, rates: pd.DataFrame | None) -> dict[str, Any]:
-    """The error rate of a cell's detector with its front-end; empty if none is known."""
+def _error_rate(labels: dict[str, Any], rates: pd.DataFrame | None) -> dict[str, Any]:
+    """The error rate of a detector with its front-end; empty if none is known."""
     if rates is None:
         return {}
-    of_it = rates[rates["detector"] == cell["detector"]]
-    of_it = of_it[of_it["frontend"].isna() | (of_it["frontend"] == cell["frontend"])]
+    of_it = rates[rates["detector"] == labels["detector"]]
+    of_it = of_it[of_it["frontend"].isna() | (of_it["frontend"] == labels["frontend"])]
     if of_it.empty:
         return {}
     first = of_it.iloc[0]
@@ -228,20 +227,6 @@ def _error_rate(cell: pd.Series, rates: pd.DataFrame | None) -> dict[str, Any]:
         "eer_high": first["high"],
         "eer_verified": bool(first["verified"]),
     }
-
-
-def _labels(cells: pd.DataFrame) -> dict[str, Any]:
-    first = cells.iloc[0]
-    return {name: None if pd.isna(first[name]) else first[name] for name in SETTING}
-
-
-def _matching(table: pd.DataFrame, labels: dict[str, Any]) -> pd.DataFrame:
-    """The rows with these labels, of which None is equal to None."""
-    for name, value in labels.items():
-        if name in table:
-            own = table[name]
-            table = table[own.isna() if value is None else own == value]
-    return table
 
 
 def _ends(name: str) -> tuple[str, str, str]:

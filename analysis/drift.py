@@ -11,13 +11,11 @@ from collections.abc import Hashable
 import numpy as np
 import pandas as pd
 
+from fakemamba.analysis.setting import SUBJECT
 from fakemamba.visits import drifts
 
 # What two rows share that are the same cell in other launches; recordings may share a duration.
-CELL = (
-    *("detector", "frontend", "part", "duration_s", "batch_size", "precision", "backend"),
-    *("execution", "device", "device_name", "attention", "clock", "recording"),
-)
+CELL = (*SUBJECT, "duration_s", "recording")
 
 
 def without_drift(results: pd.DataFrame) -> pd.DataFrame:

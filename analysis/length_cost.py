@@ -15,8 +15,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from fakemamba.analysis.scaling.crossover import DRAWS, interpolation
-from fakemamba.analysis.scaling.curves import SETTING, Curve, Floats, curves
+from fakemamba.analysis.scaling.curves import Curve, Floats, curves
 from fakemamba.analysis.scaling.fit import LEVEL
+from fakemamba.analysis.setting import SUBJECT, split
 from fakemamba.data.lengths import LengthTable
 
 LEVELS = {"latency_p50": 0.50, "latency_p95": 0.95, "latency_p99": 0.99}
@@ -28,7 +29,7 @@ MOST_LISTED = 8  # durations
 
 
 def length_cost(results: pd.DataFrame, table: LengthTable) -> pd.DataFrame:
-    """What recordings of a table's lengths cost each detector and part, in each setting.
+    """What recordings of a table's lengths cost each subject: a detector's part in a setting.
 
     Measured durations must be spread as the lengths are, best by `draw_durations`; each then stands
     for an equal share of the recordings, and the outermost ones for their share's outer half too:
@@ -39,7 +40,7 @@ def length_cost(results: pd.DataFrame, table: LengthTable) -> pd.DataFrame:
         table: the lengths.
 
     Returns:
-        A row a setting. ``latency_p50_s`` and so on are percentiles of the latencies that the
+        A row a subject. ``latency_p50_s`` and so on are percentiles of the latencies that the
         table's recordings have; those that are shorter than what was measured count as faster than
         all others, and those that are longer as slower. ``device_s_per_audio_hour`` is
         3600 E[latency(d)] / (batch size E[d]) for batches of equal lengths. Each has a 95 %
@@ -56,12 +57,10 @@ def length_cost(results: pd.DataFrame, table: LengthTable) -> pd.DataFrame:
     cells = results[results["part"] != "scan"] if len(results) else results
     if cells.empty:
         raise ValueError(f"none of the {len(results)} cells is a detector's")
-    setting = [column for column in SETTING if column in cells]
     rows = []
-    for values, group in cells.groupby(setting, dropna=False, sort=False):
+    for labels, group in split(cells, SUBJECT):
         (curve,) = curves(group, ["latency"])
-        labels = dict(zip(setting, values, strict=True))
-        rows.append({**labels, **_cost(curve, group, table)})
+        rows.append(labels | _cost(curve, group, table))
     return pd.DataFrame(rows)
 
 
@@ -116,7 +115,7 @@ def _expected_longest(ascending: Floats, size: int) -> float:
 
 
 def _cost(curve: Curve, cells: pd.DataFrame, table: LengthTable) -> dict[str, Any]:
-    """The figures of one setting."""
+    """The figures of one subject."""
     names = [f"{name}{end}_s" for name in LEVELS for end in ("", "_low", "_high")]
     figures: dict[str, Any] = dict.fromkeys((*names, HOUR, f"{HOUR}_low", f"{HOUR}_high"))
     figures |= {"peak_bytes_with_weights": largest_memory(cells)}

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fakemamba.analysis.report.settings import KEYS, Setting, key_of
 from fakemamba.analysis.report.words import enumerate_names
 from fakemamba.analysis.scaling.advice import GOOD_DURATIONS, WORDS
 from fakemamba.analysis.scaling.curves import FORMULA
 from fakemamba.analysis.scaling.fit import LEAST_DURATIONS, TOP
 from fakemamba.analysis.scaling.verdicts import Scaling
+from fakemamba.analysis.setting import Group
 
 FEW_NAMES = 3
 BUDGET_S = 600
@@ -37,7 +37,7 @@ class Undecided:
     command: str | None
 
 
-def undecided_verdicts(places: Sequence[Setting], scalings: Sequence[Scaling]) -> Undecided | None:
+def undecided_verdicts(groups: Sequence[Group], scalings: Sequence[Scaling]) -> Undecided | None:
     """Group the undecided verdicts of all settings; None if every one is decided.
 
     What was measured at one duration alone was not asked how it grows: it is counted apart. What
@@ -55,7 +55,7 @@ def undecided_verdicts(places: Sequence[Setting], scalings: Sequence[Scaling]) -
         told.append(f"Undecided are {len(undecided)} of {len(asked)} verdicts: {what}.")
     if not told:
         return None
-    return Undecided(" ".join(told), _command(places, undecided))
+    return Undecided(" ".join(told), _command(groups, undecided))
 
 
 def _timed(scalings: Sequence[Scaling]) -> set[str]:
@@ -86,14 +86,14 @@ def _names(names: Sequence[str]) -> str:
     return enumerate_names(distinct)
 
 
-def _command(places: Sequence[Setting], undecided: Sequence[Scaling]) -> str | None:
+def _command(groups: Sequence[Group], undecided: Sequence[Scaling]) -> str | None:
     """A sweep of what is undecided in the setting where most is, longer and at more durations."""
     undecided = [one for one in undecided if one.figure != FORMULA]
-    counts = Counter(key_of(one) for one in undecided)
-    place = max(places, key=lambda one: counts[one.key], default=None)
-    if place is None or not counts[place.key]:
+    counts = Counter(one.setting for one in undecided)
+    group = max(groups, key=lambda one: counts[one.setting], default=None)
+    if group is None or not counts[group.setting]:
         return None
-    own = [one for one in undecided if key_of(one) == place.key]
+    own = [one for one in undecided if one.setting == group.setting]
     shortest_s = min(one.t_min_s for one in own if one.t_min_s is not None)
     longest_s = max(one.t_max_s for one in own if one.t_max_s is not None)
     if all(one.durations >= LEAST_DURATIONS for one in own):
@@ -104,7 +104,7 @@ def _command(places: Sequence[Setting], undecided: Sequence[Scaling]) -> str | N
     words += ["--bench-detectors", ",".join(dict.fromkeys(one.detector for one in own))]
     words += ["--bench-parts", ",".join(dict.fromkeys(one.part for one in own))]
     words += ["--bench-durations", ",".join(f"{one:.3g}" for one in durations)]
-    for name, value in zip(KEYS, place.key, strict=True):
+    for name, value in vars(group.setting).items():
         option, usual = OPTIONS.get(name, (None, None))
         if option is not None and value is not None and value != usual:
             words += [option, str(value)]

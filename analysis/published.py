@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from fakemamba.analysis.results import ResultsError
+from fakemamba.analysis.setting import SUBJECT, split
 
 # In a checkout and in an installed package alike, it is in the room beside this one.
 PUBLISHED = Path(__file__).resolve().parents[1] / "results" / "published.csv"
@@ -21,7 +22,6 @@ NUMBERS = ("value", "low", "high", "shortest_s", "longest_s")
 VERIFIED = {"yes": True, "no": False}
 QUANTITIES = {"RTF": "rtf", "latency": "latency_s"}  # metrics that our results can answer
 FRONTEND = "xls-r-300m"  # of all published systems
-SETTING = ["device_name", "precision", "backend", "execution", "attention"]
 
 
 def read_published(path: str | Path | None = None) -> pd.DataFrame:
@@ -85,7 +85,7 @@ def beside_ours(published: pd.DataFrame, results: pd.DataFrame) -> pd.DataFrame:
         for row in _answers(figure, detector, results)
     ]
     names = ["system", "metric", "unit", "verified", "source", "published_low", "published_high"]
-    names += ["detector", *SETTING, "durations", "shortest_s", "longest_s"]
+    names += [*SUBJECT, "durations", "shortest_s", "longest_s"]
     names += ["ours_least", "ours_most", "ours_low", "ours_high", "verdict", "note"]
     return pd.DataFrame(rows, columns=names)
 
@@ -149,12 +149,8 @@ def _answers(figure: dict[Any, Any], detector: str, results: pd.DataFrame) -> li
         )
         return [known | {"verdict": "no such measurement", "note": note}]
     return [
-        {
-            **known,
-            **dict(zip(SETTING, setting, strict=True)),
-            **_beside(figure, low, high, group),
-        }
-        for setting, group in cells.groupby(SETTING, dropna=False, sort=False)
+        known | labels | _beside(figure, low, high, group)
+        for labels, group in split(cells, SUBJECT)
     ]
 
 

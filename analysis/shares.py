@@ -12,10 +12,11 @@ from dataclasses import dataclass
 import pandas as pd
 
 from fakemamba.analysis.drift import visits_of
+from fakemamba.analysis.setting import WHOLE
 from fakemamba.analysis.steps import step_of
 from fakemamba.visits import figure, interval
 
-WHOLE, PARTS, REST = "end-to-end", ("front-end", "encoder"), "rest"
+ALONE, REST = ("front-end", "encoder"), "rest"
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ def frontend_share(cells: pd.DataFrame) -> Share | None:
     Args:
         cells: as of `part_shares`.
     """
-    shares = _by_pass(cells)[PARTS[0]].dropna().to_list()
+    shares = _by_pass(cells)[ALONE[0]].dropna().to_list()
     return Share(figure(shares), interval(shares)) if shares else None
 
 
@@ -66,7 +67,7 @@ def _by_pass(cells: pd.DataFrame) -> pd.DataFrame:
     of_medians = _shares(table, ["duration_s"]).reindex(
         by_pass.index.get_level_values("duration_s")
     )
-    for part in PARTS:
+    for part in ALONE:
         compared = by_pass[part].groupby(level="duration_s").transform("count") > 0
         is_first = ~of_medians.index.duplicated()
         by_pass[part] = by_pass[part].where(compared | ~is_first, of_medians[part].to_numpy())
@@ -76,12 +77,12 @@ def _by_pass(cells: pd.DataFrame) -> pd.DataFrame:
 def _shares(visits: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
     latencies_s = visits.pivot_table(
         index=keys, columns="part", values="latency_s", aggfunc="median"
-    ).reindex(columns=[*PARTS, WHOLE])
-    return latencies_s[list(PARTS)].div(latencies_s[WHOLE], axis=0)
+    ).reindex(columns=[*ALONE, WHOLE])
+    return latencies_s[list(ALONE)].div(latencies_s[WHOLE], axis=0)
 
 
 def stepped(shares: pd.DataFrame) -> pd.DataFrame:
     """`part_shares` as they are drawn: those of many durations are medians of steps."""
     durations_s = shares["duration_s"]
     middle = shares.groupby(step_of(durations_s, durations_s)).median()
-    return middle.assign(**{REST: 1 - middle[list(PARTS)].sum(axis=1)})
+    return middle.assign(**{REST: 1 - middle[list(ALONE)].sum(axis=1)})

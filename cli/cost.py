@@ -11,7 +11,6 @@ from fakemamba.cli.printing import TextTable, say
 from fakemamba.names import in_spreadsheet
 
 BATCH_SIZES = (8, 16, 32)
-SETTING = "{frontend}, {device_name}, {precision}, {execution}, batch {batch_size}"
 
 
 def cost(
@@ -33,6 +32,7 @@ def cost(
     from fakemamba.analysis.length_cost import HOUR, LEVELS, length_cost, padding_waste
     from fakemamba.analysis.report.words import is_known, number
     from fakemamba.analysis.results import read_results
+    from fakemamba.analysis.setting import SETTING, Setting, values_of
     from fakemamba.data.lengths import draw_durations, read_lengths
     from fakemamba.files import appearing_whole
 
@@ -41,7 +41,7 @@ def cost(
     table = read_lengths(lengths)
     costs = length_cost(read_results(results), table)
     rows = costs.to_dict("records")
-    settings = [SETTING.format_map(row) for row in rows]
+    settings = [Setting(**values_of(row, SETTING)).words for row in rows]
     title = f"{table.name}: {table.count:,} recordings, {table.hours:.2f} h"
     several = len(set(settings)) > 1
     shown = TextTable(

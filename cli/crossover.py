@@ -35,20 +35,14 @@ def crossover(
         raise ValueError("no two detectors were measured in an equal part and setting")
     groups: dict[str, list[Crossover]] = {}
     for one in found:
-        groups.setdefault(_heading(one), []).append(one)
+        heading = f"{one.part}, {one.quantity} ({one.setting.words})"
+        groups.setdefault(heading, []).append(one)
     for heading, group in groups.items():
         say(heading)
         for one in group:
             say(f"  {_sentence(one)}")
     if json_out is not None:
         write_json(json_out, [one.to_json() for one in found])
-
-
-def _heading(one: Crossover) -> str:
-    setting = [one.device_name, one.precision, f"batch {one.batch_size}", one.attention]
-    setting += [one.frontend, one.execution, one.clock]
-    said = ", ".join(str(each) for each in setting if each is not None)
-    return f"{one.part}, {one.quantity} ({said})"
 
 
 def _sentence(one: Crossover) -> str:

@@ -62,7 +62,7 @@ def scaling(
     )
     found = scale(inside, thresholds)
     console = Console()
-    for setting, group in _grouped(found, _setting).items():
+    for setting, group in _grouped(found, lambda one: one.setting.words).items():
         _print_table(console, setting, group)
         _print_reasons(console, group)
     console.print(
@@ -80,7 +80,9 @@ def _print_table(console: Console, setting: str, group: list[Scaling]) -> None:
     """A block a part and quantity, a line a detector; without a fit there is only a reason."""
     from rich.text import Text
 
-    names = _names(group)
+    from fakemamba.analysis.setting import line_names
+
+    names = line_names((one.detector, one.backend) for one in group)
     console.rule(Text(setting), align="left", style="dim")
     width = max(map(len, names.values()))
     fitted = [one for one in group if one.quadratic_share is not None or one.verdict in COLOURS]
@@ -106,7 +108,9 @@ def _print_table(console: Console, setting: str, group: list[Scaling]) -> None:
 
 def _print_reasons(console: Console, group: list[Scaling]) -> None:
     """Why there is no verdict, and what to measure; equal reasons once."""
-    names = _names(group)
+    from fakemamba.analysis.setting import line_names
+
+    names = line_names((one.detector, one.backend) for one in group)
     is_open = [one for one in group if one.verdict not in ("near-linear", "quadratic")]
     for reason, rows in _grouped(is_open, lambda one: one.reason).items():
         which = [
@@ -125,33 +129,9 @@ def _grouped(found: list[Scaling], key: Callable[[Scaling], str]) -> dict[str, l
     return groups
 
 
-def _setting(one: Scaling) -> str:
-    """What all rows of a table have in common; the usual is not said."""
-    usual = [f"{one.device_name} ({one.device})", one.precision, f"batch {one.batch_size}"]
-    attention = f"{one.attention} attention" if one.attention else "attention unknown"
-    unusual = [
-        value
-        for value, normal in ((one.execution, "eager"), (one.clock, "latency"))
-        if value not in (None, normal)
-    ]
-    return ", ".join([*usual, attention, *([one.frontend] if one.frontend else []), *unusual])
-
-
 def _heading(one: Scaling) -> str:
     span = "" if one.t_min_s is None else f", {one.t_min_s:.3g} to {one.t_max_s:.3g} s"
     return f"{one.part} {QUANTITIES[one.quantity]}{span}"
-
-
-def _names(group: list[Scaling]) -> dict[tuple[str, str | None], str]:
-    """Detectors, with the backend of the scan where there are several."""
-    keys = {(one.detector, one.backend) for one in group}
-    detectors = [detector for detector, _ in keys]
-    return {
-        (detector, backend): f"{detector} ({backend})"
-        if detectors.count(detector) > 1
-        else detector
-        for detector, backend in keys
-    }
 
 
 def _figure(value: float | None, interval: Interval | None, form: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from fakemamba.analysis.compare.wording import figure as with_unit
 from fakemamba.analysis.report.words import number, share
+from fakemamba.analysis.setting import in_words
 
 SCHEMA = 1  # of `to_json`
 PAPER = "arXiv 2508.09294 as quoted, not verified"
@@ -83,14 +84,7 @@ class Claim:
     @property
     def cells_in_words(self) -> str:
         """Such as ``fake-mamba-l, encoder, fp32, eager, sdpa attention, batch 1``."""
-        forms = {"attention": "{} attention", "backend": "{} scan", "batch_size": "batch {}"}
-        forms |= {"duration_s": "{:g} s", "clock": "{} clock"}
-        usual = {"clock": "latency", "backend": "none"}
-        return ", ".join(
-            forms.get(name, "{}").format(value)
-            for name, value in self.cells.items()
-            if value is not None and usual.get(name) != value
-        )
+        return in_words(self.cells)
 
 
 def to_json(claims: Sequence[Claim], device_name: str, sources: Sequence[str]) -> dict[str, Any]:

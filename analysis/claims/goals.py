@@ -13,10 +13,11 @@ import pandas as pd
 
 from fakemamba.analysis.claims.claim import FAILS, GOAL, HOLDS, OPEN, Claim, Figure, Verdict
 from fakemamba.analysis.claims.evidence import Found, paired_ratios, usable, value_of, why_none
-from fakemamba.analysis.claims.place import OURS, PARTS, Place, ways
+from fakemamba.analysis.claims.place import OURS, Place, ways
 from fakemamba.analysis.published import FRONTEND
 from fakemamba.analysis.report.words import number
 from fakemamba.analysis.schema import LEAST_COVERAGE
+from fakemamba.analysis.setting import PARTS
 
 Fields = dict[str, Any]
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import pandas as pd
-
 from fakemamba.analysis.claims.claim import Claim
 from fakemamba.analysis.claims.goals import goal_claims
 from fakemamba.analysis.claims.growth import growth_claims
@@ -14,8 +12,7 @@ from fakemamba.analysis.claims.offline_scoring import scoring_claim
 from fakemamba.analysis.claims.place import places
 from fakemamba.analysis.claims.rival import rival_claims
 from fakemamba.analysis.compare.machine import differences
-from fakemamba.analysis.drift import without_drift
-from fakemamba.analysis.results import Launch, ResultsError
+from fakemamba.analysis.results import Launch, ResultsError, together
 
 
 def judge(launches: Sequence[Launch], scoring: Sequence[Mapping[str, Any]] = ()) -> list[Claim]:
@@ -31,11 +28,8 @@ def judge(launches: Sequence[Launch], scoring: Sequence[Mapping[str, Any]] = ())
     for problem in differences(launches):
         if problem.reason_code == "other-machine":
             raise ResultsError(problem.reason)
-    results = pd.concat(
-        [launch.cells.assign(launch=place) for place, launch in enumerate(launches)],
-        ignore_index=True,
-    )
-    found = list(places(without_drift(results)))
+    results = together(launches)
+    found = list(places(results))
     if not found:
         raise ResultsError(f"none of the {len(results)} cells is a detector's")
     claims = [

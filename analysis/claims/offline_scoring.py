@@ -16,7 +16,7 @@ from fakemamba.analysis.results import ResultsError
 from fakemamba.records import in_part, read_record
 
 LEAST_UTTERANCES_PER_S = 2000.0
-SETTING = ("detector", "frontend", "duration_s", "precision", "execution")
+TOLD = ("detector", "frontend", "duration_s", "precision", "execution")
 
 Rate = Annotated[float, Field(gt=0)]
 
@@ -87,7 +87,7 @@ def scoring_claim(runs: Sequence[Mapping[str, Any]], device_name: str, is_gpu: b
     if not rates:
         return Claim(**known, verdict=OPEN, reason=runs[0]["reason"] or "the rate is not known")
     found = of_runs(rates)
-    known["cells"] = {name: runs[0][name] for name in SETTING}
+    known["cells"] = {name: runs[0][name] for name in TOLD}
     figures = [found.figure("scored", "1/s")]
     if runs[0]["decoded_per_s"] is not None:
         figures.append(Figure("decoded alone", runs[0]["decoded_per_s"], "1/s"))

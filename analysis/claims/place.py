@@ -11,9 +11,9 @@ import pandas as pd
 
 from fakemamba.analysis.claims.claim import Claim
 from fakemamba.analysis.claims.evidence import LEAST_DURATIONS
+from fakemamba.analysis.setting import PARTS, split
 
 OURS, RIVAL = "fake-mamba-l", "xlsr-conformer"
-PARTS = ("front-end", "encoder", "end-to-end")
 HOW = ("precision", "execution", "attention", "backend")  # in which ways a cell can be run
 CLOSE = 1e-3  # relative; a duration of whole samples is not to the digit what was asked for
 
@@ -68,10 +68,7 @@ def ways(cells: pd.DataFrame) -> Iterator[tuple[dict[str, Any], pd.DataFrame]]:
     Left out is what was run at one or two durations where others were run at more: a claim about a
     range cannot be judged there.
     """
-    groups = [
-        (dict(zip(HOW, values, strict=True)), group)
-        for values, group in cells.groupby(list(HOW), dropna=False, sort=False)
-    ]
+    groups = list(split(cells, HOW))
     durations = [group["duration_s"].nunique() for _, group in groups]
     least = min(LEAST_DURATIONS, max(durations, default=0))
     kept = [one for one, count in zip(groups, durations, strict=True) if count >= least]

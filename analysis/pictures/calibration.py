@@ -17,7 +17,7 @@ from scipy.special import expit
 
 from fakemamba.analysis.palette import GREYS
 from fakemamba.analysis.pictures.classes import BONA_FIDE_COLOUR, PER_CENT, SPOOF_COLOUR
-from fakemamba.analysis.pictures.figures import Setting, Style, house_style, save_figure
+from fakemamba.analysis.pictures.figures import Caption, Style, house_style, save_figure
 
 PICTURE = "Scores and their reliability"
 BINS = 80  # of scores
@@ -90,8 +90,8 @@ def plot_calibration(states: Sequence[ScoreSet], system: str, path: Path) -> Pat
         ]
         for name, stroke in strokes.items():
             handles.append(Line2D([], [], **stroke, label=name))
-        setting = Setting(system, "")
-        return save_figure(figure, path.parent, path.stem, setting, PICTURE, handles, [NOTE])
+        caption = Caption(system, "")
+        return save_figure(figure, path.parent, path.stem, caption, PICTURE, handles, [NOTE])
 
 
 def reliability(bonafide: Floats, spoof: Floats) -> tuple[Floats, Floats, npt.NDArray[np.int64]]:

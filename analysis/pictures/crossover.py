@@ -19,18 +19,18 @@ from matplotlib.patches import Patch
 
 from fakemamba.analysis.palette import GREYS, look
 from fakemamba.analysis.pictures.figures import (
-    PART_ORDER,
+    Caption,
     NotDrawn,
     Outcome,
-    Setting,
     Style,
-    by_setting,
+    captioned,
     house_style,
     plain_log_ticks,
     save_figure,
     shortened,
 )
 from fakemamba.analysis.scaling.crossover import Crossover
+from fakemamba.analysis.setting import PARTS
 
 PICTURE = "Which detector is better, and from which duration on"
 QUANTITIES = ("latency", "peak-memory", "energy")
@@ -62,7 +62,7 @@ def plot_crossover(
     """
     table = pd.DataFrame([{**one.labels(), "pair": one} for one in crossovers if _is_fair(one)])
     drawn = False
-    for setting, group in by_setting(table):
+    for caption, group in captioned(table):
         pairs = list(group["pair"])
         present = {
             name for one in pairs if one.start_s is not None for name in (one.detector, one.rival)
@@ -71,7 +71,7 @@ def plot_crossover(
         if chosen is not None:
             drawn = True
             of_it = [one for one in pairs if chosen in (one.detector, one.rival)]
-            yield _draw(of_it, chosen, setting, folder)
+            yield _draw(of_it, chosen, caption, folder)
     if not drawn:
         others = "no two detectors" if len(against) != 1 else f"no other detector than {against[0]}"
         reason = f"{others} were measured at several durations in one setting"
@@ -80,11 +80,11 @@ def plot_crossover(
 
 def _is_fair(pair: Crossover) -> bool:
     backends = {pair.backend, pair.rival_backend} - {NO_SCAN}
-    return pair.part in PART_ORDER and pair.quantity in QUANTITIES and len(backends) <= 1
+    return pair.part in PARTS and pair.quantity in QUANTITIES and len(backends) <= 1
 
 
-def _draw(pairs: list[Crossover], against: str, setting: Setting, folder: Path) -> Path:
-    parts = [part for part in PART_ORDER if any(one.part == part for one in pairs)]
+def _draw(pairs: list[Crossover], against: str, caption: Caption, folder: Path) -> Path:
+    parts = [part for part in PARTS if any(one.part == part for one in pairs)]
     compared = {one.quantity for one in pairs if one.start_s is not None}
     quantities = [name for name in QUANTITIES if name in compared]
     notes = [*NOTES, *_without(pairs, compared)]
@@ -127,7 +127,7 @@ def _draw(pairs: list[Crossover], against: str, setting: Setting, folder: Path) 
             for name in sorted(winners, key=lambda name: name != against)
         ]
         handles.append(Patch(**OPEN, label="open within noise (95 %)"))
-        return save_figure(figure, folder, "crossover", setting, PICTURE, handles, notes)
+        return save_figure(figure, folder, "crossover", caption, PICTURE, handles, notes)
 
 
 def _rows(pairs: list[Crossover], against: str) -> list[str]:

@@ -20,7 +20,7 @@ from scipy.special import ndtr, ndtri
 
 from fakemamba.analysis.palette import GREYS, system_looks
 from fakemamba.analysis.pictures.classes import PER_CENT
-from fakemamba.analysis.pictures.figures import Line, Setting, house_style, save_figure, shortened
+from fakemamba.analysis.pictures.figures import Caption, Line, house_style, save_figure, shortened
 
 PICTURE = "Detection error trade-off"
 TICKS = (1e-5, 1e-4, 1e-3, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 0.9, 0.95, 0.99)
@@ -69,8 +69,8 @@ def plot_det(curves: Mapping[str, tuple[Rates, Rates]], path: Path) -> Path:
             handles.append(line.handle)
         perfect = [shortened(name) for name, (_, _, eer) in places.items() if eer == 0]
         notes = [NOTE] + [f"Out of sight, without an error: {', '.join(perfect)}."] * bool(perfect)
-        setting = Setting("each curve is one system at all thresholds", "")
-        return save_figure(figure, path.parent, path.stem, setting, PICTURE, handles, notes)
+        caption = Caption("each curve is one system at all thresholds", "")
+        return save_figure(figure, path.parent, path.stem, caption, PICTURE, handles, notes)
 
 
 def thinned(x: Rates, y: Rates) -> tuple[Rates, Rates]:

@@ -12,7 +12,7 @@ from matplotlib.colors import LinearSegmentedColormap
 
 from fakemamba.analysis.palette import GREYS, system_looks
 from fakemamba.analysis.pictures.classes import PER_CENT, SPOOF_COLOUR
-from fakemamba.analysis.pictures.figures import Line, Setting, house_style, save_figure, shortened
+from fakemamba.analysis.pictures.figures import Caption, Line, house_style, save_figure, shortened
 from fakemamba.data.trials import BONA_FIDE
 
 EER_PICTURE = "Equal error rate by duration"
@@ -75,9 +75,9 @@ def plot_duration_eer(rates: pd.DataFrame, path: Path) -> Path:
         if not without.empty:
             lacking = ", ".join(_seconds(bucket) for bucket in dict.fromkeys(without["bucket"]))
             notes.append(f"Without a rate, as one class has no trials: {lacking}.")
-        setting = Setting("each bucket has its own threshold", "")
+        caption = Caption("each bucket has its own threshold", "")
         handles = [line.handle for line in lines]
-        return save_figure(figure, path.parent, path.stem, setting, EER_PICTURE, handles, notes)
+        return save_figure(figure, path.parent, path.stem, caption, EER_PICTURE, handles, notes)
 
 
 def plot_confusion(confusion: pd.DataFrame, system: str, threshold: float, path: Path) -> Path:
@@ -128,8 +128,8 @@ def plot_confusion(confusion: pd.DataFrame, system: str, threshold: float, path:
         if left_out:
             notes.append(f"{left_out} attacks with fewer errors are not drawn.")
         name = textwrap.shorten(system, 60, placeholder="…")
-        setting = Setting(f"{name}, accepted from a score of {threshold:.4g} on", "")
-        return save_figure(figure, path.parent, path.stem, setting, CONFUSION_PICTURE, (), notes)
+        caption = Caption(f"{name}, accepted from a score of {threshold:.4g} on", "")
+        return save_figure(figure, path.parent, path.stem, caption, CONFUSION_PICTURE, (), notes)
 
 
 def _seconds(bucket: str) -> str:

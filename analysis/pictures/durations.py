@@ -15,25 +15,25 @@ from matplotlib.ticker import EngFormatter, Formatter
 from fakemamba.analysis.memory import shown_memory
 from fakemamba.analysis.pictures.figures import (
     PLAIN_NUMBERS,
+    Caption,
     Line,
     NotDrawn,
     Outcome,
-    Setting,
     Style,
-    by_setting,
+    captioned,
     disturbed_note,
+    drawn_lines,
     house_style,
     part_cells,
     part_panels,
     plain_log_ticks,
     save_figure,
     shortened,
-    split_lines,
     tick_durations,
 )
 from fakemamba.analysis.pictures.published import draw_published
-from fakemamba.analysis.scaling.curves import SETTING
 from fakemamba.analysis.scaling.verdicts import Scaling
+from fakemamba.analysis.setting import LINE, SUBJECT, values_of
 from fakemamba.analysis.steps import MANY_DURATIONS, step_medians
 
 CURVE_POINTS = 200
@@ -101,16 +101,16 @@ def plot_durations(
     cells = part_cells(results)
     for quantity in QUANTITIES:
         drawn, alone = False, []
-        for setting, group in by_setting(cells):
+        for caption, group in captioned(cells):
             shown = _shown(quantity, group)
             # A logarithmic axis has no place for the peak of 0 bytes that a small call may have.
             known = group[(group["status"] == "measured") & (group[shown.column] > 0)]
-            if len(known.groupby(["detector", "backend", "duration_s"])) > 1:
+            if len(known.groupby([*LINE, "duration_s"])) > 1:
                 drawn = True
                 notes = _notes(group, known, shown)
-                yield _draw(known, shown, setting, folder, fits, published, notes)
+                yield _draw(known, shown, caption, folder, fits, published, notes)
             elif not known.empty:
-                alone.append(setting.title)
+                alone.append(caption.title)
         if alone:
             several = f" (and {len(alone) - 1} settings more)" if len(alone) > 1 else ""
             reason = f"one detector at one duration is no picture: {alone[0]}{several}"
@@ -131,7 +131,7 @@ def _shown(quantity: Quantity, cells: pd.DataFrame) -> Quantity:
 def _draw(
     cells: pd.DataFrame,
     quantity: Quantity,
-    setting: Setting,
+    caption: Caption,
     folder: Path,
     fits: Sequence[Scaling],
     published: pd.DataFrame,
@@ -139,7 +139,7 @@ def _draw(
 ) -> Path:
     with house_style():
         figure, panels = part_panels(cells["part"])
-        lines = split_lines(cells)
+        lines = drawn_lines(cells)
         durations_s = cells["duration_s"].unique()
         fitted = False
         for line, group in lines:
@@ -159,7 +159,7 @@ def _draw(
             plain_log_ticks(axes.yaxis, quantity.formatter)
             axes.grid(True, which="minor", linewidth=0.4, alpha=0.5)
         next(iter(panels.values())).set_ylabel(quantity.axis)
-        return save_figure(figure, folder, quantity.kind, setting, quantity.title, handles, notes)
+        return save_figure(figure, folder, quantity.kind, caption, quantity.title, handles, notes)
 
 
 def _draw_line(
@@ -187,8 +187,7 @@ def _draw_line(
 
 def _fit_of(cells: pd.DataFrame, fits: Sequence[Scaling]) -> Scaling | None:
     """The fit to the latencies of these cells, if one was possible."""
-    first = cells.iloc[0]
-    labels = {name: None if pd.isna(first[name]) else first[name] for name in SETTING}
+    labels = values_of(cells.iloc[0], SUBJECT)
     return next((fit for fit in fits if fit.a_s is not None and fit.labels() == labels), None)
 
 

@@ -11,7 +11,7 @@ from matplotlib.artist import Artist
 from matplotlib.lines import Line2D
 
 from fakemamba.analysis.pictures.classes import BONA_FIDE_COLOUR, SPOOF_COLOUR
-from fakemamba.analysis.pictures.figures import Setting, Style, house_style, save_figure, shortened
+from fakemamba.analysis.pictures.figures import Caption, Style, house_style, save_figure, shortened
 from fakemamba.data.trials import BONA_FIDE
 
 PICTURE = "Embeddings"
@@ -64,5 +64,5 @@ def plot_embeddings(points: pd.DataFrame, system: str, numbers: Sequence[str], p
             handles.append(Line2D([], [], **style | {"markersize": 7}, label=label))
         axes.set(xticks=[], yticks=[])
         axes.set_aspect("equal", adjustable="datalim")
-        setting = Setting("; ".join([system, *numbers]), "")
-        return save_figure(figure, path.parent, path.stem, setting, PICTURE, handles, [NOTE])
+        caption = Caption("; ".join([system, *numbers]), "")
+        return save_figure(figure, path.parent, path.stem, caption, PICTURE, handles, [NOTE])

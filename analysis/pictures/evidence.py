@@ -14,7 +14,7 @@ from scipy.ndimage import uniform_filter1d
 
 from fakemamba.analysis.palette import GREYS
 from fakemamba.analysis.pictures.classes import BONA_FIDE_COLOUR, SPOOF_COLOUR
-from fakemamba.analysis.pictures.figures import Setting, house_style, save_figure
+from fakemamba.analysis.pictures.figures import Caption, house_style, save_figure
 
 PICTURE = "Frame evidence"
 LEAST_MEAN_S = 0.1  # syllables, not periods of a voice
@@ -84,8 +84,8 @@ def plot_evidence(
         shares.set_ylabel("share of the score\n(logit units a second)")
         _centre_zero(shares, float(np.abs(rates).max()))
         note = NOTE.format(mean_s=mean_s, total=float(evidence.sum(dtype=np.float64)))
-        setting = Setting(headline, "")
-        return save_figure(figure, path.parent, path.stem, setting, PICTURE, handles, [note])
+        caption = Caption(headline, "")
+        return save_figure(figure, path.parent, path.stem, caption, PICTURE, handles, [note])
 
 
 def running_mean(evidence: Floats, hop_s: float) -> tuple[Doubles, float]:

@@ -26,13 +26,10 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import Formatter, FuncFormatter, LogLocator, NullFormatter
 
 from fakemamba.analysis.palette import GREYS, Look, look
+from fakemamba.analysis.setting import LINE, PARTS, by_setting, line_names, split
 from fakemamba.files import appearing_whole
 from fakemamba.names import in_file_name, shorten, visible
 
-# What has to be equal for two lines to be in one figure.
-SETTING = ["frontend", "device", "device_name", "precision", "batch_size", "execution", "attention"]
-SETTING += ["clock"]
-PART_ORDER = ("front-end", "encoder", "end-to-end")
 UNUSUAL = {"execution": "eager", "clock": "latency"}  # in a file's name only if it is not this
 FILLS = ("full", "none", "left")  # of the markers of a detector's first, second, third backend
 FEW_TICKS = 8
@@ -61,8 +58,8 @@ Style = dict[str, Any]  # Matplotlib's properties
 
 
 @dataclass(frozen=True)
-class Setting:
-    """What all cells of a figure have in common: in words, and as the end of a file's name."""
+class Caption:
+    """What all of a figure has in common: in words, and as the end of its file's name."""
 
     title: str
     file_name: str
@@ -110,41 +107,41 @@ def house_style() -> AbstractContextManager[None]:
 
 def part_cells(results: pd.DataFrame) -> pd.DataFrame:
     """The cells of a detector's parts, with a time or without."""
-    return results[results["part"].isin(PART_ORDER)]
+    return results[results["part"].isin(PARTS)]
 
 
-def by_setting(cells: pd.DataFrame) -> Iterator[tuple[Setting, pd.DataFrame]]:
-    """The cells of each figure, whose file names are different."""
+def captioned(cells: pd.DataFrame) -> Iterator[tuple[Caption, pd.DataFrame]]:
+    """The cells of each figure, which are of one setting; their files' names are different."""
     if cells.empty:
         return
     devices = cells.groupby("device")["device_name"].nunique()
     used: Counter[str] = Counter()
-    for _, group in cells.groupby(SETTING, dropna=False, sort=False):
-        first = group.iloc[0]
-        machine = [first["device_name"]] if devices[first["device"]] > 1 else []
-        words = [first["frontend"], first["device"], *machine, first["precision"]]
-        words += [f"b{first['batch_size']:g}", first["attention"]]
-        words += [first[key] for key, usual in UNUSUAL.items() if first[key] != usual]
+    for setting, group in by_setting(cells):
+        machine = [setting.device_name] if devices[setting.device] > 1 else []
+        words = [setting.frontend, setting.device, *machine, setting.precision]
+        words += [f"b{setting.batch_size:g}", setting.attention]
+        words += [
+            value for name, usual in UNUSUAL.items() if (value := getattr(setting, name)) != usual
+        ]
         name = in_file_name(words)
         used[name] += 1
-        yield Setting(_title(first), f"{name}-{used[name]}" if used[name] > 1 else name), group
+        yield Caption(setting.words, f"{name}-{used[name]}" if used[name] > 1 else name), group
 
 
-def device_title(device: str, device_name: str) -> str:
-    """A device for people; that it is a CPU is always said."""
-    return f"CPU: {device_name}" if device == "cpu" and "CPU" not in device_name else device_name
-
-
-def split_lines(cells: pd.DataFrame) -> list[tuple[Line, pd.DataFrame]]:
-    """The cells of each detector, and of each backend that it was run with, in their order."""
+def drawn_lines(cells: pd.DataFrame) -> list[tuple[Line, pd.DataFrame]]:
+    """The cells of each line of one setting, and how it looks; a detector's lines follow it."""
+    found = [
+        (one["detector"], one["backend"], of_it)
+        for _, of_detector in split(cells, ["detector"])
+        for one, of_it in split(of_detector, LINE)
+    ]
+    names = line_names([(detector, backend) for detector, backend, _ in found], shortened)
+    seen: Counter[str] = Counter()
     lines = []
-    for detector, of_it in cells.groupby("detector", sort=False):
-        backends = list(of_it["backend"].unique())
-        for place, backend in enumerate(backends):
-            suffix = f" ({shortened(backend)})" if len(backends) > 1 else ""
-            fill = FILLS[place % len(FILLS)]
-            line = Line(shortened(detector) + suffix, look(str(detector)), fill)
-            lines.append((line, of_it[of_it["backend"] == backend]))
+    for detector, backend, of_it in found:
+        fill = FILLS[seen[detector] % len(FILLS)]
+        seen[detector] += 1
+        lines.append((Line(names[detector, backend], look(detector), fill), of_it))
     return lines
 
 
@@ -156,7 +153,7 @@ def shortened(name: object) -> str:
 def part_panels(parts: Iterable[str], width_in: float = 4.0) -> tuple[Figure, dict[str, Axes]]:
     """A row of axes, one a part in the order of the signal's way, with equal scales."""
     present = set(parts)
-    ordered = [part for part in PART_ORDER if part in present]
+    ordered = [part for part in PARTS if part in present]
     size = (max(6.4, width_in * len(ordered)), 4.4)
     figure, row = plt.subplots(
         1, len(ordered), sharex=True, sharey=True, squeeze=False, figsize=size
@@ -189,7 +186,7 @@ def save_figure(
     figure: Figure,
     folder: Path,
     kind: str,
-    setting: Setting,
+    caption: Caption,
     title: str,
     handles: Sequence[Artist] = (),
     notes: Iterable[str] = (),
@@ -203,14 +200,14 @@ def save_figure(
         figure: axes in the constrained layout, and nothing around them.
         folder: to write to.
         kind: how its file's name begins.
-        setting: ends the file's name, and the title.
+        caption: ends the file's name, and the title.
         title: what is drawn.
         handles: entries of the legend.
         notes: what has to be known beside; each a paragraph.
     """
     width_in, axes_in = figure.get_size_inches()
     letters = int(width_in * LETTERS_PER_INCH)
-    headline = f"{title}\n{textwrap.fill(setting.title, letters)}"
+    headline = f"{title}\n{textwrap.fill(caption.title, letters)}"
     footnote = "\n".join(textwrap.fill(note, int(letters * 1.15)) for note in notes)
     columns, rows = _legend_shape(handles, width_in)
     title_in = TITLE_LINE_IN * (headline.count("\n") + 1) + MARGIN_IN
@@ -234,7 +231,7 @@ def save_figure(
         color=GREYS[1],
         linespacing=1.3,
     )
-    path = folder / f"{'-'.join(filter(None, (kind, setting.file_name)))}.png"
+    path = folder / f"{'-'.join(filter(None, (kind, caption.file_name)))}.png"
     with appearing_whole(path) as partial:
         figure.savefig(partial, format="png", dpi=DPI)
     plt.close(figure)
@@ -255,12 +252,3 @@ def disturbed_note(cells: pd.DataFrame) -> list[str]:
     """A note if cells of a picture were disturbed."""
     count = int(cells["disturbed"].sum())
     return [f"{count} of {len(cells)} cells were disturbed by other programs."] if count else []
-
-
-def _title(first: pd.Series) -> str:
-    clock = "" if first["clock"] == "latency" else f", {first['clock']} clock"
-    return (
-        f"{shortened(first['frontend'])}, {first['precision']}, batch {first['batch_size']:g}, "
-        f"{first['execution']}, {first['attention']} attention{clock} · "
-        f"{device_title(first['device'], first['device_name'])}"
-    )

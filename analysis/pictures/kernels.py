@@ -15,23 +15,23 @@ from pydantic import Field
 from fakemamba.analysis.palette import GREYS, Look, backend_look, look
 from fakemamba.analysis.pictures.figures import (
     PLAIN_NUMBERS,
+    Caption,
     Line,
     NotDrawn,
     Outcome,
-    Setting,
-    by_setting,
-    device_title,
+    captioned,
     disturbed_note,
+    drawn_lines,
     house_style,
     part_cells,
     part_panels,
     plain_log_ticks,
     save_figure,
     shortened,
-    split_lines,
     tick_durations,
 )
 from fakemamba.analysis.results import ResultsError
+from fakemamba.analysis.setting import in_words
 from fakemamba.analysis.steps import step_medians
 from fakemamba.names import in_file_name
 from fakemamba.records import in_part, read_record
@@ -95,11 +95,11 @@ def plot_degradation(results: pd.DataFrame, folder: Path) -> Iterator[Outcome]:
     """
     cells = part_cells(results)
     drawn = False
-    for setting, group in by_setting(cells[cells["status"] == "measured"]):
+    for caption, group in captioned(cells[cells["status"] == "measured"]):
         slowdowns = slowdown(group)
         if not slowdowns.empty:
             drawn = True
-            yield _draw_degradation(slowdowns, setting, folder, disturbed_note(group))
+            yield _draw_degradation(slowdowns, caption, folder, disturbed_note(group))
     if not drawn:
         yield NotDrawn(
             PICTURE.lower(), "no detector was measured with several backends of the scan"
@@ -129,11 +129,10 @@ def plot_kernels(path: Path, folder: Path) -> Path:
     content = read_record(path, _Kernels, ResultsError, remedy)
     loss = content.degradation
     backends, ways = (pd.DataFrame(map(vars, rows)) for rows in (loss.backends, content.encoder))
-    device = device_title(loss.device, content.environment.device)
-    title = (
-        f"left: {loss.detector}, {loss.frontend}, {loss.duration_s:g} s; right: encoder "
-        f"of fake-mamba-l; {loss.precision}, batch {loss.batch_size} · {device}"
-    )
+    left = {name: getattr(loss, name) for name in ("detector", "frontend", "duration_s")}
+    both = {name: getattr(loss, name) for name in ("precision", "batch_size", "device")}
+    both["device_name"] = content.environment.device
+    title = f"left: {in_words(left)}; right: encoder of fake-mamba-l; {in_words(both)}"
     parts = list(dict.fromkeys(backends["part"]))
     with house_style():
         figure, row = plt.subplots(
@@ -145,19 +144,19 @@ def plot_kernels(path: Path, folder: Path) -> Path:
             _draw_bars(axes, backends[backends["part"] == part], loss.detector)
             axes.set_title(part)
         handles = _draw_ways(row[-1], ways)
-        setting = Setting(title, in_file_name([loss.detector, loss.device]))
+        caption = Caption(title, in_file_name([loss.detector, loss.device]))
         notes = ["Bars: latency against the fastest backend's."]
         picture = "What each way to run the scan costs"
-        return save_figure(figure, folder, "kernels", setting, picture, handles, notes)
+        return save_figure(figure, folder, "kernels", caption, picture, handles, notes)
 
 
 def _draw_degradation(
-    slowdowns: pd.DataFrame, setting: Setting, folder: Path, notes: list[str]
+    slowdowns: pd.DataFrame, caption: Caption, folder: Path, notes: list[str]
 ) -> Path:
     durations_s = list(slowdowns["duration_s"])
     with house_style():
         figure, panels = part_panels(slowdowns["part"])
-        lines = split_lines(slowdowns)
+        lines = drawn_lines(slowdowns)
         for line, of_line in lines:
             for part, group in of_line.groupby("part"):
                 medians = step_medians(group, "slowdown", durations_s)
@@ -168,7 +167,7 @@ def _draw_degradation(
             axes.set_ylim(bottom=0)
         next(iter(panels.values())).set_ylabel("latency / that of the fastest backend")
         handles = [line.handle for line, _ in lines]
-        return save_figure(figure, folder, "degradation", setting, PICTURE, handles, notes)
+        return save_figure(figure, folder, "degradation", caption, PICTURE, handles, notes)
 
 
 def _draw_bars(axes: Axes, backends: pd.DataFrame, detector: str) -> None:

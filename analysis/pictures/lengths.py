@@ -13,16 +13,16 @@ from matplotlib.ticker import PercentFormatter
 
 from fakemamba.analysis.palette import GREYS
 from fakemamba.analysis.pictures.figures import (
-    SETTING,
+    Caption,
     NotDrawn,
     Outcome,
-    Setting,
     Style,
     house_style,
     save_figure,
     shortened,
     tick_durations,
 )
+from fakemamba.analysis.setting import SUBJECT
 
 PICTURE = "Lengths of the recordings"
 STEPS = 24
@@ -71,8 +71,8 @@ def plot_lengths(
         histogram.set_ylabel("share of the recordings")
         sums.set_ylabel("share that is not longer")
         notes = [f"Dotted: {USUAL_INPUT_S:.4g} s, to which most published detectors cut or tile."]
-        setting = Setting("each recording once; steps of equal ratio", "")
-        yield save_figure(figure, folder, "lengths", setting, PICTURE, handles, notes)
+        caption = Caption("each recording once; steps of equal ratio", "")
+        yield save_figure(figure, folder, "lengths", caption, PICTURE, handles, notes)
 
 
 def distinct_recordings(results: pd.DataFrame) -> pd.DataFrame:
@@ -82,7 +82,6 @@ def distinct_recordings(results: pd.DataFrame) -> pd.DataFrame:
     and duration: the first, second and so on of these are told apart.
     """
     cells = results[results["input"] == "recording"]
-    sweep = ["launch", "detector", "part", "backend", *SETTING]
     name = ["recording", "duration_s"]
-    place = cells.groupby([*sweep, *name], dropna=False).cumcount()
+    place = cells.groupby(["launch", *SUBJECT, *name], dropna=False).cumcount()
     return cells.assign(place=place).drop_duplicates([*name, "place"])

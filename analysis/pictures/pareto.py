@@ -14,14 +14,14 @@ from fakemamba.analysis.decision import COSTS, TIE, decision_table
 from fakemamba.analysis.memory import shown_memory
 from fakemamba.analysis.palette import GREYS
 from fakemamba.analysis.pictures.figures import (
+    Caption,
     NotDrawn,
     Outcome,
-    Setting,
     Style,
-    by_setting,
+    captioned,
+    drawn_lines,
     house_style,
     save_figure,
-    split_lines,
 )
 
 PICTURE = "Equal error rate, real-time factor and memory"
@@ -55,22 +55,22 @@ def plot_pareto(
             "no detector with an error rate was measured end-to-end with the front-end that it is "
             "of, and with its memory",
         )
-    for setting, points in by_setting(known):
+    for caption, points in captioned(known):
         if len(points) < 2:
             (name,) = points["detector"]
-            reason = f"only {name} has all three in this setting: {setting.title}"
+            reason = f"only {name} has all three in this setting: {caption.title}"
             yield NotDrawn(PICTURE.lower(), reason)
             continue
         note = shown_memory(known_memory[known_memory["device"] == points["device"].iloc[0]]).note
-        yield _draw(points, eer_source, note, setting, folder)
+        yield _draw(points, eer_source, note, caption, folder)
 
 
 def _draw(
-    points: pd.DataFrame, eer_source: str, memory_note: str, setting: Setting, folder: Path
+    points: pd.DataFrame, eer_source: str, memory_note: str, caption: Caption, folder: Path
 ) -> Path:
     byte = EngFormatter(unit="B")
     largest = points["memory_bytes"].max()
-    lines = split_lines(points)
+    lines = drawn_lines(points)
     with house_style():
         figure, axes = plt.subplots(figsize=(7.5, 4.8))
         for line, of_line in lines:
@@ -102,4 +102,4 @@ def _draw(
         if len(unverified):
             notes.append(f"Error rates not verified: {', '.join(unverified)}.")
         handles = [line.handle for line, _ in lines]
-        return save_figure(figure, folder, "pareto", setting, PICTURE, handles, notes)
+        return save_figure(figure, folder, "pareto", caption, PICTURE, handles, notes)

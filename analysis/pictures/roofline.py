@@ -18,16 +18,16 @@ from matplotlib.ticker import EngFormatter
 
 from fakemamba.analysis.palette import GREYS
 from fakemamba.analysis.pictures.figures import (
+    Caption,
     NotDrawn,
     Outcome,
-    Setting,
-    by_setting,
+    captioned,
+    drawn_lines,
     house_style,
     part_cells,
     part_panels,
     plain_log_ticks,
     save_figure,
-    split_lines,
 )
 from fakemamba.analysis.schema import LEAST_COVERAGE
 
@@ -45,12 +45,12 @@ def plot_roofline(results: pd.DataFrame, folder: Path) -> Iterator[Outcome]:
     """
     cells = part_cells(results)
     drawn = False
-    for setting, group in by_setting(cells[cells["status"] == "measured"]):
+    for caption, group in captioned(cells[cells["status"] == "measured"]):
         is_counted = (group["flop_coverage"] >= LEAST_COVERAGE) & group[WORK].notna().all(axis=1)
         trusted = group[is_counted]
         if not trusted.empty:
             drawn = True
-            yield _draw(trusted, len(group) - len(trusted), setting, folder)
+            yield _draw(trusted, len(group) - len(trusted), caption, folder)
     if not drawn:
         yield NotDrawn(
             PICTURE.lower(),
@@ -59,7 +59,7 @@ def plot_roofline(results: pd.DataFrame, folder: Path) -> Iterator[Outcome]:
         )
 
 
-def _draw(cells: pd.DataFrame, hidden: int, setting: Setting, folder: Path) -> Path:
+def _draw(cells: pd.DataFrame, hidden: int, caption: Caption, folder: Path) -> Path:
     """A panel a part, a line a detector over durations, whose markers grow."""
     cells = cells.assign(
         intensity=cells["flops"] / cells["bytes_moved"],
@@ -68,7 +68,7 @@ def _draw(cells: pd.DataFrame, hidden: int, setting: Setting, folder: Path) -> P
     durations_s = np.unique(cells["duration_s"])
     with house_style():
         figure, panels = part_panels(cells["part"], width_in=4.4)
-        lines = split_lines(cells)
+        lines = drawn_lines(cells)
         for line, of_line in lines:
             for part, group in of_line.groupby("part"):
                 group = group.sort_values("duration_s")
@@ -102,7 +102,7 @@ def _draw(cells: pd.DataFrame, hidden: int, setting: Setting, folder: Path) -> P
                 f"{hidden} of {hidden + len(cells)} cells not drawn: no count of their flops that "
                 f"covers {LEAST_COVERAGE:.0%} of their time."
             )
-        return save_figure(figure, folder, "roofline", setting, PICTURE, handles, notes)
+        return save_figure(figure, folder, "roofline", caption, PICTURE, handles, notes)
 
 
 def _limit(axes: Axes, cells: pd.DataFrame) -> tuple[float, float]:

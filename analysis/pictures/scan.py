@@ -10,11 +10,10 @@ import pandas as pd
 
 from fakemamba.analysis.palette import backend_look
 from fakemamba.analysis.pictures.figures import (
+    Caption,
     Line,
     NotDrawn,
     Outcome,
-    Setting,
-    device_title,
     disturbed_note,
     house_style,
     plain_log_ticks,
@@ -22,11 +21,11 @@ from fakemamba.analysis.pictures.figures import (
     shortened,
     tick_durations,
 )
+from fakemamba.analysis.setting import SETTING, in_words, split
 from fakemamba.names import in_file_name
 
 PICTURE = "Latency of the selective scan"
-SETTING = ["device", "device_name", "precision", "batch_size", "execution", "clock"]
-SETTING += ["channels", "states"]
+SHAPE = ("channels", "states")
 
 
 def plot_scan(results: pd.DataFrame, folder: Path) -> Iterator[Outcome]:
@@ -36,11 +35,13 @@ def plot_scan(results: pd.DataFrame, folder: Path) -> Iterator[Outcome]:
         reason = "no cell of a scan has a time; measure with `pytest bench/bench_scan.py`"
         yield NotDrawn(PICTURE.lower(), reason)
         return
-    for _, group in cells.groupby(SETTING, sort=False):
-        yield _draw(group, folder)
+    for fields, group in split(cells, (*SETTING, *SHAPE)):
+        words = [fields["device"], fields["precision"], f"b{fields['batch_size']:g}"]
+        caption = Caption(in_words(fields), in_file_name([*words, fields["execution"]]))
+        yield _draw(group, caption, folder)
 
 
-def _draw(cells: pd.DataFrame, folder: Path) -> Path:
+def _draw(cells: pd.DataFrame, caption: Caption, folder: Path) -> Path:
     passes, directions = cells["passes"].unique(), cells["directions"].unique()
     size = (max(5.5, 3.7 * len(directions)), 1.4 + 2.9 * len(passes))
     frames = list(cells["num_frames"])
@@ -67,14 +68,4 @@ def _draw(cells: pd.DataFrame, folder: Path) -> Path:
             axes.set_ylabel("latency (s)")
         handles = [line.handle for line in lines.values()]
         notes = ["Above each panel: pass · directions.", *disturbed_note(cells)]
-        return save_figure(figure, folder, "scan", _setting(cells.iloc[0]), PICTURE, handles, notes)
-
-
-def _setting(first: pd.Series) -> Setting:
-    title = (
-        f"{first['precision']}, batch {first['batch_size']:g}, {first['execution']}, "
-        f"{first['channels']:g} channels of {first['states']:g} states, {first['clock']} clock · "
-        f"{device_title(first['device'], first['device_name'])}"
-    )
-    words = [first["device"], first["precision"], f"b{first['batch_size']:g}", first["execution"]]
-    return Setting(title, in_file_name(words))
+        return save_figure(figure, folder, "scan", caption, PICTURE, handles, notes)

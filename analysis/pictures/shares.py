@@ -14,16 +14,16 @@ from matplotlib.ticker import PercentFormatter
 
 from fakemamba.analysis.palette import GREYS
 from fakemamba.analysis.pictures.figures import (
+    Caption,
     Line,
     NotDrawn,
     Outcome,
-    Setting,
     Style,
-    by_setting,
+    captioned,
+    drawn_lines,
     house_style,
     part_cells,
     save_figure,
-    split_lines,
 )
 from fakemamba.analysis.shares import part_shares, stepped
 
@@ -39,12 +39,12 @@ def plot_shares(results: pd.DataFrame, folder: Path) -> Iterator[Outcome]:
     """Draw one figure a setting, a panel a detector; yield each file, or why there is none."""
     cells = part_cells(results)
     drawn = False
-    for setting, group in by_setting(cells[cells["status"] == "measured"]):
-        shares = [(line, part_shares(of_line)) for line, of_line in split_lines(group)]
+    for caption, group in captioned(cells[cells["status"] == "measured"]):
+        shares = [(line, part_shares(of_line)) for line, of_line in drawn_lines(group)]
         shares = [(line, table) for line, table in shares if not table.empty]
         if shares:
             drawn = True
-            yield _draw(shares, setting, folder)
+            yield _draw(shares, caption, folder)
     if not drawn:
         yield NotDrawn(
             PICTURE,
@@ -53,7 +53,7 @@ def plot_shares(results: pd.DataFrame, folder: Path) -> Iterator[Outcome]:
         )
 
 
-def _draw(shares: list[tuple[Line, pd.DataFrame]], setting: Setting, folder: Path) -> Path:
+def _draw(shares: list[tuple[Line, pd.DataFrame]], caption: Caption, folder: Path) -> Path:
     columns = min(len(shares), MOST_COLUMNS)
     rows = -(-len(shares) // columns)
     size = (max(5.5, 3.6 * columns), 0.9 + 2.9 * rows)
@@ -80,7 +80,7 @@ def _draw(shares: list[tuple[Line, pd.DataFrame]], setting: Setting, folder: Pat
                 f"longer than end-to-end, by up to {-over.min():.0%}: no rest is drawn there."
             )
         return save_figure(
-            figure, folder, "shares", setting, "What the time goes to", handles, notes
+            figure, folder, "shares", caption, "What the time goes to", handles, notes
         )
 
 

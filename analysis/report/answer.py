@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from fakemamba.analysis.report.settings import Setting, key_of
 from fakemamba.analysis.report.words import enumerate_names, interval, number, share
 from fakemamba.analysis.scaling.verdicts import Scaling
+from fakemamba.analysis.setting import Group
 
 SIGNS = {
     "near-linear": "✓",
@@ -76,29 +76,27 @@ class Answer:
     undecided: tuple[Undecided, ...]
 
 
-def answer(setting: Setting, scalings: Sequence[Scaling]) -> Answer:
+def answer(group: Group, scalings: Sequence[Scaling]) -> Answer:
     """The verdicts of a setting, as claims and as a table."""
-    own = [one for one in scalings if key_of(one) == setting.key]
+    own = [one for one in scalings if one.setting == group.setting]
     present = {(one.part, one.quantity) for one in own}
     columns = tuple(
         (part, quantity)
-        for part in setting.parts
+        for part in group.parts
         for quantity in QUANTITIES
         if (part, quantity) in present
     )
-    found = {
-        (setting.line_of(one.detector, one.backend), one.part, one.quantity): one for one in own
-    }
-    lines = [name for name in setting.lines if any(key[0] == name for key in found)]
+    found = {(group.line_of(one.detector, one.backend), one.part, one.quantity): one for one in own}
+    lines = [name for name in group.lines if any(key[0] == name for key in found)]
     rows = tuple(
         (name, tuple(_verdict(found.get((name, *column))) for column in columns)) for name in lines
     )
     return Answer(
-        f"{setting.label}: {setting.durations} of audio",
-        tuple(_claims(setting, own)),
+        f"{group.setting.words}: {group.durations} of audio",
+        tuple(_claims(group, own)),
         columns,
         rows,
-        tuple(_undecided(setting, own)),
+        tuple(_undecided(group, own)),
     )
 
 
@@ -115,23 +113,23 @@ def _share_of(scaling: Scaling) -> str:
     return f"{share(scaling.quadratic_share)} {interval(scaling.quadratic_share_ci, 100, 1)}"
 
 
-def _claims(setting: Setting, scalings: Sequence[Scaling]) -> Iterator[Claim]:
+def _claims(group: Group, scalings: Sequence[Scaling]) -> Iterator[Claim]:
     """For each part: the verdicts with the detectors that have them, and up to which duration."""
-    for part in [part for part in FIRST_PARTS if part in setting.parts] or setting.parts[:1]:
+    for part in [part for part in FIRST_PARTS if part in group.parts] or group.parts[:1]:
         own = [one for one in scalings if one.part == part and one.quantity == "latency"]
         points = []
         for verdict, sign in SIGNS.items():
             for end_s, those in _by_end(one for one in own if one.verdict == verdict):
                 told = verdict if end_s is None else f"{verdict} up to {number(end_s)} s"
-                points.append(Point(verdict, sign, told, _names(setting, those)))
+                points.append(Point(verdict, sign, told, _names(group, those)))
         if points:
             yield Claim(LATENCIES.get(part, f"Latency of the {part}"), tuple(points))
 
 
-def _names(setting: Setting, scalings: Sequence[Scaling]) -> str:
+def _names(group: Group, scalings: Sequence[Scaling]) -> str:
     names = []
     for scaling in scalings:
-        name = setting.line_of(scaling.detector, scaling.backend)
+        name = group.line_of(scaling.detector, scaling.backend)
         told = len(scalings) <= FEW and scaling.verdict in DECIDED
         names.append(f"{name} (quadratic share {_share_of(scaling)})" if told else name)
     return enumerate_names(names)
@@ -146,11 +144,11 @@ def _by_end(scalings: Iterable[Scaling]) -> Iterator[tuple[float | None, list[Sc
     yield from ends.items()
 
 
-def _undecided(setting: Setting, scalings: Sequence[Scaling]) -> Iterator[Undecided]:
+def _undecided(group: Group, scalings: Sequence[Scaling]) -> Iterator[Undecided]:
     reasons: dict[str, list[str]] = {}
     for scaling in scalings:
         if scaling.verdict not in DECIDED:
-            name = setting.line_of(scaling.detector, scaling.backend)
+            name = group.line_of(scaling.detector, scaling.backend)
             what = f"{name}, {scaling.part}, {scaling.quantity.replace('-', ' ')}"
             reasons.setdefault(scaling.reason or "", []).append(what)
     for reason, those in reasons.items():

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import pandas as pd
 
 from fakemamba.analysis.report.labels import labels
-from fakemamba.analysis.report.settings import PARTS
 from fakemamba.analysis.report.tables import Field, Record, Table, tabulate
 from fakemamba.analysis.report.words import interval
+from fakemamba.analysis.setting import ASKED_PARTS
 
 SCAN = "scan"
 
@@ -67,7 +67,7 @@ def cell_tables(results: pd.DataFrame) -> Iterator[Table]:
     """A table of the detectors' cells, and one of the scan's, as far as there are any."""
     if results.empty:
         return
-    of_detectors = results[results["part"].isin(PARTS)]
+    of_detectors = results[results["part"].isin(ASKED_PARTS)]
     if not of_detectors.empty:
         records = of_detectors.to_dict("records")
         yield tabulate("detector-cells", "Detectors", (*DETECTOR, *MEASURED), records)

@@ -15,17 +15,17 @@ from fakemamba.analysis.report.curves import duration_charts
 from fakemamba.analysis.report.first_chart import first_chart
 from fakemamba.analysis.report.pareto_chart import pareto_charts
 from fakemamba.analysis.report.rooflines import roofline_charts
-from fakemamba.analysis.report.settings import Setting
 from fakemamba.analysis.report.shares import share_charts
 from fakemamba.analysis.report.traces import Chart, Style
 from fakemamba.analysis.report.words import plotly_label
 from fakemamba.analysis.scaling.crossover import Crossover
 from fakemamba.analysis.scaling.verdicts import Scaling
+from fakemamba.analysis.setting import Group
 from fakemamba.names import shorten, visible
 
 
 def chart_data(
-    settings: Sequence[Setting],
+    groups: Sequence[Group],
     scalings: Sequence[Scaling],
     crossovers: Sequence[Crossover],
     decisions: pd.DataFrame,
@@ -33,17 +33,17 @@ def chart_data(
 ) -> list[dict[str, Any]]:
     """The settings that have a chart: label, lines of the legend, charts."""
     data = []
-    for setting in settings:
-        styles = _styles(setting)
+    for group in groups:
+        styles = _styles(group)
         charts = [
-            *pareto_charts(setting, styles, decisions, rates_source),
-            *duration_charts(setting, styles, scalings),
-            *share_charts(setting),
-            *crossover_charts(setting, styles, crossovers),
-            *roofline_charts(setting, styles),
+            *pareto_charts(group, styles, decisions, rates_source),
+            *duration_charts(group, styles, scalings),
+            *share_charts(group),
+            *crossover_charts(group, styles, crossovers),
+            *roofline_charts(group, styles),
         ]
         if charts:
-            data.append(_board(setting, styles, charts))
+            data.append(_board(group, styles, charts))
     return data
 
 
@@ -55,28 +55,28 @@ def first_chart_data(found: Answers, scalings: Sequence[Scaling]) -> dict[str, A
     asked = pd.concat(
         [cells[(cells["line"] == name) & (cells["part"] == found.part)] for name in found.lines]
     )
-    setting = replace(found.growth, cells=asked, parts=(found.part,))
-    styles = _styles(setting)
-    chart = first_chart(setting, styles, scalings)
-    return None if chart is None else _board(setting, styles, [chart])
+    group = replace(found.growth, cells=asked, parts=(found.part,))
+    styles = _styles(group)
+    chart = first_chart(group, styles, scalings)
+    return None if chart is None else _board(group, styles, [chart])
 
 
-def _board(setting: Setting, styles: Sequence[Style], charts: Sequence[Chart]) -> dict[str, Any]:
+def _board(group: Group, styles: Sequence[Style], charts: Sequence[Chart]) -> dict[str, Any]:
     """Charts with one legend."""
     lines = [
         {"name": shorten(visible(name))} | asdict(style)
-        for name, style in zip(setting.lines, styles, strict=True)
+        for name, style in zip(group.lines, styles, strict=True)
     ]
     plain = [_plain(one) for one in charts]
-    return {"label": visible(setting.label), "lines": lines, "charts": plain}
+    return {"label": visible(group.setting.words), "lines": lines, "charts": plain}
 
 
-def _styles(setting: Setting) -> list[Style]:
+def _styles(group: Group) -> list[Style]:
     """A style a line; a detector's second line has the same colour and an open marker."""
-    detectors = setting.cells.groupby("line", sort=False)["detector"].first()
+    detectors = group.cells.groupby("line", sort=False)["detector"].first()
     seen: Counter[str] = Counter()
     styles = []
-    for name in setting.lines:
+    for name in group.lines:
         detector = str(detectors[name])
         styles.append(Style.of(detector, seen[detector]))
         seen[detector] += 1

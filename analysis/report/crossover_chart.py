@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from fakemamba.analysis.report.settings import Setting, key_of
 from fakemamba.analysis.report.traces import Axis, Chart, Style, Trace, hover
 from fakemamba.analysis.report.words import plotly_label
 from fakemamba.analysis.scaling.crossover import Crossover
+from fakemamba.analysis.setting import Group
 from fakemamba.names import shorten
 
 INK = "#1b1f24"
@@ -22,22 +22,22 @@ NOTE = (
 
 
 def crossover_charts(
-    setting: Setting, styles: Sequence[Style], crossovers: Sequence[Crossover]
+    group: Group, styles: Sequence[Style], crossovers: Sequence[Crossover]
 ) -> Iterator[Chart]:
     """A chart for every quantity in which some detector begins to take less than another."""
-    own = [one for one in crossovers if key_of(one) == setting.key]
+    own = [one for one in crossovers if one.setting == group.setting]
     for quantity in dict.fromkeys(one.quantity for one in own):
         those = [
             (one, one.from_s) for one in own if one.quantity == quantity and one.from_s is not None
         ]
         present = [one.part for one, _ in those]
-        panels = [part for part in setting.parts if part in present]
+        panels = [part for part in group.parts if part in present]
         if not panels:
             continue
         traces = []
         for one, from_s in those:
-            line = setting.lines.index(setting.line_of(one.detector, one.backend))
-            names = (setting.lines[line], setting.line_of(one.rival, one.rival_backend))
+            line = group.lines.index(group.line_of(one.detector, one.backend))
+            names = (group.lines[line], group.line_of(one.rival, one.rival_backend))
             where = (panels.index(one.part), line, styles[line])
             traces.append(_bar(one, from_s, names, where))
         most = max(map(present.count, panels))

@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 
 from fakemamba.analysis.memory import shown_memory
-from fakemamba.analysis.report.settings import Setting, key_of
 from fakemamba.analysis.report.traces import (
     Axis,
     Chart,
@@ -23,6 +22,7 @@ from fakemamba.analysis.report.traces import (
     rounded,
 )
 from fakemamba.analysis.scaling.verdicts import Scaling
+from fakemamba.analysis.setting import Group
 from fakemamba.analysis.steps import MANY_DURATIONS, step_medians
 
 DURATION = Axis("audio duration (s)")
@@ -59,22 +59,22 @@ QUANTITIES = (
 
 
 def duration_charts(
-    setting: Setting, styles: Sequence[Style], scalings: Sequence[Scaling]
+    group: Group, styles: Sequence[Style], scalings: Sequence[Scaling]
 ) -> Iterator[Chart]:
     """A chart for every quantity that was measured, a panel a part."""
-    measured = setting.cells[setting.cells["status"] == "measured"]
-    own = [one for one in scalings if key_of(one) == setting.key]
+    measured = group.cells[group.cells["status"] == "measured"]
+    own = [one for one in scalings if one.setting == group.setting]
     for quantity in _quantities(measured):
         cells = measured[measured[quantity.column].notna()]
         if cells.empty:
             continue
         fits = [one for one in own if one.quantity == quantity.fitted]
         durations_s = sorted(cells["duration_s"].unique())
-        panels = tuple(part for part in setting.parts if part in set(cells["part"]))
+        panels = tuple(part for part in group.parts if part in set(cells["part"]))
         traces = [
             trace
             for panel, part in enumerate(panels)
-            for line, name in enumerate(setting.lines)
+            for line, name in enumerate(group.lines)
             for trace in _line(
                 quantity,
                 cells[(cells["part"] == part) & (cells["line"] == name)],

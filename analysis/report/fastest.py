@@ -7,10 +7,10 @@ from itertools import groupby
 
 from fakemamba.analysis.report.answer import Claim, Point
 from fakemamba.analysis.report.sections import Section
-from fakemamba.analysis.report.settings import Setting, key_of
 from fakemamba.analysis.report.tables import Field, Record, tabulate
 from fakemamba.analysis.report.words import interval, number
 from fakemamba.analysis.scaling.ranking import Fastest
+from fakemamba.analysis.setting import Group
 
 TIE = "no clear winner"
 FIELDS = (
@@ -24,41 +24,43 @@ FIELDS = (
 )
 
 
-def fastest_section(settings: Sequence[Setting], ranked: Sequence[Fastest]) -> Iterator[Section]:
+def fastest_section(groups: Sequence[Group], ranked: Sequence[Fastest]) -> Iterator[Section]:
     """A table a setting and part: a row a duration."""
     tables = []
-    for place, setting in enumerate(settings):
-        for part, those in _by_part(setting, ranked):
-            caption = f"{part}: {setting.label}"
-            records = [_record(setting, one) for one in those]
+    for place, group in enumerate(groups):
+        for part, those in _by_part(group, ranked):
+            caption = f"{part}: {group.setting.words}"
+            records = [_record(group, one) for one in those]
             tables.append(tabulate(f"fastest-{place}-{part}", caption, FIELDS, records))
     if tables:
         yield Section("fastest", "Fastest", "The fastest at each duration", (), tuple(tables))
 
 
-def fastest_claims(setting: Setting, ranked: Sequence[Fastest]) -> Iterator[Claim]:
+def fastest_claims(group: Group, ranked: Sequence[Fastest]) -> Iterator[Claim]:
     """For each part: the detectors that are the fastest, from which duration on."""
     points = []
-    for part, those in _by_part(setting, ranked):
-        runs = groupby(those, lambda one: _line(setting, one) if one.is_sure else TIE)
+    for part, those in _by_part(group, ranked):
+        runs = groupby(those, lambda one: _line(group, one) if one.is_sure else TIE)
         told = ", ".join(f"{name} from {number(next(run).duration_s)} s" for name, run in runs)
         points.append(Point("fastest", "", part, told))
     if points:
         yield Claim("Fastest", tuple(points))
 
 
-def _by_part(setting: Setting, ranked: Sequence[Fastest]) -> Iterator[tuple[str, list[Fastest]]]:
+def _by_part(group: Group, ranked: Sequence[Fastest]) -> Iterator[tuple[str, list[Fastest]]]:
     """The parts of a setting that are not the same for all detectors, as far as any are ranked."""
-    for part in setting.parts:
-        those = [one for one in ranked if one.best.part == part and key_of(one.best) == setting.key]
+    for part in group.parts:
+        those = [
+            one for one in ranked if one.best.part == part and one.best.setting == group.setting
+        ]
         if those and part != "front-end":
             yield part, those
 
 
-def _line(setting: Setting, one: Fastest) -> str:
-    return setting.line_of(one.best.detector, one.best.backend)
+def _line(group: Group, one: Fastest) -> str:
+    return group.line_of(one.best.detector, one.best.backend)
 
 
-def _record(setting: Setting, one: Fastest) -> Record:
-    rival = setting.line_of(one.rival.detector, one.rival.backend)
-    return vars(one) | {"line": _line(setting, one), "rival": rival}
+def _record(group: Group, one: Fastest) -> Record:
+    rival = group.line_of(one.rival.detector, one.rival.backend)
+    return vars(one) | {"line": _line(group, one), "rival": rival}

@@ -8,10 +8,10 @@ from dataclasses import replace
 import numpy as np
 
 from fakemamba.analysis.report.curves import duration_charts
-from fakemamba.analysis.report.settings import Setting
 from fakemamba.analysis.report.traces import Chart, Style, Trace, rounded
 from fakemamba.analysis.scaling.fit import TOP
 from fakemamba.analysis.scaling.verdicts import Scaling
+from fakemamba.analysis.setting import Group
 
 LAWS = {"linear": 1, "quadratic": 2}
 GREY = "#555d66"
@@ -26,29 +26,27 @@ NOTE_WITHOUT = (
 )
 
 
-def first_chart(
-    setting: Setting, styles: Sequence[Style], scalings: Sequence[Scaling]
-) -> Chart | None:
+def first_chart(group: Group, styles: Sequence[Style], scalings: Sequence[Scaling]) -> Chart | None:
     """Latency of the setting's one part; None if it has no time."""
-    charts = {one.name: one for one in duration_charts(setting, styles, scalings)}
+    charts = {one.name: one for one in duration_charts(group, styles, scalings)}
     if "latency_s" not in charts:
         return None
     chart = charts["latency_s"]
     has_fit = any(trace.get("fill") for trace in chart.traces)
-    (part,) = setting.parts
+    (part,) = group.parts
     return replace(
         chart,
         name="first",
         title=f"Latency: {part}",
         note=NOTE if has_fit else NOTE_WITHOUT,
-        traces=(*_laws(setting), *chart.traces),
+        traces=(*_laws(group), *chart.traces),
         panel_height=HEIGHT,
     )
 
 
-def _laws(setting: Setting) -> Iterator[Trace]:
+def _laws(group: Group) -> Iterator[Trace]:
     """A straight line a law, from the middle of what was measured two octaves before the end."""
-    cells = setting.cells[setting.cells["status"] == "measured"]
+    cells = group.cells[group.cells["status"] == "measured"]
     latencies_ms = 1e3 * cells.groupby("duration_s")["latency_s"].median()
     durations_s = latencies_ms.index.to_numpy(np.float64)
     if len(durations_s) < 2:

@@ -39,12 +39,12 @@ from fakemamba.analysis.report.sections import (
     published_section,
     trouble_section,
 )
-from fakemamba.analysis.report.settings import Setting, settings
 from fakemamba.analysis.report.words import number, share
 from fakemamba.analysis.results import Launch, together
 from fakemamba.analysis.scaling.crossover import Crossover, crossovers
 from fakemamba.analysis.scaling.ranking import Fastest, fastest
 from fakemamba.analysis.scaling.verdicts import Scaling, Thresholds, scale
+from fakemamba.analysis.setting import Group, groups_of
 from fakemamba.data.lengths import LengthTable
 from fakemamba.files import appearing_whole
 from fakemamba.names import shorten, visible
@@ -102,14 +102,14 @@ def write_report(launches: Sequence[Launch], path: str | Path, extras: Extras = 
 def render(launches: Sequence[Launch], extras: Extras = NOTHING) -> tuple[str, Answers]:
     """The page as HTML, and its answers; see `write_report`."""
     results = together(launches)
-    places = settings(results)
+    groups = groups_of(results)
     thresholds = Thresholds()
-    scalings = scale(results, thresholds) if places else []
-    crossed = crossovers(results) if places else []
-    ranked = fastest(results) if places else []
+    scalings = scale(results, thresholds) if groups else []
+    crossed = crossovers(results) if groups else []
+    ranked = fastest(results) if groups else []
     decisions = decision_table(results, extras.lengths, extras.rates)
-    found = answers(results, places, scalings, crossed, decisions)
-    sections = list(_sections(results, places, ranked, scalings, crossed, extras.comparison))
+    found = answers(results, groups, scalings, crossed, decisions)
+    sections = list(_sections(results, groups, ranked, scalings, crossed, extras.comparison))
     first = decision_section(decisions, extras.lengths, extras.rates_source)
     scripts = [Markup(text) for text in (_asset("tables.js"), get_plotlyjs(), _asset("charts.js"))]
     hashes = " ".join(f"'sha256-{_hash(script)}'" for script in scripts)
@@ -132,13 +132,13 @@ def render(launches: Sequence[Launch], extras: Extras = NOTHING) -> tuple[str, A
                 ("environment", "Environment"),
             ],
             decision=first,
-            answers=[(answer(one, scalings), tuple(fastest_claims(one, ranked))) for one in places],
+            answers=[(answer(one, scalings), tuple(fastest_claims(one, ranked))) for one in groups],
             thresholds=_told(thresholds),
             table_sections=sections,
             replays=[replay(launch) for launch in launches],
             environment=environment_table(launches),
             first_chart=first_chart_data(found, scalings),
-            charts=chart_data(places, scalings, crossed, decisions, extras.rates_source),
+            charts=chart_data(groups, scalings, crossed, decisions, extras.rates_source),
             version=version("fakemamba"),
         )
     )
@@ -147,7 +147,7 @@ def render(launches: Sequence[Launch], extras: Extras = NOTHING) -> tuple[str, A
 
 def _sections(
     results: pd.DataFrame,
-    places: Sequence[Setting],
+    groups: Sequence[Group],
     ranked: Sequence[Fastest],
     scalings: Sequence[Scaling],
     crossed: Sequence[Crossover],
@@ -155,7 +155,7 @@ def _sections(
 ) -> Iterator[Section]:
     if comparison is not None:
         yield comparison_section(comparison)
-    yield from fastest_section(places, ranked)
+    yield from fastest_section(groups, ranked)
     yield from growth_sections(scalings, crossed)
     published = read_published()
     yield published_section(beside_ours(published, results), published)

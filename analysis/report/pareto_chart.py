@@ -9,25 +9,25 @@ import numpy as np
 import pandas as pd
 
 from fakemamba.analysis.decision import COSTS, TIE
-from fakemamba.analysis.report.settings import Setting, rows_of
 from fakemamba.analysis.report.traces import Axis, Chart, Style, Trace, hover, points, rounded
 from fakemamba.analysis.report.words import number, plotly_label
+from fakemamba.analysis.setting import Group
 
 LEAST_MARKER, MOST_MARKER = 10, 30  # pixels
 INK = "#1b1f24"
 
 
 def pareto_charts(
-    setting: Setting, styles: Sequence[Style], decisions: pd.DataFrame, rates_source: str
+    group: Group, styles: Sequence[Style], decisions: pd.DataFrame, rates_source: str
 ) -> Iterator[Chart]:
     """One chart, if two detectors have an error rate, a real-time factor and a memory."""
-    known = rows_of(setting, decisions).dropna(subset=COSTS)
+    known = group.rows_of(decisions).dropna(subset=COSTS)
     if len(known) < 2:
         return
     traces = [
         _point(row, line, styles[line], float(known["memory_bytes"].max()))
         for row in known.to_dict("records")
-        for line in [setting.lines.index(row["line"])]
+        for line in [group.lines.index(row["line"])]
     ]
     at_s = number(known["at_s"].iloc[0])
     yield Chart(

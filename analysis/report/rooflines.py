@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 
 from fakemamba.analysis.palette import GREYS
-from fakemamba.analysis.report.settings import Setting
 from fakemamba.analysis.report.traces import Axis, Chart, Style, Trace, curve, hover, points
 from fakemamba.analysis.schema import LEAST_COVERAGE
+from fakemamba.analysis.setting import Group
 
 CEILING_POINTS = 33  # so that a hovering reader finds one
 MARGIN = 3.0  # factor between what is drawn and the ends of a ceiling
@@ -23,9 +23,9 @@ INTENSITY = Axis("arithmetic intensity (flop / byte moved)")
 ACHIEVED = Axis("achieved (flop/s)")
 
 
-def roofline_charts(setting: Setting, styles: Sequence[Style]) -> Iterator[Chart]:
+def roofline_charts(group: Group, styles: Sequence[Style]) -> Iterator[Chart]:
     """One chart, a panel a part, of cells whose work was counted for 90 % of their time."""
-    cells = setting.cells[setting.cells["status"] == "measured"]
+    cells = group.cells[group.cells["status"] == "measured"]
     counted = cells[
         (cells["flop_coverage"] >= LEAST_COVERAGE)
         & cells[["flops", "bytes_moved", "latency_s"]].gt(0).all(axis=1)
@@ -36,12 +36,12 @@ def roofline_charts(setting: Setting, styles: Sequence[Style]) -> Iterator[Chart
         intensity=counted["flops"] / counted["bytes_moved"],
         flops_per_s=counted["flops"] / counted["latency_s"],
     )
-    panels = tuple(part for part in setting.parts if part in set(counted["part"]))
+    panels = tuple(part for part in group.parts if part in set(counted["part"]))
     traces = []
     for panel, part in enumerate(panels):
         own = counted[counted["part"] == part]
         traces += list(_ceilings(own, panel))
-        for line, name in enumerate(setting.lines):
+        for line, name in enumerate(group.lines):
             drawn = own[own["line"] == name].sort_values("duration_s")
             if not drawn.empty:
                 traces.append(_cells(drawn, panel, line, styles[line]))

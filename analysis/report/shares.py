@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import pandas as pd
 
 from fakemamba.analysis.palette import GREYS
-from fakemamba.analysis.report.settings import Setting
 from fakemamba.analysis.report.traces import Axis, Chart, Trace, hover, rounded
 from fakemamba.analysis.report.words import number
+from fakemamba.analysis.setting import Group
 from fakemamba.analysis.shares import REST, part_shares, stepped
 
 LOOKS = {
@@ -24,17 +24,17 @@ NOTE = (
 )
 
 
-def share_charts(setting: Setting) -> Iterator[Chart]:
+def share_charts(group: Group) -> Iterator[Chart]:
     """One chart, if front-end, encoder and the whole of any detector were timed."""
-    cells = setting.cells
-    found = {name: part_shares(cells[cells["line"] == name]) for name in setting.lines}
+    cells = group.cells
+    found = {name: part_shares(cells[cells["line"] == name]) for name in group.lines}
     shares = {name: table for name, table in found.items() if not table.empty}
     if not shares:
         return
     traces = [
         trace
         for panel, (name, table) in enumerate(shares.items())
-        for trace in _bars(stepped(table), name, panel, setting.lines.index(name))
+        for trace in _bars(stepped(table), name, panel, group.lines.index(name))
     ]
     legend = "Dark grey: front-end; hatched: encoder; light, crossed: the rest."
     yield Chart(

@@ -18,8 +18,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from fakemamba.analysis.scaling.advice import MANY_DURATIONS, why_no_fit
-from fakemamba.analysis.scaling.curves import SINGLE, Curve, Floats, Setting, curves
+from fakemamba.analysis.scaling.curves import SINGLE, Curve, Floats, curves
 from fakemamba.analysis.scaling.fit import LEVEL
+from fakemamba.analysis.setting import Subject
 from fakemamba.analysis.ties import undecided
 
 DRAWS = 1000
@@ -27,11 +28,10 @@ STEPS = 4  # an octave, to which many durations are joined
 
 Verdict = Literal["throughout", "from a duration on", "several crossings", "undecided"]
 Interval = tuple[float, float]
-OWN = ("detector", "backend")  # what two detectors need not share
 
 
 @dataclass(frozen=True)
-class Crossover(Setting):
+class Crossover(Subject):
     """``detector`` beats ``rival`` from ``from_s`` to ``to_s``; None where that is open.
 
     Attributes:
@@ -64,7 +64,7 @@ class Crossover(Setting):
 
     def to_json(self) -> dict[str, Any]:
         """All fields; unknown is None."""
-        return {one.name: getattr(self, one.name) for one in fields(self)}
+        return self.labels() | {one.name: getattr(self, one.name) for one in fields(self)}
 
 
 @dataclass(frozen=True)
@@ -90,8 +90,7 @@ def crossovers(
         with_weights = results.assign(activation_bytes=np.nan, peak_bytes=peaks)
     groups: dict[tuple[Any, ...], list[Curve]] = {}
     for curve in curves(with_weights, quantities):
-        shared = (value for name, value in curve.labels().items() if name not in OWN)
-        groups.setdefault((curve.quantity, *shared), []).append(curve)
+        groups.setdefault((curve.quantity, curve.part, curve.setting), []).append(curve)
     found = []
     for group in groups.values():
         found += [

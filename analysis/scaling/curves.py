@@ -1,6 +1,6 @@
 """Curves: one quantity of one detector's part over duration, in one setting, with its visits.
 
-A row of a table is a cell of one launch. Here rows of the same setting become a curve: for each
+A row of a table is a cell of one launch. Here rows of the same subject become a curve: for each
 duration the figures of its visits, and what its cells without a figure died of. The value at a
 duration is the median over visits, without the drift of their passes; where every duration was
 measured in three launches or more, a launch's median counts as one visit, as its process is one.
@@ -9,7 +9,7 @@ measured in three launches or more, a launch's median counts as one visit, as it
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain
 from typing import Any
@@ -23,9 +23,9 @@ from fakemamba.analysis.drift import without_drift
 from fakemamba.analysis.scaling.fit import LEVEL
 from fakemamba.analysis.scaling.noise import Noise, noise_of
 from fakemamba.analysis.schema import LEAST_COVERAGE
+from fakemamba.analysis.setting import ASKED_PARTS, SUBJECT, Subject, split
 from fakemamba.visits import LEAST_VISITS
 
-PARTS = ("front-end", "encoder", "end-to-end", "training-step", "training-step-frozen")
 # The figures that show a quantity, the better first, and their unit.
 FIGURES = {
     "latency": (("latency_s",), "s"),
@@ -54,31 +54,7 @@ Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Setting:
-    """What has to be equal for cells to be points of one curve; None where the file is older."""
-
-    detector: str
-    part: str
-    device: str
-    device_name: str | None
-    precision: str
-    backend: str | None
-    batch_size: int
-    attention: str | None
-    execution: str | None
-    frontend: str | None
-    clock: str | None
-
-    def labels(self) -> dict[str, Any]:
-        """The fields of the setting alone."""
-        return {name: getattr(self, name) for name in SETTING}
-
-
-SETTING = tuple(field.name for field in fields(Setting))
-
-
-@dataclass(frozen=True)
-class Curve(Setting):
+class Curve(Subject):
     """One quantity over duration.
 
     Attributes:
@@ -163,9 +139,9 @@ class Curve(Setting):
 def curves(
     results: pd.DataFrame, quantities: Sequence[str] = ("latency", "peak-memory", "flops")
 ) -> list[Curve]:
-    """The curves of a table, by setting and quantity.
+    """The curves of a table, by subject and quantity.
 
-    A setting in which nothing was measured is a curve without durations, of the first quantity
+    A subject of which nothing was measured is a curve without durations, of the first quantity
     alone. Otherwise a quantity that was not measured has no curve.
 
     Args:
@@ -179,23 +155,20 @@ def curves(
         raise ValueError(f"unknown quantity {min(unknown)!r}; there are {', '.join(FIGURES)}")
     if len(results) and "steady_s" not in results:
         results = without_drift(results)
-    cells = results[results["part"].isin(PARTS)] if len(results) else results
+    cells = results[results["part"].isin(ASKED_PARTS)] if len(results) else results
     if cells.empty:
         raise ValueError(f"none of the {len(results)} cells is a detector's")
-    cells = cells.assign(**{name: None for name in SETTING if name not in cells})
     return [
         curve
-        for values, group in cells.groupby(list(SETTING), dropna=False, sort=False)
-        for curve in _curves_of(dict(zip(SETTING, values, strict=True)), group, quantities)
+        for labels, group in split(cells, SUBJECT)
+        for curve in _curves_of(labels, group, quantities)
     ]
 
 
 def _curves_of(
-    setting: dict[str, Any], cells: pd.DataFrame, quantities: Sequence[str]
+    labels: dict[str, Any], cells: pd.DataFrame, quantities: Sequence[str]
 ) -> Iterator[Curve]:
-    """The curves of one setting's cells."""
-    setting = {name: None if pd.isna(value) else value for name, value in setting.items()}
-    setting["batch_size"] = int(setting["batch_size"])
+    """The curves of one subject's cells."""
     measured = cells[cells["status"] == "measured"]
     counted = measured[measured["flop_coverage"] >= LEAST_COVERAGE].dropna(subset="flops")
     works = cells["work"].dropna() if "work" in cells else pd.Series(dtype=object)
@@ -208,7 +181,7 @@ def _curves_of(
         figures, unit = FIGURES[quantity]
         known |= {"quantity": quantity, "unit": unit}
         if quantity == "flops" and work is not None and not measured.empty:
-            yield _of_work(work, **setting, **known, launches=cells["launch"].nunique())
+            yield _of_work(work, **labels, **known, launches=cells["launch"].nunique())
             continue
         present = [name for name in figures if measured[name].notna().any()]
         if not present and (place > 0 or not measured.empty):
@@ -221,7 +194,7 @@ def _curves_of(
                 f"the count of {len(rows) - len(counted)} of {len(rows)} cells covers less than "
                 f"{LEAST_COVERAGE:.0%} of their time, and what was not counted may grow otherwise"
             )
-        if quantity == "peak-memory" and setting["device"] == "cpu" and _is_before_visits(rows):
+        if quantity == "peak-memory" and labels["device"] == "cpu" and _is_before_visits(rows):
             doubt = RESIDENT
         visits, are_launches = _visits(rows, figure)
         few = [] if quantity in EXACT else _with_few(visits)
@@ -231,7 +204,7 @@ def _curves_of(
             without = "; ".join(one for one in (without, told) if one)
         durations_s = [one for one in visits if one not in few]
         yield Curve(
-            **setting,
+            **labels,
             **known,
             figure=figure,
             durations_s=np.array(durations_s, np.float64),

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from fakemamba.analysis.scaling.crossover import DRAWS, OWN
+from fakemamba.analysis.scaling.crossover import DRAWS
 from fakemamba.analysis.scaling.curves import SINGLE, Curve, Floats, curves
 from fakemamba.analysis.scaling.fit import LEVEL
+from fakemamba.analysis.setting import Setting
 from fakemamba.analysis.ties import undecided
 
 SURE = "the 95 % interval of the ratio leaves 1"
@@ -54,11 +54,10 @@ def fastest(results: pd.DataFrame) -> list[Fastest]:
     Raises:
         ValueError: the results have no cell of a detector.
     """
-    groups: dict[tuple[Any, ...], list[Curve]] = {}
+    groups: dict[tuple[str, Setting], list[Curve]] = {}
     for curve in curves(results, ["latency"]):
         if len(curve.durations_s) and curve.fixed_length is None:
-            shared = (value for name, value in curve.labels().items() if name not in OWN)
-            groups.setdefault(tuple(shared), []).append(curve)
+            groups.setdefault((curve.part, curve.setting), []).append(curve)
     return [one for group in groups.values() for one in _of_group(group)]
 
 

@@ -20,7 +20,7 @@ from fakemamba.analysis.scaling.advice import (
     why_quadratic,
     why_undecided,
 )
-from fakemamba.analysis.scaling.curves import SINGLE, Curve, Floats, Setting, curves
+from fakemamba.analysis.scaling.curves import SINGLE, Curve, Floats, curves
 from fakemamba.analysis.scaling.fit import (
     DEFAULTS,
     LEVEL,
@@ -33,6 +33,7 @@ from fakemamba.analysis.scaling.fit import (
     is_quadratic,
     predict,
 )
+from fakemamba.analysis.setting import Subject
 
 __all__ = ["Curve", "Scaling", "Thresholds", "assert_near_linear", "curves", "judge", "scale"]
 
@@ -46,7 +47,7 @@ Interval = tuple[float | None, float | None]
 
 
 @dataclass(frozen=True)
-class Scaling(Setting):
+class Scaling(Subject):
     """How one quantity grows; what is not known is None, and ``reason`` says why.
 
     Attributes:
@@ -122,7 +123,7 @@ class Scaling(Setting):
 
     def to_json(self) -> dict[str, Any]:
         """All but the draws; unknown is None."""
-        kept = {one.name: getattr(self, one.name) for one in fields(self)}
+        kept = self.labels() | {one.name: getattr(self, one.name) for one in fields(self)}
         del kept["coefficient_draws"]
         return kept | {"thresholds": asdict(self.thresholds)}
 

@@ -8,10 +8,10 @@ import pytest
 from fakemamba.analysis.answers import answers
 from fakemamba.analysis.decision import decision_table
 from fakemamba.analysis.open_verdicts import undecided_verdicts
-from fakemamba.analysis.report.settings import settings
 from fakemamba.analysis.results import read_results
 from fakemamba.analysis.scaling.crossover import crossovers
 from fakemamba.analysis.scaling.verdicts import scale
+from fakemamba.analysis.setting import groups_of
 from fakemamba.analysis.shares import frontend_share
 
 MAMBA, CONFORMER = "fake-mamba-l", "xlsr-conformer"
@@ -25,7 +25,7 @@ def results(write_growth, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def parts(results):
-    return settings(results), scale(results), crossovers(results), decision_table(results)
+    return groups_of(results), scale(results), crossovers(results), decision_table(results)
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,7 @@ def found(results, parts):
 
 def told(results, parts, **changes):
     """The sentences with other scalings or crossovers."""
-    names = ("places", "scalings", "crossed", "decisions")
+    names = ("groups", "scalings", "crossed", "decisions")
     return answers(results, **dict(zip(names, parts, strict=True)) | changes).sentences
 
 
@@ -60,7 +60,7 @@ def test_each_encoder_has_its_verdict_its_range_and_its_share(found):
 
 def test_the_front_end_s_share_needs_no_encoder_at_the_same_durations(results, parts):
     cells = results[(results["part"] != "encoder") | (results["duration_s"] > 8)]
-    (setting,) = settings(cells)
+    (setting,) = groups_of(cells)
     found, other = (
         frontend_share(setting.cells[setting.cells["detector"] == name])
         for name in (MAMBA, CONFORMER)
@@ -115,7 +115,7 @@ def test_an_input_that_is_cut_is_no_growth(results, parts):
 
 def test_too_few_durations_give_the_command_that_decides(results):
     short = results[results["duration_s"] <= 4].assign(work=None)
-    found = answers(short, settings(short), scale(short), crossovers(short), decision_table(short))
+    found = answers(short, groups_of(short), scale(short), crossovers(short), decision_table(short))
     assert found.sentences[0].endswith(": undecided up to 4 s.")
     line, command = found.undecided.line, found.undecided.command
     assert line.startswith("Undecided are 18 of 18 verdicts: latency, peak memory and work of ")
@@ -125,13 +125,13 @@ def test_too_few_durations_give_the_command_that_decides(results):
 
 def test_what_was_measured_once_is_counted_apart(results, parts):
     once = results[results["duration_s"] == 4]
-    found = undecided_verdicts(settings(once), scale(once))
+    found = undecided_verdicts(groups_of(once), scale(once))
     assert found.line == "2 detectors were measured at one duration, which shows no growth."
     assert found.command is None
-    without = undecided_verdicts(settings(once), scale(once.assign(work=None)))
+    without = undecided_verdicts(groups_of(once), scale(once.assign(work=None)))
     assert without == found  # FLOPs by formula, of many durations, are no measurement
     twice = pd.concat([once, once.assign(precision="bf16", status="failed")], ignore_index=True)
-    assert undecided_verdicts(settings(twice), scale(twice)) == found
+    assert undecided_verdicts(groups_of(twice), scale(twice)) == found
     decided = [replace(one, verdict="quadratic") for one in parts[1]]
     assert undecided_verdicts(parts[0], decided) is None
 
@@ -178,7 +178,7 @@ def test_end_to_end_is_told_of_the_largest_front_end(results):
         frontend="whole", n_parameters=3e8
     )
     both = pd.concat([small, large], ignore_index=True)
-    found = answers(both, settings(both), scale(both), crossovers(both), decision_table(both))
+    found = answers(both, groups_of(both), scale(both), crossovers(both), decision_table(both))
     assert "near-linear up to 64 s" in found.sentences[0]
     assert found.sentences[-1].startswith("End to end behind whole ")
     assert found.figures_title == "At 4 s behind whole"
@@ -186,20 +186,20 @@ def test_end_to_end_is_told_of_the_largest_front_end(results):
 
 def test_nothing_measured_has_no_answer(results):
     failed = results.assign(status="failed")
-    found = answers(failed, settings(failed), [], [], decision_table(failed))
+    found = answers(failed, groups_of(failed), [], [], decision_table(failed))
     assert found.sentences == ("No cell of a detector was measured, so there is no answer.",)
     assert found.text().count("\n") == 1
 
 
 def test_a_name_breaks_no_line(results):
     named = results.assign(detector=results["detector"].replace(MAMBA, "a\nEverything is fine"))
-    found = answers(named, settings(named), scale(named), [], decision_table(named))
+    found = answers(named, groups_of(named), scale(named), [], decision_table(named))
     assert all(not line.startswith("Everything") for line in found.text().splitlines())
 
 
 def test_a_detector_whose_longest_cell_was_left_out_is_not_missing(results):
     is_lost = (results["detector"] == CONFORMER) & (results["duration_s"] == 64)
     lost = results.assign(status=results["status"].mask(is_lost, "left-out"))
-    found = answers(lost, settings(lost), scale(lost), crossovers(lost), decision_table(lost))
+    found = answers(lost, groups_of(lost), scale(lost), crossovers(lost), decision_table(lost))
     assert [one["line"] for one in found.figures] == [MAMBA, CONFORMER]
     assert any(one.startswith(f"{CONFORMER}’s encoder: ") for one in found.sentences)

@@ -19,10 +19,10 @@ from fakemamba.analysis.pictures.pareto import plot_pareto
 from fakemamba.analysis.pictures.scan import plot_scan
 from fakemamba.analysis.pictures.shares import plot_shares
 from fakemamba.analysis.published import read_published
-from fakemamba.analysis.report.settings import settings
 from fakemamba.analysis.report.shares import share_charts
 from fakemamba.analysis.results import ResultsError
 from fakemamba.analysis.scaling.crossover import Crossover
+from fakemamba.analysis.setting import groups_of
 from fakemamba.analysis.shares import part_shares
 
 SETTING = {
@@ -94,7 +94,7 @@ def test_shares_are_the_same_in_the_page_and_in_the_picture(tmp_path, figures):
         for row in parts("a", duration_s, *(np.array([0.2, 0.01, 0.22]) * rng.uniform(0.8, 1.2, 3)))
     ]
     cells = pd.DataFrame(rows)
-    (chart,) = share_charts(settings(cells)[0])
+    (chart,) = share_charts(groups_of(cells)[0])
     list(plot_shares(cells, tmp_path))
     heights = [bar.get_height() for bar in figures[0].axes[0].patches]
     page = [value / 100 for trace in chart.traces for value in trace["y"]]

@@ -19,12 +19,12 @@ from fakemamba.analysis.report.answer import answer
 from fakemamba.analysis.report.fastest import fastest_claims, fastest_section
 from fakemamba.analysis.report.page import Extras, render, write_report
 from fakemamba.analysis.report.reproduce import replay
-from fakemamba.analysis.report.settings import settings
 from fakemamba.analysis.report.tables import Field, tabulate
 from fakemamba.analysis.report.words import interval, number, plotly_label
 from fakemamba.analysis.results import read_launch
 from fakemamba.analysis.scaling.ranking import fastest
 from fakemamba.analysis.scaling.verdicts import scale
+from fakemamba.analysis.setting import groups_of
 from fakemamba.names import visible
 
 HOSTILE = "<script>window.hacked=1</script>\"'</script>\u2028\u202e%{x}&lt;"
@@ -84,7 +84,7 @@ def data_of(page, name):
 
 
 def test_the_answer_says_how_each_encoder_grows_and_up_to_which_duration(launch):
-    (setting,) = settings(launch.cells)
+    (setting,) = groups_of(launch.cells)
     claims = {claim.what: claim.points for claim in answer(setting, scale(launch.cells)).claims}
     linear, quadratic = claims["Latency of the encoder"]
     assert (linear.verdict, linear.told) == ("near-linear", "near-linear up to 64 s")
@@ -94,14 +94,14 @@ def test_the_answer_says_how_each_encoder_grows_and_up_to_which_duration(launch)
 
 def test_what_was_not_decided_has_its_reason_once(launch):
     short = launch.cells[launch.cells["duration_s"] <= 4].assign(work=None)
-    (setting,) = settings(short)
+    (setting,) = groups_of(short)
     (undecided,) = answer(setting, scale(short)).undecided
     assert undecided.what == "everything" and "a fit needs" in undecided.reason
 
 
 def test_the_fastest_is_told_by_duration_as_the_truth_has_it(launch):
     # 2 + 0.5 T + 0.2 T² and 4 + 2 T milliseconds are equal at 8.64 s; at 8 s they are 6 % apart
-    (setting,) = settings(launch.cells)
+    (setting,) = groups_of(launch.cells)
     (claim,) = fastest_claims(setting, fastest(launch.cells))
     assert claim.points[0].names.startswith("bent from 1 s, ")
     assert claim.points[0].names.endswith("straight from 16 s")
@@ -110,7 +110,7 @@ def test_the_fastest_is_told_by_duration_as_the_truth_has_it(launch):
 def test_where_nothing_was_visited_again_there_is_no_winner(launch):
     once = launch.cells.assign(passes=None)
     cells = without_drift(once)
-    (setting,) = settings(cells)
+    (setting,) = groups_of(cells)
     (claim,) = fastest_claims(setting, fastest(cells))
     assert claim.points[0].names == "no clear winner from 1 s"
     (section,) = fastest_section([setting], fastest(cells))
@@ -187,7 +187,7 @@ def test_the_latency_chart_has_the_points_the_fits_and_their_bands(launch, page)
 
 
 def test_the_first_screen_has_the_sentences_and_the_chart_with_both_laws(launch, page):
-    (setting,) = settings(launch.cells)
+    (setting,) = groups_of(launch.cells)
     for sentence in render([launch])[1].sentences:
         assert sentence in page.text
     first = first_of(page)

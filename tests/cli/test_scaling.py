@@ -68,7 +68,7 @@ def test_verdicts_thresholds_range_and_setting_are_printed(results, capsys):
     assert re.search(r"near-linear +fake-mamba-l +\d+%", printed)
     assert re.search(r"quadratic +xlsr-conformer +8\d%", printed)
     assert "encoder latency, 1 to 64 s" in printed
-    assert "CPU: Test (cpu), fp32, batch 1, sdpa attention" in printed
+    assert "xls-r-300m, fp32, batch 1, eager, sdpa attention · CPU: Test" in printed
     assert "share < 0.25 and exponent < 1.15" in " ".join(printed.split())
 
 
