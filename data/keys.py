@@ -6,7 +6,6 @@ columns, as in a manifest.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -17,17 +16,16 @@ import numpy.typing as npt
 import pandas as pd
 
 from fakemamba.data.delimited import Once, Rows, read_rows
-from fakemamba.data.manifest import ALIASES, iterate_table
+from fakemamba.data.manifest import ALIASES, read_table
 from fakemamba.data.protocols import (
     LAYOUTS,
     PHASES,
     KeyFileError,
-    NumberedTrials,
     is_number,
     read_protocol,
 )
 from fakemamba.data.text_lines import SHOWN, CutGuard, at_line, finite_number, listed
-from fakemamba.data.trials import Trial, trial_table
+from fakemamba.data.trials import Trial, TrialBlock, block_table
 
 __all__ = ["KEY_FORMATS", "AsvScores", "KeyFileError", "iterate_key", "read_asv_scores", "read_key"]
 
@@ -74,12 +72,16 @@ def read_key(
     Raises:
         KeyFileError: as `iterate_key`; a trial that stands in it twice.
     """
-    table = trial_table(iterate_key(path, key_format, phase, label_column))
+    table = block_table(_blocks(Path(path), key_format, phase, label_column))
     again = table["trial_id"].duplicated()
     if again.any():
         twice = table["trial_id"].to_numpy()[again.to_numpy()][0]
-        numbered = _numbered(Path(path), key_format, phase, label_column)
-        places = [place for place, trial in numbered if trial.trial_id == twice]
+        places = [
+            place
+            for block in _blocks(Path(path), key_format, phase, label_column)
+            for place, one in zip(block.places(), block.columns["trial_id"], strict=True)
+            if one == twice
+        ]
         raise KeyFileError(
             f"{path}, {places[1]}: trial {listed([twice])} is there already, in {places[0]} "
             f"({again.sum()} such lines in all); a key has every trial once"
@@ -103,13 +105,15 @@ def iterate_key(
         KeyFileError: no such file or format, no trial of the phase, a line that cannot be used, or
             a publisher's file that is not whole.
     """
-    return (trial for _, trial in _numbered(Path(path), key_format, phase, label_column))
+    return chain.from_iterable(
+        block.trials() for block in _blocks(Path(path), key_format, phase, label_column)
+    )
 
 
-def _numbered(
+def _blocks(
     path: Path, key_format: str, phase: str | None, label_column: str | None
-) -> NumberedTrials:
-    """The trials of a phase with their places in the file."""
+) -> Iterator[TrialBlock]:
+    """The trials of a phase."""
     if key_format not in KEY_FORMATS:
         known = ", ".join(KEY_FORMATS)
         raise KeyFileError(f"no key format is called {key_format!r}, but {known} are")
@@ -117,22 +121,25 @@ def _numbered(
     named = key_format == "csv" or (key_format == "auto" and _names_columns(path, aliases))
     if label_column is not None and not named:
         raise KeyFileError(f"{path}: its first line names no column {label_column!r}")
-    trials = (
-        iterate_table(path, None, ("label",), KeyFileError, aliases)
+    blocks = (
+        read_table(path, None, ("label",), KeyFileError, aliases)
         if named
         else read_protocol(path, key_format)
     )
     wanted = JUDGED_PHASES if phase is None else (PHASES.get(phase, phase),)
-    seen: Counter[str | None] = Counter()
-    kept = 0
-    for place, trial in trials:
-        seen[trial.phase] += 1
-        if trial.phase in wanted or phase == ALL_PHASES or (phase is None and trial.phase is None):
-            kept += 1
-            yield place, trial
-    if not kept:
-        phases = listed(sorted(name for name in seen if name)) or "no phases"
-        raise KeyFileError(f"{path}: no trial of phase {' or '.join(wanted)}; it has {phases}")
+    taken: set[str | None] = {*wanted, *([None] if phase is None else [])}
+    seen: set[str | None] = set()
+    for block in blocks:
+        phases = block.columns["phase"]
+        here = {*phases}
+        seen |= here
+        if phase == ALL_PHASES or here <= taken:
+            yield block
+        elif here & taken:
+            yield block.only([one in taken for one in phases])
+    if phase != ALL_PHASES and not seen & taken:
+        known = listed(sorted(name for name in seen if name)) or "no phases"
+        raise KeyFileError(f"{path}: no trial of phase {' or '.join(wanted)}; it has {known}")
 
 
 def _labelled_by(column: str) -> dict[str, str]:

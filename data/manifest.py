@@ -11,13 +11,22 @@ import io
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
-from fakemamba.data.delimited import csv_line, read_rows
-from fakemamba.data.text_lines import SHOWN, at_line, is_ended, listed, number_or_none
-from fakemamba.data.trials import COLUMNS, Trial, TrialError, read_label, without_ending
+from fakemamba.data.delimited import Block, Words, csv_line, read_blocks
+from fakemamba.data.text_lines import SHOWN, at_line, is_ended, listed, numbers_or_none
+from fakemamba.data.trials import (
+    COLUMNS,
+    Trial,
+    TrialBlock,
+    TrialError,
+    read_label,
+    require_utf8,
+    without_ending,
+)
 from fakemamba.files import appearing_whole, require_file
 
 # Trial's fields as columns of a manifest, and other publishers' words for them: Speech DF Arena's
@@ -35,10 +44,11 @@ ALIASES = {
 # label to be no label.
 FIELDS = {name: field for field, name in NAMES.items()}
 CUT_UNSEEN = {*COLUMNS} - {"path", "trial_id", "label"}
+FEW_WORDS = ("attack", "codec", "vocoder", "speaker", "source", "phase")
 PARQUET_ROWS = 10_000
+UNEVEN = "line 1 names {width}; mend the line, with quotes around a value that has a comma"
 
 Row = dict[str, str | float | None]
-Rows = Iterator[tuple[str, Sequence[Any]]]
 
 
 class ManifestError(ValueError):
@@ -63,7 +73,8 @@ def iterate_manifest(
     path = Path(path)
     folder = path.parent if root is None else Path(root)
     need = ("path", "label") if need_label else ("path",)
-    return (trial for _, trial in iterate_table(path, folder, need, ManifestError))
+    blocks = read_table(path, folder, need, ManifestError)
+    return chain.from_iterable(block.trials() for block in blocks)
 
 
 def read_manifest(path: str | Path, root: str | Path | None = None) -> list[Trial]:
@@ -79,16 +90,18 @@ def read_manifest(path: str | Path, root: str | Path | None = None) -> list[Tria
     folder = path.parent if root is None else Path(root)
     lines: dict[str, str] = {}
     trials, missing = [], []
-    for place, trial in iterate_table(path, folder, ("path",), ManifestError):
-        if trial.trial_id in lines:
-            raise ManifestError(
-                f"{path}, {place}: trial {listed([trial.trial_id])} is there already, in "
-                f"{lines[trial.trial_id]}; take one out, or tell them apart by a column 'trial_id'"
-            )
-        lines[trial.trial_id] = place
-        trials.append(trial)
-        if trial.path is not None and not trial.path.is_file():
-            missing.append(f"{place}: {trial.path}")
+    for block in read_table(path, folder, ("path",), ManifestError):
+        for place, trial in zip(block.places(), block.trials(), strict=True):
+            if trial.trial_id in lines:
+                raise ManifestError(
+                    f"{path}, {place}: trial {listed([trial.trial_id])} is there already, in "
+                    f"{lines[trial.trial_id]}; take one out, or tell them apart by a column "
+                    "'trial_id'"
+                )
+            lines[trial.trial_id] = place
+            trials.append(trial)
+            if trial.path is not None and not trial.path.is_file():
+                missing.append(f"{place}: {trial.path}")
     if missing:
         first = "\n  ".join(missing[:10])
         raise ManifestError(
@@ -108,26 +121,28 @@ def read_durations_s(path: str | Path) -> list[float] | None:
         ManifestError: the table cannot be used, or a duration is not more than 0.
     """
     path = Path(path)
-    open_rows = _open_parquet if path.name.endswith(".parquet") else _open_csv
     aliases = ALIASES | {"duration_s": "duration_s"}
-    header, rows = open_rows(path, ManifestError, aliases)
+    header, blocks = _open(path, ManifestError, aliases)
     fields = [aliases.get(name, FIELDS.get(name, name)) for name in header]
     if "path" in fields or "duration_s" not in fields:
         return None
     if fields.count("duration_s") > 1:
         raise ManifestError(f"{path}, line 1: there are two columns of durations; rename one")
-    durations_s, column = [], fields.index("duration_s")
-    for place, values in rows:
-        try:
-            duration_s = _duration_s(_text(values[column], "duration") or "")
-        except TrialError as fault:
-            raise ManifestError(f"{path}, {place}: {fault}") from fault
-        if duration_s == 0:
-            raise ManifestError(
-                f"{path}, {place}: the duration is 0; leave out what has no audio, such as calls "
-                "that nobody took"
+    column = fields.index("duration_s")
+
+    def to_durations_s(block: Block) -> list[float]:
+        texts = _texts(block.columns[column], "duration")
+        found = _durations_s([text or "" for text in texts])
+        if 0 in found:
+            raise TrialError(
+                "the duration is 0; leave out what has no audio, such as calls that nobody took"
             )
-        durations_s.append(duration_s)
+        return found
+
+    told = _teller(path, ManifestError)
+    durations_s: list[float] = []
+    for block in blocks:
+        durations_s += block.converted(to_durations_s, TrialError, told)
     return durations_s
 
 
@@ -149,14 +164,14 @@ def write_manifest(path: str | Path, trials: Iterable[Trial]) -> None:
         raise ManifestError(f"{path}: a manifest ends in .csv, .csv.gz or .parquet")
 
 
-def iterate_table(
+def read_table(
     path: Path,
     folder: Path | None,
     need: Sequence[str],
     error: type[ValueError],
     aliases: Mapping[str, str] = ALIASES,
-) -> Iterator[tuple[str, Trial]]:
-    """Yield the place, such as ``line 3``, and the trial of each row of a CSV or Parquet table.
+) -> Iterator[TrialBlock]:
+    """Yield the trials of a CSV or Parquet table.
 
     Args:
         path: a CSV, its columns parted by commas, semicolons, tabs or blanks, or a Parquet file.
@@ -168,63 +183,75 @@ def iterate_table(
     Raises:
         error: the table cannot be used.
     """
-    open_rows = _open_parquet if path.name.endswith(".parquet") else _open_csv
-    header, rows = open_rows(path, error, aliases)
-    to_trial = _reader(header, folder, need, f"{path}, line 1", error, aliases)
-    place = None
-    for place, values in rows:
-        try:
-            yield place, to_trial(values)
-        except TrialError as fault:
-            raise error(f"{path}, {place}: {fault}") from fault
-    if place is None:
+    header, blocks = _open(path, error, aliases)
+    to_columns = _reader(header, folder, need, f"{path}, line 1", error, aliases)
+    told = _teller(path, error)
+    is_empty = True
+    for block in blocks:
+        is_empty = False
+        columns = block.converted(to_columns, TrialError, told)
+        yield TrialBlock(columns, block.numbers, _unit(path))
+    if is_empty:
         raise error(f"{path}: no recordings after the first line")
+
+
+def _open(
+    path: Path, error: type[ValueError], aliases: Mapping[str, str]
+) -> tuple[Sequence[str], Iterator[Block]]:
+    """The names of the columns, and the rows that are not blank."""
+    open_blocks = _open_parquet if _is_parquet(path) else _open_csv
+    return open_blocks(path, error, aliases)
+
+
+def _is_parquet(path: Path) -> bool:
+    return path.name.endswith(".parquet")
+
+
+def _unit(path: Path) -> str:
+    return "row" if _is_parquet(path) else "line"
+
+
+def _teller(path: Path, error: type[ValueError]) -> Callable[[Block, ValueError], ValueError]:
+    """What makes an error of a row's fault."""
+    return lambda row, fault: error(f"{path}, {_unit(path)} {row.numbers[0]}: {fault}")
 
 
 def _open_csv(
     path: Path, error: type[ValueError], aliases: Mapping[str, str]
-) -> tuple[Sequence[str], Rows]:
-    """The names of the columns, and the place and values of each row that is not blank."""
-    rows = read_rows(path, error)
-    first = next(rows, None)
+) -> tuple[Sequence[str], Iterator[Block]]:
+    blocks = read_blocks(path, error, UNEVEN)
+    first = next(blocks, None)
     if first is None:
         raise error(f"{path}: nothing but blank lines; fetch or write it again")
-    header = [name.strip() for name in first[1]]
+    header = [name.strip() for (name,) in first.columns]
     last = aliases.get(header[-1], FIELDS.get(header[-1]))
-    return header, _csv_rows(path, error, rows, len(header), last)
+    return header, _uncut(path, error, blocks, last)
 
 
-def _csv_rows(
-    path: Path,
-    error: type[ValueError],
-    rows: Iterator[tuple[int, list[str], str]],
-    width: int,
-    last: str | None,
-) -> Rows:
-    """The place and values of each row; ``last`` is the field that the last column is."""
+def _uncut(
+    path: Path, error: type[ValueError], blocks: Iterator[Block], last: str | None
+) -> Iterator[Block]:
+    """The blocks, unless the end is cut; ``last`` is the field that the last column is."""
     phases = set[str]()  # few words, none of which begins another: one that came before is whole
-    for number, values, line in rows:
-        if len(values) != width:
-            raise error(
-                f"{at_line(path, number, line)}: {len(values)} columns, but line 1 names "
-                f"{width}; mend the line, with quotes around a value that has a comma"
-            )
-        hides_a_cut = last in CUT_UNSEEN or (last is not None and not values[-1])
-        hides_a_cut &= values[-1] not in phases
-        if hides_a_cut and not is_ended(line) and line.endswith(values[-1]):
-            raise error(
-                f"{at_line(path, number, line)}: it may have lost the end of "
-                f"{values[-1][:SHOWN]!r}; if it is whole, end the line"
-            )
-        if last == "phase" and values[-1]:
-            phases.add(values[-1])
-        yield f"line {number}", values
+    for block in blocks:
+        values = block.columns[-1]
+        if not is_ended(block.line):
+            (value,) = values
+            hides_a_cut = last in CUT_UNSEEN or (last is not None and not value)
+            if hides_a_cut and value not in phases and block.line.endswith(value):
+                raise error(
+                    f"{at_line(path, block.numbers[0], block.line)}: it may have lost the end of "
+                    f"{value[:SHOWN]!r}; if it is whole, end the line"
+                )
+        elif last == "phase":
+            phases.update(filter(None, values))
+        yield block
 
 
 def _open_parquet(
     path: Path, error: type[ValueError], aliases: Mapping[str, str]
-) -> tuple[Sequence[str], Rows]:
-    """The names of the columns that are read, and the place and values of each row."""
+) -> tuple[Sequence[str], Iterator[Block]]:
+    """Of columns, those that are read."""
     import pyarrow
     from pyarrow import parquet
 
@@ -236,18 +263,21 @@ def _open_parquet(
         raise error(f"{path}: not a Parquet file ({_first_line(fault)}); write it again") from fault
     known = [name for name in names if name in aliases or name in FIELDS]
     # Without one that is known the reader tells of those that there are.
-    return known or names, _parquet_rows(path, error, file, known)
+    return known or names, _parquet_blocks(path, error, file, known)
 
 
-def _parquet_rows(path: Path, error: type[ValueError], file: Any, names: Sequence[str]) -> Rows:
+def _parquet_blocks(
+    path: Path, error: type[ValueError], file: Any, names: Sequence[str]
+) -> Iterator[Block]:
     import pyarrow
 
     number = 0
     try:
         for batch in file.iter_batches(PARQUET_ROWS, columns=list(names)):
-            for values in zip(*(column.to_pylist() for column in batch.columns), strict=True):
-                number += 1
-                yield f"row {number}", values
+            columns = [column.to_pylist() for column in batch.columns]
+            numbers = range(number + 1, number + 1 + batch.num_rows)
+            number += batch.num_rows
+            yield Block(columns, numbers)
     except (pyarrow.ArrowException, OSError, OverflowError, UnicodeDecodeError) as fault:
         raise error(f"{path}, after row {number}: {_first_line(fault)}; write it again") from fault
 
@@ -263,8 +293,8 @@ def _reader(
     place: str,
     error: type[ValueError],
     aliases: Mapping[str, str],
-) -> Callable[[Sequence[Any]], Trial]:
-    """What makes a trial of a row's values, for a table with these columns."""
+) -> Callable[[Block], dict[str, Sequence[Any]]]:
+    """What makes trials, by column, of a block of rows of a table with these columns."""
     named = [aliases.get(name, name) for name in header]
     for name in NAMES.values():
         if named.count(name) > 1:
@@ -276,30 +306,57 @@ def _reader(
                 "the columns"
             )
     indices = {field: named.index(name) for field, name in NAMES.items() if name in named}
+    words = {name: Words[str | None, str | None](_itself) for name in FEW_WORDS}
+    words["label"] = Words(lambda text: None if text is None else read_label(text))
 
-    def to_trial(values: Sequence[Any]) -> Trial:
-        text: dict[str, Any] = {
-            field: _text(values[index], NAMES[field]) for field, index in indices.items()
-        }
+    def to_columns(block: Block) -> dict[str, Sequence[Any]]:
+        nothing = [None] * len(block.numbers)
+        columns: dict[str, Sequence[Any]] = dict.fromkeys(COLUMNS, nothing)
+        for field, index in indices.items():
+            columns[field] = _texts(block.columns[index], NAMES[field])
         for name in need:
-            if text[name] is None:
+            if not all(columns[name]):
                 raise TrialError(f"the {name} is empty")
-        written = text.pop("path", None)
-        if text.get("trial_id") is None:
-            if written is None:
-                raise TrialError("the trial_id is empty")
-            text["trial_id"] = without_ending(written)
-        if text.get("label") is not None:
-            text["label"] = read_label(text["label"])
-        if text.get("duration_s") is not None:
-            text["duration_s"] = _duration_s(text["duration_s"])
-        return Trial(path=None if folder is None or written is None else folder / written, **text)
+        if not all(columns["trial_id"]):
+            pairs = zip(columns["trial_id"], columns["path"], strict=True)
+            columns["trial_id"] = [_trial_id(*pair) for pair in pairs]
+        for name in indices.keys() & words.keys():
+            columns[name] = words[name].of(columns[name])
+        if "duration_s" in indices:
+            known = iter(_durations_s([one for one in columns["duration_s"] if one is not None]))
+            columns["duration_s"] = [one and next(known) for one in columns["duration_s"]]
+        if folder is None:
+            columns["path"] = nothing
+        else:
+            columns["path"] = [one and folder / one for one in columns["path"]]
+            if not str(folder).isascii():
+                for one in columns["path"]:
+                    require_utf8(str(one))
+        return columns
 
-    return to_trial
+    return to_columns
+
+
+def _trial_id(trial_id: str | None, path: str | None) -> str:
+    if trial_id is not None:
+        return trial_id
+    if path is None:
+        raise TrialError("the trial_id is empty")
+    return without_ending(path)
+
+
+def _itself(text: str | None) -> str | None:
+    return text
+
+
+def _texts(values: Sequence[Any], column: str) -> list[str | None]:
+    """The values as a CSV has them, None for an empty one, as is NaN in a Parquet file."""
+    if {*map(type, values)} <= {str, NoneType}:
+        return [one or None for one in values]
+    return [_text(one, column) for one in values]
 
 
 def _text(value: Any, column: str) -> str | None:
-    """The value as a CSV has it, or None for an empty one, as is NaN in a Parquet file."""
     if value is None or value == "" or value != value:
         return None
     if isinstance(value, str):
@@ -309,11 +366,11 @@ def _text(value: Any, column: str) -> str | None:
     return str(value)
 
 
-def _duration_s(value: str) -> float:
-    duration_s = number_or_none(value)
-    if duration_s is None or not 0 <= duration_s < math.inf:
-        raise TrialError(f"the duration is {value[:SHOWN]!r}, but must be seconds")
-    return duration_s
+def _durations_s(texts: Sequence[str]) -> list[float]:
+    found = numbers_or_none(texts)
+    if found is None or not all(0 <= one < math.inf for one in found):
+        raise TrialError(f"the duration is {texts[0][:SHOWN]!r}, but must be seconds")
+    return found
 
 
 def _row(path: Path, trial: Trial) -> Row:

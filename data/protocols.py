@@ -11,16 +11,23 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from operator import itemgetter
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from fakemamba.data.delimited import read_rows
+from fakemamba.data.delimited import Block, Words, read_blocks
 from fakemamba.data.text_lines import SHOWN, at_line, is_ended, number_or_none
 from fakemamba.data.trial_counts import PUBLISHED
-from fakemamba.data.trials import BONA_FIDE, LABELS, SPOOF, Trial, TrialError, read_label
+from fakemamba.data.trials import (
+    BONA_FIDE,
+    COLUMNS,
+    LABELS,
+    SPOOF,
+    TrialBlock,
+    TrialError,
+    read_label,
+)
 
-FIELDS = ("trial_id", "label", "attack", "codec", "vocoder", "speaker", "source", "phase")
 # Format -> its layouts by their number of columns; a column that Trial has no field for is "".
 LAYOUTS: dict[str, dict[int, tuple[str, ...]]] = {
     "asvspoof2019": {5: ("speaker", "trial_id", "", "attack", "label")},
@@ -39,15 +46,15 @@ MOST_SCORE_COLUMNS = 4  # of published score files that do not name their column
 PHASES = {"hidden_track": "hidden"}  # as the 2021 keys of stage 1 call it
 KNOWN_PHASES = ("progress", "eval", "hidden", "hidden_track")
 
-NumberedTrials = Iterator[tuple[str, Trial]]
+UNEVEN = "the lines before have {width}; fetch the file again, or mend the line"
 
 
 class KeyFileError(ValueError):
     """A key cannot be used; the message names the file, the line and the remedy."""
 
 
-def read_protocol(path: Path, key_format: str) -> NumberedTrials:
-    """Yield each trial of an ASVspoof file with its place, such as ``line 3``.
+def read_protocol(path: Path, key_format: str) -> Iterator[TrialBlock]:
+    """Yield the trials of an ASVspoof file.
 
     At the end, a file that has a publisher's name must have had all of its trials.
 
@@ -58,66 +65,65 @@ def read_protocol(path: Path, key_format: str) -> NumberedTrials:
     Raises:
         KeyFileError: a line that cannot be used, or a file that is not whole.
     """
-    counted: Counter[tuple[str, str | None]] = Counter()
-    width = 0
-    ends_in_phase = False
-    pick: Callable[[list[Any]], tuple[Any, ...]]
     layouts = _layouts(key_format)
-    for number, parts, line in read_rows(path, KeyFileError, lambda first: _fits(first, layouts)):
-        if not width:
-            if not _fits(parts, layouts):
-                raise KeyFileError(f"{path}, line {number}: {_misfit(parts, layouts, key_format)}")
-            layout = layouts[len(parts)]
-            width = len(layout)
-            ends_in_phase = layout[-1] == "phase"
-            pick = itemgetter(*(layout.index(name) if name in layout else width for name in FIELDS))
-        if len(parts) != width:
-            raise KeyFileError(
-                f"{at_line(path, number, line)}: {len(parts)} columns, but the lines before have "
-                f"{width}; fetch the file again, or mend the line"
-            )
-        if ends_in_phase and parts[-1] not in KNOWN_PHASES and not is_ended(line):
-            raise KeyFileError(
-                f"{at_line(path, number, line)}: no phase is called {parts[-1][:SHOWN]!r}"
-            )
-        try:
-            trial = _trial(*pick([*parts, None]))  # None is for a field that has no column
-        except TrialError as fault:
-            raise KeyFileError(f"{at_line(path, number, line)}: {fault}") from fault
-        counted[trial.phase or "", trial.label] += 1
-        yield f"line {number}", trial
-    if not width:
+    blocks = read_blocks(path, KeyFileError, UNEVEN, lambda first: _fits(first, layouts))
+    first = next(blocks, None)
+    if first is None:
         raise KeyFileError(f"{path}: nothing but blank lines; fetch the file again")
-    _check_counts(path, width, counted)
+    parts = [field for (field,) in first.columns]
+    if not _fits(parts, layouts):
+        fault = _misfit(parts, layouts, key_format)
+        raise KeyFileError(f"{path}, line {first.numbers[0]}: {fault}")
+    to_columns = _reader(layouts[len(parts)])
+    counted: Counter[tuple[str | None, str]] = Counter()
+
+    def told(row: Block, fault: ValueError) -> ValueError:
+        return KeyFileError(f"{at_line(path, row.numbers[0], row.line)}: {fault}")
+
+    for block in chain([first], blocks):
+        columns = block.converted(to_columns, TrialError, told)
+        counted.update(zip(columns["phase"], columns["label"], strict=True))
+        yield TrialBlock(columns, block.numbers)
+    _check_counts(path, len(parts), counted)
 
 
-def _trial(
-    trial_id: str,
-    label: str,
-    attack: str | None,
-    codec: str | None,
-    vocoder: str | None,
-    speaker: str | None,
-    source: str | None,
-    phase: str | None,
-) -> Trial:
-    label = read_label(label)
-    spoofed = label == SPOOF  # else these two columns repeat the label
-    return Trial(
-        trial_id,
-        None,
-        label,
-        _known(attack) if spoofed else None,
-        "none" if codec == "-" else codec,  # ASVspoof 5's dash is 2021's none: not coded
-        _known(vocoder) if spoofed else None,
-        _known(speaker),
-        _known(source),
-        PHASES.get(phase, phase) if phase else None,
-    )
+def _reader(layout: Sequence[str]) -> Callable[[Block], dict[str, Sequence[Any]]]:
+    """What makes trials, by column, of a block of rows of this layout."""
+    meanings: dict[str, Words[str, str | None]] = {
+        name: Words(meaning) for name, meaning in MEANINGS.items()
+    }
+
+    def to_columns(block: Block) -> dict[str, Sequence[Any]]:
+        last = block.columns[-1][0]
+        if layout[-1] == "phase" and not is_ended(block.line) and last not in KNOWN_PHASES:
+            raise TrialError(f"no phase is called {last[:SHOWN]!r}")
+        nothing = [None] * len(block.numbers)
+        columns: dict[str, Sequence[Any]] = dict.fromkeys(COLUMNS, nothing)
+        for name, values in zip(layout, block.columns, strict=True):
+            if name:
+                columns[name] = meanings[name].of(values) if name in meanings else values
+        for name in OF_SPOOF & {*layout}:
+            pairs = zip(columns[name], columns["label"], strict=True)
+            columns[name] = [one if label == SPOOF else None for one, label in pairs]
+        return columns
+
+    return to_columns
 
 
-def _known(text: str | None) -> str | None:
+def _known(text: str) -> str | None:
     return None if text == "-" else text
+
+
+MEANINGS: dict[str, Callable[[str], str | None]] = {
+    "label": read_label,
+    "attack": _known,
+    "codec": lambda text: "none" if text == "-" else text,  # 5's dash is 2021's none: not coded
+    "vocoder": _known,
+    "speaker": _known,
+    "source": _known,
+    "phase": lambda text: PHASES.get(text, text) or None,
+}
+OF_SPOOF = {"attack", "vocoder"}  # of bona fide trials these repeat the label
 
 
 def _layouts(key_format: str) -> dict[int, tuple[str, ...]]:
@@ -158,10 +164,10 @@ def _misfit(parts: Sequence[str], layouts: Mapping[int, tuple[str, ...]], key_fo
     return f"{len(parts)} columns, but a key of format {key_format} has {widths}, or {named}{hint}"
 
 
-def _check_counts(path: Path, width: int, counted: Counter[tuple[str, str | None]]) -> None:
+def _check_counts(path: Path, width: int, counted: Counter[tuple[str | None, str]]) -> None:
     expected = PUBLISHED.get((path.name.removesuffix(".gz"), width), {})
     for phase, (bona_fide, spoof) in expected.items():
-        found = counted[phase, BONA_FIDE], counted[phase, SPOOF]
+        found = counted[phase or None, BONA_FIDE], counted[phase or None, SPOOF]
         if found != (bona_fide, spoof):
             raise KeyFileError(
                 f"{path}: {found[0]:,} bona fide and {found[1]:,} spoof trials"

@@ -8,8 +8,10 @@ import math
 import re
 import zlib
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
+from typing import cast
 
 from fakemamba.files import require_file
 
@@ -21,6 +23,7 @@ MOST_LISTED = 300  # and of names that there are
 
 # Digits are ASCII and stand alone: float() also takes 1_0, blanks and the digits of any script.
 DECIMAL = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+OF_DECIMALS = b"0123456789+-.eE"  # float() takes nothing else of these than DECIMAL does
 NOT_FINITE = re.compile(r"[+-]?(?:nan|inf|infinity)", re.IGNORECASE)
 
 WITNESSES = 10  # numbers before the last one that show how many decimals it should have
@@ -49,8 +52,8 @@ def read_lines(path: str | Path, error: type[ValueError]) -> Iterator[str]:
             compressed = raw.read(len(GZIP_MAGIC)) == GZIP_MAGIC
         with gzip.open(path) if compressed else path.open("rb") as stream:
             text = io.TextIOWrapper(stream, encoding="utf-8-sig", newline="")
-            while line := text.readline(LONGEST_LINE):
-                number += 1
+            lines = iter(partial(text.readline, LONGEST_LINE), "")
+            for number, line in enumerate(lines, 1):
                 if len(line) == LONGEST_LINE:
                     raise error(
                         f"{path}, line {number}: over {LONGEST_LINE:,} characters; name a text "
@@ -100,6 +103,18 @@ def number_or_none(text: str) -> float | None:
     return float(text) if NOT_FINITE.fullmatch(text) else None
 
 
+def numbers_or_none(texts: Sequence[str]) -> list[float] | None:
+    """The numbers that texts are, each as `number_or_none` has it; None if one of them is none."""
+    if not "".join(texts).encode().translate(None, OF_DECIMALS):
+        try:
+            values = list(map(float, texts))
+        except ValueError:
+            return None
+        return values if all(map(math.isfinite, values)) else None
+    found = list(map(number_or_none, texts))
+    return None if None in found else cast("list[float]", found)
+
+
 def finite_number(text: str, what: str, place: str, error: type[ValueError]) -> float:
     """The number that a column holds.
 
@@ -128,6 +143,10 @@ class CutGuard:
     def __init__(self, path: str | Path, error: type[ValueError]) -> None:
         self._path, self._error = path, error
         self._before: deque[str] = deque(maxlen=WITNESSES)
+
+    def pass_over(self, texts: Sequence[str]) -> None:
+        """Take numbers as they are: their lines have ends."""
+        self._before.extend(texts[-WITNESSES:])
 
     def check(self, text: str, number: int, line: str) -> None:
         """Look at the next number of a column.

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
+from itertools import compress
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
@@ -65,10 +66,15 @@ class Trial:
     def __post_init__(self) -> None:
         for name in (str(self.path or ""), self.trial_id):
             if not name.isascii():
-                _require_utf8(name)
+                require_utf8(name)
 
 
-def _require_utf8(name: str) -> None:
+def require_utf8(name: str) -> None:
+    """Refuse a name that no file of scores could hold.
+
+    Raises:
+        TrialError: it is not UTF-8.
+    """
     try:
         name.encode("utf-8")
     except UnicodeEncodeError:
@@ -80,6 +86,32 @@ def _require_utf8(name: str) -> None:
 
 
 COLUMNS = tuple(field.name for field in fields(Trial))
+
+
+@dataclass(frozen=True, slots=True)
+class TrialBlock:
+    """Trials that follow each other in a file, by column.
+
+    ``columns`` has each of Trial's fields (trials,). ``numbers`` (trials,) are those of their
+    lines, or of what else ``unit`` names.
+    """
+
+    columns: Mapping[str, Sequence[Any]]
+    numbers: Sequence[int]
+    unit: str = "line"
+
+    def trials(self) -> Iterator[Trial]:
+        """Each by itself."""
+        return map(Trial, *(self.columns[name] for name in COLUMNS))
+
+    def places(self) -> Iterator[str]:
+        """Where in the file each is, such as ``line 3``."""
+        return (f"{self.unit} {number}" for number in self.numbers)
+
+    def only(self, chosen: Sequence[bool]) -> TrialBlock:
+        """Those that are chosen (trials,)."""
+        columns = {name: list(compress(one, chosen)) for name, one in self.columns.items()}
+        return TrialBlock(columns, list(compress(self.numbers, chosen)), self.unit)
 
 
 def trial_table(trials: Iterable[Trial]) -> pd.DataFrame:
@@ -94,11 +126,25 @@ def trial_table(trials: Iterable[Trial]) -> pd.DataFrame:
     for trial in trials:
         for value_of, append in appenders:
             append(value_of(trial))
+    return _table(columns)
+
+
+def block_table(blocks: Iterable[TrialBlock]) -> pd.DataFrame:
+    """The trials of blocks, one after the other, as `trial_table` has them."""
+    columns: dict[str, list[Any]] = {name: [] for name in COLUMNS}
+    for block in blocks:
+        for name, column in columns.items():
+            column.extend(block.columns[name])
+    return _table(columns)
+
+
+def _table(columns: Mapping[str, Sequence[Any]]) -> pd.DataFrame:
     return pd.DataFrame(
         {
             name: pd.Series(column, dtype="float64" if name == "duration_s" else "object")
             for name, column in columns.items()
-        }
+        },
+        copy=False,
     )
 
 

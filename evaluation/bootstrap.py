@@ -15,24 +15,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.special import ndtr  # scipy.stats takes a second to import
 
 from fakemamba.data.trials import BONA_FIDE, SPOOF
 from fakemamba.evaluation.metrics.checks import Counts, Floats, checked
 from fakemamba.evaluation.metrics.costs import DCF_ASVSPOOF5, DcfCosts, LinearCost
 from fakemamba.evaluation.metrics.detection import surprise_bits
 from fakemamba.evaluation.metrics.tandem import AsvRates, linear_2019, linear_2021
-from fakemamba.evaluation.resampling import (
-    Draw,
-    SortedTrials,
-    draw_clusters,
-    draw_trials,
-    replicate,
-)
+
+if TYPE_CHECKING:  # else where trials are drawn, as numba is slow to import
+    from fakemamba.evaluation.resampling import Draw, SortedTrials
 
 LINEAR = ("min_dcf", "min_tdcf_2019", "min_tdcf_2021")
 MEANS = ("act_dcf", "cllr_bits")
@@ -131,6 +127,8 @@ def paired(
         BootstrapError: as `bootstrap`; other trials, or other labels of them.
         MetricError: a class without trials, or scores that are not finite.
     """
+    from scipy.special import ndtr  # scipy.stats takes a second to import
+
     tables = [table_a, _aligned(table_b, table_a)]
     found = _resample(tables, [metric], replicates, cluster, seed, costs, asv)
     value = float(found.plain[0, 0] - found.plain[1, 0])
@@ -166,6 +164,8 @@ def _resample(
     asv: AsvRates | None,
 ) -> _Resampled:
     """Metrics of several systems, whose tables have the same trials in the same order."""
+    from fakemamba.evaluation.resampling import replicate
+
     if replicates < LEAST_REPLICATES:
         raise BootstrapError(
             f"{replicates} replicates cannot give a 95 % interval: at least {LEAST_REPLICATES}, "
@@ -231,6 +231,8 @@ def _sorted_trials(
     costs: DcfCosts,
 ) -> SortedTrials:
     """One system's trials; scores (n,) are those of bona fide trials, then those of spoof."""
+    from fakemamba.evaluation.resampling import SortedTrials
+
     real, fake = checked("bona fide", scores[:bonafide]), checked("spoof", scores[bonafide:])
     slopes = [
         (one.floor, one.miss / one.default, one.false_accept / one.default)
@@ -258,6 +260,8 @@ def _how_to_draw(
     table: pd.DataFrame, bonafide: int, cluster: Sequence[str] | None
 ) -> tuple[Draw, str]:
     """The way to resample a table in which bona fide trials come first, and its name."""
+    from fakemamba.evaluation.resampling import draw_clusters, draw_trials
+
     if cluster is None:
         return draw_trials(bonafide, len(table) - bonafide), "trials, within each class"
     classes = (("bona fide", slice(bonafide)), ("spoof", slice(bonafide, None)))

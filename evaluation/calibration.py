@@ -19,9 +19,7 @@ from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
-import scipy.optimize
 from pydantic import Field
-from scipy.special import expit
 
 from fakemamba.evaluation.metrics.detection import cllr_bits, equal_error
 from fakemamba.evaluation.score_origin import ScoreOrigin
@@ -237,6 +235,9 @@ def _regress(
     bonafide: Floats, spoof: Floats, pi_spoof: float, smoothed: bool
 ) -> tuple[float, float]:
     """Slope and height with the least prior-weighted cross-entropy, of standardised scores."""
+    import scipy.optimize  # slow, and reading a calibration does not need it
+    from scipy.special import expit
+
     scores = np.concatenate([bonafide, spoof])  # (n + m,)
     counts = np.array([len(bonafide), len(spoof)])
     signs = np.repeat([1.0, -1.0], counts)

@@ -7,18 +7,20 @@ has the recording's path for the id. Reading tells them apart by the first line.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable, Sequence
+from itertools import chain, islice
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
-from fakemamba.data.delimited import csv_line, read_rows
-from fakemamba.data.text_lines import CutGuard, at_line, number_or_none
+from fakemamba.data.delimited import Block, csv_line, read_blocks, read_rows
+from fakemamba.data.text_lines import CutGuard, at_line, numbers_or_none
 from fakemamba.evaluation.score_columns import (
     MARKS,
     ColumnsError,
     NoScoresError,
-    ScoreColumns,
     find_columns,
     is_text_line,
     why_not,
@@ -29,10 +31,15 @@ SCORE_FORMATS = ("asvspoof", "csv", "arena")
 LONGEST_ID = 10_000  # characters; no path is longer
 QUOTE_AND_BOM = '"\ufeff'
 SHOWN = 80  # characters of what is wrong
+NO_SCORES = "no scores in it; score the corpus again"
 
 
 class ScoreFileError(ValueError):
     """A score file cannot be used; the message names the file, the line and the remedy."""
+
+
+class _RowError(ValueError):
+    """A row cannot be used; the message says why not."""
 
 
 def read_scores(
@@ -62,38 +69,48 @@ def read_scores(
     """
     path = Path(path)
     ids: list[str] = []
-    scores: list[float] = []
-    columns: ScoreColumns | None = None
+    scores = array("d")
+    blocks = read_blocks(
+        *(path, ScoreFileError, "the lines before have {width}; write the scores again"),
+        lambda row: is_text_line(row, score_column, id_column),
+    )
+    first = next(blocks, None)
+    if first is None:
+        raise ScoreFileError(f"{path}: {NO_SCORES}")
+    fields = [field for (field,) in first.columns]
+    try:
+        columns = find_columns(fields, score_column, id_column)
+    except ColumnsError as fault:
+        what = str(fault)
+        if isinstance(fault, NoScoresError):
+            rows = read_rows(path, ScoreFileError)
+            what = why_not(fields, (others for _, others, _ in islice(rows, 1, None)))
+        raise ScoreFileError(f"{path}, line {first.numbers[0]}: {what}") from fault
     guard = CutGuard(path, ScoreFileError)
-    rows = read_rows(path, ScoreFileError, lambda row: is_text_line(row, score_column, id_column))
-    for number, fields, line in rows:
-        if columns is None:
-            try:
-                columns = find_columns(fields, score_column, id_column)
-            except ColumnsError as fault:
-                what = str(fault)
-                if isinstance(fault, NoScoresError):
-                    what = why_not(fields, (others for _, others, _ in rows))
-                raise ScoreFileError(f"{path}, line {number}: {what}") from fault
-            if columns.named:
-                continue
-        if len(fields) != columns.width:
-            raise ScoreFileError(
-                f"{at_line(path, number, line)}: {len(fields)} columns, but the lines before have "
-                f"{columns.width}; write the scores again"
-            )
-        trial_id, text = fields[columns.trial_id], fields[columns.score]
-        score = number_or_none(text)
-        if score is None or not trial_id:
-            wrong = "the id is empty" if not trial_id else f"{text[:SHOWN]!r} is not a number"
-            raise ScoreFileError(f"{at_line(path, number, line)}: {wrong}; write the scores again")
+
+    def values(block: Block) -> list[float]:
+        texts = block.columns[columns.score]
+        if not all(block.columns[columns.trial_id]):
+            raise _RowError("the id is empty")
+        found = numbers_or_none(texts)
+        if found is None:
+            raise _RowError(f"{texts[0][:SHOWN]!r} is not a number")
+        return found
+
+    def told(row: Block, fault: ValueError) -> ValueError:
+        place = at_line(path, row.numbers[0], row.line)
+        return ScoreFileError(f"{place}: {fault}; write the scores again")
+
+    for block in blocks if columns.named else chain([first], blocks):
+        scores.extend(block.converted(values, _RowError, told))
+        ids += block.columns[columns.trial_id]
         if columns.score == columns.width - 1:
-            guard.check(text, number, line)
-        ids.append(trial_id)
-        scores.append(score)
+            *before, last = block.columns[columns.score]
+            guard.pass_over(before)
+            guard.check(last, block.numbers[-1], block.line)
     if not ids:
-        raise ScoreFileError(f"{path}: no scores in it; score the corpus again")
-    return pd.DataFrame({"trial_id": pd.Series(ids, dtype="object"), "score": scores})
+        raise ScoreFileError(f"{path}: {NO_SCORES}")
+    return pd.DataFrame({"trial_id": pd.Series(ids, dtype="object"), "score": np.array(scores)})
 
 
 def write_scores(

@@ -36,7 +36,9 @@ def find_ids(sought: Sequence[str] | pd.Series, among: pd.Index) -> Places:
     places = among.get_indexer(written)
     for near in (_one_without_ending, _both_without_ending):
         left = np.flatnonzero(places < 0)
-        free = np.setdiff1d(np.arange(len(among)), places)
+        is_free = np.ones(len(among), bool)
+        is_free[places[places >= 0]] = False
+        free = np.flatnonzero(is_free)
         if not len(left) or not len(free):
             break
         pairs = near(_named(written[left].unique()), _named(among[free]))

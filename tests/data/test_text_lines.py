@@ -17,6 +17,7 @@ from fakemamba.data.text_lines import (
     CutGuard,
     finite_number,
     number_or_none,
+    numbers_or_none,
     read_lines,
 )
 
@@ -76,6 +77,13 @@ def test_words_for_what_is_not_finite_are_known_as_such(text):
     assert not math.isfinite(number_or_none(text))
     with pytest.raises(ValueError, match="is not a finite number"):
         finite_number(text, "the score", "a.txt, line 3", ValueError)
+
+
+@given(st.lists(st.sampled_from([*NO_NUMBERS.split(), "", "1", "-2.5e-3", "nan", "-inf", "+.5"])))
+def test_numbers_together_are_those_of_each(texts):
+    each = [number_or_none(text) for text in texts]
+    found = numbers_or_none(texts)
+    assert found is None if None in each else repr(found) == repr(each)
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False))
