@@ -40,8 +40,8 @@ def kernels(
     from fakemamba.bench.cells import Cell
     from fakemamba.bench.degradation import measure_degradation
     from fakemamba.bench.encoder_paths import measure_encoder_paths
-    from fakemamba.bench.instruments.environment import describe_device, describe_environment
     from fakemamba.bench.scan_workload import backends_for
+    from fakemamba.environment import describe_device, describe_environment
     from fakemamba.files import write_json
     from fakemamba.models.device import resolve_device
 

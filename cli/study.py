@@ -62,6 +62,7 @@ def study(
         summary_only: Train nothing: write the tables of what is in the folder, which must be of
             this recipe with these values.
     """
+    from fakemamba.analysis.published import read_published
     from fakemamba.cli.score import scoring_progress
     from fakemamba.training.recipe_files import read_recipe, with_overrides
     from fakemamba.training.run import train
@@ -74,7 +75,7 @@ def study(
     if root is not None:
         made = replace(made, data=replace(made.data, root=root))
     if summary_only:
-        return _report(out, summarize_again(kind, made, out))
+        return _report(out, summarize_again(kind, made, out, read_published()))
     chosen = _seeds(seeds)
     whole = kind == "durations" or made.data.crop == "whole"
     judging = Judging(
@@ -92,6 +93,7 @@ def study(
             out,
             judging,
             train,
+            read_published(),
             seeds=chosen,
             only=names,
             device=device,
