@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import tyro
+from rich.console import Console
+from rich.text import Text
 
+from fakemamba.analysis.results import read_results
+from fakemamba.analysis.scaling.verdicts import Interval, Scaling, Thresholds, scale
 from fakemamba.cli.printing import TextTable, say
-
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from fakemamba.analysis.scaling.verdicts import Interval, Scaling
+from fakemamba.files import write_json
 
 COLOURS = {"near-linear": "green", "quadratic": "red", "fixed-length input": "magenta"}
 QUANTITIES = {"latency": "latency", "peak-memory": "memory", "flops": "FLOPs"}
@@ -45,12 +45,6 @@ def scaling(
         share_quadratic: Quadratic needs a share that is above this,
         exponent_quadratic: or an exponent that is above this.
     """
-    from rich.console import Console
-
-    from fakemamba.analysis.results import read_results
-    from fakemamba.analysis.scaling.verdicts import Thresholds, scale
-    from fakemamba.files import write_json
-
     if not results:
         raise ValueError("no results given: fakemamba scaling RESULTS.json ...")
     table = read_results(results)
@@ -78,8 +72,6 @@ def scaling(
 
 def _print_table(console: Console, setting: str, group: list[Scaling]) -> None:
     """A block a part and quantity, a line a detector; without a fit there is only a reason."""
-    from rich.text import Text
-
     names = _names(group)
     console.rule(Text(setting), align="left", style="dim")
     width = max(map(len, names.values()))
