@@ -6,11 +6,16 @@ They are for those who look after this project, and are called by ``bench/gpu.sh
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from fakemamba.programs import end_of, end_of_process
 
 NAME = "fakemamba.bench"
+PROGRAMS = {
+    "gpu-study": "the reference results of a GPU, step by step.",
+    "offline-scoring": "how many recordings a second `fakemamba score` turns into scores.",
+    "slower-revision": "a repository of two revisions, one of which is slower by a known share.",
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -27,19 +32,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: Sequence[str]) -> int | None:
-    # No earlier: a signal that comes while these are imported is taken care of.
-    import tyro
+    # No earlier: a signal that comes while this is imported is taken care of.
+    from fakemamba.subcommands import run_one_of
 
-    from fakemamba.bench.gpu_study import gpu_study
-    from fakemamba.bench.offline_scoring import offline_scoring
-    from fakemamba.bench.slower_revision import slower_revision
-
-    programs: dict[str, Callable[..., int | None]] = {
-        "gpu-study": gpu_study,
-        "offline-scoring": offline_scoring,
-        "slower-revision": slower_revision,
-    }
-    return tyro.extras.subcommand_cli_from_dict(programs, prog=f"python -m {NAME}", args=arguments)
+    return run_one_of(PROGRAMS, "fakemamba.bench.{}", f"python -m {NAME}", arguments)
 
 
 if __name__ == "__main__":

@@ -24,12 +24,12 @@ import tyro
 from torch import Tensor
 
 from fakemamba.bench.instruments.clock import make_clock
-from fakemamba.bench.instruments.environment import describe_environment
 from fakemamba.data.audio import SAMPLE_RATE_HZ
+from fakemamba.data.batches import Batch, batches
 from fakemamba.data.manifest import iterate_manifest, write_manifest
 from fakemamba.data.synthetic import speech_like
 from fakemamba.data.trials import Trial
-from fakemamba.evaluation.batches import Batch, batches
+from fakemamba.environment import describe_environment
 from fakemamba.files import write_json
 from fakemamba.models.checkpoints import from_pretrained, save_pretrained
 from fakemamba.models.device import resolve_device

@@ -22,10 +22,10 @@ from torch.profiler import ProfilerActivity, profile, record_function, schedule
 from fakemamba.bench.attribution import Attribution, CrossCheck, attribute, cross_check
 from fakemamba.bench.cells import Cell
 from fakemamba.bench.instruments.clock import synchronise, time_once
-from fakemamba.bench.instruments.environment import describe_environment
 from fakemamba.bench.instruments.trace import MemoryPoint, Trace, parse_trace
 from fakemamba.bench.preparation import WorkloadCache
 from fakemamba.bench.workload import DetectorWorkload
+from fakemamba.environment import describe_environment
 from fakemamba.models.detector import Detector
 from fakemamba.models.mamba import has_mamba
 from fakemamba.models.scan import resolve_backend

@@ -22,11 +22,11 @@ import torch
 from pytest_benchmark.stats import Stats
 
 from fakemamba.bench.cells import PARTS, Cell
-from fakemamba.bench.instruments.environment import describe_device, describe_environment
 from fakemamba.bench.method import Method
 from fakemamba.bench.outcome import STATUSES, Outcome
 from fakemamba.bench.saved import saved_result
 from fakemamba.bench.work_by_formula import work_records
+from fakemamba.environment import describe_device, describe_environment
 from fakemamba.files import write_json
 
 SCHEMA_VERSION = 3

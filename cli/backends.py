@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+import torch
+from rich.console import Console
+
 from fakemamba.cli.printing import TextTable
+from fakemamba.models.device import resolve_device
+from fakemamba.models.scan import BACKENDS, resolve_backend, unavailable_backends
 
 
 def backends() -> None:
     """List the backends of the selective scan, with the reason where one cannot run here."""
-    import torch
-    from rich.console import Console
-
-    from fakemamba.models.device import resolve_device
-    from fakemamba.models.scan import BACKENDS, resolve_backend, unavailable_backends
-
     absent = unavailable_backends()
     device = resolve_device()
     automatic = resolve_backend("auto", device, torch.float32)

@@ -6,7 +6,12 @@ from pathlib import Path
 
 import tyro
 
+from fakemamba.cli.keyed_scores import keyed_scores
 from fakemamba.cli.printing import say
+from fakemamba.data.keys import JUDGED_PHASES
+from fakemamba.evaluation.calibration import fit_calibration, write_calibration
+from fakemamba.evaluation.coverage import split
+from fakemamba.evaluation.score_origin import read_origin
 
 
 def calibrate(
@@ -44,12 +49,6 @@ def calibrate(
         id_column: Column of the ids in the score file, likewise.
         pi_spoof: Prior of a spoof at which the map is best; 0.5 gives the least Cllr.
     """
-    from fakemamba.cli.keyed_scores import keyed_scores
-    from fakemamba.data.keys import JUDGED_PHASES
-    from fakemamba.evaluation.calibration import fit_calibration, write_calibration
-    from fakemamba.evaluation.coverage import split
-    from fakemamba.evaluation.score_origin import read_origin
-
     (keyed,) = keyed_scores(
         [scores],
         key=key,

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import tyro
+from rich.console import Console
+from rich.text import Text
 
+from fakemamba.analysis.claims.claim import Claim, by_frontend, counts, to_json
+from fakemamba.analysis.claims.judge import judge
+from fakemamba.analysis.claims.markdown import to_markdown
+from fakemamba.analysis.claims.offline_scoring import read_scoring
+from fakemamba.analysis.results import read_launch, require_distinct
 from fakemamba.cli.printing import TextTable
+from fakemamba.files import appearing_whole, write_json
 from fakemamba.names import one_line
-
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from fakemamba.analysis.claims.claim import Claim
 
 COLOURS = {"holds": "green", "does not hold": "red", "cannot tell": "yellow"}
 SOURCES = {"paper": "the paper", "goal": "our goal"}
@@ -36,15 +39,6 @@ def claims(
         json_out: File to write everything to.
         out: Markdown file to write it to.
     """
-    from rich.console import Console
-
-    from fakemamba.analysis.claims.claim import by_frontend, counts, to_json
-    from fakemamba.analysis.claims.judge import judge
-    from fakemamba.analysis.claims.markdown import to_markdown
-    from fakemamba.analysis.claims.offline_scoring import read_scoring
-    from fakemamba.analysis.results import read_launch, require_distinct
-    from fakemamba.files import appearing_whole, write_json
-
     if not results:
         raise ValueError("no results given: fakemamba claims RESULTS.json ...")
     require_distinct([*results, *scoring])
@@ -65,8 +59,6 @@ def claims(
 
 def _print(console: Console, heading: str, group: list[Claim]) -> None:
     """A block a claim, with what was found and why; those without a figure at the end."""
-    from rich.text import Text
-
     console.rule(Text(one_line(heading, LONGEST_TEXT)), align="left", style="dim")
     shown = TextTable(box=None, padding=(0, 1, 1, 0), pad_edge=False, show_header=False)
     shown.add_column(no_wrap=True)

@@ -1,76 +1,47 @@
-"""All sub-commands by name. What they work with is imported when one of them runs."""
+"""All sub-commands, each with the head of its module, which is imported when it is called."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-import tyro
+from fakemamba.subcommands import run_one_of
 
-from fakemamba.cli import (
-    backends,
-    calibrate,
-    claims,
-    compare,
-    convert,
-    corpus,
-    cost,
-    crossover,
-    detect,
-    detectors,
-    embed,
-    evaluate,
-    evaluate_segments,
-    evaluate_tandem,
-    gate,
-    kernels,
-    lengths,
-    plot,
-    profile,
-    report,
-    scaling,
-    score,
-    study,
-    train,
-)
-
-COMMANDS: dict[str, Callable[..., int | None]] = {
-    "backends": backends.backends,
-    "calibrate": calibrate.calibrate,
-    "claims": claims.claims,
-    "compare": compare.compare,
-    "convert": convert.convert,
-    "corpus": corpus.corpus,
-    "cost": cost.cost,
-    "crossover": crossover.crossover,
-    "detect": detect.detect,
-    "detectors": detectors.detectors,
-    "embed": embed.embed,
-    "evaluate": evaluate.evaluate,
-    "evaluate-segments": evaluate_segments.evaluate_segments,
-    "evaluate-tandem": evaluate_tandem.evaluate_tandem,
-    "gate": gate.gate,
-    "kernels": kernels.kernels,
-    "lengths": lengths.lengths,
-    "plot": plot.plot,
-    "profile": profile.profile,
-    "report": report.report,
-    "scaling": scaling.scaling,
-    "score": score.score,
-    "study": study.study,
-    "train": train.train,
+COMMANDS = {
+    "backends": "the selective scan's implementations, and which can run here.",
+    "calibrate": "scores of development trials to a calibration for other trials.",
+    "claims": "which claims hold on the machine that results are from?",
+    "compare": "whether a change made anything slower, and by how much.",
+    "convert": "official checkpoints to a folder that fakemamba reads.",
+    "corpus": "what is done with a corpus as a whole, a sub-command each.",
+    "cost": "what a corpus costs each detector, by the lengths of its recordings.",
+    "crossover": "from which duration on does one detector beat another?",
+    "detect": "recordings to a probability, a verdict, and where it came from.",
+    "detectors": "what there is.",
+    "embed": "embeddings, a map of them, and how separable the classes are in them.",
+    "evaluate": "score files and a key to metrics with intervals, costs and breakdowns.",
+    "evaluate-segments": "scores of frames and labelled segments to their error rates.",
+    "evaluate-tandem": "a detector with speaker verification, a-DCF, t-DCF and t-EER.",
+    "gate": "is a revision slower than another one, measured here and now?",
+    "kernels": "what each backend of the selective scan costs on this machine.",
+    "lengths": "how long a corpus' recordings are.",
+    "plot": "a benchmark's JSON to figures and a CSV.",
+    "profile": "which parts and operators of a detector its time goes to.",
+    "report": "results to one page that answers how the costs grow.",
+    "scaling": "is a detector near-linear in the audio's duration, or quadratic?",
+    "score": "recordings, a manifest or a corpus to a score file.",
+    "study": "grids of training runs over one recipe, and what they say as a table.",
+    "train": "a recipe, and whatever is to be other than it says, to a detector.",
 }
+# What parses its arguments itself: `train` by the recipe that it names, `corpus` has sub-commands.
+PARSING_THEMSELVES = ("corpus", "train")
 
 
 def run(arguments: Sequence[str]) -> int | None:
-    """Run one sub-command; its exit status, None for 0.
-
-    Raises:
-        ValueError, OSError, ModuleNotFoundError: it cannot be run; the message says why.
-        SystemExit: there is no such command or option, or help was asked for.
-    """
-    if arguments[:1] == ["train"]:  # its options begin at the values of the recipe it names
-        train.train(tuple(arguments[1:]))
-        return None
-    return tyro.extras.subcommand_cli_from_dict(
-        COMMANDS, prog="fakemamba", args=arguments, sort_subcommands=True
+    """Run one sub-command, as `run_one_of` does."""
+    return run_one_of(
+        COMMANDS,
+        "fakemamba.cli.{}",
+        "fakemamba",
+        arguments,
+        parsing_themselves=PARSING_THEMSELVES,
     )

@@ -5,15 +5,30 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import tyro
+from rich.console import Console
+from rich.table import Column
+from rich.text import Text
 
+from fakemamba.analysis.compare.accepted import read_accepted
+from fakemamba.analysis.compare.comparison import compare as compare_launches
+from fakemamba.analysis.compare.from_json import read_comparison
+from fakemamba.analysis.compare.markdown import to_markdown
+from fakemamba.analysis.compare.verdict import Comparison, Rules
+from fakemamba.analysis.compare.wording import (
+    basis,
+    change,
+    figure,
+    headline,
+    interval,
+    interval_name,
+)
+from fakemamba.analysis.results import read_launch, require_distinct
 from fakemamba.cli.printing import TextTable, say
+from fakemamba.files import appearing_whole, write_json
 from fakemamba.names import one_line
-
-if TYPE_CHECKING:
-    from fakemamba.analysis.compare.verdict import Comparison, Rules
 
 STYLES = {"regressed": "bold red", "unanswerable": "red", "undecided": "yellow"}
 LONGEST_TEXT = 500
@@ -44,9 +59,6 @@ def compare(
         from_json: Instead of comparing: a comparison's JSON, which is checked and written to
             --markdown; 0 whatever the verdict is, 2 if it is no comparison.
     """
-    from fakemamba.analysis.compare.from_json import read_comparison
-    from fakemamba.analysis.compare.verdict import Rules
-
     try:
         rules = Rules(min_effect=min_effect, floor_s=floor_us / 1e6, strict=strict)
         if from_json is None:
@@ -58,9 +70,6 @@ def compare(
             raise ValueError("--from-json goes with --markdown alone: it compares nothing")
         _write(read_comparison(from_json), None, markdown)
         return 0
-    except ModuleNotFoundError as error:
-        remedy = f"this needs {error.name}: install fakemamba with its dependencies"
-        say(f"fakemamba: error: {remedy}", file=sys.stderr)
     except (ValueError, OSError) as error:
         say(f"fakemamba: error: {error}", file=sys.stderr)
     return 2  # 1 is for a regression
@@ -69,22 +78,15 @@ def compare(
 def _compare(
     base: Sequence[Path], head: Sequence[Path], rules: Rules, accepted: Path | None
 ) -> Comparison:
-    from fakemamba.analysis.compare.accepted import read_accepted
-    from fakemamba.analysis.compare.comparison import compare
-    from fakemamba.analysis.results import read_launch, require_distinct
-
     if not base or not head:
         raise ValueError("no results given: fakemamba compare --base B.json ... --head H.json ...")
     require_distinct([*base, *head])
     entries = [] if accepted is None else read_accepted(accepted)
     before, after = ([read_launch(path) for path in side] for side in (base, head))
-    return compare(before, after, rules, entries)
+    return compare_launches(before, after, rules, entries)
 
 
 def _write(comparison: Comparison, json_out: Path | None, markdown: Path | None) -> None:
-    from fakemamba.analysis.compare.markdown import to_markdown
-    from fakemamba.files import appearing_whole, write_json
-
     if json_out is not None:
         write_json(json_out, comparison.to_json())
     if markdown is not None:
@@ -94,10 +96,6 @@ def _write(comparison: Comparison, json_out: Path | None, markdown: Path | None)
 
 def _show(comparison: Comparison) -> None:
     """The table, what a reader has to know beside it, and the verdict last."""
-    from rich.console import Console
-
-    from fakemamba.analysis.compare.wording import basis, headline
-
     if comparison.cells:
         Console().print(_table(comparison))
     for problem in comparison.problems:
@@ -110,16 +108,6 @@ def _show(comparison: Comparison) -> None:
 
 def _table(comparison: Comparison) -> TextTable:
     """All latencies, and what else is not fine; long names have a line of their own."""
-    from rich.table import Column
-    from rich.text import Text
-
-    from fakemamba.analysis.compare.wording import (
-        change,
-        figure,
-        interval,
-        interval_name,
-    )
-
     figures = Column(f"cell, and its change with its {interval_name(comparison)}", overflow="fold")
     table = TextTable("verdict", figures)
     for cell in comparison.cells:

@@ -8,6 +8,8 @@ from typing import Annotated, Literal
 import tyro
 
 from fakemamba.cli.printing import say
+from fakemamba.models.checkpoints import save_pretrained
+from fakemamba.models.official import convert_official
 
 
 def convert(
@@ -27,9 +29,6 @@ def convert(
         average: Of several files: their true mean, or (2·b1+b2+b3+b4)/5 as the published code does.
         frontend_heads: Attention heads of the front-end; tensors do not show them.
     """
-    from fakemamba.models.checkpoints import save_pretrained
-    from fakemamba.models.official import convert_official
-
     if not checkpoints:
         raise ValueError("no checkpoint given: fakemamba convert CHECKPOINT.pth ...")
     model = convert_official(checkpoints, detector, average=average, frontend_heads=frontend_heads)

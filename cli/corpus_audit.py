@@ -7,14 +7,19 @@ import textwrap
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import tyro
+from rich.console import Console
+from rich.progress import track
+from rich.table import Column
+from rich.text import Text
 
 from fakemamba.cli.printing import TextTable, say
-
-if TYPE_CHECKING:
-    from fakemamba.evaluation.audit import Shortcut
+from fakemamba.cli.trial_source import trial_source
+from fakemamba.data.sampling import draw_per_class
+from fakemamba.evaluation.audit import RULE, Shortcut, audit
+from fakemamba.files import write_json
 
 # Words for the long table, and for the head of the one with a line an attack.
 CUE_WORDS = {
@@ -64,14 +69,6 @@ def corpus_audit(
         allow_damaged: Listen to what is left of damaged recordings; --json says which these are.
         json_out: File to write the figures to.
     """
-    from rich.console import Console
-    from rich.progress import track
-
-    from fakemamba.cli.trial_source import trial_source
-    from fakemamba.data.sampling import draw_per_class
-    from fakemamba.evaluation.audit import RULE, audit
-    from fakemamba.files import write_json
-
     trials = trial_source(name, root, phase, manifest)()
     drawn = None if limit is None else draw_per_class(trials, limit, seed)
     counting = partial(
@@ -104,9 +101,6 @@ def corpus_audit(
 
 
 def _table(shortcuts: Sequence[Shortcut]) -> TextTable:
-    from rich.table import Column
-    from rich.text import Text
-
     figures = (Column(head, justify="right") for head in ("EER", "95 %", "bona fide", "spoof"))
     table = TextTable("cue", *figures, "")
     for one in shortcuts:
@@ -123,8 +117,6 @@ def _table(shortcuts: Sequence[Shortcut]) -> TextTable:
 
 
 def _attack_table(shortcuts: Sequence[Shortcut]) -> TextTable:
-    from rich.table import Column
-
     heads = (Column(short, justify="right") for _, short in CUE_WORDS.values())
     # There are many columns.
     table = TextTable(Column("attack", overflow="fold"), *heads, padding=0)

@@ -7,8 +7,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 import tyro
+from rich.console import Console
+from rich.progress import track
 
 from fakemamba.cli.printing import TextTable, say
+from fakemamba.data.open_speech.build import build
 
 
 def corpus_build(
@@ -31,10 +34,6 @@ def corpus_build(
         seed: Of the splits, and of all that is drawn.
         workers: Processes; one a CPU if not given.
     """
-    from rich.console import Console
-    from rich.progress import track
-
-    from fakemamba.data.open_speech.build import build
 
     def progress(families: Iterable[Any], total: int) -> Iterable[Any]:
         return track(families, "making families", total=total, console=Console(stderr=True))

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import tyro
+from rich.console import Console
 
 from fakemamba.cli.printing import TextTable, say
-
-if TYPE_CHECKING:
-    from fakemamba.data.corpora.check import CorpusCheck, Names, PhaseCheck
+from fakemamba.data.corpora import open_corpus
+from fakemamba.data.corpora.check import CorpusCheck, Names, PhaseCheck
+from fakemamba.files import write_json
 
 
 def corpus_check(
@@ -31,9 +32,6 @@ def corpus_check(
         phase: Check this phase alone, such as eval.
         json_out: File to write the check to.
     """
-    from fakemamba.data.corpora import open_corpus
-    from fakemamba.files import write_json
-
     check = open_corpus(name, root).check(phase)
     _show(check)
     if json_out is not None:
@@ -42,8 +40,6 @@ def corpus_check(
 
 
 def _show(check: CorpusCheck) -> None:
-    from rich.console import Console
-
     counts = TextTable(
         *("phase", "bona fide", "spoof", "missing", "empty", "twice", "hours", "complete"),
         title=f"{check.title} below {check.root}",

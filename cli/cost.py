@@ -6,8 +6,16 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import tyro
+from rich.console import Console
+from rich.table import Column
 
+from fakemamba.analysis.length_cost import HOUR, LEVELS, length_cost, padding_waste
+from fakemamba.analysis.report.words import interval, is_known, number
+from fakemamba.analysis.results import read_results
+from fakemamba.analysis.setting import SETTING, Setting, values_of
 from fakemamba.cli.printing import TextTable, say
+from fakemamba.data.lengths import draw_durations, read_lengths
+from fakemamba.files import appearing_whole
 from fakemamba.names import in_spreadsheet
 
 BATCH_SIZES = (8, 16, 32)
@@ -26,16 +34,6 @@ def cost(
         lengths: The same name of a table of lengths, or its .json (see `fakemamba lengths`).
         csv_out: File to write the table to, with the reason of each figure that is missing.
     """
-    from rich.console import Console
-    from rich.table import Column
-
-    from fakemamba.analysis.length_cost import HOUR, LEVELS, length_cost, padding_waste
-    from fakemamba.analysis.report.words import is_known, number
-    from fakemamba.analysis.results import read_results
-    from fakemamba.analysis.setting import SETTING, Setting, values_of
-    from fakemamba.data.lengths import draw_durations, read_lengths
-    from fakemamba.files import appearing_whole
-
     if not results:
         raise ValueError("no results given: fakemamba cost RESULTS.json ... --lengths NAME")
     table = read_lengths(lengths)
@@ -79,8 +77,6 @@ def cost(
 
 def _figure(row: dict[Any, Any], name: str, scale: float) -> str:
     """A figure with its interval; ``name`` has a place for ``_low`` and ``_high``."""
-    from fakemamba.analysis.report.words import interval, is_known, number
-
     value, *ends = (row[name.format(end)] for end in ("", "_low", "_high"))
     if not is_known(value):
         return "-"

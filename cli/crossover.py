@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import tyro
 
+from fakemamba.analysis.results import read_results
+from fakemamba.analysis.scaling.crossover import Crossover, crossovers
 from fakemamba.cli.printing import say
-
-if TYPE_CHECKING:
-    from fakemamba.analysis.scaling.crossover import Crossover
+from fakemamba.files import write_json
 
 
 def crossover(
@@ -24,10 +24,6 @@ def crossover(
         results: JSON files written by `pytest bench/ --benchmark-json`; each is one launch.
         json_out: File to write everything to.
     """
-    from fakemamba.analysis.results import read_results
-    from fakemamba.analysis.scaling.crossover import crossovers
-    from fakemamba.files import write_json
-
     if not results:
         raise ValueError("no results given: fakemamba crossover RESULTS.json ...")
     found = crossovers(read_results(results))

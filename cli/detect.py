@@ -9,20 +9,30 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
+import torch
 import tyro
+from rich.console import Console
+from rich.progress import track
 
+from fakemamba.cli.detection_output import CALIBRATE, Row, explanation, headline, table
 from fakemamba.cli.printing import say
+from fakemamba.data.audio import SAMPLE_RATE_HZ, cut_or_tile, read_recording
+from fakemamba.data.trials import Trial
+from fakemamba.evaluation.calibration import Calibration, read_calibration
+from fakemamba.evaluation.judgement import OperatingPoint, judge, operating_point
+from fakemamba.evaluation.metrics.costs import DCF_ASVSPOOF5
+from fakemamba.evaluation.provenance import file_sha256, scoring_identity
+from fakemamba.evaluation.score_origin import ScoreOrigin
+from fakemamba.evaluation.scoring import PLAIN, Scored, score_trials
+from fakemamba.evaluation.trial_list import survey
+from fakemamba.files import write_json
+from fakemamba.models.detector import Detector
+from fakemamba.models.device import is_out_of_memory, resolve_device
+from fakemamba.models.frontend import CONV_STRIDES, MIN_SAMPLES
+from fakemamba.models.loading import check_named, load_detector
 from fakemamba.names import in_file_name
-
-if TYPE_CHECKING:
-    from fakemamba.cli.detection_output import Row
-    from fakemamba.data.trials import Trial
-    from fakemamba.evaluation.calibration import Calibration
-    from fakemamba.evaluation.judgement import OperatingPoint
-    from fakemamba.evaluation.scoring import Scored
-    from fakemamba.models.detector import Detector
 
 KIND, SCHEMA_VERSION = "fakemamba-detection", 1
 BATCH_S = 64.0
@@ -69,22 +79,6 @@ def detect(
         json_out: File to write everything to.
         device: auto, cpu, cuda, or cuda:0 and so on.
     """
-    from rich.console import Console
-
-    from fakemamba.cli.detection_output import CALIBRATE, Row, explanation, table
-    from fakemamba.data.audio import SAMPLE_RATE_HZ
-    from fakemamba.data.trials import Trial
-    from fakemamba.evaluation.calibration import read_calibration
-    from fakemamba.evaluation.judgement import judge, operating_point
-    from fakemamba.evaluation.metrics.costs import DCF_ASVSPOOF5
-    from fakemamba.evaluation.provenance import scoring_identity
-    from fakemamba.evaluation.score_origin import ScoreOrigin
-    from fakemamba.evaluation.scoring import PLAIN
-    from fakemamba.evaluation.trial_list import survey
-    from fakemamba.files import write_json
-    from fakemamba.models.device import resolve_device
-    from fakemamba.models.loading import check_named, load_detector
-
     if not files:
         raise ValueError("no recordings given: fakemamba detect FILE ... --checkpoint CHECKPOINT")
     if length is not None and length < 1:
@@ -152,12 +146,6 @@ def _score(
     model: Detector, trials: Sequence[Trial], length: int | None, allow_damaged: bool
 ) -> list[Scored]:
     """What `fakemamba score` gives for these trials, in their order; their ids are unique."""
-    from rich.console import Console
-    from rich.progress import track
-
-    from fakemamba.data.audio import SAMPLE_RATE_HZ
-    from fakemamba.evaluation.scoring import score_trials
-
     lists = score_trials(
         model,
         trials,
@@ -175,8 +163,6 @@ def _score(
 
 def _facts(path: Path | None, calibration: Calibration | None) -> dict[str, Any] | None:
     """A calibration as JSON, but for the trials that it was fitted to."""
-    from fakemamba.evaluation.provenance import file_sha256
-
     if path is None or calibration is None:
         return None
     facts = {key: value for key, value in asdict(calibration).items() if key != "fitted_on"}
@@ -191,13 +177,7 @@ def _draw(
     folder: Path,
 ) -> list[Row]:
     """The rows with their pictures: those with a score, unless memory ends."""
-    import torch
-
-    from fakemamba.analysis.pictures.evidence import plot_evidence
-    from fakemamba.cli.detection_output import headline
-    from fakemamba.data.audio import SAMPLE_RATE_HZ, cut_or_tile, read_recording
-    from fakemamba.models.device import is_out_of_memory
-    from fakemamba.models.frontend import CONV_STRIDES, MIN_SAMPLES
+    from fakemamba.analysis.pictures.evidence import plot_evidence  # of the extra `report`
 
     device = next(model.parameters()).device
     drawn = []

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+from rich.console import Console
+
 from fakemamba.cli.printing import TextTable
+from fakemamba.models.registry import DETECTORS, create_detector
 
 
 def detectors() -> None:
     """List the detectors with their parameter counts with the 300M front-end."""
-    from rich.console import Console
-
-    from fakemamba.models.registry import DETECTORS, create_detector
-
     table = TextTable("name", "what it is", "parameters", "of them back-end")
     for name, entry in DETECTORS.items():
         model = create_detector(name, device="meta")

@@ -9,8 +9,21 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import tyro
+from rich.console import Console
+from rich.progress import track
 
+from fakemamba.analysis.pictures.embeddings import plot_embeddings
 from fakemamba.cli.printing import say
+from fakemamba.cli.trial_source import trial_source
+from fakemamba.data.audio import SAMPLE_RATE_HZ
+from fakemamba.data.sampling import draw_per_class
+from fakemamba.data.trials import trial_table
+from fakemamba.evaluation.embeddings import embed_trials, write_embeddings
+from fakemamba.evaluation.separability import METHOD_NAMES, project, separability
+from fakemamba.files import appearing_whole, write_json
+from fakemamba.locks import sole_writer
+from fakemamba.models.device import resolve_device
+from fakemamba.models.loading import load_detector
 from fakemamba.names import in_spreadsheet
 
 BATCH_S = 64.0
@@ -50,21 +63,6 @@ def embed(
             these are.
         device: auto, cpu, or cuda:0 and so on.
     """
-    from rich.console import Console
-    from rich.progress import track
-
-    from fakemamba.analysis.pictures.embeddings import plot_embeddings
-    from fakemamba.cli.trial_source import trial_source
-    from fakemamba.data.audio import SAMPLE_RATE_HZ
-    from fakemamba.data.sampling import draw_per_class
-    from fakemamba.data.trials import trial_table
-    from fakemamba.evaluation.embeddings import embed_trials, write_embeddings
-    from fakemamba.evaluation.separability import METHOD_NAMES, project, separability
-    from fakemamba.files import appearing_whole, write_json
-    from fakemamba.locks import sole_writer
-    from fakemamba.models.device import resolve_device
-    from fakemamba.models.loading import load_detector
-
     if length is not None and length < 1:
         raise ValueError(f"--length {length}: a clip cannot be cut to that")
     with sole_writer(out, is_folder=True):

@@ -4,16 +4,24 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import tyro
+from rich.console import Console
 
+from fakemamba.cli.evaluation_tables import show, show_differences
+from fakemamba.cli.keyed_scores import keyed_scores
 from fakemamba.cli.printing import say
+from fakemamba.data.keys import AsvScores, read_asv_scores
+from fakemamba.evaluation.breakdown import durations_s
+from fakemamba.evaluation.calibration import read_calibration
+from fakemamba.evaluation.coverage import require_judged
+from fakemamba.evaluation.evaluate import evaluate as evaluate_one
+from fakemamba.evaluation.metrics.tandem import ASVSPOOF5_ASV_RATES, AsvRates
+from fakemamba.evaluation.score_origin import read_origin
+from fakemamba.evaluation.uncertainty import Resampling, differences
+from fakemamba.files import write_json
 from fakemamba.names import visible
-
-if TYPE_CHECKING:
-    from fakemamba.data.keys import AsvScores
-    from fakemamba.evaluation.metrics.tandem import AsvRates
 
 KIND, SCHEMA_VERSION = "fakemamba-evaluation", 1
 
@@ -73,19 +81,6 @@ def evaluate(
         plots: Folder for DET curves, errors by duration, and calibration.
         json_out: File to write everything to; rates in it are fractions.
     """
-    from rich.console import Console
-
-    from fakemamba.cli.evaluation_tables import show, show_differences
-    from fakemamba.cli.keyed_scores import keyed_scores
-    from fakemamba.data.keys import AsvScores
-    from fakemamba.evaluation.breakdown import durations_s
-    from fakemamba.evaluation.calibration import read_calibration
-    from fakemamba.evaluation.coverage import require_judged
-    from fakemamba.evaluation.evaluate import evaluate as evaluate_one
-    from fakemamba.evaluation.score_origin import read_origin
-    from fakemamba.evaluation.uncertainty import Resampling, differences
-    from fakemamba.files import write_json
-
     if not scores:
         raise ValueError("no scores given: fakemamba evaluate SCORES ... --key KEY")
     names = [str(path) for path in scores]
@@ -140,7 +135,7 @@ def evaluate(
         show(console, systems[name])
     show_differences(console, found, names, doubt)
     if plots is not None:
-        from fakemamba.cli.evaluation_pictures import draw
+        from fakemamba.cli.evaluation_pictures import draw  # which needs the extra `report`
 
         for path in draw(tables, systems, fitted, plots):
             say(path)
@@ -161,9 +156,6 @@ def evaluate(
 
 
 def _asv(scores: Path | None, rates: str | None, phase: str | None) -> AsvScores | AsvRates | None:
-    from fakemamba.data.keys import read_asv_scores
-    from fakemamba.evaluation.metrics.tandem import ASVSPOOF5_ASV_RATES
-
     if scores is not None and rates is not None:
         raise ValueError("--asv-scores and --asv-rates both describe the ASV system; give one")
     if scores is not None:

@@ -9,6 +9,13 @@ from typing import Annotated, Literal
 import tyro
 
 from fakemamba.cli.printing import say
+from fakemamba.evaluation.metrics.localization import (
+    range_eer,
+    read_frame_scores,
+    read_rttm,
+    segment_eer,
+)
+from fakemamba.files import write_json
 
 
 def evaluate_segments(
@@ -29,14 +36,6 @@ def evaluate_segments(
             spoofed speech. The range EER measures seconds and needs no rule.
         json_out: File to write both to; rates in it are fractions.
     """
-    from fakemamba.evaluation.metrics.localization import (
-        range_eer,
-        read_frame_scores,
-        read_rttm,
-        segment_eer,
-    )
-    from fakemamba.files import write_json
-
     scores, labels = read_frame_scores(frames), read_rttm(segments)
     found = {
         "segment_eer": segment_eer(scores, labels, frame_s, rule),

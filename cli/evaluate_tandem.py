@@ -7,8 +7,12 @@ from pathlib import Path
 from typing import Annotated
 
 import tyro
+from rich.console import Console
 
 from fakemamba.cli.printing import TextTable
+from fakemamba.evaluation.tandem_table import evaluate_tandem as figures_of
+from fakemamba.evaluation.tandem_table import read_tandem_table
+from fakemamba.files import write_json
 
 
 def evaluate_tandem(
@@ -32,12 +36,6 @@ def evaluate_tandem(
         sasv_column: Column of the scores of both together, likewise.
         json_out: File to write them to; rates in it are fractions.
     """
-    from rich.console import Console
-
-    from fakemamba.evaluation.tandem_table import evaluate_tandem as figures_of
-    from fakemamba.evaluation.tandem_table import read_tandem_table
-    from fakemamba.files import write_json
-
     chosen = {
         "asv-label": label_column,
         "cm-score": cm_column,

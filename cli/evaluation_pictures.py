@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -12,13 +11,11 @@ import pandas as pd
 from fakemamba.analysis.pictures.calibration import ScoreSet, plot_calibration
 from fakemamba.analysis.pictures.det import plot_det
 from fakemamba.analysis.pictures.duration_errors import plot_confusion, plot_duration_eer
+from fakemamba.evaluation.calibration import Calibration
 from fakemamba.evaluation.coverage import split
+from fakemamba.evaluation.evaluate import Evaluation, Figures
 from fakemamba.evaluation.metrics.costs import DCF_ASVSPOOF5
 from fakemamba.evaluation.metrics.detection import cllr_bits, equal_error, error_rates
-
-if TYPE_CHECKING:
-    from fakemamba.evaluation.calibration import Calibration
-    from fakemamba.evaluation.evaluate import Evaluation, Figures
 
 
 def draw(

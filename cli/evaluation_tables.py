@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import pandas as pd
 from rich.console import Console
@@ -12,14 +11,12 @@ from rich.table import Column
 from rich.text import Text
 
 from fakemamba.cli.printing import TextTable
+from fakemamba.evaluation.bootstrap import Interval
 from fakemamba.evaluation.breakdown import DURATION_BUCKETS
+from fakemamba.evaluation.evaluate import Evaluation, Figures
+from fakemamba.evaluation.transfer import Transfer
+from fakemamba.evaluation.uncertainty import PairedDifference
 from fakemamba.names import visible
-
-if TYPE_CHECKING:
-    from fakemamba.evaluation.bootstrap import Interval
-    from fakemamba.evaluation.evaluate import Evaluation, Figures
-    from fakemamba.evaluation.transfer import Transfer
-    from fakemamba.evaluation.uncertainty import PairedDifference
 
 NAMES = {
     "eer": "EER (%)",

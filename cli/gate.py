@@ -6,17 +6,24 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import tyro
 
 from fakemamba import interrupts
+from fakemamba.analysis.compare.accepted import read_accepted
+from fakemamba.analysis.compare.comparison import compare
+from fakemamba.analysis.compare.markdown import to_markdown
+from fakemamba.analysis.compare.verdict import CellVerdict, Comparison, Rules
+from fakemamba.analysis.compare.wording import headline
+from fakemamba.analysis.results import Launch, read_launch
+from fakemamba.bench.gate.arms import Workshop, two_arms
+from fakemamba.bench.gate.blocks import Blocks, Budget, Decision, Launches, decide
+from fakemamba.bench.gate.launches import claim, launcher
+from fakemamba.bench.gate.lock import device_asked_for, device_lock
+from fakemamba.bench.gate.revisions import cache_folder, repository_root, resolve, snapshot
 from fakemamba.files import appearing_whole, write_json
+from fakemamba.locks import sole_writer
 from fakemamba.names import visible
-
-if TYPE_CHECKING:
-    from fakemamba.analysis.compare.verdict import CellVerdict, Comparison, Rules
-    from fakemamba.bench.gate.blocks import Decision, Launches
 
 ACCEPTED = Path("bench") / "accepted.toml"
 WRITTEN = ("comparison.json", "comparison.md")
@@ -88,21 +95,7 @@ def gate(
         install_deps: What the revisions depend on; otherwise --python has all of it.
         keep: Worktrees and environments.
     """
-    from fakemamba.bench.gate.arms import Workshop, two_arms
-    from fakemamba.bench.gate.blocks import Blocks, Budget, decide
-    from fakemamba.bench.gate.launches import claim, launcher
-    from fakemamba.bench.gate.lock import device_asked_for, device_lock
-    from fakemamba.bench.gate.revisions import (
-        cache_folder,
-        repository_root,
-        resolve,
-        snapshot,
-    )
-    from fakemamba.locks import sole_writer
-
     try:
-        from fakemamba.analysis.compare.verdict import Rules
-
         rules = Rules(min_effect=min_effect, floor_s=floor_us * 1e-6, strict=strict)
         budget = Budget(budget_minutes * 60, min_blocks, max_blocks)
         out = out.resolve()
@@ -130,9 +123,6 @@ def gate(
             blocks = Blocks(*arms, sweep, launch, out / "launches", _tell, control)
             judge = _make_judge(arms[1].folder / ACCEPTED, rules)
             return _write(decide(blocks, judge, budget), out)
-    except ModuleNotFoundError as error:
-        _tell(f"no answer: this needs {error.name}: install fakemamba with its dependencies")
-        return NO_ANSWER
     except (ValueError, OSError) as error:
         _tell(f"no answer: {error}")
         return NO_ANSWER
@@ -142,10 +132,6 @@ def gate(
 
 
 def _make_judge(accepted: Path, rules: Rules) -> Callable[[Launches], Judged]:
-    from fakemamba.analysis.compare.accepted import read_accepted
-    from fakemamba.analysis.compare.comparison import compare
-    from fakemamba.analysis.results import Launch, read_launch
-
     entries = read_accepted(accepted) if accepted.exists() else []
     known: dict[Path, Launch] = {}
 
@@ -190,9 +176,6 @@ def _noise_floor(control: CellVerdict) -> float:
 
 
 def _write(decision: Decision[Judged], out: Path) -> int:
-    from fakemamba.analysis.compare.markdown import to_markdown
-    from fakemamba.analysis.compare.wording import headline
-
     comparison, control = decision.judgement.comparison, decision.judgement.control
     floor = _noise_floor(control)
     notes = (

@@ -7,8 +7,17 @@ from pathlib import Path
 from typing import Annotated
 
 import tyro
+from rich.console import Console
+from rich.progress import track
 
+from fakemamba.bench.cells import Cell
+from fakemamba.bench.degradation import measure_degradation
+from fakemamba.bench.encoder_paths import measure_encoder_paths
+from fakemamba.bench.scan_workload import backends_for
 from fakemamba.cli.printing import TextTable
+from fakemamba.environment import describe_device, describe_environment
+from fakemamba.files import write_json
+from fakemamba.models.device import resolve_device
 
 ENCODER_FRAMES = (200, 800, 3000)
 
@@ -34,17 +43,6 @@ def kernels(
         device: auto, cpu, or cuda:0 and so on.
         json_out: File to write both tables to, with the environment.
     """
-    from rich.console import Console
-    from rich.progress import track
-
-    from fakemamba.bench.cells import Cell
-    from fakemamba.bench.degradation import measure_degradation
-    from fakemamba.bench.encoder_paths import measure_encoder_paths
-    from fakemamba.bench.instruments.environment import describe_device, describe_environment
-    from fakemamba.bench.scan_workload import backends_for
-    from fakemamba.files import write_json
-    from fakemamba.models.device import resolve_device
-
     if rounds < 1 or duration <= 0:
         raise ValueError("--rounds and --duration must be more than nothing")
     place = resolve_device(device)

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    import pandas as pd
+import pandas as pd
+
+from fakemamba.data.corpora import CorpusError, open_corpus
+from fakemamba.data.keys import read_key
+from fakemamba.data.trials import trial_table
+from fakemamba.evaluation.coverage import join
+from fakemamba.evaluation.score_files import read_scores
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,9 +53,6 @@ def keyed_scores(
     Raises:
         ValueError: both or none are named, or any file cannot be used.
     """
-    from fakemamba.evaluation.coverage import join
-    from fakemamba.evaluation.score_files import read_scores
-
     if (key is None) == (corpus is None):
         raise ValueError("say which trials these are: --key FILE, or --corpus NAME --root FOLDER")
     if key is not None:
@@ -82,8 +83,6 @@ def _of_key(
     key: Path, key_format: str, phase: str | None, label_column: str | None
 ) -> tuple[pd.DataFrame, Callable[[], pd.DataFrame]]:
     """The trials of a phase of a key, and what gives those of its other phases."""
-    from fakemamba.data.keys import read_key
-
     trials = read_key(key, key_format, phase, label_column)
 
     def others() -> pd.DataFrame:
@@ -97,11 +96,6 @@ def _of_corpus(
     name: str, root: Path, phase: str | None
 ) -> tuple[pd.DataFrame, Callable[[], pd.DataFrame]]:
     """The same of a corpus, whose phases may be lists of their own and need not all be there."""
-    import pandas as pd
-
-    from fakemamba.data.corpora import CorpusError, open_corpus
-    from fakemamba.data.trials import trial_table
-
     corpus = open_corpus(name, root)
     trials = trial_table(corpus.trials(phase))
 

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
+import numpy as np
 import tyro
+from rich.console import Console
+from rich.progress import track
+from rich.table import Column
 
 from fakemamba.cli.printing import TextTable, say
-
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from fakemamba.data.lengths import LengthTable
+from fakemamba.data.lengths import (
+    USUAL_INPUT_S,
+    LengthTable,
+    list_lengths,
+    read_lengths,
+    write_lengths,
+)
+from fakemamba.data.measuring_lengths import measure_lengths
 
 PERCENTILES = (5, 25, 50, 75, 95, 99)
 STEPS = 12
@@ -41,11 +48,6 @@ def lengths(
         licence: The recordings' licence, to be told by the table.
         allow_damaged: Measure what is left of damaged recordings.
     """
-    from rich.console import Console
-    from rich.progress import track
-
-    from fakemamba.data.lengths import list_lengths, measure_lengths, read_lengths, write_lengths
-
     given = {"--root": root, "--source": source, "--licence": licence}
     unused = [name for name, value in given.items() if value is not None]
     unused += ["--allow-damaged"] * allow_damaged
@@ -74,8 +76,6 @@ def lengths(
 
 
 def _list(tables: list[LengthTable], console: Console) -> None:
-    from rich.table import Column
-
     name = Column("name", no_wrap=True)
     listed = TextTable(name, "recordings", "hours", "median (s)", "p95 (s)", "longest (s)")
     for table in tables:
@@ -86,9 +86,6 @@ def _list(tables: list[LengthTable], console: Console) -> None:
 
 
 def _describe(table: LengthTable, console: Console) -> None:
-
-    from fakemamba.data.lengths import USUAL_INPUT_S
-
     say(f"{table.name}: {table.source}; licence: {table.licence or 'not stated'}")
     described = TextTable("", table.name)
     described.add_row("recordings", f"{table.count:,}")
@@ -104,8 +101,6 @@ def _describe(table: LengthTable, console: Console) -> None:
 
 def _draw(table: LengthTable, console: Console) -> None:
     """A bar a step of duration, in steps of equal ratio, as lengths spread over decades."""
-    import numpy as np
-
     if table.min_s == table.max_s:
         return
     edges = np.geomspace(table.min_s, table.max_s, STEPS + 1)

@@ -7,8 +7,12 @@ from pathlib import Path
 
 import tyro
 
+from fakemamba.analysis.pictures.figures import NotDrawn
+from fakemamba.analysis.pictures.plots import Beside, plot_results
+from fakemamba.analysis.results import read_results
 from fakemamba.cli.printing import say
 from fakemamba.cli.rates import read_rates
+from fakemamba.data.lengths import read_lengths
 
 
 def plot(
@@ -35,10 +39,6 @@ def plot(
         against: The detector that the crossover charts compare all others with; by default the
             first of the results.
     """
-    from fakemamba.analysis.pictures.figures import NotDrawn
-    from fakemamba.analysis.pictures.plots import Beside, plot_results
-    from fakemamba.analysis.results import read_results
-
     if not results:
         raise ValueError("no results given: fakemamba plot RESULTS.json ... --out FOLDER")
     rates, source = read_rates(eer, published_eer)
@@ -55,9 +55,5 @@ def plot(
 
 def _lengths_s(names: tuple[str, ...]) -> dict[str, tuple[float, ...]]:
     """Durations of each table of lengths, by its name."""
-    if not names:
-        return {}
-    from fakemamba.data.lengths import read_lengths
-
     tables = [read_lengths(name) for name in names]
     return {f"{table.name}, {table.count:,} recordings": table.durations_s for table in tables}

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
+from rich.console import Console
+
+from fakemamba.bench.cells import Cell
+from fakemamba.bench.profile_files import write_profile
+from fakemamba.bench.profiled import Profile, profile_cell
 from fakemamba.cli.printing import TextTable, say
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from fakemamba.bench.profiled import Profile
+from fakemamba.models.device import resolve_device
+from fakemamba.models.scan import check_backend
 
 TOP_OPERATORS = 8
 
@@ -42,14 +45,6 @@ def profile(
         backend: Of the selective scan (see `fakemamba backends`).
         calls: Profiled calls, and as many without the profiler to compare with.
     """
-    from rich.console import Console
-
-    from fakemamba.bench.cells import Cell
-    from fakemamba.bench.profile_files import write_profile
-    from fakemamba.bench.profiled import profile_cell
-    from fakemamba.models.device import resolve_device
-    from fakemamba.models.scan import check_backend
-
     if duration <= 0 or batch_size < 1 or calls < 1:
         raise ValueError("--duration, --batch-size and --calls must be more than nothing")
     cell = Cell(
@@ -72,7 +67,6 @@ def profile(
 
 def _table(done: Profile) -> TextTable:
     """The largest operators of each part."""
-
     cell, shares = done.cell, done.attribution.part_shares
     title = f"{cell['detector']}, {cell['frontend']}, {cell['duration_s']:g} s, "
     title += f"{cell['precision']}, {len(done.calls.profiled_s)} calls · "

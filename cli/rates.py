@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    import pandas as pd
+import pandas as pd
+
+from fakemamba.analysis.error_rates import published_eer as rates_on
+from fakemamba.analysis.error_rates import read_eer
+from fakemamba.analysis.published import read_published
 
 
 def read_rates(eer: Path | None, published_eer: str | None) -> tuple[pd.DataFrame | None, str]:
@@ -15,10 +17,6 @@ def read_rates(eer: Path | None, published_eer: str | None) -> tuple[pd.DataFram
     Raises:
         ValueError: both are given, or one cannot be had.
     """
-    from fakemamba.analysis.error_rates import published_eer as rates_on
-    from fakemamba.analysis.error_rates import read_eer
-    from fakemamba.analysis.published import read_published
-
     if eer is not None and published_eer is not None:
         raise ValueError("--eer and --published-eer both name error rates; give one of them")
     if eer is not None:

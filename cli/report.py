@@ -6,8 +6,12 @@ from pathlib import Path
 
 import tyro
 
+from fakemamba.analysis.compare.from_json import read_comparison
+from fakemamba.analysis.report.page import Extras, write_report
+from fakemamba.analysis.results import read_launch, require_distinct
 from fakemamba.cli.printing import say
 from fakemamba.cli.rates import read_rates
+from fakemamba.data.lengths import read_lengths
 
 
 def report(
@@ -32,11 +36,6 @@ def report(
         eer: CSV with a column `detector` and one `eer` in per cent, and `low` and `high` if known.
         published_eer: Instead of it a data set, such as In-the-Wild: take what was published.
     """
-    from fakemamba.analysis.compare.from_json import read_comparison
-    from fakemamba.analysis.report.page import Extras, write_report
-    from fakemamba.analysis.results import read_launch, require_distinct
-    from fakemamba.data.lengths import read_lengths
-
     if not results:
         raise ValueError("no results given: fakemamba report RESULTS.json ... --out report.html")
     require_distinct(results)

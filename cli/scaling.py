@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import tyro
+from rich.console import Console
+from rich.text import Text
 
+from fakemamba.analysis.results import read_results
+from fakemamba.analysis.scaling.verdicts import Interval, Scaling, Thresholds, scale
+from fakemamba.analysis.setting import line_names
 from fakemamba.cli.printing import TextTable, say
-
-if TYPE_CHECKING:
-    from rich.console import Console
-
-    from fakemamba.analysis.scaling.verdicts import Interval, Scaling
+from fakemamba.files import write_json
 
 COLOURS = {"near-linear": "green", "quadratic": "red", "fixed-length input": "magenta"}
 QUANTITIES = {"latency": "latency", "peak-memory": "memory", "flops": "FLOPs"}
@@ -45,12 +46,6 @@ def scaling(
         share_quadratic: Quadratic needs a share that is above this,
         exponent_quadratic: or an exponent that is above this.
     """
-    from rich.console import Console
-
-    from fakemamba.analysis.results import read_results
-    from fakemamba.analysis.scaling.verdicts import Thresholds, scale
-    from fakemamba.files import write_json
-
     if not results:
         raise ValueError("no results given: fakemamba scaling RESULTS.json ...")
     table = read_results(results)
@@ -78,10 +73,6 @@ def scaling(
 
 def _print_table(console: Console, setting: str, group: list[Scaling]) -> None:
     """A block a part and quantity, a line a detector; without a fit there is only a reason."""
-    from rich.text import Text
-
-    from fakemamba.analysis.setting import line_names
-
     names = line_names((one.detector, one.backend) for one in group)
     console.rule(Text(setting), align="left", style="dim")
     width = max(map(len, names.values()))
@@ -108,8 +99,6 @@ def _print_table(console: Console, setting: str, group: list[Scaling]) -> None:
 
 def _print_reasons(console: Console, group: list[Scaling]) -> None:
     """Why there is no verdict, and what to measure; equal reasons once."""
-    from fakemamba.analysis.setting import line_names
-
     names = line_names((one.detector, one.backend) for one in group)
     is_open = [one for one in group if one.verdict not in ("near-linear", "quadratic")]
     for reason, rows in _grouped(is_open, lambda one: one.reason).items():

@@ -6,17 +6,23 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 import tyro
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from fakemamba.cli.printing import say
+from fakemamba.cli.trial_source import trial_source
+from fakemamba.data.audio import SAMPLE_RATE_HZ
+from fakemamba.data.trials import Trial, without_ending
+from fakemamba.evaluation.checkpoint_scores import Manner, score_checkpoint
+from fakemamba.evaluation.provenance import file_sha256
+from fakemamba.evaluation.score_files import check_id
+from fakemamba.evaluation.scoring import Scored
 from fakemamba.files import require_place
 from fakemamba.interrupts import gone_on_with
-
-if TYPE_CHECKING:
-    from fakemamba.data.trials import Trial
-    from fakemamba.evaluation.scoring import Scored
+from fakemamba.models.loading import check_named
 
 FAILURES_SHOWN = 20
 
@@ -73,9 +79,6 @@ def score(
             done is left as it is.
         device: auto, cpu, cuda, or cuda:0 and so on.
     """
-    from fakemamba.evaluation.checkpoint_scores import Manner, score_checkpoint
-    from fakemamba.models.loading import check_named
-
     if length is not None and length < 1:
         raise ValueError(f"--length {length}: a clip cannot be cut to that")
     if not 0 < batch_seconds < float("inf"):
@@ -119,10 +122,6 @@ def _source(
     phase: str | None,
 ) -> tuple[Callable[[], Iterable[Trial]], dict[str, Any]]:
     """The list of trials, had anew at every call, and what the sidecar tells of it."""
-    from fakemamba.cli.trial_source import trial_source
-    from fakemamba.data.trials import Trial, without_ending
-    from fakemamba.evaluation.provenance import file_sha256
-
     if sum((bool(files), manifest is not None, corpus is not None)) != 1:
         raise ValueError(
             "no recordings given, or in several ways: name audio FILES, a --manifest, or a --corpus"
@@ -154,25 +153,12 @@ def _name_in(score_format: str, root: Path | None) -> Callable[[Trial], str]:
 
 def _refuser(name: Callable[[Trial], str], score_format: str) -> Callable[[Trial], None]:
     """Names that the score file could not hold are refused before the work, not after it."""
-    from fakemamba.evaluation.score_files import check_id
-
     return lambda trial: check_id(name(trial), score_format)
 
 
 @contextmanager
 def scoring_progress(total: int, *, show: bool) -> Iterator[Callable[[Sequence[Scored]], None]]:
     """A bar of this rank's share, with trials a second and seconds of audio a second."""
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-    )
-
-    from fakemamba.data.audio import SAMPLE_RATE_HZ
-
     columns = (
         TextColumn("scoring"),
         BarColumn(),

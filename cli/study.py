@@ -6,17 +6,25 @@ import os
 import tomllib
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 import tyro
+from rich.console import Console
+from rich.table import Column
+from rich.text import Text
 
 from fakemamba import interrupts
+from fakemamba.analysis.published import read_published
 from fakemamba.cli.printing import TextTable, say
-
-if TYPE_CHECKING:
-    from fakemamba.data.trials import Trial
-    from fakemamba.training.recipe import Recipe
-    from fakemamba.training.studies.tables import Results
+from fakemamba.cli.score import scoring_progress
+from fakemamba.cli.trial_source import trial_source
+from fakemamba.data.trials import Trial
+from fakemamba.training.recipe import Recipe
+from fakemamba.training.recipe_files import read_recipe, with_overrides
+from fakemamba.training.run import train
+from fakemamba.training.studies.judging import Judging
+from fakemamba.training.studies.study import run_study, summarize_again
+from fakemamba.training.studies.tables import Results
 
 
 def study(
@@ -62,19 +70,13 @@ def study(
         summary_only: Train nothing: write the tables of what is in the folder, which must be of
             this recipe with these values.
     """
-    from fakemamba.cli.score import scoring_progress
-    from fakemamba.training.recipe_files import read_recipe, with_overrides
-    from fakemamba.training.run import train
-    from fakemamba.training.studies.judging import Judging
-    from fakemamba.training.studies.study import run_study, summarize_again
-
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise ValueError("a study trains its units one by one, in one process: leave out torchrun")
     made = with_overrides(read_recipe(recipe), dict(map(_override, overrides)))
     if root is not None:
         made = replace(made, data=replace(made.data, root=root))
     if summary_only:
-        return _report(out, summarize_again(kind, made, out))
+        return _report(out, summarize_again(kind, made, out, read_published()))
     chosen = _seeds(seeds)
     whole = kind == "durations" or made.data.crop == "whole"
     judging = Judging(
@@ -92,6 +94,7 @@ def study(
             out,
             judging,
             train,
+            read_published(),
             seeds=chosen,
             only=names,
             device=device,
@@ -127,8 +130,6 @@ def _seeds(text: str) -> tuple[int, ...]:
 
 def _judged(recipe: Recipe, manifest: Path | None) -> list[Trial]:
     """The trials of a manifest, or of the evaluated phase of the recipe's corpus."""
-    from fakemamba.cli.trial_source import trial_source
-
     if manifest is not None:
         return list(trial_source(None, None, None, manifest)())
     if recipe.data.corpus is None:
@@ -138,10 +139,6 @@ def _judged(recipe: Recipe, manifest: Path | None) -> list[Trial]:
 
 def _report(out: Path, results: Results) -> int:
     """Print the tables; 1 if a unit failed."""
-    from rich.console import Console
-    from rich.table import Column
-    from rich.text import Text
-
     console = Console()
     for shown in results.text_tables():
         first, *others = shown.columns

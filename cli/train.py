@@ -7,24 +7,29 @@ parses its arguments itself, when it has found the recipe among them.
 # Annotations are not postponed here: tyro would not find those of a function within a function.
 import os
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import field, fields, is_dataclass, make_dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+from typing import Annotated, Any, get_type_hints
 
 import tyro
 
 from fakemamba.cli.printing import say
 from fakemamba.interrupts import gone_on_with
-
-if TYPE_CHECKING:
-    from fakemamba.training.recipe import Recipe
-    from fakemamba.training.run_folder import TrainingResult
+from fakemamba.training.recipe import Recipe
+from fakemamba.training.recipe_files import (
+    read_recipe,
+    recipe_names,
+    recipe_summary,
+    to_toml,
+    with_overrides,
+)
+from fakemamba.training.run_folder import TrainingResult, TrainingStoppedError
 
 Flag = tyro.conf.FlagCreatePairsOff[bool]
 
 
-def train(arguments: tyro.conf.Positional[tuple[str, ...]]) -> None:
+def train(arguments: Sequence[str]) -> None:
     """Train a detector by a recipe; `fakemamba train` alone lists those there are.
 
     Args:
@@ -35,12 +40,8 @@ def train(arguments: tyro.conf.Positional[tuple[str, ...]]) -> None:
         ValueError: no recipe is named.
     """
     if arguments and not arguments[0].startswith("-"):
-        from fakemamba.training.recipe_files import read_recipe
-
         recipe = read_recipe(arguments[0])
     elif {"-h", "--help"} & set(arguments):
-        from fakemamba.training.recipe import Recipe
-
         recipe = Recipe()
     else:
         raise ValueError(_recipes_there_are())
@@ -48,8 +49,6 @@ def train(arguments: tyro.conf.Positional[tuple[str, ...]]) -> None:
 
 
 def _recipes_there_are() -> str:
-    from fakemamba.training.recipe_files import recipe_names, recipe_summary
-
     lines = (f"  {name:<20} {recipe_summary(name)}" for name in recipe_names())
     return "\n".join(
         ("name a recipe first: fakemamba train RECIPE --out DIR; a .toml file, or one of", *lines)
@@ -87,8 +86,6 @@ def _command(recipe: "Recipe") -> Callable[..., None]:
             save_minutes: From one checkpoint to the next within an epoch.
             is_printed: Print the whole recipe as TOML, and train nothing.
         """
-        from fakemamba.training.recipe_files import to_toml, with_overrides
-
         followed = with_overrides(recipe, dict(_overrides(changed)))
         if is_printed:
             print(to_toml(followed), end="")
@@ -114,8 +111,7 @@ def _command(recipe: "Recipe") -> Callable[..., None]:
 
 def _trained(recipe: "Recipe", out: Path, **how: Any) -> "TrainingResult":
     """What came of a run; a stop that was asked for is an interrupt as others are."""
-    from fakemamba.training import run
-    from fakemamba.training.run_folder import TrainingStoppedError
+    from fakemamba.training import run  # of the extra `train`, which recipes do not need
 
     try:
         return run.train(recipe, out, **how)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from fakemamba.data.trials import Trial
+from fakemamba.data.corpora import open_corpus
+from fakemamba.data.manifest import ManifestError, iterate_manifest
+from fakemamba.data.trials import Trial
+from fakemamba.files import require_file
 
 
 def trial_source(
@@ -31,10 +32,6 @@ def trial_source(
         ValueError: both or none are named, an argument belongs to the other, or the manifest is no
             file.
     """
-    from fakemamba.data.corpora import open_corpus
-    from fakemamba.data.manifest import ManifestError, iterate_manifest
-    from fakemamba.files import require_file
-
     if (corpus is None) == (manifest is None):
         raise ValueError("name either a corpus, with --root, or a --manifest")
     if manifest is not None:

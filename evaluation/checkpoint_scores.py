@@ -10,9 +10,9 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any, Protocol
 
-from fakemamba.bench.instruments.environment import describe_environment
 from fakemamba.data.audio import SAMPLE_RATE_HZ
 from fakemamba.data.trials import Trial
+from fakemamba.environment import describe_environment
 from fakemamba.evaluation.provenance import scoring_identity
 from fakemamba.evaluation.ranks import joined_ranks
 from fakemamba.evaluation.score_run import Result, ScoreRun, Settings

@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from fakemamba.data.batches import Batch, batches
 from fakemamba.data.trials import Trial
-from fakemamba.evaluation.batches import Batch, batches
 from fakemamba.files import appearing_whole
 from fakemamba.models.detector import Detector, UnsupportedInputError
 

@@ -23,10 +23,10 @@ SCORING_CODE = (
     ("fakemamba.baselines", ""),
     ("fakemamba.data.containers", ""),
     ("fakemamba.data", "audio.py"),
+    ("fakemamba.data", "batches.py"),
     ("fakemamba.data", "decoding.py"),
     ("fakemamba.data", "headers.py"),
     ("fakemamba.data", "reading.py"),
-    ("fakemamba.evaluation", "batches.py"),
     ("fakemamba.evaluation", "scoring.py"),
 )
 

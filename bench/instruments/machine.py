@@ -10,13 +10,13 @@ from __future__ import annotations
 import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import psutil
 import torch
 
-from fakemamba.bench.instruments.nvml import (
+from fakemamba.environment import cpu_governor
+from fakemamba.nvml import (
     CLOCK_SETTING,
     NvmlUnavailableError,
     Reading,
@@ -37,8 +37,6 @@ MAX_STOLEN_SHARE = 0.02
 # above, the tick that each core's count may be off by is given to the measurement.
 CPU_TICK_S = 0.01
 MIN_JUDGED_S = 0.05
-
-_CPU_ROOT = Path("/sys/devices/system/cpu")
 
 
 @dataclass(frozen=True)
@@ -127,18 +125,6 @@ def disturbances(before: MachineState, after: MachineState) -> list[str]:
     if after.device_type == "cpu" and interval_s >= MIN_JUDGED_S:
         return _cpu_disturbances(before, after, interval_s)
     return []
-
-
-def cpu_governor(root: Path = _CPU_ROOT) -> Reading[str]:
-    """The policy that sets the cores' frequency (Linux); several, joined, where cores differ."""
-    files = sorted(root.glob("cpu[0-9]*/cpufreq/scaling_governor"))
-    try:
-        governors = sorted({file.read_text().strip() for file in files})
-    except OSError as error:
-        return Reading(None, f"the governor is not readable: {error}")
-    if not governors:
-        return Reading(None, f"no governor under {root}: a virtual machine, or no cpufreq")
-    return Reading(", ".join(governors))
 
 
 def _gpu_disturbances(before: GpuState, after: GpuState, interval_s: float) -> list[str]:

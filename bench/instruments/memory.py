@@ -18,7 +18,7 @@ from torch.autograd.profiler_util import MEMORY_EVENT_NAME
 from torch.profiler import kineto_available
 
 from fakemamba.bench.instruments.clock import no_garbage_collection
-from fakemamba.bench.instruments.nvml import NvmlUnavailableError, Reading, open_gpu
+from fakemamba.nvml import NvmlUnavailableError, Reading, open_gpu
 
 GPU_KIND = "allocated on the GPU"
 CPU_KIND = "allocated by torch on the CPU, without scratch of its libraries and of numba"

@@ -17,7 +17,7 @@ import torch
 
 from fakemamba.bench.child import ChildEndedError, answer_of
 from fakemamba.bench.instruments.memory_limit import memory_ends_politely, status_bytes
-from fakemamba.bench.instruments.nvml import Reading
+from fakemamba.nvml import Reading
 
 _CLEAR_REFS = Path("/proc/self/clear_refs")
 _RESET_PEAK = "5"

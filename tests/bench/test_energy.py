@@ -18,7 +18,7 @@ from fakemamba.bench.instruments.energy_meters import (
     RaplCounter,
     TickingMeter,
 )
-from fakemamba.bench.instruments.nvml import NvmlUnavailableError, Reading
+from fakemamba.nvml import NvmlUnavailableError, Reading
 
 CPU = torch.device("cpu")
 GPU = torch.device("cuda")

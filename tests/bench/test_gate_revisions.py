@@ -211,6 +211,14 @@ def test_an_installation_that_fails_says_so_with_pips_own_words_and_is_not_kept(
             dependencies(tmp_path, Path(sys.executable), tmp_path / "cache", tmp_path / "gate.log")
 
 
+def test_what_is_measured_has_an_extra_since_it_is_no_dependency_of_all(tmp_path):
+    write_project(tmp_path, "pandas")
+    before, _ = requirements_of(tmp_path)
+    with (tmp_path / "pyproject.toml").open("a") as project:
+        project.write("[project.optional-dependencies]\nmodels = ['torch']\ndev = ['ruff']\n")
+    assert (before, requirements_of(tmp_path)[0]) == (["pandas"], ["pandas", "torch"])
+
+
 @pytest.mark.parametrize("content", [None, "[project]\nname = 'x'\n", "[["])
 def test_a_revision_that_does_not_say_what_it_depends_on_cannot_be_an_arm(tmp_path, content):
     if content is not None:

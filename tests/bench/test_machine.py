@@ -13,11 +13,10 @@ from fakemamba.bench.instruments import machine
 from fakemamba.bench.instruments.machine import (
     GpuState,
     MachineState,
-    cpu_governor,
     disturbances,
     read_state,
 )
-from fakemamba.bench.instruments.nvml import NvmlUnavailableError, Reading
+from fakemamba.nvml import NvmlUnavailableError, Reading
 
 CPU = torch.device("cpu")
 QUIET = MachineState(
@@ -181,13 +180,3 @@ def test_a_gpu_without_nvml_has_a_reason(monkeypatch):
     state = read_state(torch.device("cuda"))
     assert state.gpu is None
     assert state.reasons["gpu"] == "NVML does not start: Driver Not Loaded"
-
-
-def test_the_governor_of_all_cores(tmp_path):
-    assert cpu_governor(tmp_path).value is None
-    assert "no governor" in cpu_governor(tmp_path).reason
-    for core, governor in enumerate(["performance", "performance", "powersave"]):
-        folder = tmp_path / f"cpu{core}" / "cpufreq"
-        folder.mkdir(parents=True)
-        (folder / "scaling_governor").write_text(f"{governor}\n")
-    assert cpu_governor(tmp_path).value == "performance, powersave"

@@ -11,7 +11,6 @@ from fakemamba.bench import measure
 from fakemamba.bench.cells import Cell
 from fakemamba.bench.instruments import resident
 from fakemamba.bench.instruments.cache import CacheSizeUnknownError
-from fakemamba.bench.instruments.nvml import Reading
 from fakemamba.bench.instruments.rounds import Effort
 from fakemamba.bench.measure import Measurer
 from fakemamba.bench.method import Method
@@ -19,6 +18,7 @@ from fakemamba.bench.outcome import Outcome
 from fakemamba.bench.preparation import WorkloadCache
 from fakemamba.bench.workload import DetectorWorkload
 from fakemamba.models.detector import Detector
+from fakemamba.nvml import Reading
 
 CELL = Cell("fake-mamba-s", "xls-r-tiny", "end-to-end", 0.5, backend="torch")
 THREE = Effort(least_visits=3, most_visits=3, time_s=0.0, visit_s=0.0, warmup_s=0.0)

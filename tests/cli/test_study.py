@@ -53,7 +53,7 @@ def trained(monkeypatch):
         save_pretrained(create_detector(made.name, made.frontend, **made.options), out / "detector")
         return TrainingResult(out / "detector", 3, (2,), 0.5, 1.5)
 
-    monkeypatch.setattr("fakemamba.training.run.train", train)
+    monkeypatch.setattr("fakemamba.cli.study.train", train)
     return recipes
 
 
@@ -143,6 +143,6 @@ def test_a_stop_has_its_own_status(call, monkeypatch, capsys):
     def stopped(*given, **more):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("fakemamba.training.run.train", stopped)
+    monkeypatch.setattr("fakemamba.cli.study.train", stopped)
     assert call("seeds") == 130
     assert "the same command goes on" in capsys.readouterr().out

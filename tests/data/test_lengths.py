@@ -16,11 +16,11 @@ from fakemamba.data.lengths import (
     LengthsError,
     draw_durations,
     list_lengths,
-    measure_lengths,
     read_lengths,
     summarise_lengths,
     write_lengths,
 )
+from fakemamba.data.measuring_lengths import measure_lengths
 
 SOUNDS = Path("/usr/share/asterisk/sounds")  # of Debian's asterisk-core-sounds-XX-g722
 VOICES = {

@@ -56,7 +56,7 @@ def test_a_signal_at_the_start_is_one_line_too(program, number, tmp_path):
     """While it is importing, as most of a start is."""
     (tmp_path / "tyro.py").write_text("import time; print('here', flush=True); time.sleep(30)")
     with subprocess.Popen(
-        [sys.executable, "-m", program, "--help"],
+        [sys.executable, "-m", program, "none"],
         env=os.environ | {"PYTHONPATH": str(tmp_path)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

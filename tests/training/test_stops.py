@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import pytest
 
+from fakemamba.analysis.published import read_published
 from fakemamba.locks import BusyError, sole_writer
 from fakemamba.training.recipe_files import write_recipe
 from fakemamba.training.run import train
@@ -66,5 +67,5 @@ def test_a_run_and_a_study_have_one_writer(make_recipe, tmp_path):
     ):
         train(make_recipe(), tmp_path / "run", device="cpu", workers=0)
     with sole_writer(tmp_path / "study", is_folder=True), pytest.raises(BusyError):
-        summarize_again("seeds", make_recipe(), tmp_path / "study")
+        summarize_again("seeds", make_recipe(), tmp_path / "study", read_published())
     assert not list(tmp_path.iterdir())

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from fakemamba import create_detector, save_pretrained
+from fakemamba.analysis.published import read_published
 from fakemamba.data.manifest import read_manifest
 from fakemamba.evaluation.metrics.detection import equal_error
 from fakemamba.training.run import train
@@ -17,6 +18,8 @@ from fakemamba.training.run_folder import TrainingError, TrainingResult
 from fakemamba.training.studies.judging import Judging
 from fakemamba.training.studies.study import run_study, summarize_again
 from fakemamba.training.studies.variants import StudyError
+
+PUBLISHED = read_published()
 
 
 class StandIn:
@@ -53,7 +56,7 @@ def run(make_recipe, tmp_path, judging, stand_in):
 
     def run_it(study="seeds", seeds=(1, 2), train=stand_in, recipe=None, **more):
         recipe = make_recipe() if recipe is None else recipe
-        more = {"judging": judging, "device": "cpu", "workers": 0} | more
+        more = {"judging": judging, "published": PUBLISHED, "device": "cpu", "workers": 0} | more
         return run_study(study, recipe, tmp_path / "study", train=train, seeds=seeds, **more)
 
     return run_it
@@ -154,13 +157,13 @@ def test_tables_are_written_anew_without_the_recordings(run, make_recipe, tmp_pa
     run()
     before = (folder / "study.json").read_text()
     (folder / "study.json").unlink()
-    summarize_again("seeds", make_recipe(), folder)
+    summarize_again("seeds", make_recipe(), folder, PUBLISHED)
     assert (folder / "study.json").read_text() == before
     assert json.loads(before)["variants"][0]["seeds_done"] == 2
     with pytest.raises(StudyError, match="study was 'seeds', is 'ablations'"):
-        summarize_again("ablations", make_recipe(), folder)
+        summarize_again("ablations", make_recipe(), folder, PUBLISHED)
     with pytest.raises(StudyError, match="has no study in it"):
-        summarize_again("seeds", make_recipe(), tmp_path)
+        summarize_again("seeds", make_recipe(), tmp_path, PUBLISHED)
 
 
 @pytest.mark.parametrize(

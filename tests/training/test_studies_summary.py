@@ -122,7 +122,7 @@ def test_the_tables_have_every_unit_and_the_best_seed_never_alone(tmp_path):
     plan = planned()
     units = units_of(plan, {"recipe": [0.1, 0.12, 0.14], "no-norms": [0.2]})
     units["no-pooling", 2] = Unit("failed", "out of memory: 3 | GiB")
-    results = gather(plan, units)
+    results = gather(plan, units, PUBLISHED)
     write_results(tmp_path, results)
     table = pd.read_csv(tmp_path / "study.csv")
     assert list(zip(table["variant"], table["seed"], strict=True)) == [
@@ -150,7 +150,7 @@ def test_durations_are_a_table_of_buckets_and_detectors():
     for seed, eer in ((1, 0.1), (2, 0.3)):
         units["recipe", seed] = done(0.2, {"duration": parts(eer)})
     units["con-bimamba", 1] = done(0.2, {"duration": parts(0.25)})
-    results = gather(plan, units)
+    results = gather(plan, units, PUBLISHED)
     _, buckets = results.text_tables()
     assert buckets.columns == ("seconds", "bona fide + spoof", "recipe", "con-bimamba")
     assert buckets.rows == (

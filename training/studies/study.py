@@ -11,6 +11,8 @@ from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
+
 from fakemamba.locks import sole_writer
 from fakemamba.training.recipe import Recipe
 from fakemamba.training.studies.judging import Judging
@@ -29,6 +31,7 @@ def run_study(
     out: Path,
     judging: Judging,
     train: Train,
+    published: pd.DataFrame,
     *,
     seeds: tuple[int, ...],
     only: Collection[str] = (),
@@ -43,6 +46,7 @@ def run_study(
         out: the study's folder; what another run has left in it is gone on with.
         judging: of what is trained.
         train: trains a detector.
+        published: figures to stand beside the study's, as `summarize` has them.
         seeds: of every variant.
         only: the variants to run now; all without any.
         device: for training and scoring.
@@ -66,7 +70,7 @@ def run_study(
             raise StudyError(f"no variant is called {', '.join(unknown)}; the variants are {names}")
         if plan != read_plan(out):
             write_plan(out, plan)
-        results = write_tables(out, plan)
+        results = write_tables(out, plan, published)
         asked = [
             (variant, seed)
             for variant, seed in plan.units
@@ -81,13 +85,13 @@ def run_study(
             log.info("%s", told)
             of_unit = replace(recipe, detector=variant.detector, seed=seed)
             unit = run_unit(of_unit, folder, judging, train, device=device, workers=workers)
-            results = write_tables(out, plan)
+            results = write_tables(out, plan, published)
             if unit.reason is not None:
                 log.warning("%s failed: %s", told, unit.reason)
         return results
 
 
-def summarize_again(study: str, recipe: Recipe, out: Path) -> Results:
+def summarize_again(study: str, recipe: Recipe, out: Path, published: pd.DataFrame) -> Results:
     """Write the tables of a study anew from its units, and run nothing.
 
     Raises:
@@ -99,16 +103,16 @@ def summarize_again(study: str, recipe: Recipe, out: Path) -> Results:
         if found is None:
             raise StudyError(f"{out} has no study in it: run one there first")
         asked = replace(found, study=study, recipe=recipe_record(recipe))
-        return write_tables(out, extended(found, asked, out))
+        return write_tables(out, extended(found, asked, out), published)
 
 
-def write_tables(out: Path, plan: Plan) -> Results:
+def write_tables(out: Path, plan: Plan, published: pd.DataFrame) -> Results:
     """Gather what the units of a folder have written down, and write the tables."""
     units = {
         (variant.name, seed): read_unit(unit_folder(out, variant.name, seed))
         for variant, seed in plan.units
     }
-    results = gather(plan, units)
+    results = gather(plan, units, published)
     write_results(out, results)
     return results
 

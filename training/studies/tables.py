@@ -10,7 +10,6 @@ from typing import Any
 
 import pandas as pd
 
-from fakemamba.analysis.published import read_published
 from fakemamba.files import appearing_whole, json_text
 from fakemamba.names import in_markdown, in_spreadsheet
 from fakemamba.training.studies.plan import Plan
@@ -99,12 +98,12 @@ class Results:
             )
 
 
-def gather(plan: Plan, units: Units) -> Results:
-    """The results of a study's units, whether they are done or not."""
+def gather(plan: Plan, units: Units, published: pd.DataFrame) -> Results:
+    """The results of a study's units, done or not, beside published figures as `summarize` has."""
     return Results(
         plan=plan,
         units=unit_table(plan, units),
-        summaries=summarize(plan, units, read_published()),
+        summaries=summarize(plan, units, published),
         durations=duration_table(plan, units),
     )
 

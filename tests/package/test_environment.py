@@ -7,14 +7,15 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from fakemamba.bench.instruments import environment
-from fakemamba.bench.instruments.environment import (
+from fakemamba import environment
+from fakemamba.environment import (
+    cpu_governor,
     describe_checkout,
     describe_environment,
     describe_gpu,
     package_versions,
 )
-from fakemamba.bench.instruments.nvml import GpuIdentity, NvmlUnavailableError
+from fakemamba.nvml import GpuIdentity, NvmlUnavailableError
 
 CPU = torch.device("cpu")
 
@@ -87,3 +88,13 @@ def test_no_checkout_and_no_git(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", "")
     told = describe_checkout(tmp_path / "code.py")
     assert told["commit"] is None and "git" in told["reason"]
+
+
+def test_the_governor_of_all_cores(tmp_path):
+    assert cpu_governor(tmp_path).value is None
+    assert "no governor" in cpu_governor(tmp_path).reason
+    for core, governor in enumerate(["performance", "performance", "powersave"]):
+        folder = tmp_path / f"cpu{core}" / "cpufreq"
+        folder.mkdir(parents=True)
+        (folder / "scaling_governor").write_text(f"{governor}\n")
+    assert cpu_governor(tmp_path).value == "performance, powersave"

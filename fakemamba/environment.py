@@ -1,7 +1,8 @@
 """What a figure was measured on: processor, GPU, memory, versions, commit, torch's relevant flags.
 
 These are the machine's and the software's lasting facts: two figures with the same ones can be
-compared. What changes from minute to minute is in ``machine``.
+compared. What changes from minute to minute is read by ``bench.instruments.machine``. torch is
+imported only when it is asked about.
 """
 
 from __future__ import annotations
@@ -13,13 +14,16 @@ from contextlib import suppress
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import psutil
-import torch
 
-from fakemamba.bench.instruments.machine import cpu_governor
-from fakemamba.bench.instruments.nvml import NvmlUnavailableError, open_gpu
+from fakemamba.nvml import NvmlUnavailableError, Reading, open_gpu
+
+if TYPE_CHECKING:
+    import torch
+
+_CPU_ROOT = Path("/sys/devices/system/cpu")
 
 PACKAGES = (
     "fakemamba",
@@ -37,6 +41,8 @@ PACKAGES = (
 
 def describe_environment(device: torch.device) -> dict[str, Any]:
     """Facts about the machine and the software, as JSON. CUDA is left alone for a CPU."""
+    import torch
+
     governor = cpu_governor()
     return {
         "device": describe_device(device),
@@ -63,6 +69,8 @@ def describe_environment(device: torch.device) -> dict[str, Any]:
 
 def describe_device(device: torch.device) -> str:
     """A line that a figure can be labelled with: the GPU's name, or the CPU's and its threads."""
+    import torch
+
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     return f"CPU: {cpu_name()}, {torch.get_num_threads()} threads"
@@ -114,6 +122,18 @@ def cpu_name() -> str:
     except OSError:
         pass
     return platform.processor() or platform.machine()
+
+
+def cpu_governor(root: Path = _CPU_ROOT) -> Reading[str]:
+    """The policy that sets the cores' frequency (Linux); several, joined, where cores differ."""
+    files = sorted(root.glob("cpu[0-9]*/cpufreq/scaling_governor"))
+    try:
+        governors = sorted({file.read_text().strip() for file in files})
+    except OSError as error:
+        return Reading(None, f"the governor is not readable: {error}")
+    if not governors:
+        return Reading(None, f"no governor under {root}: a virtual machine, or no cpufreq")
+    return Reading(", ".join(governors))
 
 
 def _git(file: Path, *arguments: str) -> str:

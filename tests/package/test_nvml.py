@@ -11,7 +11,7 @@ import pynvml
 import pytest
 import torch
 
-from fakemamba.bench.instruments.nvml import NvmlUnavailableError, open_gpu
+from fakemamba.nvml import NvmlUnavailableError, open_gpu
 
 SESSION = json.loads(Path(__file__).with_name("nvml_session.json").read_text())
 GPU = torch.device("cuda")

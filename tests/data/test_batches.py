@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from fakemamba.data import reading
 from fakemamba.data.audio import Recording, cut_or_tile, read_audio
+from fakemamba.data.batches import batches
 from fakemamba.data.trials import Trial
-from fakemamba.evaluation.batches import batches
 
 BUDGET = 10_000
 

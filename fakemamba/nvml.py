@@ -12,11 +12,13 @@ import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import psutil
 import pynvml
-import torch
+
+if TYPE_CHECKING:
+    import torch
 
 Value = TypeVar("Value")
 
@@ -90,6 +92,8 @@ def open_gpu(device: torch.device) -> NvmlGpu:
     """
     if device.type != "cuda":
         raise NvmlUnavailableError(f"{device} is not an NVIDIA GPU")
+    import torch  # which alone takes seconds: whoever has such a device has it already
+
     try:
         uuid = str(torch.cuda.get_device_properties(device).uuid)
     except (RuntimeError, AssertionError) as error:  # torch asserts that it was built with CUDA
