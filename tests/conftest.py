@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 # What is as small as in tests is not faster on several threads, and much slower where threads wait
@@ -15,11 +16,14 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 # By this pytest-benchmark takes a pytest that a test starts for a worker, and times nothing.
 os.environ.pop("PYTEST_XDIST_WORKER", None)
 
+sys.path.insert(0, str(Path(__file__).parent))  # so that processes find `children`, too
+
 import hypothesis
 import numpy as np
 import pytest
 import soundfile
 import torch
+from children import Children
 
 from fakemamba.data.synthetic import speech_like
 
@@ -49,9 +53,18 @@ ORACLES = ROOT.parent / "shared" / "oracles"
 
 
 def pytest_addoption(parser):
+    parser.addoption(
+        "--at-length", action="store_true", help="also what takes long, as tox -e rough"
+    )
     parser.addoption("--kills", type=int, default=0, help="kill -9 of each kind, in tests/rough")
     parser.addoption("--fuzz-cases", type=int, default=4, help="of each reader, in tests/rough")
     parser.addoption("--fuzz-seed", type=int, default=0, help="of the first case")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item):
+    if item.get_closest_marker("at_length") and not item.config.getoption("--at-length"):
+        pytest.skip("run with --at-length only, as by `tox -e rough`")
 
 
 def pytest_make_parametrize_id(val, argname):
@@ -86,6 +99,12 @@ def run_pytest():
         return subprocess.CompletedProcess(arguments, status, out.getvalue(), err.getvalue())
 
     return run
+
+
+@pytest.fixture
+def children(tmp_path_factory):
+    """Starts commands in the project's root that get signals, as processes of their own."""
+    return Children(ROOT, tmp_path_factory.mktemp("children"))
 
 
 @pytest.fixture
@@ -147,7 +166,7 @@ def manifests(tmp_path_factory):
     return write_clips(folder, "train", 14, 0), write_clips(folder, "dev", 7, 100)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_recipe(manifests):
     """Recipes of two epochs of three steps; keywords change fields of their tables."""
 

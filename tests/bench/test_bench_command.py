@@ -7,11 +7,11 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 import soundfile
+from children import lines_of
 
 from fakemamba.analysis.results import read_launch
 from fakemamba.data.synthetic import speech_like
@@ -19,12 +19,13 @@ from fakemamba.data.synthetic import speech_like
 ROOT = Path(__file__).resolve().parents[2]
 SMALL = ["--bench-profile", "smoke", "--bench-frontend", "xls-r-tiny", "--bench-time", "0"]
 SMALL += ["--bench-visits", "2", "--bench-instruments", "memory"]
+SWEEP = ["pytest", "bench/", "-q", "-p", "no:cacheprovider", *SMALL]
 
 
 def sweep_alone(tmp_path, *arguments, **options):
     """The command in a process of its own."""
-    command = [sys.executable, "-m", "pytest", "bench/", "-q", "-p", "no:cacheprovider"]
-    command += ["--benchmark-storage", f"file://{tmp_path / 'storage'}", *SMALL, *arguments]
+    command = [sys.executable, "-m", *SWEEP, "--benchmark-storage"]
+    command += [f"file://{tmp_path / 'storage'}", *arguments]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, **options)
 
 
@@ -179,15 +180,13 @@ TWO = ["--bench-detectors", "fake-mamba-s,xlsr-aasist", "--bench-parts", "encode
 TWO += ["--bench-durations", "0.25,0.5"]
 
 
-def test_a_killed_sweep_is_resumed_and_only_what_is_missing_is_measured(bench, tmp_path):
+def test_a_killed_sweep_is_resumed_and_only_what_is_missing_is_measured(bench, tmp_path, children):
     path, journal = tmp_path / "out.json", tmp_path / "out.json.journal"
-    command = [sys.executable, "-m", "pytest", "bench/", "-q", "-p", "no:cacheprovider"]
-    command += [*SMALL, *TWO, f"--benchmark-json={path}"]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL) as sweep:
-        while sweep.poll() is None and (not journal.exists() or len(_lines(journal)) < 3):
-            time.sleep(0.01)
-        sweep.kill()
-    lines = _lines(journal)
+    command = [*SWEEP, *TWO, f"--benchmark-json={path}"]
+    sweep = children.start_until(lambda: (lines_of(journal) or 0) >= 3, command)
+    sweep.kill()
+    sweep.join()
+    lines = journal.read_bytes().splitlines()
     assert not path.exists() and 3 <= len(lines) < 9
     before = {}
     for line in map(json.loads, lines[1:]):
@@ -216,19 +215,18 @@ def test_a_killed_sweep_is_resumed_and_only_what_is_missing_is_measured(bench, t
     assert len(json.loads(path.read_text())["benchmarks"]) == 6, "what is not run is not lost"
 
 
-def test_an_interrupted_sweep_says_how_to_go_on(bench, tmp_path):
+def test_an_interrupted_sweep_says_how_to_go_on(bench, tmp_path, children):
     path, journal = tmp_path / "out.json", tmp_path / "out.json.journal"
-    command = [sys.executable, "-m", "pytest", "bench/", "-q", "-p", "no:cacheprovider"]
-    command += [*SMALL, *TWO, f"--benchmark-json={path}"]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as sweep:
-        while sweep.poll() is None and not journal.exists():
-            time.sleep(0.01)
-        held = bench(tmp_path, *TWO, f"--benchmark-json={path}")
-        sweep.send_signal(signal.SIGTERM)
-        said, _ = sweep.communicate(timeout=120)
+    command = [*SWEEP, *TWO, f"--benchmark-json={path}"]
+    sweep = children.start_until(lambda: (lines_of(journal) or 0) >= 2, command)
+    os.kill(sweep.pid, signal.SIGSTOP)  # or it may be done before it gets the next signal
+    held = bench(tmp_path, *TWO, f"--benchmark-json={path}")
+    for number in (signal.SIGTERM, signal.SIGCONT):
+        os.kill(sweep.pid, number)
+    sweep.join(120)
     assert held.returncode == 4 and f"being written by another process ({sweep.pid})" in held.stderr
-    assert sweep.returncode == 143
-    assert f"interrupted; go on with --bench-resume {path}\n" in said
+    assert sweep.exitcode == 143
+    assert f"interrupted; go on with --bench-resume {path}\n" in children.said
     assert not list(tmp_path.glob(".*.lock")) and not journal.exists()
     begun = {one["extra_info"]["cell_id"] for one in json.loads(path.read_text())["benchmarks"]}
     assert 1 <= len(begun) <= 4 and len(read_launch(path).cells) == len(begun)
@@ -272,16 +270,9 @@ def test_isolated_cells_come_in_random_order_with_their_seed(bench, tmp_path):
     assert results["fakemamba"]["status_counts"] == {"measured": 2}
 
 
-def _lines(journal):
-    return journal.read_bytes().splitlines()
-
-
 @pytest.mark.skipif(sys.platform != "linux", reason="limits the size of files as Linux does")
 def test_a_result_that_cannot_be_written_costs_nothing_that_was_measured(bench, tmp_path):
     import resource
-
-    def no_file_above_10_kb():  # stands in for a full disk
-        resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
 
     out = tmp_path / "out.json"
     cells = ["--bench-detectors", "xlsr-conformer", "--bench-parts", "encoder"]
@@ -289,7 +280,12 @@ def test_a_result_that_cannot_be_written_costs_nothing_that_was_measured(bench, 
     assert bench(tmp_path, *cells, "0.5").returncode == 0
     before = out.read_bytes()
 
-    full = sweep_alone(tmp_path, *cells, "0.5,0.6", preexec_fn=no_file_above_10_kb)
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, limit[1]))  # stands in for a full disk
+    try:
+        full = bench(tmp_path, *cells, "0.5,0.6")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
     assert full.returncode == pytest.ExitCode.INTERNAL_ERROR
     assert f"{out} could not be written" in full.stdout and "Traceback" not in full.stdout
     assert out.read_bytes() == before

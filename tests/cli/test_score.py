@@ -5,10 +5,10 @@ import os
 import signal
 import subprocess
 import sys
-import time
 
 import pytest
 import soundfile
+from children import lines_of
 
 from fakemamba import save_pretrained
 from fakemamba.cli.main import main
@@ -228,28 +228,19 @@ def test_a_manifest_that_is_a_pipe_is_refused_at_once(model, tmp_path, capsys):
     assert "list.csv is a pipe, not a file" in capsys.readouterr().err
 
 
-def launch(launcher, given):
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, *launcher, "-m", "fakemamba.cli.main", *given]
-    return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
-
-
 def same(found, wanted):
     assert list(found) == list(wanted)
     assert list(found.values()) == pytest.approx(list(wanted.values()), abs=1e-5)
 
 
-def test_a_killed_run_goes_on_with_no_trial_lost_or_doubled(model, manifest, tmp_path):
+def test_a_killed_run_goes_on_with_no_trial_lost_or_doubled(model, manifest, tmp_path, children):
     listed, out = manifest(40), tmp_path / "scores.txt"
     given = arguments(model, out, "--manifest", listed)
-    process = launch([], [*given, "--batch-seconds", "0.01"])  # one by one, to be met at work
     journal = tmp_path / "scores.txt.journal" / "rank-0.jsonl"
-    deadline = time.monotonic() + 120
-    while not journal.exists() or journal.read_bytes().count(b"\n") < 20:
-        assert process.poll() is None and time.monotonic() < deadline, process.stderr.read()
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
+    one_by_one = [*given, "--batch-seconds", "0.01"]  # to be met at work
+    process = children.start_until(lambda: (lines_of(journal) or 0) >= 20, one_by_one)
+    process.kill()
+    process.join()
     assert not out.exists()
     assert 20 <= journal.read_bytes().count(b"\n") <= 240
     with journal.open("a") as file:
@@ -259,30 +250,36 @@ def test_a_killed_run_goes_on_with_no_trial_lost_or_doubled(model, manifest, tmp
     same(scored(out), scored(tmp_path / "whole.txt"))
 
 
-@pytest.mark.parametrize(
-    ("number", "at_work", "remedy"),
-    [(signal.SIGTERM, False, "give the same command again"), (signal.SIGINT, True, "--resume")],
-    ids=["at the start", "at work"],
-)
-def test_an_interrupted_run_is_one_line(number, at_work, remedy, model, manifest, tmp_path):
+BARS = ("import time", "scoring ")  # of Python, and of the command while it works
+
+
+def require_one_line(told, remedy):
+    told = [line for line in told.splitlines() if not line.startswith(BARS)]
+    assert len(told) == 1 and told[0].startswith("fakemamba: interrupted") and remedy in told[0]
+
+
+def test_a_run_that_is_interrupted_at_the_start_says_one_line(model, manifest, tmp_path):
     given = arguments(model, tmp_path / "s.txt", "--manifest", manifest(100))
-    process = launch(
-        ["-X", "importtime"] if not at_work else [], [*given, "--batch-seconds", "0.01"]
-    )
-    if at_work:
-        journal = tmp_path / "s.txt.journal" / "rank-0.jsonl"
-        while not journal.exists() or journal.read_bytes().count(b"\n") < 5:
-            assert process.poll() is None, process.stderr.read()
-            time.sleep(0.01)
-    else:
+    command = [sys.executable, "-X", "importtime", "-m", "fakemamba.cli.main", *given]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         while "torch._" not in process.stderr.readline():  # which is being imported
             assert process.poll() is None
-    process.send_signal(number)
-    _, told = process.communicate(timeout=60)
-    bar = ("import time", "scoring ")
-    told = [line for line in told.splitlines() if not line.startswith(bar)]
-    assert process.returncode == 128 + number
-    assert len(told) == 1 and told[0].startswith("fakemamba: interrupted") and remedy in told[0]
+        process.send_signal(signal.SIGTERM)
+        _, told = process.communicate(timeout=60)
+    assert process.returncode == 143
+    require_one_line(told, "give the same command again")
+    assert not (tmp_path / ".s.txt.lock").exists()
+
+
+def test_a_run_that_is_interrupted_at_work_says_how_to_go_on(model, manifest, tmp_path, children):
+    given = arguments(model, tmp_path / "s.txt", "--manifest", manifest(100))
+    journal = tmp_path / "s.txt.journal" / "rank-0.jsonl"
+    one_by_one = [*given, "--batch-seconds", "0.01"]
+    process = children.start_until(lambda: (lines_of(journal) or 0) >= 5, one_by_one)
+    os.kill(process.pid, signal.SIGINT)
+    process.join(60)
+    assert process.exitcode == 130
+    require_one_line(children.told, "--resume")
     assert not (tmp_path / ".s.txt.lock").exists()
 
 
@@ -307,16 +304,13 @@ def test_scores_are_a_file_because_of_their_journal(out, model, clips, tmp_path,
     assert "has a journal beside it; name a file" in told and told.count("\n") == 1
 
 
-def test_two_processes_give_the_scores_of_one(model, manifest, tmp_path):
+def test_two_processes_give_the_scores_of_one(model, manifest, tmp_path, children):
     pytest.importorskip("accelerate")
     listed = manifest(2)
     with listed.open("a") as file:
         file.write("absent,audio/absent.wav\n")
     more = ("--manifest", listed, "--allow-missing", "1")
-    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
-    process = launch(torchrun, arguments(model, tmp_path / "two.txt", *more))
-    _, errors = process.communicate(timeout=300)
-    assert process.returncode == 0, errors
+    children.run_ranks(2, arguments(model, tmp_path / "two.txt", *more))
     assert main(arguments(model, tmp_path / "one.txt", *more)) == 0
     same(scored(tmp_path / "two.txt"), scored(tmp_path / "one.txt"))
     told = json.loads((tmp_path / "two.txt.json").read_text())

@@ -168,9 +168,11 @@ def test_embeddings_that_are_all_the_same_are_refused():
         separability(np.ones((8, 3)), table(["bonafide", "spoof"] * 4))
 
 
-@pytest.mark.parametrize("method", ["tsne", "umap"])
+@pytest.mark.parametrize(
+    "method", ["tsne", pytest.param("umap", marks=pytest.mark.at_length)]  # which compiles itself
+)
 def test_a_map_is_the_same_for_the_same_seed_and_keeps_neighbours(method):
-    if method == "umap":  # it compiles itself for seconds
+    if method == "umap":
         pytest.importorskip("umap")
     vectors, labels = clouds(30.0, count=40)
     places = project(vectors, method, seed=3)

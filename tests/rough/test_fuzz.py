@@ -31,29 +31,23 @@ class Killed(BaseException):
 
 
 @pytest.fixture(scope="module")
-def good(tmp_path_factory):
-    """A folder of good files of every kind, made once."""
-    return tmp_path_factory.mktemp("good")
+def made(tmp_path_factory, make_recipe):
+    """A folder of good files of every kind."""
+    good = tmp_path_factory.mktemp("good")
+    recipe = make_recipe(selection={"max_epochs": 1, "averaged": 1})
+    write_everything(good, recipe)
+    step, steps = epoch.Trainer._step, []
 
+    def killing(self, *arguments):
+        steps.append(1)
+        if len(steps) == 3:
+            raise Killed
+        return step(self, *arguments)
 
-@pytest.fixture
-def made(good, make_recipe):
-    """The same, filled."""
-    if not any(good.iterdir()):
-        recipe = make_recipe(selection={"max_epochs": 1, "averaged": 1})
-        write_everything(good, recipe)
-        step, steps = epoch.Trainer._step, []
-
-        def killing(self, *arguments):
-            steps.append(1)
-            if len(steps) == 3:
-                raise Killed
-            return step(self, *arguments)
-
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(epoch.Trainer, "_step", killing)
-            with pytest.raises(Killed):
-                train(recipe, good / "run", device="cpu", workers=0, save_minutes=0)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(epoch.Trainer, "_step", killing)
+        with pytest.raises(Killed):
+            train(recipe, good / "run", device="cpu", workers=0, save_minutes=0)
     return good
 
 

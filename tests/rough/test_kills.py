@@ -9,7 +9,7 @@ import random
 
 import pytest
 import soundfile
-from children import Children
+from children import lines_of
 
 from fakemamba import save_pretrained
 from fakemamba.data.synthetic import speech_like
@@ -22,17 +22,6 @@ LONGEST_DELAY_S = {"score": 0.2, "train": 0.6, "sweep": 0.3}
 def kills(request):
     asked_for = request.config.getoption("--kills")
     return asked_for or pytest.skip("killed only as often as --kills says, or by `tox -e rough`")
-
-
-@pytest.fixture
-def children(tmp_path, pytestconfig):
-    return Children(pytestconfig.rootpath, tmp_path / "log")
-
-
-def lines_of(*paths):
-    """How many lines are in files, None while there are none."""
-    there = [path.read_bytes().count(b"\n") for path in paths if path.exists()]
-    return sum(there) if there else None
 
 
 def until_killed(children, kills, rng, what, command, progress, done, start_anew):

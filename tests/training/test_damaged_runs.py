@@ -14,22 +14,23 @@ from fakemamba.training.run_folder import RunFolder, TrainingError
 
 
 @pytest.fixture(scope="module")
-def stopped(tmp_path_factory):
-    return tmp_path_factory.mktemp("stopped") / "run"
-
-
-@pytest.fixture
 def recipe(make_recipe):
     return make_recipe("xlsr-conformer", options={"depth": 1})
 
 
-@pytest.fixture
-def run(stopped, recipe, tmp_path):
+@pytest.fixture(scope="module")
+def stopped(recipe, tmp_path_factory):
     """A run that was killed after its last epoch, before its detector was made."""
-    if not stopped.exists():
-        train(recipe, stopped, device="cpu", workers=0)
-        shutil.rmtree(stopped / "detector")
-        (stopped / "result.json").unlink()
+    folder = tmp_path_factory.mktemp("stopped") / "run"
+    train(recipe, folder, device="cpu", workers=0)
+    shutil.rmtree(folder / "detector")
+    (folder / "result.json").unlink()
+    return folder
+
+
+@pytest.fixture
+def run(stopped, tmp_path):
+    """A copy of it."""
     return shutil.copytree(stopped, tmp_path / "run")
 
 

@@ -17,18 +17,23 @@ def rows(folder):
         return steps, list(csv.DictReader(file))
 
 
-def test_two_processes_take_the_steps_of_one(make_recipe, tmp_path):
+@pytest.mark.parametrize("launcher", ["ours", pytest.param("torchrun", marks=pytest.mark.at_length)])
+def test_two_processes_take_the_steps_of_one(make_recipe, tmp_path, children, launcher):
     one = make_recipe(optimization={"micro_batch_size": 2})
     train(one, tmp_path / "one", device="cpu", workers=0)
     write_recipe(tmp_path / "recipe.toml", make_recipe())
-    command = [
-        *(sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone"),
-        *("-m", "fakemamba.cli.main", "train", tmp_path / "recipe.toml"),
-        *("--out", tmp_path / "two", "--device", "cpu", "--workers", "0"),
-    ]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.count("next: fakemamba score") == 1
+    command = ["train", tmp_path / "recipe.toml"]
+    command += ["--out", tmp_path / "two", "--device", "cpu", "--workers", "0"]
+    if launcher == "torchrun":
+        torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
+        torchrun += ["--standalone", "-m", "fakemamba.cli.main"]
+        done = subprocess.run([*torchrun, *command], capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stderr
+        said = done.stdout
+    else:
+        children.run_ranks(2, command)
+        said = children.said
+    assert said.count("next: fakemamba score") == 1
     (steps, epochs), (steps_of_one, epochs_of_one) = rows(tmp_path / "two"), rows(tmp_path / "one")
     for found, expected in zip(steps, steps_of_one, strict=True):
         for name in ("loss", "gradient_norm"):

@@ -45,11 +45,6 @@ def assert_same(found, expected):
 
 
 @pytest.fixture(scope="module")
-def uncut(tmp_path_factory):
-    return tmp_path_factory.mktemp("uncut") / "run"
-
-
-@pytest.fixture
 def recipe(make_recipe):
     """With everything random: dropout, crops, augmentation, also in the validation."""
     return make_recipe(
@@ -60,10 +55,10 @@ def recipe(make_recipe):
     )
 
 
-@pytest.fixture
-def expected(uncut, recipe):
-    if not uncut.exists():
-        train(recipe, uncut, device="cpu", workers=0)
+@pytest.fixture(scope="module")
+def expected(recipe, tmp_path_factory):
+    uncut = tmp_path_factory.mktemp("uncut") / "run"
+    train(recipe, uncut, device="cpu", workers=0)
     return bytes_of(uncut)
 
 
@@ -108,42 +103,26 @@ def test_cut_off_anywhere(recipe, expected, tmp_path, monkeypatch, where, call, 
     assert_same(bytes_of(tmp_path / "run"), expected)
 
 
-SCRIPT = """
-import sys
-from pathlib import Path
-from fakemamba.training.recipe_files import read_recipe
-from fakemamba.training.run import train
-recipe, out, workers = sys.argv[1:]
-train(
-    read_recipe(recipe), Path(out), resume=True, device="cpu", workers=int(workers), save_minutes=0
-)
-"""
-
-
-def started(recipe, out, workers, threads, cache=None):
-    """Training in a process of its own, with threads and a compile cache that are given."""
-    command = [sys.executable, "-c", SCRIPT, str(recipe), str(out), str(workers)]
-    environment = os.environ | {"OMP_NUM_THREADS": str(threads)}
-    if cache is not None:
-        environment["NUMBA_CACHE_DIR"] = str(cache)
-    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
-
-
-def test_a_process_that_is_killed(make_recipe, tmp_path):
+@pytest.mark.parametrize("cache", ["warm", pytest.param("empty", marks=pytest.mark.at_length)])
+def test_a_process_that_is_killed(make_recipe, tmp_path, cache):
     """Of a detector with numba's scan: with any threads, compiled by this process or before it."""
-    recipe, run = tmp_path / "recipe.toml", tmp_path / "run"
-    write_recipe(recipe, make_recipe(data={"augmentation": "rawboost:5"}))
-    process = started(recipe, run, 1, threads=2, cache=tmp_path / "empty")
-    deadline = time.monotonic() + 300
-    while not any((run / "checkpoints").glob("epoch-*[0-9]")):
-        assert process.poll() is None and time.monotonic() < deadline, process.stderr.read()
-        time.sleep(0.01)
-    process.kill()
-    process.communicate(timeout=300)
-    uncut = started(recipe, tmp_path / "uncut", 0, threads=1)
-    for one in (started(recipe, run, 0, threads=1), uncut):
-        _, said = one.communicate(timeout=300)
-        assert one.returncode == 0, said
+    recipe, run = make_recipe(data={"augmentation": "rawboost:5"}), tmp_path / "run"
+    write_recipe(tmp_path / "recipe.toml", recipe)
+    command = [sys.executable, "-m", "fakemamba.cli.main", "train", tmp_path / "recipe.toml"]
+    command += ["--out", run, "--device", "cpu", "--workers", "1", "--save-minutes", "0"]
+    other = {"OMP_NUM_THREADS": "2"}
+    if cache == "empty":
+        other["NUMBA_CACHE_DIR"] = str(tmp_path / cache)
+    with subprocess.Popen(
+        command, stderr=subprocess.PIPE, text=True, env=os.environ | other
+    ) as process:
+        deadline = time.monotonic() + 300
+        while not any((run / "checkpoints").glob("epoch-*[0-9]")):
+            assert process.poll() is None and time.monotonic() < deadline, process.stderr.read()
+            time.sleep(0.01)
+        process.kill()
+    train(recipe, run, resume=True, device="cpu", workers=0)
+    train(recipe, tmp_path / "uncut", device="cpu", workers=0)
     assert_same(bytes_of(run), bytes_of(tmp_path / "uncut"))
 
 

@@ -46,6 +46,12 @@ def run(tmp_path):
     return run
 
 
+@pytest.fixture(scope="module")
+def plain(make_recipe, tmp_path_factory):
+    """A run of the recipe as it is, that others are compared with."""
+    return train(make_recipe(), tmp_path_factory.mktemp("plain") / "run", device="cpu", workers=0)
+
+
 def test_a_run_leaves_a_detector_that_tells_what_it_was_trained_on_apart(
     run, make_recipe, manifests
 ):
@@ -145,24 +151,22 @@ def test_more_top_layers_than_there_are_is_refused(run, make_recipe):
         run(make_recipe(tuned="top", tuned_layers=3))
 
 
-def test_computing_activations_again_changes_nothing(run, make_recipe):
-    kept = run(make_recipe(), "kept")
-    again = run(make_recipe(activation_checkpointing=True), "again")
-    one, other = weights(kept.detector), weights(again.detector)
+def test_computing_activations_again_changes_nothing(run, make_recipe, plain):
+    again = run(make_recipe(activation_checkpointing=True))
+    one, other = weights(plain.detector), weights(again.detector)
     assert all(torch.allclose(one[key], other[key], atol=1e-6) for key in one)
 
 
-def test_gradients_are_clipped_to_a_norm(run, make_recipe):
-    free = run(make_recipe(), "free")
-    clipped = run(make_recipe(optimization={"clip_norm": 1e-9}), "clipped")
-    found = [rows(one.detector.parent / "steps.csv")[0] for one in (free, clipped)]
+def test_gradients_are_clipped_to_a_norm(run, make_recipe, plain):
+    clipped = run(make_recipe(optimization={"clip_norm": 1e-9}))
+    found = [rows(one.detector.parent / "steps.csv")[0] for one in (plain, clipped)]
     # The norm that is written is that before clipping, but Adam's epsilon outweighs the rest.
     assert found[0]["gradient_norm"] == found[1]["gradient_norm"]
     key = "head.classifier.weight"
     torch.manual_seed(1234)
     spread = [
         float((weights(one.detector)[key] - weights(two.detector)[key]).abs().max())
-        for one, two in ((free, clipped), (free, free))
+        for one, two in ((plain, clipped), (plain, plain))
     ]
     assert spread[0] > 1e-4 > spread[1]
 
@@ -205,11 +209,11 @@ def test_a_folder_with_a_run_is_refused_unless_it_is_gone_on_with(run, make_reci
         run(recipe, "mine", resume=True)
 
 
-def test_a_run_that_is_done_can_be_made_longer(run, make_recipe):
+def test_a_run_that_is_done_can_be_made_longer(run, make_recipe, plain):
     run(make_recipe(selection={"max_epochs": 1}))
-    continued, anew = run(make_recipe(), resume=True), run(make_recipe(), "anew")
-    assert continued.epochs == 2 and continued.best == anew.best
-    one, other = weights(continued.detector), weights(anew.detector)
+    continued = run(make_recipe(), resume=True)
+    assert continued.epochs == 2 and continued.best == plain.best
+    one, other = weights(continued.detector), weights(plain.detector)
     assert all(torch.equal(one[key], other[key]) for key in one)
 
 
@@ -223,10 +227,9 @@ def test_a_loss_that_is_not_finite_ends_the_run_before_it_spoils_the_weights(
 
 
 def test_a_full_disk_leaves_the_last_checkpoint_to_go_on_from(
-    run, make_recipe, tmp_path, monkeypatch
+    run, make_recipe, plain, tmp_path, monkeypatch
 ):
     recipe = make_recipe()
-    whole = run(recipe, "whole")
     save, calls = Accelerator.save_state, []
 
     def full_at_the_second(self, folder):
@@ -242,7 +245,7 @@ def test_a_full_disk_leaves_the_last_checkpoint_to_go_on_from(
     (left,) = (tmp_path / "run" / "checkpoints").iterdir()
     assert left.name == "epoch-0002-step-00000000"
     resumed = run(recipe, resume=True)
-    one, other = weights(resumed.detector), weights(whole.detector)
+    one, other = weights(resumed.detector), weights(plain.detector)
     assert all(torch.equal(one[key], other[key]) for key in one)
 
 

@@ -2,9 +2,6 @@
 
 import os
 import signal
-import subprocess
-import sys
-import time
 from dataclasses import replace
 
 import pytest
@@ -25,37 +22,31 @@ def recipe(make_recipe, tmp_path):
     return path
 
 
-def stopped(number, is_there, *arguments):
+def stopped(children, number, is_there, *arguments):
     """Status and what was told; the whole group gets the signal, as by Ctrl-C."""
-    command = [sys.executable, "-m", "fakemamba.cli.main", *map(str, arguments), "--device", "cpu"]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
-    ) as process:
-        while not is_there():
-            assert process.poll() is None, process.stderr.read()
-            time.sleep(0.01)
-        os.killpg(process.pid, number)
-        said, told = process.communicate(timeout=120)
-    assert "Traceback" not in told
-    return process.returncode, said, told
+    process = children.start_until(is_there, [*arguments, "--device", "cpu"])
+    os.killpg(process.pid, number)
+    process.join(120)
+    assert "Traceback" not in children.told
+    return process.exitcode, children.said, children.told
 
 
-def test_training_ends_behind_a_checkpoint(recipe, tmp_path):
+def test_training_ends_behind_a_checkpoint(recipe, tmp_path, children):
     run = tmp_path / "run"
     arguments = ["train", recipe, "--out", run, "--workers", "1"]
     there = lambda: any((run / "checkpoints").glob("epoch-*[0-9]"))  # noqa: E731
-    status, said, told = stopped(signal.SIGINT, there, *arguments)
+    status, said, told = stopped(children, signal.SIGINT, there, *arguments)
     assert (status, said) == (130, "")
     assert "go on with it by --resume" in told.splitlines()[-1]
     assert not (run / ".lock").exists() and any((run / "checkpoints").iterdir())
 
 
-def test_a_study_says_how_to_go_on(recipe, manifests, tmp_path):
+def test_a_study_says_how_to_go_on(recipe, manifests, tmp_path, children):
     out = tmp_path / "study"
     arguments = ["study", "seeds", recipe, "--out", out, "--workers", "0"]
     arguments += ["--test-manifest", manifests[1]]
     there = lambda: any(out.glob("*/*/run/checkpoints/epoch-*[0-9]"))  # noqa: E731
-    status, said, told = stopped(signal.SIGTERM, there, *arguments)
+    status, said, told = stopped(children, signal.SIGTERM, there, *arguments)
     assert status == 143 and "the same command goes on" in said + told
     assert not (out / ".lock").exists() and (out / "study.md").exists()
 
