@@ -1,8 +1,8 @@
 """What a detector's time goes to: front-end, encoder and the rest of end-to-end.
 
 Shares are of the end-to-end latency at the same duration and in the same pass: a front-end that was
-timed inside end-to-end calls (`fakemamba.bench.within`) is part of that very time. What was timed
-alone may have taken longer than the whole did, and then there is less than no rest.
+timed inside end-to-end calls (`fakemamba.bench.measuring.within`) is part of that very time. What
+was timed alone may have taken longer than the whole did, and then there is less than no rest.
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ def _run(arguments: Sequence[str]) -> int | None:
     # No earlier: a signal that comes while this is imported is taken care of.
     from fakemamba.subcommands import run_one_of
 
-    return run_one_of(PROGRAMS, "fakemamba.bench.{}", f"python -m {NAME}", arguments)
+    return run_one_of(PROGRAMS, "fakemamba.bench.programs.{}", f"python -m {NAME}", arguments)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,7 @@ import torch
 
 from fakemamba.interrupts import hidden_from_children
 
-_PRELOADED = ["fakemamba.bench.isolation"]
+_PRELOADED = ["fakemamba.bench.sweep.isolation"]
 
 
 class ChildEndedError(RuntimeError):

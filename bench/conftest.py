@@ -18,18 +18,18 @@ EARLY = ExitStack()  # signals while what follows is imported, which takes secon
 EARLY.enter_context(interrupts.as_exceptions())
 atexit.register(EARLY.close)  # where pytest refuses its options, nothing is configured
 
-from fakemamba.bench import options
 from fakemamba.bench.cells import AnyCell
-from fakemamba.bench.journal import Journal, JournalError, read_result
-from fakemamba.bench.limits import plan_limits
+from fakemamba.bench.measuring.scan_workload import plan_scans
 from fakemamba.bench.outcome import Outcome
-from fakemamba.bench.replay import PlaybackClock
-from fakemamba.bench.report import SweepReport, identity_of, merged_commands
-from fakemamba.bench.result_file import ResultFile
-from fakemamba.bench.scan_workload import plan_scans
-from fakemamba.bench.stops import Stops
-from fakemamba.bench.sweep import plan
-from fakemamba.bench.sweep_runner import SweepRunner
+from fakemamba.bench.sweep import options
+from fakemamba.bench.sweep.journal import Journal, JournalError, read_result
+from fakemamba.bench.sweep.limits import plan_limits
+from fakemamba.bench.sweep.plan import plan
+from fakemamba.bench.sweep.replay import PlaybackClock
+from fakemamba.bench.sweep.report import SweepReport, identity_of, merged_commands
+from fakemamba.bench.sweep.result_file import ResultFile
+from fakemamba.bench.sweep.runner import SweepRunner
+from fakemamba.bench.sweep.stops import Stops
 from fakemamba.files import require_place
 from fakemamba.locks import sole_writer
 from fakemamba.models.device import resolve_device

@@ -143,7 +143,7 @@ class Outcome:
     def from_entry(cls, cell: AnyCell, entry: dict[str, Any]) -> Outcome:
         """The outcome of a cell in a result's ``benchmarks``, where `to_json` is ``extra_info``.
 
-        The entry is one that `fakemamba.bench.saved.saved_result` has checked.
+        The entry is one that `fakemamba.bench.sweep.saved.saved_result` has checked.
         """
         info = dict(entry["extra_info"])
         visits = tuple(Visit.from_json(one) for one in info.pop("visits", ()))

@@ -11,9 +11,9 @@ from rich.console import Console
 from rich.progress import track
 
 from fakemamba.bench.cells import Cell
-from fakemamba.bench.degradation import measure_degradation
-from fakemamba.bench.encoder_paths import measure_encoder_paths
-from fakemamba.bench.scan_workload import backends_for
+from fakemamba.bench.kernels.degradation import measure_degradation
+from fakemamba.bench.kernels.encoder_paths import measure_encoder_paths
+from fakemamba.bench.measuring.scan_workload import backends_for
 from fakemamba.cli.printing import TextTable
 from fakemamba.environment import describe_device, describe_environment
 from fakemamba.files import write_json

@@ -9,8 +9,8 @@ from typing import Literal
 from rich.console import Console
 
 from fakemamba.bench.cells import Cell
-from fakemamba.bench.profile_files import write_profile
-from fakemamba.bench.profiled import Profile, profile_cell
+from fakemamba.bench.profile.files import write_profile
+from fakemamba.bench.profile.profiled import Profile, profile_cell
 from fakemamba.cli.printing import TextTable, say
 from fakemamba.models.device import resolve_device
 from fakemamba.models.scan import check_backend

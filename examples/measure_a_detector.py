@@ -11,7 +11,7 @@ import torch
 from fakemamba.bench.cells import PARTS, Cell
 from fakemamba.bench.instruments.rounds import Effort
 from fakemamba.bench.method import Method
-from fakemamba.bench.sweep_runner import SweepRunner
+from fakemamba.bench.sweep.runner import SweepRunner
 from fakemamba.models.scan import resolve_backend
 
 detector, frontend = sys.argv[1:] or ("fake-mamba-s", "xls-r-tiny")

@@ -21,7 +21,7 @@ PRELOADED = [
     "fakemamba.cli.score",
     "fakemamba.evaluation.checkpoint_scores",
     "fakemamba.training.run",
-    "fakemamba.bench.sweep_runner",
+    "fakemamba.bench.sweep.runner",
 ]
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from fakemamba.bench.gate.commands import GateError, run_logged
 from fakemamba.bench.gate.environments import Arm
-from fakemamba.bench.saved import saved_result
+from fakemamba.bench.sweep.saved import saved_result
 from fakemamba.differences import differences
 from fakemamba.files import write_json
 from fakemamba.records import read_record

@@ -4,7 +4,7 @@ import functools
 
 import pytest
 
-from fakemamba.bench import measure
+from fakemamba.bench.measuring import measure
 
 
 @pytest.fixture(scope="session", autouse=True)

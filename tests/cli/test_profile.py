@@ -89,7 +89,7 @@ def test_memory_is_a_timeline_with_its_peak_in_the_summary(folder, summary):
 
 
 def test_an_attribution_that_cannot_be_believed_says_so(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("fakemamba.bench.attribution.LEAST_COVERAGE", 2.0)
+    monkeypatch.setattr("fakemamba.bench.profile.attribution.LEAST_COVERAGE", 2.0)
     profile("fake-mamba-s", 0.5, tmp_path, frontend="xls-r-tiny", device="cpu", calls=1)
     printed = capsys.readouterr().out
     assert "UNTRUSTED: the trace accounts for" in printed

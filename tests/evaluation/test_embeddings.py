@@ -169,7 +169,8 @@ def test_embeddings_that_are_all_the_same_are_refused():
 
 
 @pytest.mark.parametrize(
-    "method", ["tsne", pytest.param("umap", marks=pytest.mark.at_length)]  # which compiles itself
+    "method",
+    ["tsne", pytest.param("umap", marks=pytest.mark.at_length)],  # which compiles itself
 )
 def test_a_map_is_the_same_for_the_same_seed_and_keeps_neighbours(method):
     if method == "umap":

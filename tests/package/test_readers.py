@@ -14,7 +14,7 @@ from fakemamba.analysis.compare.verdict import CellVerdict, Comparison, Rules
 from fakemamba.analysis.results import ResultsError
 from fakemamba.bench.gate.commands import GateError
 from fakemamba.bench.gate.launches import is_disturbed, middle_cell, node_ids
-from fakemamba.bench.journal import JournalError, read_result
+from fakemamba.bench.sweep.journal import JournalError, read_result
 from fakemamba.data.lengths import LengthsError, read_lengths, summarise_lengths, write_lengths
 
 RESULT = {

@@ -18,8 +18,8 @@ from mutations import changed_bytes, changed_json, changed_text
 
 from fakemamba import create_detector, save_pretrained
 from fakemamba.bench.cells import Cell
-from fakemamba.bench.journal import Journal
 from fakemamba.bench.outcome import Outcome, Visit
+from fakemamba.bench.sweep.journal import Journal
 from fakemamba.cli.main import main
 from fakemamba.data.lengths import summarise_lengths, write_lengths
 from fakemamba.data.synthetic import speech_like

@@ -1,0 +1,1 @@
+"""Scan backends and whole encoders against each other."""

@@ -1,0 +1,159 @@
+"""A part of a detector, ready to be called, verified and described."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from fakemamba.bench.cells import FRAMES_PER_S, Cell
+from fakemamba.bench.measuring.verification import (
+    WrongResultError,
+    require_close,
+    require_finite,
+    with_other_tail,
+)
+from fakemamba.data.audio import SAMPLE_RATE_HZ
+from fakemamba.models.detector import Detector
+from fakemamba.models.device import is_out_of_memory
+from fakemamba.models.execution.modes import OPTIMIZED, running_in
+from fakemamba.models.mamba import set_scan_backend
+
+ERRORS = ("max_abs_error", "relative_error")
+ROTATED_INPUTS = 4
+
+
+def running_as(cell: Cell, precision: str) -> AbstractContextManager[None]:
+    """`running_in` for a cell; the weights of an optimized one have the precision themselves."""
+    device, is_optimized = torch.device(cell.device), cell.execution == OPTIMIZED
+    return running_in(device, precision, cell.attention, autocast=not is_optimized)
+
+
+@dataclass(frozen=True)
+class Truth:
+    """What a workload's outputs are held against; nothing is computed before it is asked for.
+
+    Attributes:
+        plain: runs the part in fp32, eager, with the torch scan.
+        on_speech: what a run of the part makes of real speech, and its plain outputs row by row.
+        on_ragged_batch: scores of a ragged batch, and of its utterances alone.
+        errors: that were found in a cell with the same speech; empty before.
+    """
+
+    plain: Callable[[Tensor], Tensor]
+    on_speech: Callable[[Callable[[Tensor], Tensor]], tuple[Tensor, Tensor]]
+    on_ragged_batch: Callable[[], tuple[Tensor, Tensor]]
+    errors: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class DetectorWorkload:
+    """A part of a detector and what it is given: ``first`` (B, T, ...), and others like it."""
+
+    cell: Cell
+    detector: Detector
+    part: nn.Module
+    countable: Callable[[Tensor], Tensor]
+    executed: Callable[[Tensor], Tensor]
+    first: Tensor
+    truth: Truth
+    device: torch.device
+
+    def inputs(self) -> list[Tensor]:
+        """``first``, the same with another end, and in another order, so that no result is reused.
+
+        They are made anew, so that they lie elsewhere in memory.
+        """
+        set_kernels(self.detector, self.cell.attention, self.cell.backend)
+        steps = [k * self.first.shape[1] // ROTATED_INPUTS for k in range(1, ROTATED_INPUTS)]
+        rolled = [self.first.roll(step, dims=1) for step in steps]
+        return [self.first.clone(), with_other_tail(self.first, self._tail), *rolled]
+
+    def run(self, given: Tensor) -> Tensor:
+        """The part's output in the cell's precision and execution."""
+        return self._run(self.executed, given)
+
+    def run_eager(self) -> Tensor:
+        """The part's output for the first input in the cell's precision, eager, to be counted."""
+        return self._run(self.countable, self.first)
+
+    def verify(self, output: Tensor, other: Tensor) -> dict[str, Any]:
+        """Check the first two inputs' outputs, and more; the errors where fp32 eager is truth.
+
+        Raises:
+            WrongResultError: an output is not what it has to be.
+        """
+        precision, what = self.cell.precision, f"{self.cell.part} in {self.cell.precision}"
+        require_finite(output, f"the output of {what}")
+        self._require_tail_heard(output, other, what)
+        together, alone = self.truth.on_ragged_batch()
+        require_close(together, alone, precision, "a batch against its rows alone")
+        if self._is_plain:
+            return dict.fromkeys(ERRORS)
+        if not self.truth.errors:
+            self.truth.errors.update(self._errors(what))
+        return self.truth.errors
+
+    def facts(self) -> dict[str, Any]:
+        """Sizes of the part."""
+        parameters = list(self.part.parameters())
+        stored = [*parameters, *self.part.buffers()]
+        return {
+            "n_parameters": sum(parameter.numel() for parameter in parameters),
+            "weights_bytes": sum(tensor.numel() * tensor.element_size() for tensor in stored),
+        }
+
+    def _errors(self, what: str) -> dict[str, Any]:
+        try:
+            found = require_close(*self.truth.on_speech(self.run), self.cell.precision, what)
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+            # The plain scan and fp32 need more memory than what is measured may need.
+            return dict.fromkeys(ERRORS) | {"error_reason": "memory ended while fp32 was run"}
+        return {
+            "max_abs_error": found.max_abs,
+            "relative_error": found.relative,
+            "error_against": "fp32, eager, torch scan, each row alone, on real speech",
+        }
+
+    def _run(self, call: Callable[[Tensor], Tensor], given: Tensor) -> Tensor:
+        with torch.inference_mode(), running_as(self.cell, self.cell.precision):
+            return call(given)
+
+    @property
+    def _is_plain(self) -> bool:
+        cell = self.cell
+        scans_plainly = cell.part == "front-end" or cell.backend in ("none", "torch")
+        how = (cell.precision, cell.execution, cell.attention, cell.batch_size)
+        return scans_plainly and how == ("fp32", "eager", "sdpa", 1)
+
+    @property
+    def _tail(self) -> int:
+        """The last second, in samples or frames; half of what is shorter."""
+        rate_hz = SAMPLE_RATE_HZ if self.first.ndim == 2 else FRAMES_PER_S
+        return min(rate_hz, self.first.shape[1] // 2)
+
+    def _require_tail_heard(self, output: Tensor, other: Tensor, what: str) -> None:
+        if self._tail == 0 or not torch.equal(output, other):
+            return
+        # A mean over a long input may move by less than a step of a lower precision.
+        plain = self.truth.plain
+        if self.cell.precision != "fp32" and not torch.equal(
+            plain(self.first), plain(with_other_tail(self.first, self._tail))
+        ):
+            return
+        raise WrongResultError(
+            f"the output of {what} stays the same when the end of its input changes: it is cut to "
+            "a fixed length, or remembered"
+        )
+
+
+def set_kernels(detector: Detector, attention: str, backend: str) -> None:
+    """Let a detector, and all that share its front-end, use these kernels."""
+    detector.frontend.set_attention("eager" if attention == "eager" else "sdpa")
+    set_scan_backend(detector, "auto" if backend == "none" else backend)

@@ -1,0 +1,164 @@
+"""A sweep's outcomes in pytest-benchmark's JSON, also those that have no time.
+
+pytest-benchmark writes only what it timed, and nothing at all if it timed nothing. Every other cell
+is added here as an entry of ``benchmarks`` whose ``stats`` are all null, with its status at the end
+of its ``fullname``, so that a comparison by name never takes it for a time. A block ``fakemamba``
+holds the schema's version, the command's options and the environment.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import asdict
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from pytest_benchmark.stats import Stats
+
+from fakemamba.bench.cells import PARTS, Cell
+from fakemamba.bench.measuring.work_by_formula import work_records
+from fakemamba.bench.method import Method
+from fakemamba.bench.outcome import STATUSES, Outcome
+from fakemamba.bench.sweep.saved import saved_result
+from fakemamba.environment import describe_device, describe_environment
+from fakemamba.files import write_json
+
+SCHEMA_VERSION = 3
+
+
+def identity_of(device: torch.device, method: Method) -> dict[str, Any]:
+    """What has to be the same for two runs to be parts of one sweep."""
+    return {
+        "schema": SCHEMA_VERSION,
+        "device": describe_device(device),
+        "torch": version("torch"),
+        "fakemamba": version("fakemamba"),
+        "method": json.loads(json.dumps(asdict(method))),
+    }
+
+
+def merged_commands(path: Path, commands: list[list[str]]) -> list[list[str]]:
+    """Of each run that a result has cells of, its words: those that the result records, and more.
+
+    Args:
+        path: of the result, which need not be there.
+        commands: of this run.
+    """
+    earlier: list[list[str]] = []
+    if path.exists():
+        earlier = json.loads(path.read_text())["fakemamba"]["options"].get("commands", [])
+    return [one for one in earlier if one not in commands] + commands
+
+
+class SweepReport:
+    """Collects outcomes by the node id of their test, and puts them into a result's JSON.
+
+    ``earlier`` are entries of the result that is resumed, by cell id: what is not measured or
+    played back again stays in it. With ``counts_work`` it has the work of all parts by formula.
+    """
+
+    def __init__(
+        self,
+        device: torch.device,
+        options: dict[str, Any],
+        identity: dict[str, Any],
+        earlier: dict[str, dict[str, Any]],
+        counts_work: bool = False,
+    ) -> None:
+        self.counts_work = counts_work
+        self.device = device
+        self.options = options
+        self.identity = identity
+        self.earlier = earlier
+        self.outcomes: dict[str, Outcome] = {}
+
+    def add(self, node_id: str, outcome: Outcome) -> None:
+        """Keep how a cell ended."""
+        self.outcomes[node_id] = outcome
+
+    def complete(self, output: dict[str, Any]) -> None:
+        """Add what pytest-benchmark left out; doing it twice changes nothing."""
+        counts = {"work": self._work()} if self.counts_work else {}
+        output["fakemamba"] = counts | {
+            "schema": SCHEMA_VERSION,
+            "options": self.options,
+            "identity": self.identity,
+            "environment": describe_environment(self.device),
+            "status_counts": self.counts(),
+        }
+        present = {entry["fullname"] for entry in output["benchmarks"]}
+        for node_id, outcome in self.outcomes.items():
+            entry = _entry_without_time(node_id, outcome)
+            if outcome.status != "measured" and entry["fullname"] not in present:
+                output["benchmarks"].append(entry)
+        here = {entry["extra_info"]["cell_id"] for entry in output["benchmarks"]}
+        output["benchmarks"] += [e for cell_id, e in self.earlier.items() if cell_id not in here]
+
+    def _work(self) -> list[dict[str, Any]]:
+        infos = [entry["extra_info"] for entry in self.earlier.values()]
+        before = [
+            Cell(**info["cell"])
+            for info in infos
+            if info["cell"]["part"] in PARTS and info["recording"] is None
+        ]
+        return work_records([*before, *(outcome.cell for outcome in self.outcomes.values())])
+
+    def counts(self) -> dict[str, int]:
+        """How many cells ended in which way."""
+        counted = Counter(outcome.status for outcome in self.outcomes.values())
+        return {status: counted[status] for status in STATUSES if counted[status]}
+
+    def is_as_before(self) -> bool:
+        """Whether all outcomes are those of the result that is resumed."""
+        outcomes = self.outcomes.values()
+        return bool(outcomes) and all(map(self._is_as_before, outcomes))
+
+    def _is_as_before(self, outcome: Outcome) -> bool:
+        info = self.earlier.get(outcome.cell.id, {}).get("extra_info", {})
+        same = info.get("status") == outcome.status
+        return same and len(info.get("visits") or ()) == len(outcome.visits)
+
+    def is_in(self, path: Path, known: Iterable[str]) -> bool:
+        """Whether a file is a whole result with all outcomes, and all cells known from before."""
+        try:
+            _, entries = saved_result(path, ValueError, "measure again")
+        except ValueError:
+            return False
+        written = {entry["extra_info"]["cell_id"] for entry in entries}
+        return {outcome.cell.id for outcome in self.outcomes.values()} | {*known} <= written
+
+    def write_alone(self, config: pytest.Config, path: Path) -> None:
+        """Write the JSON of a sweep in which nothing was timed, which pytest-benchmark does not."""
+        hook = config.hook
+        machine = hook.pytest_benchmark_generate_machine_info(config=config)
+        hook.pytest_benchmark_update_machine_info(config=config, machine_info=machine)
+        commit = hook.pytest_benchmark_generate_commit_info(config=config)
+        output: dict[str, Any] = {
+            "machine_info": machine,
+            "commit_info": commit,
+            "benchmarks": [],
+            "datetime": datetime.now(UTC).isoformat(),
+            "version": version("pytest-benchmark"),
+        }
+        self.complete(output)
+        write_json(path, output)
+
+
+def _entry_without_time(node_id: str, outcome: Outcome) -> dict[str, Any]:
+    path, _, name = node_id.partition("::")
+    return {
+        "group": None,
+        "name": f"{name} ({outcome.status})",
+        "fullname": f"{path}::{name} ({outcome.status})",
+        "params": None,
+        "param": outcome.cell.id,
+        "extra_info": outcome.to_json(),
+        "options": {},
+        "stats": dict.fromkeys(Stats.fields),
+    }
