@@ -21,7 +21,7 @@ from fakemamba.bench.programs.gpu_steps import (
 from fakemamba.bench.programs.steps import Step, StepsError, run_steps
 from fakemamba.models.device import DeviceError, resolve_device
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def gpu_study(

@@ -22,7 +22,7 @@ from fakemamba.bench.instruments.clock import Clock, make_clock
 from fakemamba.bench.measuring.preparation import WorkloadCache
 from fakemamba.models.device import resolve_device
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 BESIDE_PACKAGES = ("pyproject.toml", "README.md", "LICENSE")
 CHANGED = Path("models") / "block_detector.py"
 PROBED_CALLS = 100  # of the additional work, to know what one costs

@@ -23,7 +23,7 @@ from fakemamba.bench.sweep import options
 from fakemamba.bench.sweep.plan import plan
 from fakemamba.models import block_detector
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def python(program, *arguments):

@@ -16,7 +16,7 @@ from children import lines_of
 from fakemamba.analysis.results import read_launch
 from fakemamba.data.synthetic import speech_like
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 SMALL = ["--bench-profile", "smoke", "--bench-frontend", "xls-r-tiny", "--bench-time", "0"]
 SMALL += ["--bench-visits", "2", "--bench-instruments", "memory"]
 SWEEP = ["pytest", "bench/", "-q", "-p", "no:cacheprovider", *SMALL]
