@@ -284,7 +284,7 @@ def test_a_claim_beyond_the_curve_is_an_error_of_the_test():
 
 
 def test_the_example_of_a_claim_holds_and_fails(write_growth, tmp_path, monkeypatch):
-    path = Path(__file__).resolve().parents[2] / "examples" / "test_claim.py"
+    path = Path(__file__).resolve().parents[3] / "examples" / "test_claim.py"
     claim = runpy.run_path(str(path))["test_the_encoder_is_near_linear"]
     monkeypatch.chdir(tmp_path)
     write_growth(tmp_path / "out.json", names=("fake-mamba-l", "xlsr-conformer"))
