@@ -133,11 +133,15 @@ def groups_of(results: pd.DataFrame) -> list[Group]:
     found = []
     for setting, cells in by_setting(results[results["part"].isin(ASKED_PARTS)]):
         if (cells["status"] == "measured").any():
-            names = line_names(_lines(cells))
-            cells = cells.assign(line=[names[one] for one in _lines(cells)])
             parts = tuple(part for part in ASKED_PARTS if part in set(cells["part"]))
-            found.append(Group(setting, cells, parts))
+            found.append(Group(setting, named(cells), parts))
     return sorted(found, key=lambda group: -len(group.cells))
+
+
+def named(cells: pd.DataFrame, shown: Callable[[object], str] = str) -> pd.DataFrame:
+    """Cells of one setting with a column ``line``, the line's name, written as ``shown`` does."""
+    names = line_names(_lines(cells), shown)
+    return cells.assign(line=[names[one] for one in _lines(cells)])
 
 
 def by_setting(cells: pd.DataFrame) -> Iterator[tuple[Setting, pd.DataFrame]]:

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from fakemamba.analysis.charts.steps import step_of
 from fakemamba.analysis.drift import visits_of
 from fakemamba.analysis.setting import WHOLE
-from fakemamba.analysis.steps import step_of
 from fakemamba.visits import figure, interval
 
 ALONE, REST = ("front-end", "encoder"), "rest"

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.ticker import EngFormatter, Formatter
 
-from fakemamba.analysis.memory import shown_memory
+from fakemamba.analysis.charts.durations import FIT_NOTE, Series, duration_series
+from fakemamba.analysis.charts.quantities import QUANTITIES, Quantity
 from fakemamba.analysis.pictures.figures import (
     PLAIN_NUMBERS,
     Caption,
@@ -33,54 +32,15 @@ from fakemamba.analysis.pictures.figures import (
 )
 from fakemamba.analysis.pictures.published import draw_published
 from fakemamba.analysis.scaling.verdicts import Scaling
-from fakemamba.analysis.setting import LINE, SUBJECT, values_of
-from fakemamba.analysis.steps import MANY_DURATIONS, step_medians
+from fakemamba.analysis.setting import LINE
 
-CURVE_POINTS = 200
-
-
-@dataclass(frozen=True)
-class Quantity:
-    """A figure of a cell that is drawn over duration; ``kind`` names its files."""
-
-    column: str
-    kind: str
-    title: str
-    axis: str
-    unmeasured: str
-    formatter: Formatter = PLAIN_NUMBERS
-
-
-QUANTITIES = (
-    Quantity(
-        "rtf",
-        "rtf",
-        "Real-time factor over duration",
-        "real-time factor (latency / duration)",
-        "no cell has a time",
-    ),
-    Quantity("latency_s", "latency", "Latency over duration", "latency (s)", "no cell has a time"),
-    Quantity(
-        "peak_bytes",
-        "memory",
-        "Peak memory over duration",
-        "peak memory",
-        "no cell has a peak; measure with --bench-instruments memory",
-        EngFormatter(unit="B"),
-    ),
-    Quantity(
-        "net_energy_j_per_audio_s",
-        "energy",
-        "Energy over duration, without idle power",
-        "energy (J per second of audio)",
-        "no cell has a reading; measure with --bench-instruments memory,work,energy on a machine "
-        "with an energy counter",
-    ),
-)
-FIT_NOTE = (
-    "Curves: fits of a + bT + cT², with their 95 % bands, within the measured range. Straight "
-    "lines join medians, where there is no fit."
-)
+WITH_UNIT: dict[str, Formatter] = {"memory": EngFormatter(unit="B")}  # of ticks; others are plain
+UNMEASURED = {
+    "memory": "no cell has a peak; measure with --bench-instruments memory",
+    "energy": "no cell has a reading; measure with --bench-instruments memory,work,energy on a "
+    "machine with an energy counter",
+}
+NO_TIME = "no cell has a time"
 PUBLISHED_NOTE = "What was published is of the device named with it, ours of that in the title."
 
 
@@ -102,7 +62,7 @@ def plot_durations(
     for quantity in QUANTITIES:
         drawn, alone = False, []
         for caption, group in captioned(cells):
-            shown = _shown(quantity, group)
+            shown = quantity.of(group)
             # A logarithmic axis has no place for the peak of 0 bytes that a small call may have.
             known = group[(group["status"] == "measured") & (group[shown.column] > 0)]
             if len(known.groupby([*LINE, "duration_s"])) > 1:
@@ -114,18 +74,13 @@ def plot_durations(
         if alone:
             several = f" (and {len(alone) - 1} settings more)" if len(alone) > 1 else ""
             reason = f"one detector at one duration is no picture: {alone[0]}{several}"
-            yield NotDrawn(quantity.title.lower(), reason)
+            yield NotDrawn(_title(quantity).lower(), reason)
         elif not drawn:
-            yield NotDrawn(quantity.title.lower(), quantity.unmeasured)
+            yield NotDrawn(_title(quantity).lower(), UNMEASURED.get(quantity.kind, NO_TIME))
 
 
-def _shown(quantity: Quantity, cells: pd.DataFrame) -> Quantity:
-    """The quantity as it is of these cells: memory with the weights or beside them."""
-    if quantity.kind != "memory":
-        return quantity
-    memory = shown_memory(cells)
-    title, axis = f"Peak memory {memory.words} over duration", f"peak memory {memory.words}"
-    return replace(quantity, column=memory.column, title=title, axis=axis)
+def _title(quantity: Quantity) -> str:
+    return f"{quantity.name} over duration{quantity.aside}"
 
 
 def _draw(
@@ -140,62 +95,42 @@ def _draw(
     with house_style():
         figure, panels = part_panels(cells["part"])
         lines = drawn_lines(cells)
-        durations_s = cells["duration_s"].unique()
-        fitted = False
-        for line, group in lines:
-            for part, at_part in group.groupby("part"):
-                fit = _fit_of(at_part, fits) if quantity.kind == "latency" else None
-                fitted |= fit is not None
-                _draw_line(panels[str(part)], line, at_part, quantity.column, durations_s, fit)
-        notes = [FIT_NOTE, *notes] if fitted else notes
+        for one in (series := duration_series(lines, quantity, fits)):
+            _draw_series(panels[one.part], one)
+        notes = [FIT_NOTE, *notes] if any(one.fit is not None for one in series) else notes
         handles: list[Artist] = [line.handle for line, _ in lines]
         if "end-to-end" in panels:
             others = draw_published(panels["end-to-end"], published, cells, quantity.column)
             handles += others
             notes = [*notes, PUBLISHED_NOTE] if others else notes
         for axes in panels.values():
-            tick_durations(axes, durations_s, "audio duration (s)")
+            tick_durations(axes, cells["duration_s"], "audio duration (s)")
             axes.set_yscale("log")
-            plain_log_ticks(axes.yaxis, quantity.formatter)
+            plain_log_ticks(axes.yaxis, WITH_UNIT.get(quantity.kind, PLAIN_NUMBERS))
             axes.grid(True, which="minor", linewidth=0.4, alpha=0.5)
-        next(iter(panels.values())).set_ylabel(quantity.axis)
-        return save_figure(figure, folder, quantity.kind, caption, quantity.title, handles, notes)
+        unit = "" if quantity.kind in WITH_UNIT else f" ({quantity.unit})"
+        next(iter(panels.values())).set_ylabel(quantity.name.lower() + unit)
+        title = _title(quantity)
+        return save_figure(figure, folder, quantity.kind, caption, title, handles, notes)
 
 
-def _draw_line(
-    axes: Axes,
-    line: Line,
-    cells: pd.DataFrame,
-    column: str,
-    durations_s: Iterable[float],
-    fit: Scaling | None,
-) -> None:
+def _draw_series(axes: Axes, series: Series) -> None:
     """Medians as markers, of steps if there are many; through them the fit, or straight lines."""
-    if len(set(durations_s)) > MANY_DURATIONS:
+    line, medians = Line.of(series.line), series.medians
+    if series.is_stepped:
         dots: Style = {"color": line.look.colour, "markersize": 4, "alpha": 0.45}
-        axes.plot(cells["duration_s"], cells[column], ".", **dots)
-    medians = step_medians(cells, column, durations_s)
-    axes.plot(medians["duration_s"], medians[column], **line.points, linestyle="", zorder=3)
-    if fit is None or fit.t_min_s is None or fit.t_max_s is None:
-        axes.plot(medians["duration_s"], medians[column], **line.stroke)
-        return
-    grid_s = np.geomspace(fit.t_min_s, fit.t_max_s, CURVE_POINTS)
-    low, high = fit.band(grid_s)
-    axes.plot(grid_s, fit.predict(grid_s), **line.stroke)
-    axes.fill_between(grid_s, low, high, color=line.look.colour, alpha=0.2, linewidth=0)
-
-
-def _fit_of(cells: pd.DataFrame, fits: Sequence[Scaling]) -> Scaling | None:
-    """The fit to the latencies of these cells, if one was possible."""
-    labels = values_of(cells.iloc[0], SUBJECT)
-    return next((fit for fit in fits if fit.a_s is not None and fit.labels() == labels), None)
+        axes.plot(series.points["duration_s"], series.points["value"], ".", **dots)
+    axes.plot(medians["duration_s"], medians["value"], **line.points, linestyle="", zorder=3)
+    curve = medians if series.fit is None else series.fit
+    axes.plot(curve["duration_s"], curve["value"], **line.stroke)
+    if series.fit is not None:
+        band: Style = {"color": line.look.colour, "alpha": 0.2, "linewidth": 0}
+        axes.fill_between(curve["duration_s"], curve["low"], curve["high"], **band)
 
 
 def _notes(cells: pd.DataFrame, known: pd.DataFrame, quantity: Quantity) -> list[str]:
     """What the axes do not show."""
-    notes = []
-    if quantity.kind == "memory":
-        notes.append(shown_memory(known).note)
+    notes = [quantity.note] if quantity.note else []
     zeros = int((cells[quantity.column] == 0).sum())
     notes += [f"{zeros} of {zeros + len(known)} cells are 0 and not drawn."] if zeros else []
     unmeasured = cells[cells["status"] != "measured"]

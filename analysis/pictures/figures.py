@@ -25,8 +25,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import Formatter, FuncFormatter, LogLocator, NullFormatter
 
-from fakemamba.analysis.palette import GREYS, Look, look
-from fakemamba.analysis.setting import LINE, PARTS, by_setting, line_names, split
+from fakemamba.analysis.charts import lines
+from fakemamba.analysis.palette import GREYS
+from fakemamba.analysis.setting import PARTS, by_setting, named
 from fakemamba.files import appearing_whole
 from fakemamba.names import in_file_name, shorten, visible
 
@@ -66,12 +67,18 @@ class Caption:
 
 
 @dataclass(frozen=True)
-class Line:
-    """How a line and its markers look; ``fill`` of the markers tells lines of one look apart."""
+class Line(lines.Line):
+    """A line as Matplotlib draws it."""
 
-    name: str
-    look: Look
-    fill: str = FILLS[0]
+    @classmethod
+    def of(cls, line: lines.Line) -> Line:
+        """Such a line."""
+        return cls(**vars(line))
+
+    @property
+    def fill(self) -> str:
+        """How markers are filled."""
+        return FILLS[self.variant % len(FILLS)]
 
     @property
     def stroke(self) -> Style:
@@ -129,20 +136,8 @@ def captioned(cells: pd.DataFrame) -> Iterator[tuple[Caption, pd.DataFrame]]:
 
 
 def drawn_lines(cells: pd.DataFrame) -> list[tuple[Line, pd.DataFrame]]:
-    """The cells of each line of one setting, and how it looks; a detector's lines follow it."""
-    found = [
-        (one["detector"], one["backend"], of_it)
-        for _, of_detector in split(cells, ["detector"])
-        for one, of_it in split(of_detector, LINE)
-    ]
-    names = line_names([(detector, backend) for detector, backend, _ in found], shortened)
-    seen: Counter[str] = Counter()
-    lines = []
-    for detector, backend, of_it in found:
-        fill = FILLS[seen[detector] % len(FILLS)]
-        seen[detector] += 1
-        lines.append((Line(names[detector, backend], look(detector), fill), of_it))
-    return lines
+    """The cells of each line of one setting, under names that a legend has room for."""
+    return [(Line.of(line), of_it) for line, of_it in lines.lines_of(named(cells, shortened))]
 
 
 def shortened(name: object) -> str:

@@ -12,6 +12,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from pydantic import Field
 
+from fakemamba.analysis.charts.steps import step_medians
 from fakemamba.analysis.palette import GREYS, Look, backend_look, look
 from fakemamba.analysis.pictures.figures import (
     PLAIN_NUMBERS,
@@ -32,7 +33,6 @@ from fakemamba.analysis.pictures.figures import (
 )
 from fakemamba.analysis.results import ResultsError
 from fakemamba.analysis.setting import in_words
-from fakemamba.analysis.steps import step_medians
 from fakemamba.names import in_file_name
 from fakemamba.records import in_part, read_record
 
@@ -189,7 +189,7 @@ def _draw_ways(axes: Axes, ways: pd.DataFrame) -> list[Any]:
         if text.startswith(OWN_WAY):
             line = Line(shortened(text), backend_look(text.removeprefix(OWN_WAY)))
         else:
-            line = Line(shortened(text), Look(GREYS[1], next(others), (1.5, 1.5)), "none")
+            line = Line(shortened(text), Look(GREYS[1], next(others), (1.5, 1.5)), variant=1)
         axes.plot(group["num_frames"], group["latency_s"], **line.stroke | line.points)
         lines.append(line)
     tick_durations(axes, list(ways["num_frames"]), "frames")

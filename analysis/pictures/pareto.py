@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.ticker import EngFormatter, StrMethodFormatter
 
+from fakemamba.analysis.charts.quantities import shown_memory
 from fakemamba.analysis.decision import COSTS, TIE, decision_table
-from fakemamba.analysis.memory import shown_memory
 from fakemamba.analysis.palette import GREYS
 from fakemamba.analysis.pictures.figures import (
     Caption,

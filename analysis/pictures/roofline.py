@@ -1,8 +1,4 @@
-"""Rooflines (Williams, Waterman and Patterson 2009): how near a device's ceilings a part runs.
-
-Arithmetic intensity is flops over the bytes that unfused execution moves, so a part whose kernels
-are fused, or whose tensors stay in the cache, may lie above the memory's ceiling.
-"""
+"""Rooflines: a panel a part, in it a line a detector over durations, whose markers grow."""
 
 from __future__ import annotations
 
@@ -16,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import EngFormatter
 
+from fakemamba.analysis.charts.rooflines import Range, Roofline, roofline
 from fakemamba.analysis.palette import GREYS
 from fakemamba.analysis.pictures.figures import (
     Caption,
@@ -34,7 +31,6 @@ from fakemamba.analysis.schema import LEAST_COVERAGE
 PICTURE = "Roofline"
 MARGIN = 2.5  # factor between what is drawn and the frame
 AREA_SMALLEST, AREA_LARGEST = 28.0, 130.0  # of markers, in points²
-WORK = ["flops", "bytes_moved", "latency_s"]
 
 
 def plot_roofline(results: pd.DataFrame, folder: Path) -> Iterator[Outcome]:
@@ -46,11 +42,10 @@ def plot_roofline(results: pd.DataFrame, folder: Path) -> Iterator[Outcome]:
     cells = part_cells(results)
     drawn = False
     for caption, group in captioned(cells[cells["status"] == "measured"]):
-        is_counted = (group["flop_coverage"] >= LEAST_COVERAGE) & group[WORK].notna().all(axis=1)
-        trusted = group[is_counted]
-        if not trusted.empty:
+        found = roofline(group)
+        if found is not None:
             drawn = True
-            yield _draw(trusted, len(group) - len(trusted), caption, folder)
+            yield _draw(found, caption, folder)
     if not drawn:
         yield NotDrawn(
             PICTURE.lower(),
@@ -59,12 +54,9 @@ def plot_roofline(results: pd.DataFrame, folder: Path) -> Iterator[Outcome]:
         )
 
 
-def _draw(cells: pd.DataFrame, hidden: int, caption: Caption, folder: Path) -> Path:
-    """A panel a part, a line a detector over durations, whose markers grow."""
-    cells = cells.assign(
-        intensity=cells["flops"] / cells["bytes_moved"],
-        flops_per_s=cells["flops"] / cells["latency_s"],
-    )
+def _draw(found: Roofline, caption: Caption, folder: Path) -> Path:
+    cells = found.cells
+    ceilings = found.ceilings(cells["intensity"], MARGIN)
     durations_s = np.unique(cells["duration_s"])
     with house_style():
         figure, panels = part_panels(cells["part"], width_in=4.4)
@@ -84,7 +76,7 @@ def _draw(cells: pd.DataFrame, hidden: int, caption: Caption, folder: Path) -> P
                     linewidths=0.6 if is_full else 1.2,
                     zorder=3,
                 )
-        left, right = _limit(next(iter(panels.values())), cells)
+        _limit(next(iter(panels.values())), found, ceilings)
         for axes in panels.values():
             axes.set(xscale="log", yscale="log", xlabel="arithmetic intensity (flop / byte moved)")
             plain_log_ticks(axes.xaxis)
@@ -92,49 +84,35 @@ def _draw(cells: pd.DataFrame, hidden: int, caption: Caption, folder: Path) -> P
         next(iter(panels.values())).set_ylabel("achieved (flop/s)")
         figure.draw_without_rendering()  # lays the axes out: only then is the slope's angle known
         for axes in panels.values():
-            _draw_ceilings(axes, cells, left, right)
+            _draw_ceilings(axes, found, ceilings)
         handles: list[Any] = [line.handle for line, _ in lines]
         ends_s = dict.fromkeys(durations_s[[0, -1]].tolist())
         handles += [_size_handle(duration_s, durations_s) for duration_s in ends_s]
-        notes = []
-        if hidden:
-            notes.append(
-                f"{hidden} of {hidden + len(cells)} cells not drawn: no count of their flops that "
-                f"covers {LEAST_COVERAGE:.0%} of their time."
-            )
-        return save_figure(figure, folder, "roofline", caption, PICTURE, handles, notes)
+        return save_figure(figure, folder, "roofline", caption, PICTURE, handles, found.notes)
 
 
-def _limit(axes: Axes, cells: pd.DataFrame) -> tuple[float, float]:
-    """Let points and ceilings in, with room around them; returns the ends in intensity."""
-    bandwidth, peak = _ceilings(cells)
-    intensity, achieved = cells["intensity"], cells["flops_per_s"]
-    left = np.nanmin([intensity.min(), peak / bandwidth]) / MARGIN
-    right = np.nanmax([intensity.max(), peak / bandwidth]) * MARGIN
+def _limit(axes: Axes, found: Roofline, ceilings: tuple[Range, Range]) -> None:
+    """Let points and ceilings in, with room around them."""
+    (left, _), (_, right) = ceilings
+    peak, achieved = found.matmul_flops_per_s, found.cells["flops_per_s"]
     axes.set_xlim(left, right)
     axes.set_ylim(
         np.nanmin([achieved.min(), peak / MARGIN**2]) / MARGIN,
         np.nanmax([achieved.max(), peak]) * MARGIN,
     )
-    return float(left), float(right)
 
 
-def _ceilings(cells: pd.DataFrame) -> tuple[float, float]:
-    """Bytes per second of a large copy, and flops per second of a large matrix product."""
-    return cells["copy_bytes_per_s"].median(), cells["matmul_flops_per_s"].median()
-
-
-def _draw_ceilings(axes: Axes, cells: pd.DataFrame, left: float, right: float) -> None:
+def _draw_ceilings(axes: Axes, found: Roofline, ceilings: tuple[Range, Range]) -> None:
     """Memory's slope and the matrix product's height, as far as they were measured."""
-    bandwidth, peak = _ceilings(cells)
-    ridge = peak / bandwidth
+    bandwidth, peak = found.copy_bytes_per_s, found.matmul_flops_per_s
+    slope, height = ceilings
     line: dict[str, Any] = {"color": GREYS[0], "linewidth": 1.4, "zorder": 1}
     text: dict[str, Any] = {"fontsize": "small", "color": GREYS[0]}
     text |= {"xytext": (0, 4), "textcoords": "offset points"}
     if np.isfinite(bandwidth):
-        ends = np.array([left, ridge if np.isfinite(ridge) else right])
+        ends = np.array(slope)
         axes.plot(ends, ends * bandwidth, **line)
-        middle = float(np.sqrt(max(left, axes.get_ylim()[0] / bandwidth) * ends[1]))
+        middle = float(np.sqrt(max(ends[0], axes.get_ylim()[0] / bandwidth) * ends[1]))
         on_screen = axes.transData.transform(np.column_stack([ends, ends * bandwidth]))
         along = np.degrees(np.arctan2(*(on_screen[1] - on_screen[0])[::-1]))
         axes.annotate(
@@ -146,9 +124,9 @@ def _draw_ceilings(axes: Axes, cells: pd.DataFrame, left: float, right: float) -
             **text,
         )
     if np.isfinite(peak):
-        axes.plot([ridge if np.isfinite(ridge) else left, right], [peak, peak], **line)
+        axes.plot(height, [peak, peak], **line)
         label = f"matrix product {EngFormatter(unit='flop/s', places=0)(peak)} "
-        axes.annotate(label, (right, peak), ha="right", **text)
+        axes.annotate(label, (height[1], peak), ha="right", **text)
 
 
 def _size_handle(duration_s: float, durations_s: np.ndarray) -> Line2D:

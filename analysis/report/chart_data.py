@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from fakemamba.analysis.answers import Answers
+from fakemamba.analysis.charts.lines import Lines, lines_of
 from fakemamba.analysis.report.crossover_chart import crossover_charts
 from fakemamba.analysis.report.curves import duration_charts
 from fakemamba.analysis.report.first_chart import first_chart
@@ -34,16 +34,17 @@ def chart_data(
     """The settings that have a chart: label, lines of the legend, charts."""
     data = []
     for group in groups:
-        styles = _styles(group)
+        lines = _lines(group)
+        styles = [Style.of(line) for line, _ in lines]
         charts = [
             *pareto_charts(group, styles, decisions, rates_source),
-            *duration_charts(group, styles, scalings),
+            *duration_charts(group, lines, scalings),
             *share_charts(group),
             *crossover_charts(group, styles, crossovers),
             *roofline_charts(group, styles),
         ]
         if charts:
-            data.append(_board(group, styles, charts))
+            data.append(_board(group, lines, charts))
     return data
 
 
@@ -56,31 +57,21 @@ def first_chart_data(found: Answers, scalings: Sequence[Scaling]) -> dict[str, A
         [cells[(cells["line"] == name) & (cells["part"] == found.part)] for name in found.lines]
     )
     group = replace(found.growth, cells=asked, parts=(found.part,))
-    styles = _styles(group)
-    chart = first_chart(group, styles, scalings)
-    return None if chart is None else _board(group, styles, [chart])
+    lines = _lines(group)
+    chart = first_chart(group, lines, scalings)
+    return None if chart is None else _board(group, lines, [chart])
 
 
-def _board(group: Group, styles: Sequence[Style], charts: Sequence[Chart]) -> dict[str, Any]:
+def _board(group: Group, lines: Lines, charts: Sequence[Chart]) -> dict[str, Any]:
     """Charts with one legend."""
-    lines = [
-        {"name": shorten(visible(name))} | asdict(style)
-        for name, style in zip(group.lines, styles, strict=True)
-    ]
+    legend = [{"name": shorten(visible(line.name))} | asdict(Style.of(line)) for line, _ in lines]
     plain = [_plain(one) for one in charts]
-    return {"label": visible(group.setting.words), "lines": lines, "charts": plain}
+    return {"label": visible(group.setting.words), "lines": legend, "charts": plain}
 
 
-def _styles(group: Group) -> list[Style]:
-    """A style a line; a detector's second line has the same colour and an open marker."""
-    detectors = group.cells.groupby("line", sort=False)["detector"].first()
-    seen: Counter[str] = Counter()
-    styles = []
-    for name in group.lines:
-        detector = str(detectors[name])
-        styles.append(Style.of(detector, seen[detector]))
-        seen[detector] += 1
-    return styles
+def _lines(group: Group) -> Lines:
+    """In the order of the tables."""
+    return sorted(lines_of(group.cells), key=lambda one: group.lines.index(one[0].name))
 
 
 def _plain(chart: Chart) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from fakemamba.analysis.report.traces import Axis, Chart, Style, Trace, hover
+from fakemamba.analysis.report.traces import Axis, Chart, Style, Trace, hover, place
 from fakemamba.analysis.report.words import plotly_label
 from fakemamba.analysis.scaling.crossover import Crossover
 from fakemamba.analysis.setting import Group
@@ -63,7 +63,6 @@ def _bar(
     low_s, high_s = one.from_s_ci or (from_s, from_s)
     bars = {"type": "data", "array": [high_s - from_s, 0], "arrayminus": [from_s - low_s, 0]}
     told = f"takes less than {plotly_label(names[1])} from %{{x:.3~g}} s"
-    suffix = str(panel + 1) if panel else ""
     return {
         "type": "scatter",
         "mode": "lines+markers",
@@ -73,7 +72,4 @@ def _bar(
         "marker": {"color": style.colour, "symbol": [style.symbol, "line-ns"], "size": [10, 0]},
         "error_x": bars | {"color": INK, "thickness": 1.5},
         "hovertemplate": hover(names[0], told),
-        "meta": {"line": line},
-        "xaxis": f"x{suffix}",
-        "yaxis": f"y{suffix}",
-    }
+    } | place(panel, line)

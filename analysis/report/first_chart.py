@@ -7,15 +7,15 @@ from dataclasses import replace
 
 import numpy as np
 
+from fakemamba.analysis.charts.lines import Lines
 from fakemamba.analysis.report.curves import duration_charts
-from fakemamba.analysis.report.traces import Chart, Style, Trace, rounded
+from fakemamba.analysis.report.traces import ALWAYS, Chart, Trace, trace
 from fakemamba.analysis.scaling.fit import TOP
 from fakemamba.analysis.scaling.verdicts import Scaling
 from fakemamba.analysis.setting import Group
 
 LAWS = {"linear": 1, "quadratic": 2}
 GREY = "#555d66"
-EVERY_LINE = -1  # what no button of the legend hides
 HEIGHT = 320  # pixels
 NOTE = (
     "Dots are measured; lines are fits of a + bT + cT² with 95 % bands. Dotted grey: linear and "
@@ -26,13 +26,13 @@ NOTE_WITHOUT = (
 )
 
 
-def first_chart(group: Group, styles: Sequence[Style], scalings: Sequence[Scaling]) -> Chart | None:
+def first_chart(group: Group, lines: Lines, scalings: Sequence[Scaling]) -> Chart | None:
     """Latency of the setting's one part; None if it has no time."""
-    charts = {one.name: one for one in duration_charts(group, styles, scalings)}
+    charts = {one.name: one for one in duration_charts(group, lines, scalings)}
     if "latency_s" not in charts:
         return None
     chart = charts["latency_s"]
-    has_fit = any(trace.get("fill") for trace in chart.traces)
+    has_fit = any(one.get("fill") for one in chart.traces)
     (part,) = group.parts
     return replace(
         chart,
@@ -55,17 +55,13 @@ def _laws(group: Group) -> Iterator[Trace]:
     start_s = max(end_s / TOP, durations_s[0])
     start_ms = np.exp(np.interp(np.log(start_s), np.log(durations_s), np.log(latencies_ms)))
     for name, power in LAWS.items():
-        yield {
-            "type": "scatter",
-            "mode": "lines+text",
-            "x": rounded([start_s, end_s]),
-            "y": rounded([start_ms, start_ms * (end_s / start_s) ** power]),
-            "text": ["", name],
-            "textposition": "top left",
-            "textfont": {"color": GREY},
-            "line": {"color": GREY, "dash": "dot", "width": 1.5},
-            "hoverinfo": "skip",
-            "meta": {"line": EVERY_LINE},
-            "xaxis": "x",
-            "yaxis": "y",
-        }
+        yield trace(
+            *(0, ALWAYS, [start_s, end_s]),
+            [start_ms, start_ms * (end_s / start_s) ** power],
+            mode="lines+text",
+            text=["", name],
+            textposition="top left",
+            textfont={"color": GREY},
+            line={"color": GREY, "dash": "dot", "width": 1.5},
+            hoverinfo="skip",
+        )

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from fakemamba.analysis.decision import COSTS, TIE
-from fakemamba.analysis.report.traces import Axis, Chart, Style, Trace, hover, points, rounded
+from fakemamba.analysis.report.traces import Axis, Chart, Style, Trace, error_bars, hover, points
 from fakemamba.analysis.report.words import number, plotly_label
 from fakemamba.analysis.setting import Group
 
@@ -55,11 +55,8 @@ def _point(row: dict[Any, Any], line: int, style: Style, largest: float) -> Trac
     )
     more: dict[str, Any] = {}
     if not np.isnan(row["eer_low"]):
-        more["error_y"] = {
-            "type": "data",
-            "array": rounded([row["eer_high"] - row["eer"]]),
-            "arrayminus": rounded([row["eer"] - row["eer_low"]]),
-        }
+        ends = ("eer", "eer_low", "eer_high")
+        more["error_y"] = error_bars(*(pd.Series([row[name]]) for name in ends))
     marker = {"size": float(f"{size:.4g}"), "line": rim}
     label = hover(row["line"], plotly_label(told))
     return points(

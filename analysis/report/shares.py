@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pandas as pd
 
 from fakemamba.analysis.palette import GREYS
-from fakemamba.analysis.report.traces import Axis, Chart, Trace, hover, rounded
+from fakemamba.analysis.report.traces import Axis, Chart, Trace, hover, place, rounded
 from fakemamba.analysis.report.words import number
 from fakemamba.analysis.setting import Group
 from fakemamba.analysis.shares import REST, part_shares, stepped
@@ -51,7 +51,6 @@ def share_charts(group: Group) -> Iterator[Chart]:
 def _bars(shares: pd.DataFrame, name: str, panel: int, line: int) -> Iterator[Trace]:
     """Stacked bars of one detector."""
     durations = [number(duration_s) for duration_s in shares["duration_s"]]
-    suffix = str(panel + 1) if panel else ""
     for part, (words, colour, pattern) in LOOKS.items():
         yield {
             "type": "bar",
@@ -59,7 +58,4 @@ def _bars(shares: pd.DataFrame, name: str, panel: int, line: int) -> Iterator[Tr
             "y": rounded(shares[part].clip(lower=0) * 100),
             "marker": {"color": colour, "pattern": PATTERN | {"shape": pattern, "bgcolor": colour}},
             "hovertemplate": hover(name, f"{words} at %{{x}} s: %{{y:.3~g}} %"),
-            "meta": {"line": line},
-            "xaxis": f"x{suffix}",
-            "yaxis": f"y{suffix}",
-        }
+        } | place(panel, line)

@@ -6,22 +6,21 @@ decided here. Strings reach Plotly through ``plotly_label`` only.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import numpy as np
-import numpy.typing as npt
+import pandas as pd
 
-from fakemamba.analysis.palette import look
+from fakemamba.analysis.charts.lines import Line
 from fakemamba.analysis.report.markers import PLOTLY, svg_path
 from fakemamba.analysis.report.words import is_known, plotly_label
 
 VARIANTS = ("", "-open", "-open-dot")  # the same detector with another scan backend
 LINE_WIDTH = 2
 DIGITS = 5
+ALWAYS = -1  # the line of what no button of the legend hides
 
-Floats = npt.NDArray[np.float64]
 Trace = dict[str, Any]
 
 
@@ -35,10 +34,10 @@ class Style:
     outline: str
 
     @classmethod
-    def of(cls, detector: str, variant: int) -> Style:
-        """A detector's look; ``variant`` counts its lines in a setting."""
-        drawn = look(detector)
-        symbol = PLOTLY[drawn.marker] + VARIANTS[variant % len(VARIANTS)]
+    def of(cls, line: Line) -> Style:
+        """The look of a line."""
+        drawn = line.look
+        symbol = PLOTLY[drawn.marker] + VARIANTS[line.variant % len(VARIANTS)]
         dash = ",".join(f"{LINE_WIDTH * length:g}px" for length in drawn.dashes)
         return cls(drawn.colour, symbol, dash or "solid", svg_path(drawn.marker))
 
@@ -84,7 +83,7 @@ def points(
 ) -> Trace:
     """Markers without a line."""
     marker = {"color": style.colour, "symbol": style.symbol} | more.pop("marker", {})
-    return _trace(panel, line, x, y, mode="markers", marker=marker, **more)
+    return trace(panel, line, x, y, mode="markers", marker=marker, **more)
 
 
 def curve(
@@ -92,22 +91,17 @@ def curve(
 ) -> Trace:
     """A line without markers."""
     drawn = {"color": style.colour, "dash": style.dash, "width": LINE_WIDTH}
-    return _trace(panel, line, x, y, mode="lines", line=drawn, **more)
+    return trace(panel, line, x, y, mode="lines", line=drawn, **more)
 
 
 def band(
-    panel: int,
-    line: int,
-    style: Style,
-    x: Sequence[float] | Floats,
-    low: Sequence[float] | Floats,
-    high: Sequence[float] | Floats,
+    panel: int, line: int, style: Style, x: pd.Series, low: pd.Series, high: pd.Series
 ) -> Trace:
     """The area between two curves."""
-    red, green, blue = (int(style.colour[place : place + 2], 16) for place in (1, 3, 5))
+    red, green, blue = (int(style.colour[at : at + 2], 16) for at in (1, 3, 5))
     area = {"fill": "toself", "fillcolor": f"rgba({red},{green},{blue},0.16)", "hoverinfo": "skip"}
     around, outline = [*x, *x[::-1]], [*low, *high[::-1]]
-    return _trace(panel, line, around, outline, mode="lines", line={"width": 0}, **area)
+    return trace(panel, line, around, outline, mode="lines", line={"width": 0}, **area)
 
 
 def hover(name: str, text: str) -> str:
@@ -115,13 +109,23 @@ def hover(name: str, text: str) -> str:
     return f"<b>{plotly_label(name)}</b><br>{text}<extra></extra>"
 
 
+def error_bars(values: pd.Series, low: pd.Series, high: pd.Series) -> dict[str, Any]:
+    """From one end of an interval to the other, around values."""
+    return {"type": "data", "array": rounded(high - values), "arrayminus": rounded(values - low)}
+
+
+def place(panel: int, line: int) -> Trace:
+    """In which panel something is drawn, and with which line of the legend it is hidden."""
+    suffix = str(panel + 1) if panel else ""
+    return {"meta": {"line": line}, "xaxis": f"x{suffix}", "yaxis": f"y{suffix}"}
+
+
 def rounded(values: Iterable[Any]) -> list[float | None]:
     """Values as JSON: ``DIGITS`` significant digits, None where one is unknown."""
     return [float(f"{value:.{DIGITS}g}") if is_known(value) else None for value in values]
 
 
-def _trace(panel: int, place: int, x: Iterable[float], y: Iterable[float], **more: Any) -> Trace:
-    suffix = str(panel + 1) if panel else ""
-    axes = {"xaxis": f"x{suffix}", "yaxis": f"y{suffix}"}
-    content = {"type": "scatter", "x": rounded(x), "y": rounded(y), "meta": {"line": place}}
-    return content | axes | more
+def trace(panel: int, line: int, x: Iterable[float], y: Iterable[float], /, **more: Any) -> Trace:
+    """Anything over x and y; ``more`` are its properties."""
+    content = {"type": "scatter", "x": rounded(x), "y": rounded(y)}
+    return content | place(panel, line) | more

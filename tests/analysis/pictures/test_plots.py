@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from matplotlib.colors import to_hex
 
-from fakemamba.analysis.memory import shown_memory
+from fakemamba.analysis.charts.quantities import shown_memory
 from fakemamba.analysis.palette import colour, marker
 from fakemamba.analysis.pictures.durations import plot_durations
 from fakemamba.analysis.pictures.figures import NotDrawn, part_cells

@@ -1,0 +1,1 @@
+"""What charts show: computed here, drawn as pictures and in the page."""
