@@ -35,7 +35,7 @@ MEDIAN_NOTE = "Lines go through medians."
 
 
 @dataclass(frozen=True)
-class Quantity:
+class ChartQuantity:
     """A column of the results as a chart; ``fitted`` is the name that scalings have for it."""
 
     column: str
@@ -49,12 +49,12 @@ class Quantity:
 
 
 QUANTITIES = (
-    Quantity("rtf", "Real-time factor", "latency / duration"),
-    Quantity(
+    ChartQuantity("rtf", "Real-time factor", "latency / duration"),
+    ChartQuantity(
         *("latency_s", "Latency", "ms", 1e3, "latency_low_s", "latency_high_s"), fitted="latency"
     ),
-    Quantity("peak_bytes", "Peak memory", "MB", 1e-6, fitted="peak-memory"),
-    Quantity("net_energy_j_per_audio_s", "Energy, net of idle", "J per second of audio"),
+    ChartQuantity("peak_bytes", "Peak memory", "MB", 1e-6, fitted="peak-memory"),
+    ChartQuantity("net_energy_j_per_audio_s", "Energy, net of idle", "J per second of audio"),
 )
 
 
@@ -94,7 +94,7 @@ def duration_charts(
         )
 
 
-def _quantities(cells: pd.DataFrame) -> Iterator[Quantity]:
+def _quantities(cells: pd.DataFrame) -> Iterator[ChartQuantity]:
     """Those that are drawn, memory with the weights or beside them."""
     for quantity in QUANTITIES:
         if quantity.column == "peak_bytes":
@@ -106,7 +106,7 @@ def _quantities(cells: pd.DataFrame) -> Iterator[Quantity]:
 
 
 def _line(
-    quantity: Quantity,
+    quantity: ChartQuantity,
     cells: pd.DataFrame,
     all_durations_s: Sequence[float],
     fits: Sequence[Scaling],
@@ -143,7 +143,7 @@ def _line(
     yield points(*where, cells["duration_s"], y, **more)
 
 
-def _is_of(fit: Scaling, cells: pd.DataFrame, quantity: Quantity) -> bool:
+def _is_of(fit: Scaling, cells: pd.DataFrame, quantity: ChartQuantity) -> bool:
     """Whether a fit is of these cells, and of what is drawn but for a constant."""
     first = cells.iloc[0]
     if (fit.detector, fit.backend) != (first["detector"], first["backend"]):
@@ -151,7 +151,7 @@ def _is_of(fit: Scaling, cells: pd.DataFrame, quantity: Quantity) -> bool:
     return _constants(fit, cells, quantity).nunique() == 1
 
 
-def _constants(fit: Scaling, cells: pd.DataFrame, quantity: Quantity) -> pd.Series:
+def _constants(fit: Scaling, cells: pd.DataFrame, quantity: ChartQuantity) -> pd.Series:
     """What is drawn beyond what is fitted: memory is fitted without the weights."""
     return cells[quantity.column] - cells[fit.figure]
 
@@ -169,7 +169,7 @@ def _fit(
     yield curve(*where, durations_s, middle, hoverinfo="skip")
 
 
-def _note(cells: pd.DataFrame, quantity: Quantity, fitted: bool) -> str:
+def _note(cells: pd.DataFrame, quantity: ChartQuantity, fitted: bool) -> str:
     notes = [FIT_NOTE if fitted else MEDIAN_NOTE]
     notes.append(quantity.note)
     if quantity.low and cells[quantity.low].notna().any():

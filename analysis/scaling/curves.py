@@ -15,12 +15,11 @@ from itertools import chain
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from scipy.special import ndtri, stdtrit
 
 from fakemamba.analysis.drift import without_drift
-from fakemamba.analysis.scaling.fit import LEVEL
+from fakemamba.analysis.scaling.fit import LEVEL, Floats
 from fakemamba.analysis.scaling.noise import Noise, noise_of
 from fakemamba.analysis.schema import LEAST_COVERAGE
 from fakemamba.analysis.setting import ASKED_PARTS, SUBJECT, Subject, split
@@ -49,8 +48,6 @@ RESIDENT = (
     "before schema 3 it was the growth of the process, which does not repeat: measure again with "
     "this version"
 )
-
-Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fakemamba.analysis.results import Work
+from fakemamba.analysis.results import WorkOverDuration
 from fakemamba.analysis.scaling.verdicts import Thresholds, assert_near_linear, curves, judge, scale
 
 DURATIONS_S = [1.0, 2, 4, 8, 16, 32, 64]
@@ -226,10 +226,12 @@ def test_work_by_formula_is_judged_where_few_durations_were_measured():
     durations_s = tuple(0.5 * 2**octave for octave in range(11))
     for power, verdict in ((1, "near-linear"), (2, "quadratic")):
         flops = tuple(1e9 * one**power for one in durations_s)
-        work = Work(durations_s, flops, flops, None)
+        work = WorkOverDuration(durations_s, flops, flops, None)
         _, found = scale(table(linear, [4.0], work=work))
         assert (found.quantity, found.verdict, found.t_max_s) == ("flops", verdict, 512)
-    _, found = scale(table(linear, [4.0], work=Work((), (), (), "it reads its input by itself")))
+    _, found = scale(
+        table(linear, [4.0], work=WorkOverDuration((), (), (), "it reads its input by itself"))
+    )
     assert found.verdict == "undecided" and "it reads its input by itself" in found.reason
 
 
