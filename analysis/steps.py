@@ -1,17 +1,13 @@
-"""Many durations, as recordings have, are joined: the same in every picture, and in every verdict.
-
-A picture has steps of equal ratio, whatever its range; verdicts have quarters of an octave.
-"""
+"""Many durations, as recordings have, joined in steps of equal ratio: the same in every picture."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-MANY_DURATIONS = 16  # beyond them, neighbours are joined
+MANY_DURATIONS = 16  # from here on they are drawn in steps
 STEPS = 10
 
 
@@ -30,10 +26,3 @@ def step_medians(
     """Medians of ``duration_s`` and a column, ascending: at each duration, or in each step."""
     step = step_of(cells["duration_s"], all_durations_s)
     return cells.groupby(step)[["duration_s", column]].median()
-
-
-def quarter_octaves(durations_s: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    """Numbers (n,), equal for distinct durations (n,) that are joined; of few, each is its own."""
-    distinct_s = np.asarray(durations_s, np.float64)
-    is_few = len(distinct_s) <= MANY_DURATIONS
-    return distinct_s if is_few else np.round(4 * np.log2(distinct_s))

@@ -15,9 +15,8 @@ import pandas as pd
 from scipy.special import stdtrit  # scipy.stats takes a second to import
 
 from fakemamba.analysis.claims.claim import FAILS, HOLDS, OPEN, Figure, Verdict
-from fakemamba.analysis.scaling.curves import SINGLE, Curve, curves
+from fakemamba.analysis.scaling.curves import SINGLE, Curve, curves, quarter_octaves
 from fakemamba.analysis.scaling.ranking import ratios
-from fakemamba.analysis.steps import quarter_octaves
 from fakemamba.visits import LEAST_VISITS, LEVEL, interval
 
 LEAST_DURATIONS = 3  # with fewer, a range was not looked at

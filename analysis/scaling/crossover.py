@@ -19,10 +19,9 @@ import pandas as pd
 
 from fakemamba.analysis.grouping import grouped
 from fakemamba.analysis.scaling.advice import why_no_fit
-from fakemamba.analysis.scaling.curves import SINGLE, Curve, curves
+from fakemamba.analysis.scaling.curves import SINGLE, Curve, curves, quarter_octaves
 from fakemamba.analysis.scaling.fit import LEVEL, Floats
 from fakemamba.analysis.setting import Subject
-from fakemamba.analysis.steps import quarter_octaves
 from fakemamba.analysis.ties import undecided
 
 DRAWS = 1000
