@@ -149,7 +149,7 @@ def _rows_by_id(launch: Launch) -> dict[str, Row]:
 
 def _known(rows: Sequence[Row], column: str) -> tuple[float, ...]:
     """A column's values that there are."""
-    return tuple(value for row in rows if is_known(value := row.get(column)))
+    return tuple(value for row in rows if is_known(value := row.get(column, math.nan)))
 
 
 def _present(rows: Sequence[Row | None]) -> list[Row]:

@@ -9,7 +9,13 @@ import pandas as pd
 import pytest
 
 from fakemamba.analysis.results import WorkOverDuration
-from fakemamba.analysis.scaling.verdicts import Thresholds, assert_near_linear, curves, judge, scale
+from fakemamba.analysis.scaling.verdicts import (
+    Thresholds,
+    assert_near_linear,
+    curves,
+    judge_growth,
+    scale,
+)
 
 DURATIONS_S = [1.0, 2, 4, 8, 16, 32, 64]
 CUT = (
@@ -219,7 +225,7 @@ def test_the_drift_of_passes_bends_no_curve():
     (steady,), (curve,) = curves(table(linear), ["latency"]), curves(slow, ["latency"])
     assert curve.values() == pytest.approx(steady.values(), rel=0.02)
     assert curve.noise.visit < 0.03 and curve.level_error > 0.05
-    assert judge(curve).verdict == "near-linear"
+    assert judge_growth(curve).verdict == "near-linear"
 
 
 def test_work_by_formula_is_judged_where_few_durations_were_measured():
@@ -274,7 +280,7 @@ def test_a_claim_that_is_open_fails():
 
 def test_a_claim_is_judged_up_to_its_duration_only():
     (late,) = curves(table(lambda t: 0.001 * t + 1e-6 * t**3, noise=0.001))
-    assert judge(late).verdict == "quadratic"
+    assert judge_growth(late).verdict == "quadratic"
     with pytest.raises(AssertionError, match="latency of d's encoder up to 32 s"):
         assert_near_linear(late, up_to_s=20)
 
