@@ -95,7 +95,7 @@ def _line(error: Exception) -> str | None:
         return str(error) if isinstance(error, (ValueError, OSError)) else None
     if error.name not in EXTRAS:
         return None
-    return f"this needs {error.name}: pip install 'fakemamba[{EXTRAS[error.name]}]'"
+    return f"this needs {error.name}: pip install -e '.[{EXTRAS[error.name]}]' in fakemamba's clone"
 
 
 def _interrupted(name: str, line: str) -> int:

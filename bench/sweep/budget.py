@@ -16,7 +16,7 @@ CURVE = 5  # cells that differ in duration alone
 QUICK_VISITS = 9  # that are kept free for quick cells: so many decide a curve, docs/scaling.md
 QUICK_SHARE = 0.4  # of the budget, for such visits of the quickest curves
 ENOUGH = 1.2  # times what it is expected to take
-SLOWER = 2.0  # times as long visits may take from now on, where something has disturbed any
+SLOWER = 2.5  # times the shortest visits these may take, where something has disturbed any
 AROUND_S = 0.05  # the rounds of a later visit, while none is known
 GUESSED_FLOPS = 1e12  # a second of audio, of what has no formula: behind all that has one
 
@@ -146,7 +146,8 @@ class Budget:
             if outcome is not None and outcome.enough_by(self._effort) is not None:
                 continue  # it gets no more, though all of its visits may have been disturbed
             visits = outcome.quiet if outcome is not None else 0
-            lacking_s += max(0, wanted(self._visit_s[cell]) - visits) * self._visit_s[cell]
+            least_s = self._row_s[cell.row][cell]
+            lacking_s += max(0, wanted(least_s) - visits) * least_s
         return lacking_s
 
     def _expected_s(self, cell: AnyCell) -> float:

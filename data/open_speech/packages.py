@@ -48,7 +48,7 @@ def installed_versions() -> dict[str, str]:
     if missing := [name for name in debian_packages() if name not in debian]:
         remedies.append(f"apt-get install --no-install-recommends {' '.join(missing)}")
     if missing := [name for name in python_modules() if name not in packages]:
-        remedies.append(f"pip install 'fakemamba[corpus]'  # {' '.join(missing)}")
+        remedies.append(f"pip install -e '.[corpus]'  # {' '.join(missing)}")
     if remedies:
         listed = "\n  ".join(remedies)
         raise MissingPackagesError(

@@ -1,6 +1,6 @@
 """Sweeps of known truth on a noisy machine, and how often what is said of them is wrong.
 
-``python tests/analysis/scaling/test_simulated_sweeps.py 1000`` prints docs/scaling.md's tables.
+``python tests/analysis/scaling/test_simulated_sweeps.py 1000``: the tables of docs/scaling.md.
 """
 
 import sys

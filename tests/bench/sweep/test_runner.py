@@ -213,7 +213,7 @@ def test_nine_visits_of_quick_cells_come_before_a_second_one_of_long_cells(runne
 
 
 def test_a_long_cell_passed_over_at_first_is_visited_with_the_time_that_quick_cells_leave(runner):
-    # Something is disturbed, so twice nine visits of three quick cells are kept: 10.8 s.
+    # Something is disturbed, so more than nine visits of three quick cells are kept: 12.5 s.
     quick, long = lasting(0.5, 0.6, 0.7), lasting(8.0)
     runner.method = Method(replace(METHOD.effort, precision=0.0), ())
 
