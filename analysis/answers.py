@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from fakemamba.analysis.grouping import grouped
 from fakemamba.analysis.open_verdicts import Undecided, undecided_verdicts
 from fakemamba.analysis.report.words import UNKNOWN, enumerate_names, is_known, number, share
 from fakemamba.analysis.scaling.crossover import Crossover
@@ -168,15 +169,19 @@ def _growth(
     """How each line asked for grows, then the others by their verdicts."""
     own = [one for one in _latencies(scalings, part) if one.setting == group.setting]
     named = {group.line_of(one.detector, one.backend): one for one in own}
-    for told, names in _grouped((_told(named[name]), name) for name in lines if name in named):
+    for told, names in grouped(
+        (_told(named[name]), name) for name in lines if name in named
+    ).items():
         yield f"{_of_all(names, part)}: {told}."
-    others = _grouped(
+    others = grouped(
         (one.verdict, name)
         for name, one in named.items()
         if name not in lines and (one.durations > 1 or one.verdict != "undecided")
     )
     if others:
-        told = "; ".join(f"{verdict}: {enumerate_names(names)}" for verdict, names in others)
+        told = "; ".join(
+            f"{verdict}: {enumerate_names(names)}" for verdict, names in others.items()
+        )
         yield f"Of the others {told}."
 
 
@@ -280,30 +285,22 @@ def _alike(
 ) -> Iterator[str]:
     """Whether all grow alike, or take equally long; else each verdict with its lines."""
     them = COUNTS.get(len(lines), f"all {len(lines)}")
-    verdicts = _grouped(
+    verdicts = grouped(
         (one.verdict, group.line_of(one.detector, one.backend))
         for one in scalings
         if one.durations > 1
     )
-    is_one = len(lines) > 1 and len(verdicts) == 1 and len(verdicts[0][1]) == len(lines)
-    if is_one and verdicts[0][0] != "undecided":
-        yield f"{them} grow alike: {verdicts[0][0]}{_until(scalings)}"
+    is_one = len(lines) > 1 and [*map(len, verdicts.values())] == [len(lines)]
+    if is_one and "undecided" not in verdicts:
+        yield f"{them} grow alike: {next(iter(verdicts))}{_until(scalings)}"
     elif pairs and all(one.ratio_ci and is_tie(*one.ratio_ci) for one in pairs):
         yield f"{them} take equally long at {number(pairs[0].to_s)} s, within noise"
     elif is_one:
         yield f"how {them} grow is undecided"
     elif verdicts:
         yield "growth is " + ", ".join(
-            f"{verdict} for {enumerate_names(names)}" for verdict, names in verdicts
+            f"{verdict} for {enumerate_names(names)}" for verdict, names in verdicts.items()
         )
-
-
-def _grouped(pairs: Iterable[tuple[str, str]]) -> list[tuple[str, list[str]]]:
-    """Names by what is said of them, in the order of its first name."""
-    groups: dict[str, list[str]] = {}
-    for said, name in pairs:
-        groups.setdefault(said, []).append(name)
-    return list(groups.items())
 
 
 def _until(scalings: Sequence[Scaling]) -> str:
@@ -317,7 +314,7 @@ def _without_a_time(results: pd.DataFrame) -> Iterator[str]:
         lambda cells: (cells["status"] != "measured").all()
     )
     first = lost.drop_duplicates("detector")
-    told = _grouped(
+    told = grouped(
         (
             "left out for want of time"
             if cell["status"] == "left-out"
@@ -327,7 +324,7 @@ def _without_a_time(results: pd.DataFrame) -> Iterator[str]:
         for cell in first.to_dict("records")
     )
     if told:
-        each = "; ".join(f"{enumerate_names(names)} ({why})" for why, names in told)
+        each = "; ".join(f"{enumerate_names(names)} ({why})" for why, names in told.items())
         yield f"Nothing was measured of {each}."
 
 

@@ -14,29 +14,19 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from fakemamba.analysis.length_cost import HOUR, largest_memory, length_cost
+from fakemamba.analysis.length_cost import HOUR, largest_memory, length_cost, with_ends
 from fakemamba.analysis.schema import LEAST_COVERAGE
-from fakemamba.analysis.setting import LINE, SUBJECT, WHOLE, by_setting, split, values_of
+from fakemamba.analysis.setting import CLOSE, LINE, SUBJECT, WHOLE, by_setting, split, values_of
 from fakemamba.data.lengths import LengthTable
 from fakemamba.visits import interval
 
 USUAL_S = 4.0  # what the field cuts recordings to
-CLOSE = 1e-3  # relative; a duration of whole samples is not to the digit what was asked for
-CORPUS = ("latency_p50", "latency_p95")
+CORPUS = (*with_ends("latency_p50", "_s"), *with_ends("latency_p95", "_s"))
 COLUMNS = (
-    *("at_s", "rtf", "latency_s", "latency_low_s", "latency_high_s"),
-    *("latency_p50_s", "latency_p50_low_s", "latency_p50_high_s"),
-    *("latency_p95_s", "latency_p95_low_s", "latency_p95_high_s"),
-    *(
-        "memory_bytes",
-        "corpus_memory_bytes",
-        "flops",
-        "n_parameters",
-        HOUR,
-        f"{HOUR}_low",
-        f"{HOUR}_high",
-    ),
-    *("eer", "eer_low", "eer_high"),
+    *("at_s", "rtf", *with_ends("latency", "_s")),
+    *CORPUS,
+    *("memory_bytes", "corpus_memory_bytes", "flops", "n_parameters"),
+    *(*with_ends(HOUR), *with_ends("eer")),
 )
 NOTES = ("eer_verified", "reason")
 COSTS = ["eer", "rtf", "memory_bytes"]
@@ -137,8 +127,7 @@ def _row(
         reasons += _why_missing(figures, there)
     if lengths is not None:
         (cost,) = length_cost(cells, lengths).to_dict("records")
-        names = [f"{name}{end}_s" for name in CORPUS for end in ("", "_low", "_high")]
-        figures |= {name: cost[name] for name in (*names, *_ends(HOUR))}
+        figures |= {name: cost[name] for name in (*CORPUS, *with_ends(HOUR))}
         figures["corpus_memory_bytes"] = cost["peak_bytes_with_weights"]
         reasons += [cost["reason"]] if cost["reason"] else []
     rate = _error_rate(labels, rates)
@@ -160,14 +149,14 @@ def latency(cells: pd.DataFrame, at_s: float) -> dict[str, float | None]:
         ends = tuple(cells[["latency_low_s", "latency_high_s"]].iloc[0].tolist())
     else:
         ends = interval(cells["latency_s"].tolist()) or (None, None)
-    ends_s = dict(zip(("", "_low", "_high"), (value_s, *ends), strict=True))
+    values_s = (value_s, *ends)
     per_hour = 3600 / (at_s * int(cells["batch_size"].iloc[0]))
     return {
         "rtf": value_s / at_s,
-        **{f"latency{end}_s": one_s for end, one_s in ends_s.items()},
+        **dict(zip(with_ends("latency", "_s"), values_s, strict=True)),
         **{
-            f"{HOUR}{end}": None if one_s is None else per_hour * one_s
-            for end, one_s in ends_s.items()
+            name: None if one_s is None else per_hour * one_s
+            for name, one_s in zip(with_ends(HOUR), values_s, strict=True)
         },
     }
 
@@ -227,7 +216,3 @@ def _error_rate(labels: dict[str, Any], rates: pd.DataFrame | None) -> dict[str,
         "eer_high": first["high"],
         "eer_verified": bool(first["verified"]),
     }
-
-
-def _ends(name: str) -> tuple[str, str, str]:
-    return name, f"{name}_low", f"{name}_high"

@@ -15,8 +15,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from fakemamba.analysis.scaling.crossover import DRAWS, interpolation
-from fakemamba.analysis.scaling.curves import Curve, Floats, curves
-from fakemamba.analysis.scaling.fit import LEVEL
+from fakemamba.analysis.scaling.curves import Curve, curves
+from fakemamba.analysis.scaling.fit import LEVEL, Floats
 from fakemamba.analysis.setting import SUBJECT, split
 from fakemamba.data.lengths import LengthTable
 
@@ -101,6 +101,11 @@ def largest_memory(cells: pd.DataFrame) -> float:
     return float(measured["peak_bytes_with_weights"].max())
 
 
+def with_ends(name: str, unit: str = "") -> tuple[str, str, str]:
+    """The columns of a figure and of its interval, such as ``eer``, ``eer_low``, ``eer_high``."""
+    return f"{name}{unit}", f"{name}_low{unit}", f"{name}_high{unit}"
+
+
 def _expected_longest(ascending: Floats, size: int) -> float:
     """The expected maximum of ``size`` of the values, drawn without replacement.
 
@@ -116,8 +121,8 @@ def _expected_longest(ascending: Floats, size: int) -> float:
 
 def _cost(curve: Curve, cells: pd.DataFrame, table: LengthTable) -> dict[str, Any]:
     """The figures of one subject."""
-    names = [f"{name}{end}_s" for name in LEVELS for end in ("", "_low", "_high")]
-    figures: dict[str, Any] = dict.fromkeys((*names, HOUR, f"{HOUR}_low", f"{HOUR}_high"))
+    names = [name for level in LEVELS for name in with_ends(level, "_s")]
+    figures: dict[str, Any] = dict.fromkeys((*names, *with_ends(HOUR)))
     figures |= {"peak_bytes_with_weights": largest_memory(cells)}
     figures |= {"lengths": table.name, "durations": len(curve.durations_s)}
     figures |= dict.fromkeys(("shortest_s", "longest_s", "unmeasured_share", "doubt", "reason"))
@@ -156,7 +161,7 @@ def latency_over_lengths(curve: Curve, table: LengthTable) -> dict[str, Any]:
         if 0 <= place <= inside.sum() - 1:
             latency_s = float(_at(ascending_s, place))
             drawn = None if drawn_ascending_s is None else _at(drawn_ascending_s, place)
-            figures |= _with_interval(f"{name}{{}}_s", latency_s, drawn)
+            figures |= _with_interval(with_ends(name, "_s"), latency_s, drawn)
         else:
             length_s = float(table.quantile_s(level))
             reasons.append(f"p{level * 100:.0f} of the lengths is {length_s:.4g} s")
@@ -172,7 +177,7 @@ def latency_over_lengths(curve: Curve, table: LengthTable) -> dict[str, Any]:
     else:
         per_hour = 3600 / (curve.batch_size * clipped_s.mean())
         drawn = None if drawn_s is None else per_hour * drawn_s.mean(axis=1)
-        figures |= _with_interval(f"{HOUR}{{}}", float(per_hour * latencies_s.mean()), drawn)
+        figures |= _with_interval(with_ends(HOUR), float(per_hour * latencies_s.mean()), drawn)
     if reasons:
         measured_range = f"measured were {shortest_s:.4g} to {longest_s:.4g} s"
         figures["reason"] = "; ".join([*reasons, measured_range])
@@ -187,20 +192,16 @@ def _at(ascending: Floats, place: float) -> Floats:
     return (1 - rest) * ascending[..., lower] + rest * ascending[..., upper]
 
 
-def _with_interval(name: str, value: float, draws: Floats | None) -> dict[str, float]:
-    """A figure and its interval; ``name`` has a place for ``_low`` and ``_high``.
+def _with_interval(names: Sequence[str], value: float, draws: Floats | None) -> dict[str, float]:
+    """A figure and its interval, by their names.
 
     The draws' ratios to their own median: as they vary more than the curve they lie higher at high
     percentiles, which is not the figure's uncertainty.
     """
     if draws is None:
-        return {name.format(""): value}
-    low, high = value * np.quantile(draws, LEVEL) / np.median(draws)
-    return {
-        name.format(""): value,
-        name.format("_low"): float(low),
-        name.format("_high"): float(high),
-    }
+        return {names[0]: value}
+    ends = value * np.quantile(draws, LEVEL) / np.median(draws)
+    return dict(zip(names, (value, *ends.tolist()), strict=True))
 
 
 def _doubt(curve: Curve, cells: pd.DataFrame) -> str | None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fakemamba.analysis.grouping import grouped
 from fakemamba.analysis.report.words import enumerate_names
 from fakemamba.analysis.scaling.advice import GOOD_DURATIONS, WORDS
 from fakemamba.analysis.scaling.curves import FORMULA
@@ -51,7 +52,7 @@ def undecided_verdicts(groups: Sequence[Group], scalings: Sequence[Scaling]) -> 
         nouns = "detector was" if alone == 1 else "detectors were"
         told.append(f"{alone} {nouns} measured at one duration, which shows no growth.")
     if undecided:
-        what = "; ".join(_grouped(undecided))
+        what = "; ".join(_in_words(undecided))
         told.append(f"Undecided are {len(undecided)} of {len(asked)} verdicts: {what}.")
     if not told:
         return None
@@ -63,18 +64,16 @@ def _timed(scalings: Sequence[Scaling]) -> set[str]:
     return {one.detector for one in scalings if one.quantity == "latency"}
 
 
-def _grouped(undecided: Sequence[Scaling]) -> Iterator[str]:
+def _in_words(undecided: Sequence[Scaling]) -> Iterator[str]:
     """Such as ``latency and flops of encoder and end-to-end, 10 detectors``."""
-    detectors: dict[tuple[str, str], list[str]] = {}
-    for one in undecided:
-        detectors.setdefault((one.quantity, one.part), []).append(one.detector)
-    parts: dict[tuple[str, str], list[str]] = {}  # by quantity and detectors
-    for (quantity, part), names in detectors.items():
-        parts.setdefault((quantity, _names(names)), []).append(part)
-    quantities: dict[tuple[str, str], list[str]] = {}  # by parts and detectors
-    for (quantity, those), them in parts.items():
-        words = WORDS.get(quantity, quantity)
-        quantities.setdefault((enumerate_names(them), those), []).append(words)
+    detectors = grouped(((one.quantity, one.part), one.detector) for one in undecided)
+    parts = grouped(
+        ((quantity, _names(names)), part) for (quantity, part), names in detectors.items()
+    )
+    quantities = grouped(
+        ((enumerate_names(them), those), WORDS.get(quantity, quantity))
+        for (quantity, those), them in parts.items()
+    )
     for (of_parts, those), them in quantities.items():
         yield f"{enumerate_names(them)} of {of_parts} ({those})"
 

@@ -30,7 +30,7 @@ WORK_OF = ("detector", "frontend", "part", "batch_size")
 
 
 @dataclass(frozen=True)
-class Work:
+class WorkOverDuration:
     """What a part of a detector has to compute, by formula and so exact, over durations.
 
     Attributes:
@@ -101,9 +101,9 @@ def read_results(paths: Sequence[str | Path]) -> pd.DataFrame:
         passes; of files before schema 3 of the rounds of the only visit, and None; None where the
         cell has no time; a scan's ``passes`` are a field of its cell), ``visits`` and
         ``disturbed_visits`` (how many there were, and of them disturbed), ``steady_s`` and
-        ``drift`` (as `without_drift` gives them), ``work`` (a `Work`, None where there is none),
-        ``disturbed_by`` (a tuple), ``device_name``, the file it came from (``source``), and the
-        file's place among the given (``launch``).
+        ``drift`` (as `without_drift` gives them), ``work`` (a `WorkOverDuration`, None where there
+        is none), ``disturbed_by`` (a tuple), ``device_name``, the file it came from (``source``),
+        and the file's place among the given (``launch``).
 
     Raises:
         ResultsError: a file cannot be read, was not written by this benchmark, has another schema,
@@ -158,8 +158,8 @@ def _rows(path: Path, content: dict[str, Any], launch: int) -> Iterator[dict[str
         }
 
 
-def _work(record: dict[str, Any]) -> Work:
-    return Work(
+def _work(record: dict[str, Any]) -> WorkOverDuration:
+    return WorkOverDuration(
         durations_s=tuple(record["durations_s"]),
         flops=tuple(record["flops"]),
         bytes_moved=tuple(record["bytes_moved"]),

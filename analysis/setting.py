@@ -43,6 +43,7 @@ FORMS = {  # in a text, where a value alone says too little
 }
 USUAL = {"clock": "latency", "backend": "none"}  # not told
 FIRST_DEVICES = ("cpu", "cuda", "cuda:0")
+CLOSE = 1e-3  # relative; a duration of whole samples is not to the digit what was asked for
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,10 @@ class Subject(Setting):
     def labels(self) -> dict[str, Any]:
         """The fields of the subject alone, by their names."""
         return {name: getattr(self, name) for name in SUBJECT}
+
+    def to_json(self) -> dict[str, Any]:
+        """All fields, the subject's first; unknown is None."""
+        return self.labels() | {one.name: getattr(self, one.name) for one in fields(self)}
 
 
 @dataclass(frozen=True)

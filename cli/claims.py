@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from fakemamba.analysis.claims.claim import Claim, by_frontend, counts, to_json
-from fakemamba.analysis.claims.judge import judge
+from fakemamba.analysis.claims.judge import judge_claims
 from fakemamba.analysis.claims.markdown import to_markdown
 from fakemamba.analysis.claims.offline_scoring import read_scoring
 from fakemamba.analysis.results import read_launch, require_distinct
@@ -43,7 +43,7 @@ def claims(
         raise ValueError("no results given: fakemamba claims RESULTS.json ...")
     require_distinct([*results, *scoring])
     launches = [read_launch(path) for path in results]
-    found = judge(launches, [read_scoring(path) for path in scoring])
+    found = judge_claims(launches, [read_scoring(path) for path in scoring])
     device_name = found[0].device_name
     console = Console()
     for heading, group in by_frontend(found).items():

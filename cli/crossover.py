@@ -7,6 +7,7 @@ from typing import Annotated
 
 import tyro
 
+from fakemamba.analysis.grouping import grouped
 from fakemamba.analysis.results import read_results
 from fakemamba.analysis.scaling.crossover import Crossover, crossovers
 from fakemamba.cli.printing import say
@@ -29,10 +30,7 @@ def crossover(
     found = crossovers(read_results(results))
     if not found:
         raise ValueError("no two detectors were measured in an equal part and setting")
-    groups: dict[str, list[Crossover]] = {}
-    for one in found:
-        heading = f"{one.part}, {one.quantity} ({one.setting.words})"
-        groups.setdefault(heading, []).append(one)
+    groups = grouped((f"{one.part}, {one.quantity} ({one.setting.words})", one) for one in found)
     for heading, group in groups.items():
         say(heading)
         for one in group:

@@ -21,7 +21,7 @@ from fakemamba.cli.printing import say
 from fakemamba.data.audio import SAMPLE_RATE_HZ, cut_or_tile, read_recording
 from fakemamba.data.trials import Trial
 from fakemamba.evaluation.calibration import Calibration, read_calibration
-from fakemamba.evaluation.judgement import OperatingPoint, judge, operating_point
+from fakemamba.evaluation.judgement import OperatingPoint, judge_score, operating_point
 from fakemamba.evaluation.metrics.costs import DCF_ASVSPOOF5
 from fakemamba.evaluation.provenance import file_sha256, scoring_identity
 from fakemamba.evaluation.score_origin import ScoreOrigin
@@ -114,7 +114,7 @@ def detect(
         if scored.score is None:
             rows.append(Row(path, reason=scored.reason))
         else:
-            judgement = judge(scored.score, fitted, point, costs.pi_spoof)
+            judgement = judge_score(scored.score, fitted, point, costs.pi_spoof)
             judged_s = scored.num_samples / SAMPLE_RATE_HZ
             rows.append(Row(path, judged_s, judgement, damage=scored.damage))
     name = type(model).__name__

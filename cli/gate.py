@@ -17,7 +17,7 @@ from fakemamba.analysis.compare.verdict import CellVerdict, Comparison, Rules
 from fakemamba.analysis.compare.wording import headline
 from fakemamba.analysis.results import Launch, read_launch
 from fakemamba.bench.gate.arms import Workshop, two_arms
-from fakemamba.bench.gate.blocks import Blocks, Budget, Decision, Launches, decide
+from fakemamba.bench.gate.blocks import BlockLimits, Blocks, Decision, Launches, decide
 from fakemamba.bench.gate.launches import claim, launcher
 from fakemamba.bench.gate.lock import device_asked_for, device_lock
 from fakemamba.bench.gate.revisions import cache_folder, repository_root, resolve, snapshot
@@ -97,7 +97,7 @@ def gate(
     """
     try:
         rules = Rules(min_effect=min_effect, floor_s=floor_us * 1e-6, strict=strict)
-        budget = Budget(budget_minutes * 60, min_blocks, max_blocks)
+        limits = BlockLimits(budget_minutes * 60, min_blocks, max_blocks)
         out = out.resolve()
         out.mkdir(parents=True, exist_ok=True)
         root = repository_root(repository)
@@ -122,7 +122,7 @@ def gate(
                 (out / written).unlink(missing_ok=True)
             blocks = Blocks(*arms, sweep, launch, out / "launches", _tell, control)
             judge = _make_judge(arms[1].folder / ACCEPTED, rules)
-            return _write(decide(blocks, judge, budget), out)
+            return _write(decide(blocks, judge, limits), out)
     except (ValueError, OSError) as error:
         _tell(f"no answer: {error}")
         return NO_ANSWER

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from fakemamba.bench.cells import Cell
 from fakemamba.bench.profile.files import write_profile
-from fakemamba.bench.profile.profiled import Profile, profile_cell
+from fakemamba.bench.profile.profiled import CellProfile, profile_cell
 from fakemamba.cli.printing import TextTable, say
 from fakemamba.models.device import resolve_device
 from fakemamba.models.scan import check_backend
@@ -65,7 +65,7 @@ def profile(
         say(written)
 
 
-def _table(done: Profile) -> TextTable:
+def _table(done: CellProfile) -> TextTable:
     """The largest operators of each part."""
     cell, shares = done.cell, done.attribution.part_shares
     title = f"{cell['detector']}, {cell['frontend']}, {cell['duration_s']:g} s, "
@@ -85,7 +85,7 @@ def _table(done: Profile) -> TextTable:
     return table
 
 
-def _verdict(done: Profile) -> Iterator[str]:
+def _verdict(done: CellProfile) -> Iterator[str]:
     """Clock, coverage, launches and gaps, a line each."""
     check, found = done.check, done.attribution
     yield (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -10,8 +9,9 @@ import tyro
 from rich.console import Console
 from rich.text import Text
 
+from fakemamba.analysis.grouping import grouped
 from fakemamba.analysis.results import read_results
-from fakemamba.analysis.scaling.verdicts import Interval, Scaling, Thresholds, scale
+from fakemamba.analysis.scaling.verdicts import Ends, Scaling, Thresholds, scale
 from fakemamba.analysis.setting import line_names
 from fakemamba.cli.printing import TextTable, say
 from fakemamba.files import write_json
@@ -57,7 +57,7 @@ def scaling(
     )
     found = scale(inside, thresholds)
     console = Console()
-    for setting, group in _grouped(found, lambda one: one.setting.words).items():
+    for setting, group in grouped((one.setting.words, one) for one in found).items():
         _print_table(console, setting, group)
         _print_reasons(console, group)
     console.print(
@@ -77,7 +77,7 @@ def _print_table(console: Console, setting: str, group: list[Scaling]) -> None:
     console.rule(Text(setting), align="left", style="dim")
     width = max(map(len, names.values()))
     fitted = [one for one in group if one.quadratic_share is not None or one.verdict in COLOURS]
-    for heading, rows in _grouped(fitted, _heading).items():
+    for heading, rows in grouped((_heading(one), one) for one in fitted).items():
         shown = TextTable(box=None, padding=(0, 1), pad_edge=False)
         shown.add_column("", min_width=VERDICT_WIDTH)
         shown.add_column("", min_width=width, no_wrap=True)
@@ -101,7 +101,7 @@ def _print_reasons(console: Console, group: list[Scaling]) -> None:
     """Why there is no verdict, and what to measure; equal reasons once."""
     names = line_names((one.detector, one.backend) for one in group)
     is_open = [one for one in group if one.verdict not in ("near-linear", "quadratic")]
-    for reason, rows in _grouped(is_open, lambda one: one.reason).items():
+    for reason, rows in grouped((one.reason, one) for one in is_open).items():
         which = [
             f"{one.part} {QUANTITIES[one.quantity]} of {names[one.detector, one.backend]}"
             for one in rows
@@ -110,20 +110,12 @@ def _print_reasons(console: Console, group: list[Scaling]) -> None:
         say(f"{subject}: {reason}")
 
 
-def _grouped(found: list[Scaling], key: Callable[[Scaling], str]) -> dict[str, list[Scaling]]:
-    """Rows by a text, in the order of the texts' first rows."""
-    groups: dict[str, list[Scaling]] = {}
-    for one in found:
-        groups.setdefault(key(one), []).append(one)
-    return groups
-
-
 def _heading(one: Scaling) -> str:
     span = "" if one.t_min_s is None else f", {one.t_min_s:.3g} to {one.t_max_s:.3g} s"
     return f"{one.part} {QUANTITIES[one.quantity]}{span}"
 
 
-def _figure(value: float | None, interval: Interval | None, form: str) -> str:
+def _figure(value: float | None, interval: Ends | None, form: str) -> str:
     if value is None or interval is None:
         return "-"
     low, high = ("-" if end is None else format(end, form) for end in interval)

@@ -24,7 +24,7 @@ from fakemamba.models.loading import load_detector
 MOST_WORKERS = 8
 
 
-class Progress(Protocol):
+class ScoringProgress(Protocol):
     """For as long as a block lasts, takes the scored trials of this process as they come."""
 
     def __call__(
@@ -74,7 +74,7 @@ def score_checkpoint(
     manner: Manner,
     *,
     resume: bool,
-    progress: Progress,
+    progress: ScoringProgress,
     told: Mapping[str, Any],
 ) -> Result | None:
     """Score all trials, or those that a run before has left.

@@ -103,7 +103,7 @@ def operating_point(
     return OperatingPoint(GIVEN, score, f"as given: {bona_fide_from(score)}")
 
 
-def judge(
+def judge_score(
     score: float,
     calibration: Calibration | None,
     point: OperatingPoint | None,

@@ -16,7 +16,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from fakemamba.training.epoch import Step
+from fakemamba.training.epoch import TrainingStep
 from fakemamba.training.progress import EpochRecord
 
 
@@ -35,7 +35,7 @@ class Display:
             self.bars.remove_task(self.task)
         self.task = self.bars.add_task(what, total=total, completed=done, told="")
 
-    def advance(self, step: Step | None = None) -> None:
+    def advance(self, step: TrainingStep | None = None) -> None:
         """One step or batch more."""
         if self.task is None:
             return

@@ -22,7 +22,7 @@ from fakemamba.training.validation import forward, readable
 
 
 @dataclass(frozen=True)
-class Step:
+class TrainingStep:
     """A step that is done, and what some rank wished to be done after it.
 
     Attributes:
@@ -87,7 +87,7 @@ class Trainer:
         clips: ClipsOfEpoch,
         progress: Progress,
         wishes: Callable[[], tuple[bool, bool]],
-        on_step: Callable[[Step], None],
+        on_step: Callable[[TrainingStep], None],
     ) -> None:
         """Go on with an epoch; `progress` is brought up to date after every step.
 
@@ -138,7 +138,7 @@ class Trainer:
         rate: float,
         progress: Progress,
         wishes: tuple[bool, bool],
-    ) -> Step:
+    ) -> TrainingStep:
         accelerator, recipe = self.accelerator, self.recipe.optimization
         # Dropout is another one in every step and on every rank, and the same in a resumed run.
         state = (self.recipe.seed, progress.total_steps, accelerator.process_index)
@@ -163,7 +163,7 @@ class Trainer:
         if recipe.precision != "fp16":  # its scaler skips such a step, and lowers the scale
             self._require_finite("gradient's norm", norm, progress)
         self.optimizer.step()
-        return Step(
+        return TrainingStep(
             progress.total_steps + 1, loss, norm, rate, recipe.batch_size, saves > 0, stops > 0
         )
 

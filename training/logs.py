@@ -17,7 +17,7 @@ from pathlib import Path
 from torch.utils.tensorboard import SummaryWriter
 
 from fakemamba.files import appearing_whole, append, naming, require_file
-from fakemamba.training.epoch import Step
+from fakemamba.training.epoch import TrainingStep
 from fakemamba.training.progress import EpochRecord, Progress
 from fakemamba.training.run_folder import RunFolder, TrainingError
 
@@ -41,7 +41,7 @@ class Logs:
     steps: Path
     tensorboard: SummaryWriter
 
-    def add_step(self, epoch: int, step: Step) -> None:
+    def add_step(self, epoch: int, step: TrainingStep) -> None:
         """Log a step."""
         values = (step.number, epoch, step.loss, step.gradient_norm, step.learning_rate)
         with self.folder.writing():

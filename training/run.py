@@ -30,7 +30,7 @@ from fakemamba.training.best_epochs import BestEpoch, averaged, with_epoch
 from fakemamba.training.checkpoint import Checkpoints
 from fakemamba.training.clips import FIRST, WHOLE, ClipsOfEpoch, Preparation
 from fakemamba.training.display import Display, display
-from fakemamba.training.epoch import Step, Trainer
+from fakemamba.training.epoch import Trainer, TrainingStep
 from fakemamba.training.frontend_tuning import prepare_frontend
 from fakemamba.training.logs import Logs, logs
 from fakemamba.training.loss import WeightedCrossEntropy
@@ -190,7 +190,7 @@ class _Epoch:
 
         self.trainer.run(clips, self.progress, wishes, self._after_step)
 
-    def _after_step(self, step: Step) -> None:
+    def _after_step(self, step: TrainingStep) -> None:
         self.shown.advance(step)
         if self.log is not None:
             self.log.add_step(self.progress.epoch, step)

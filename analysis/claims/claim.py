@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from fakemamba.analysis.compare.wording import figure as with_unit
+from fakemamba.analysis.grouping import grouped
 from fakemamba.analysis.report.words import number, share
 from fakemamba.analysis.setting import in_words
 
@@ -105,7 +106,4 @@ def counts(claims: Sequence[Claim]) -> str:
 
 def by_frontend(claims: Sequence[Claim]) -> dict[str, list[Claim]]:
     """Claims under a heading each."""
-    groups: dict[str, list[Claim]] = {}
-    for claim in claims:
-        groups.setdefault(claim.frontend or "offline scoring", []).append(claim)
-    return groups
+    return grouped((claim.frontend or "offline scoring", claim) for claim in claims)

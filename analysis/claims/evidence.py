@@ -15,9 +15,7 @@ import pandas as pd
 from scipy.special import stdtrit  # scipy.stats takes a second to import
 
 from fakemamba.analysis.claims.claim import FAILS, HOLDS, OPEN, Figure, Verdict
-from fakemamba.analysis.scaling.advice import MANY_DURATIONS
-from fakemamba.analysis.scaling.crossover import STEPS
-from fakemamba.analysis.scaling.curves import SINGLE, Curve, curves
+from fakemamba.analysis.scaling.curves import SINGLE, Curve, curves, quarter_octaves
 from fakemamba.analysis.scaling.ranking import ratios
 from fakemamba.visits import LEAST_VISITS, LEVEL, interval
 
@@ -127,10 +125,6 @@ def of_runs(rates: Sequence[float]) -> Found:
 def by_duration(cells: pd.DataFrame) -> Iterator[tuple[float, pd.DataFrame]]:
     """Cells of one duration, ascending; many durations are joined to quarters of an octave."""
     durations_s = cells["duration_s"]
-    if durations_s.nunique() <= MANY_DURATIONS:
-        for _, group in cells.groupby(durations_s):
-            yield float(group["duration_s"].iloc[0]), group
-        return
     for at, joined in _joined(sorted(set(durations_s))):
         yield at, cells[durations_s.isin(joined)]
 
@@ -175,9 +169,7 @@ def _disturbance(cells: pd.DataFrame) -> str | None:
 
 def _joined(durations_s: Sequence[float]) -> Iterator[tuple[float, list[float]]]:
     """Durations, ascending, each by itself; many are joined to quarters of an octave."""
-    steps = np.round(STEPS * np.log2(durations_s)).tolist()
-    if len(durations_s) <= MANY_DURATIONS:
-        steps = list(durations_s)
+    steps = quarter_octaves(durations_s).tolist()
     for step in dict.fromkeys(steps):
         joined = [one for one, of in zip(durations_s, steps, strict=True) if of == step]
         yield float(np.exp(np.log(joined).mean())) if len(joined) > 1 else joined[0], joined

@@ -17,7 +17,7 @@ from fakemamba.analysis.claims.place import OURS, Place, ways
 from fakemamba.analysis.published import FRONTEND
 from fakemamba.analysis.report.words import number
 from fakemamba.analysis.schema import LEAST_COVERAGE
-from fakemamba.analysis.setting import PARTS
+from fakemamba.analysis.setting import PARTS, split
 
 Fields = dict[str, Any]
 
@@ -106,18 +106,15 @@ def _matrix_rate(place: Place, fields: Fields, cells: pd.DataFrame) -> Claim:
     if counted.empty:
         reason = why_none(cells) if good.empty else NO_COUNT
         return _goal(place, known | {"cells": fields}, None, OPEN, reason)
-    batches = _by_batch(counted)
-    found = {key: value_of(group["mfu"], group, len(batches)) for key, group in batches.items()}
+    batches = _by_batch(counted["mfu"], counted)
     # One that surely reaches it is enough; another may seem faster, but was disturbed.
-    sure = [key for key, one in found.items() if one.is_at_least(LEAST_MATRIX_RATE) == HOLDS]
-    best = max(sure or found, key=lambda key: found[key].value)
-    group = batches[best]
-    known |= {"cells": fields | {"batch_size": best[0], "clock": best[1]}}
-    verdict, reason = _beside_error(group, found[best], found[best].is_at_least(LEAST_MATRIX_RATE))
-    reason = f"{reason}; of batches {', '.join(str(size) for size, _ in found)}"
-    rate = Figure("utterances a second", best[0] / group["latency_s"].median(), "1/s")
-    figures = (found[best].figure("share of the matrix rate", "share"), rate, *_error(group))
-    return _goal(place, known, found[best], verdict, reason, *figures)
+    sure = [one for one in batches if one[2].is_at_least(LEAST_MATRIX_RATE) == HOLDS]
+    at, group, found = max(sure or batches, key=lambda one: one[2].value)
+    verdict, reason = _beside_error(group, found, found.is_at_least(LEAST_MATRIX_RATE))
+    reason = f"{reason}; of batches {', '.join(str(one['batch_size']) for one, _, _ in batches)}"
+    rate = Figure("utterances a second", at["batch_size"] / group["latency_s"].median(), "1/s")
+    figures = (found.figure("share of the matrix rate", "share"), rate, *_error(group))
+    return _goal(place, known | {"cells": fields | at}, found, verdict, reason, *figures)
 
 
 def _roofline(place: Place, fields: Fields, cells: pd.DataFrame) -> Iterator[Claim]:
@@ -137,20 +134,16 @@ def _roofline(place: Place, fields: Fields, cells: pd.DataFrame) -> Iterator[Cla
     arithmetic_s = counted["flops"] / counted["matmul_flops_per_s"]
     memory_s = counted["bytes_moved"] / counted["copy_bytes_per_s"]
     over = counted["latency_s"] / arithmetic_s.combine(memory_s, max)
-    batches = _by_batch(counted)
-    found = {
-        key: value_of(over[group.index], group, len(batches)) for key, group in batches.items()
-    }
-    sure = [key for key, one in found.items() if one.is_at_most(MOST_OVER_ROOFLINE) == HOLDS]
-    nearest = min(sure or found, key=lambda key: found[key].value)
-    for key in sorted({min(found), nearest}):
-        is_arithmetic = (arithmetic_s > memory_s)[batches[key].index].all()
+    batches = _by_batch(over, counted)
+    sure = [one for one in batches if one[2].is_at_most(MOST_OVER_ROOFLINE) == HOLDS]
+    nearest = min(sure or batches, key=lambda one: one[2].value)
+    for at, group, found in (one for one in batches if one is batches[0] or one is nearest):
+        is_arithmetic = (arithmetic_s > memory_s)[group.index].all()
         bound = "arithmetic" if is_arithmetic else "memory traffic of unfused execution"
-        at = {"cells": fields | {"batch_size": key[0], "clock": key[1]}}
-        verdict = found[key].is_at_most(MOST_OVER_ROOFLINE)
-        figure = found[key].figure("times its bound", "times")
-        reason = _with_doubt(f"the bound is {bound}", found[key], verdict)
-        yield _goal(place, known | at, found[key], verdict, reason, figure)
+        verdict = found.is_at_most(MOST_OVER_ROOFLINE)
+        figure = found.figure("times its bound", "times")
+        reason = _with_doubt(f"the bound is {bound}", found, verdict)
+        yield _goal(place, known | {"cells": fields | at}, found, verdict, reason, figure)
 
 
 def _ways(cells: pd.DataFrame) -> list[tuple[Fields, pd.DataFrame]]:
@@ -158,13 +151,11 @@ def _ways(cells: pd.DataFrame) -> list[tuple[Fields, pd.DataFrame]]:
     return list(ways(cells)) or [(FAST, cells)]
 
 
-def _by_batch(cells: pd.DataFrame) -> dict[tuple[int, str], pd.DataFrame]:
-    """By batch size and clock, ascending."""
-    batches = cells[["batch_size", "clock"]].drop_duplicates().sort_values(["batch_size", "clock"])
-    return {
-        (int(size), str(clock)): cells[cells["batch_size"].eq(size) & cells["clock"].eq(clock)]
-        for size, clock in batches.itertuples(index=False)
-    }
+def _by_batch(values: pd.Series, cells: pd.DataFrame) -> list[tuple[Fields, pd.DataFrame, Found]]:
+    """Batch size and clock, ascending, with the cells and their value."""
+    names = ["batch_size", "clock"]
+    batches = list(split(cells.sort_values(names), names))
+    return [(at, one, value_of(values[one.index], one, len(batches))) for at, one in batches]
 
 
 def _error(cells: pd.DataFrame, where: str = "") -> list[Figure]:

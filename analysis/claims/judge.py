@@ -15,7 +15,9 @@ from fakemamba.analysis.compare.machine import differences
 from fakemamba.analysis.results import Launch, ResultsError, together
 
 
-def judge(launches: Sequence[Launch], scoring: Sequence[Mapping[str, Any]] = ()) -> list[Claim]:
+def judge_claims(
+    launches: Sequence[Launch], scoring: Sequence[Mapping[str, Any]] = ()
+) -> list[Claim]:
     """The paper's claims and our goals, for every device and front-end of the results.
 
     Args:

@@ -11,11 +11,10 @@ import pandas as pd
 
 from fakemamba.analysis.claims.claim import Claim
 from fakemamba.analysis.claims.evidence import LEAST_DURATIONS
-from fakemamba.analysis.setting import PARTS, split
+from fakemamba.analysis.setting import CLOSE, PARTS, split
 
 OURS, RIVAL = "fake-mamba-l", "xlsr-conformer"
 HOW = ("precision", "execution", "attention", "backend")  # in which ways a cell can be run
-CLOSE = 1e-3  # relative; a duration of whole samples is not to the digit what was asked for
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeGuard
+from typing import Any
 
 from fakemamba.analysis.compare.verdict import STATUS, CellVerdict
+from fakemamba.analysis.report.words import is_known
 from fakemamba.analysis.results import Launch
+from fakemamba.names import shorten
 
 LONGEST_REASON = 300
 TIMED = ("latency", "energy")
@@ -35,7 +37,7 @@ class PairedCell:
 
 
 @dataclass(frozen=True)
-class Figures:
+class PairedFigures:
     """One quantity of a measured cell in every launch, pair by pair.
 
     ``clock_log_ratios`` are log(head / base) of the GPU's clock under load, None if not known.
@@ -88,7 +90,7 @@ def without_figures(cell: PairedCell) -> CellVerdict | None:
     return _ended(cell, "unanswerable", f"newly-{is_now}", text)
 
 
-def figures_of(cell: PairedCell) -> Iterator[Figures | CellVerdict]:
+def figures_of(cell: PairedCell) -> Iterator[PairedFigures | CellVerdict]:
     """What a cell that was measured everywhere has to compare, or why a figure cannot be."""
     base, head = _present(cell.base), _present(cell.head)
     on_gpu = str(base[0]["device"]).startswith("cuda")
@@ -100,14 +102,14 @@ def figures_of(cell: PairedCell) -> Iterator[Figures | CellVerdict]:
             continue
         if disturbed and quantity in TIMED:
             text = f"{len(disturbed)} of {2 * len(base)} launches, such as: {disturbed[0][0]}"
-            code, text = "disturbed", _short(text)
+            code, text = "disturbed", shorten(text, LONGEST_REASON)
         elif count < 2 * len(base):
             code, text = "unknown-figure", f"known in {count} of {2 * len(base)} launches"
         elif len(base) < 2:
             code, text = "too-few-pairs", "one pair has no spread, so there is no interval"
         else:
             clock = _clock_log_ratios(base, head) if quantity == "latency" else None
-            yield Figures(cell.cell_id, quantity, before, after, on_gpu, clock)
+            yield PairedFigures(cell.cell_id, quantity, before, after, on_gpu, clock)
             continue
         yield CellVerdict(cell.cell_id, quantity, "unanswerable", code, text, pairs=len(base))
 
@@ -116,7 +118,7 @@ def _ended(cell: PairedCell, verdict: str, code: str, text: str) -> CellVerdict:
     """A verdict on how a cell ended, with the first reason that a launch gives."""
     rows = (*_present(cell.head), *_present(cell.base))
     reason = next((row["reason"] for row in rows if isinstance(row["reason"], str)), None)
-    detail = "" if reason is None else f": {_short(reason)}"
+    detail = "" if reason is None else f": {shorten(reason, LONGEST_REASON)}"
     return CellVerdict(cell.cell_id, STATUS, verdict, code, text + detail, pairs=len(cell.base))
 
 
@@ -124,7 +126,7 @@ def _of_other_size(cell: PairedCell) -> CellVerdict | None:
     """A search for limits may end at another size in every launch."""
     rows = (*_present(cell.base), *_present(cell.head))
     for column in ("duration_s", "batch_size"):
-        sizes = {row[column] for row in rows if _is_known(row.get(column))}
+        sizes = {row[column] for row in rows if is_known(row.get(column))}
         if len(sizes) > 1:
             text = f"{column} was {' and '.join(f'{size:g}' for size in sorted(sizes))}"
             return _ended(cell, "unanswerable", "other-size", text)
@@ -147,16 +149,8 @@ def _rows_by_id(launch: Launch) -> dict[str, Row]:
 
 def _known(rows: Sequence[Row], column: str) -> tuple[float, ...]:
     """A column's values that there are."""
-    return tuple(value for row in rows if _is_known(value := row.get(column)))
+    return tuple(value for row in rows if is_known(value := row.get(column, math.nan)))
 
 
 def _present(rows: Sequence[Row | None]) -> list[Row]:
     return [row for row in rows if row is not None]
-
-
-def _is_known(value: float | None) -> TypeGuard[float]:
-    return value is not None and not math.isnan(value)
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= LONGEST_REASON else text[: LONGEST_REASON - 1] + "…"

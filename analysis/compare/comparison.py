@@ -13,8 +13,8 @@ from dataclasses import replace
 from datetime import date
 
 from fakemamba.analysis.compare.accepted import Accepted
-from fakemamba.analysis.compare.cells import Figures, figures_of, pair_cells, without_figures
-from fakemamba.analysis.compare.judge import judge
+from fakemamba.analysis.compare.cells import PairedFigures, figures_of, pair_cells, without_figures
+from fakemamba.analysis.compare.judge import judge_figures
 from fakemamba.analysis.compare.machine import describe, differences, took_turns
 from fakemamba.analysis.compare.verdict import (
     DEFAULT_RULES,
@@ -89,15 +89,15 @@ def _problems(base: Sequence[Launch], head: Sequence[Launch]) -> Iterator[Proble
 
 def _judge(base: Sequence[Launch], head: Sequence[Launch], rules: Rules) -> list[CellVerdict]:
     verdicts: list[CellVerdict] = []
-    comparable: list[Figures] = []
+    comparable: list[PairedFigures] = []
     for cell in pair_cells(base, head):
         ended = without_figures(cell)
         for one in figures_of(cell) if ended is None else (ended,):
-            if isinstance(one, Figures):
+            if isinstance(one, PairedFigures):
                 comparable.append(one)
             else:
                 verdicts.append(one)
-    return verdicts + judge(comparable, rules)
+    return verdicts + judge_figures(comparable, rules)
 
 
 def _accept(cell: CellVerdict, accepted: Sequence[Accepted]) -> CellVerdict:

@@ -13,8 +13,8 @@ from statistics import median
 
 import numpy as np
 
-from fakemamba.analysis.compare.cells import Figures
-from fakemamba.analysis.compare.statistics import Estimate, estimate, is_slower
+from fakemamba.analysis.compare.cells import PairedFigures
+from fakemamba.analysis.compare.statistics import MeanLogRatio, is_slower, mean_log_ratio
 from fakemamba.analysis.compare.verdict import CellVerdict, Rules
 from fakemamba.holm import holm
 
@@ -23,13 +23,13 @@ from fakemamba.holm import holm
 class _Trial:
     """Figures with their interval; ``least`` is the least log ratio that matters."""
 
-    figures: Figures
+    figures: PairedFigures
     log_ratios: tuple[float, ...]
-    found: Estimate
+    found: MeanLogRatio
     least: float
 
 
-def judge(figures: Sequence[Figures], rules: Rules) -> list[CellVerdict]:
+def judge_figures(figures: Sequence[PairedFigures], rules: Rules) -> list[CellVerdict]:
     """A verdict for each of the figures; those with an interval are one family for Holm."""
     verdicts, trials = [], []
     for one in figures:
@@ -56,7 +56,7 @@ def _effect_and_floor(quantity: str, rules: Rules) -> tuple[float, float]:
     }[quantity]
 
 
-def _judge_exactly(figures: Figures, rules: Rules) -> CellVerdict:
+def _judge_exactly(figures: PairedFigures, rules: Rules) -> CellVerdict:
     effect, floor = _effect_and_floor(figures.quantity, rules)
     base, head = median(figures.base), median(figures.head)
     if head <= base * (1 + effect):
@@ -68,7 +68,7 @@ def _judge_exactly(figures: Figures, rules: Rules) -> CellVerdict:
     return _verdict(figures, answer, head / base if base > 0 else None)
 
 
-def _judge_without_ratio(figures: Figures, rules: Rules) -> CellVerdict:
+def _judge_without_ratio(figures: PairedFigures, rules: Rules) -> CellVerdict:
     """A value of 0 or less, as the growth of memory and energy net of idle may be."""
     _, floor = _effect_and_floor(figures.quantity, rules)
     if max(figures.head) - min(figures.base) <= floor:
@@ -78,11 +78,11 @@ def _judge_without_ratio(figures: Figures, rules: Rules) -> CellVerdict:
     return _verdict(figures, answer, None)
 
 
-def _try(figures: Figures, rules: Rules) -> _Trial:
+def _try(figures: PairedFigures, rules: Rules) -> _Trial:
     effect, floor = _effect_and_floor(figures.quantity, rules)
     log_ratios = np.log(figures.head) - np.log(figures.base)
     least = math.log1p(max(effect, floor / median(figures.base)))
-    return _Trial(figures, tuple(log_ratios), estimate(log_ratios, rules.confidence), least)
+    return _Trial(figures, tuple(log_ratios), mean_log_ratio(log_ratios, rules.confidence), least)
 
 
 def _judge_trial(trial: _Trial, adjusted: float, rules: Rules) -> CellVerdict:
@@ -117,20 +117,20 @@ def _disagrees_in_cycles(trial: _Trial, rules: Rules) -> bool:
     clock = trial.figures.clock_log_ratios
     if clock is None:
         return False
-    change = estimate(clock, rules.confidence)
+    change = mean_log_ratio(clock, rules.confidence)
     if change.low <= 0 <= change.high:
         return False
-    cycles = estimate(np.add(trial.log_ratios, clock), rules.confidence)
+    cycles = mean_log_ratio(np.add(trial.log_ratios, clock), rules.confidence)
     return _side(cycles, trial.least) != _side(trial.found, trial.least)
 
 
-def _side(found: Estimate, least: float) -> int:
+def _side(found: MeanLogRatio, least: float) -> int:
     """1 above, -1 below, 0 across."""
     return int(found.low > least) - int(found.high < least)
 
 
 def _verdict(
-    figures: Figures,
+    figures: PairedFigures,
     answer: tuple[str, str, str],
     ratio: float | None,
     ratio_low: float | None = None,

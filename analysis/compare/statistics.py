@@ -23,7 +23,7 @@ Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Estimate:
+class MeanLogRatio:
     """The mean log ratio of pairs (...,), the ends of its interval, and the p value of no slowdown.
 
     ``p_slower`` is one-sided: small where head is slower than base.
@@ -35,7 +35,7 @@ class Estimate:
     p_slower: Floats
 
 
-def estimate(log_ratios: npt.ArrayLike, confidence: float) -> Estimate:
+def mean_log_ratio(log_ratios: npt.ArrayLike, confidence: float) -> MeanLogRatio:
     """Student's interval of the mean over pairs.
 
     Args:
@@ -54,11 +54,11 @@ def estimate(log_ratios: npt.ArrayLike, confidence: float) -> Estimate:
     with np.errstate(divide="ignore", invalid="ignore"):
         p_slower = stdtr(pairs - 1, -mean / error)
     p_slower = np.where(error > 0, p_slower, np.where(mean > 0, 0.0, 1.0))
-    return Estimate(mean, mean - reach, mean + reach, p_slower)
+    return MeanLogRatio(mean, mean - reach, mean + reach, p_slower)
 
 
 def is_slower(
-    found: Estimate, adjusted: Floats, effect: npt.ArrayLike, error: float
+    found: MeanLogRatio, adjusted: Floats, effect: npt.ArrayLike, error: float
 ) -> npt.NDArray[np.bool_]:
     """Where a slowdown is shown: it is real among all cells, and above the least that matters.
 

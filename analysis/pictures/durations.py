@@ -52,7 +52,7 @@ def plot_durations(
     Args:
         results: from `read_results`.
         folder: to write to.
-        fits: to the latencies, from `judge`; those that found a curve are drawn as lines.
+        fits: to the latencies, from `judge_growth`; those that found a curve are drawn as lines.
         published: from `read_published`; real-time factors of these detectors are drawn beside.
 
     Yields:

@@ -19,7 +19,7 @@ from fakemamba.analysis.pictures.scan import plot_scan
 from fakemamba.analysis.pictures.shares import plot_shares
 from fakemamba.analysis.published import read_published
 from fakemamba.analysis.scaling.crossover import crossovers
-from fakemamba.analysis.scaling.verdicts import curves, judge
+from fakemamba.analysis.scaling.verdicts import curves, judge_growth
 from fakemamba.files import appearing_whole
 from fakemamba.names import in_spreadsheet
 
@@ -65,7 +65,7 @@ def plot_results(
     yield write_table(results, folder / "cells.csv")
     parts = part_cells(results)
     latencies = [] if parts.empty else curves(parts, ("latency",))
-    fits = [judge(curve) for curve in latencies]
+    fits = [judge_growth(curve) for curve in latencies]
     yield from plot_durations(results, folder, fits, read_published())
     yield from plot_shares(results, folder)
     pairs = [] if parts.empty else crossovers(parts)

@@ -33,7 +33,7 @@ class Point:
 
 
 @dataclass(frozen=True)
-class Claim:
+class Statement:
     """What is claimed about one thing."""
 
     what: str
@@ -41,7 +41,7 @@ class Claim:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class VerdictCell:
     """One entry of the table of verdicts; ``detail`` has the quadratic share, with its interval."""
 
     verdict: str
@@ -50,7 +50,7 @@ class Verdict:
 
 
 @dataclass(frozen=True)
-class Undecided:
+class UndecidedReason:
     """What was not decided for one and the same reason."""
 
     what: str
@@ -58,7 +58,7 @@ class Undecided:
 
 
 @dataclass(frozen=True)
-class Answer:
+class SettingAnswer:
     """The answer of one setting.
 
     Attributes:
@@ -70,13 +70,13 @@ class Answer:
     """
 
     setting: str
-    claims: tuple[Claim, ...]
+    claims: tuple[Statement, ...]
     columns: tuple[tuple[str, str], ...]
-    rows: tuple[tuple[str, tuple[Verdict | None, ...]], ...]
-    undecided: tuple[Undecided, ...]
+    rows: tuple[tuple[str, tuple[VerdictCell | None, ...]], ...]
+    undecided: tuple[UndecidedReason, ...]
 
 
-def answer(group: Group, scalings: Sequence[Scaling]) -> Answer:
+def answer(group: Group, scalings: Sequence[Scaling]) -> SettingAnswer:
     """The verdicts of a setting, as claims and as a table."""
     own = [one for one in scalings if one.setting == group.setting]
     present = {(one.part, one.quantity) for one in own}
@@ -91,7 +91,7 @@ def answer(group: Group, scalings: Sequence[Scaling]) -> Answer:
     rows = tuple(
         (name, tuple(_verdict(found.get((name, *column))) for column in columns)) for name in lines
     )
-    return Answer(
+    return SettingAnswer(
         f"{group.setting.words}: {group.durations} of audio",
         tuple(_claims(group, own)),
         columns,
@@ -100,10 +100,10 @@ def answer(group: Group, scalings: Sequence[Scaling]) -> Answer:
     )
 
 
-def _verdict(scaling: Scaling | None) -> Verdict | None:
+def _verdict(scaling: Scaling | None) -> VerdictCell | None:
     if scaling is None:
         return None
-    return Verdict(scaling.verdict, SIGNS[scaling.verdict], _share_of(scaling))
+    return VerdictCell(scaling.verdict, SIGNS[scaling.verdict], _share_of(scaling))
 
 
 def _share_of(scaling: Scaling) -> str:
@@ -113,7 +113,7 @@ def _share_of(scaling: Scaling) -> str:
     return f"{share(scaling.quadratic_share)} {interval(scaling.quadratic_share_ci, 100, 1)}"
 
 
-def _claims(group: Group, scalings: Sequence[Scaling]) -> Iterator[Claim]:
+def _claims(group: Group, scalings: Sequence[Scaling]) -> Iterator[Statement]:
     """For each part: the verdicts with the detectors that have them, and up to which duration."""
     for part in [part for part in FIRST_PARTS if part in group.parts] or group.parts[:1]:
         own = [one for one in scalings if one.part == part and one.quantity == "latency"]
@@ -123,7 +123,7 @@ def _claims(group: Group, scalings: Sequence[Scaling]) -> Iterator[Claim]:
                 told = verdict if end_s is None else f"{verdict} up to {number(end_s)} s"
                 points.append(Point(verdict, sign, told, _names(group, those)))
         if points:
-            yield Claim(LATENCIES.get(part, f"Latency of the {part}"), tuple(points))
+            yield Statement(LATENCIES.get(part, f"Latency of the {part}"), tuple(points))
 
 
 def _names(group: Group, scalings: Sequence[Scaling]) -> str:
@@ -144,7 +144,7 @@ def _by_end(scalings: Iterable[Scaling]) -> Iterator[tuple[float | None, list[Sc
     yield from ends.items()
 
 
-def _undecided(group: Group, scalings: Sequence[Scaling]) -> Iterator[Undecided]:
+def _undecided(group: Group, scalings: Sequence[Scaling]) -> Iterator[UndecidedReason]:
     reasons: dict[str, list[str]] = {}
     for scaling in scalings:
         if scaling.verdict not in DECIDED:
@@ -153,4 +153,4 @@ def _undecided(group: Group, scalings: Sequence[Scaling]) -> Iterator[Undecided]
             reasons.setdefault(scaling.reason or "", []).append(what)
     for reason, those in reasons.items():
         everything = len(those) == len(scalings) > 1
-        yield Undecided("everything" if everything else "; ".join(those), reason)
+        yield UndecidedReason("everything" if everything else "; ".join(those), reason)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 
-from fakemamba.analysis.report.answer import Claim, Point
+from fakemamba.analysis.report.answer import Point, Statement
 from fakemamba.analysis.report.sections import Section
 from fakemamba.analysis.report.tables import Field, Record, tabulate
 from fakemamba.analysis.report.words import interval, number
@@ -36,7 +36,7 @@ def fastest_section(groups: Sequence[Group], ranked: Sequence[Fastest]) -> Itera
         yield Section("fastest", "Fastest", "The fastest at each duration", (), tuple(tables))
 
 
-def fastest_claims(group: Group, ranked: Sequence[Fastest]) -> Iterator[Claim]:
+def fastest_claims(group: Group, ranked: Sequence[Fastest]) -> Iterator[Statement]:
     """For each part: the detectors that are the fastest, from which duration on."""
     points = []
     for part, those in _by_part(group, ranked):
@@ -44,7 +44,7 @@ def fastest_claims(group: Group, ranked: Sequence[Fastest]) -> Iterator[Claim]:
         told = ", ".join(f"{name} from {number(next(run).duration_s)} s" for name, run in runs)
         points.append(Point("fastest", "", part, told))
     if points:
-        yield Claim("Fastest", tuple(points))
+        yield Statement("Fastest", tuple(points))
 
 
 def _by_part(group: Group, ranked: Sequence[Fastest]) -> Iterator[tuple[str, list[Fastest]]]:

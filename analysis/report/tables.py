@@ -30,18 +30,18 @@ class Field:
     is_key: bool = False
     mark: bool = False
 
-    def of(self, record: Record) -> Cell:
+    def of(self, record: Record) -> TableCell:
         """A record's cell of this column."""
         value = self.value(record) if callable(self.value) else record.get(self.value)
         if not is_known(value) or value == "":
-            return Cell(UNKNOWN, None)
+            return TableCell(UNKNOWN, None)
         if isinstance(value, bool) or not isinstance(value, (int, float)):
-            return Cell(str(value), None)
-        return Cell(number(float(value) * self.scale), float(value) * self.scale)
+            return TableCell(str(value), None)
+        return TableCell(number(float(value) * self.scale), float(value) * self.scale)
 
 
 @dataclass(frozen=True)
-class Cell:
+class TableCell:
     """What is shown, and the number that it is sorted by; words are sorted as words."""
 
     text: str
@@ -63,7 +63,7 @@ class Table:
     name: str
     caption: str
     fields: tuple[Field, ...]
-    rows: tuple[tuple[Cell, ...], ...]
+    rows: tuple[tuple[TableCell, ...], ...]
     common: tuple[tuple[str, str], ...]
 
     def is_numeric(self, column: int) -> bool:

@@ -27,7 +27,6 @@ WORDS = {"peak-memory": "peak memory", "flops": "work"}
 MOST_DOUBLINGS = 4  # advice to measure more than 16 times as long is none
 MOST_TIMES = 50  # nor is advice to repeat more often than that
 GOOD_DURATIONS = 9
-MANY_DURATIONS = 16  # beyond them, neighbours are joined
 
 
 def why_no_fit(curve: Curve) -> str | None:

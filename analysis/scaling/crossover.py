@@ -9,7 +9,7 @@ Peak memory is with the weights, as it has to fit.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from itertools import combinations
 from typing import Any, Literal
 
@@ -17,17 +17,14 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from fakemamba.analysis.scaling.advice import MANY_DURATIONS, why_no_fit
-from fakemamba.analysis.scaling.curves import SINGLE, Curve, Floats, curves
-from fakemamba.analysis.scaling.fit import LEVEL
+from fakemamba.analysis.grouping import grouped
+from fakemamba.analysis.scaling.advice import why_no_fit
+from fakemamba.analysis.scaling.curves import SINGLE, Curve, curves, quarter_octaves
+from fakemamba.analysis.scaling.fit import LEVEL, Floats
 from fakemamba.analysis.setting import Subject
 from fakemamba.analysis.ties import undecided
 
 DRAWS = 1000
-STEPS = 4  # an octave, to which many durations are joined
-
-Verdict = Literal["throughout", "from a duration on", "several crossings", "undecided"]
-Interval = tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -52,23 +49,19 @@ class Crossover(Subject):
     quantity: str
     rival: str
     rival_backend: str | None
-    verdict: Verdict
+    verdict: Literal["throughout", "from a duration on", "several crossings", "undecided"]
     reason: str
     start_s: float | None = None
     to_s: float | None = None
     from_s: float | None = None
-    from_s_ci: Interval | None = None
+    from_s_ci: tuple[float, float] | None = None
     crossings_s: tuple[float, ...] = ()
     ratio: float | None = None
-    ratio_ci: Interval | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """All fields; unknown is None."""
-        return self.labels() | {one.name: getattr(self, one.name) for one in fields(self)}
+    ratio_ci: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
-class _Line:
+class _LogCurve:
     """A curve on logarithmic axes: nodes (n,), values (n,) and their draws (draws, n)."""
 
     nodes: Floats
@@ -88,17 +81,16 @@ def crossovers(
     if len(results):
         peaks = results["peak_bytes_with_weights"]
         with_weights = results.assign(activation_bytes=np.nan, peak_bytes=peaks)
-    groups: dict[tuple[Any, ...], list[Curve]] = {}
-    for curve in curves(with_weights, quantities):
-        groups.setdefault((curve.quantity, curve.part, curve.setting), []).append(curve)
-    found = []
-    for group in groups.values():
-        found += [
-            compare(one, other)
-            for one, other in combinations(group, 2)
-            if one.detector != other.detector
-        ]
-    return found
+    groups = grouped(
+        ((curve.quantity, curve.part, curve.setting), curve)
+        for curve in curves(with_weights, quantities)
+    )
+    return [
+        compare(one, other)
+        for group in groups.values()
+        for one, other in combinations(group, 2)
+        if one.detector != other.detector
+    ]
 
 
 def compare(one: Curve, other: Curve) -> Crossover:
@@ -106,7 +98,7 @@ def compare(one: Curve, other: Curve) -> Crossover:
     return _compare(one, _line(one, 0), other, _line(other, 1))
 
 
-def _line(curve: Curve, seed: int) -> _Line | str:
+def _line(curve: Curve, seed: int) -> _LogCurve | str:
     """A curve's line, or why it has none."""
     name = f"{curve.quantity} of {curve.detector}"
     if curve.fixed_length is not None:
@@ -117,16 +109,15 @@ def _line(curve: Curve, seed: int) -> _Line | str:
     draws = curve.drawn(DRAWS, np.random.default_rng(seed))
     if curve.doubt or draws is None:
         return f"{name}: {curve.doubt or SINGLE}"
-    log_draws = np.log(draws)
-    nodes, logs = np.log(curve.durations_s), np.log(values)
-    if len(nodes) <= MANY_DURATIONS:
-        return _Line(nodes, logs, log_draws)
-    _, step = np.unique(np.round(STEPS * nodes / np.log(2)), return_inverse=True)
+    nodes, logs, log_draws = np.log(curve.durations_s), np.log(values), np.log(draws)
+    _, step = np.unique(quarter_octaves(curve.durations_s), return_inverse=True)
     mean = (step[:, None] == np.arange(step.max() + 1)) / np.bincount(step)  # (n, steps)
-    return _Line(nodes @ mean, logs @ mean, log_draws @ mean)
+    return _LogCurve(nodes @ mean, logs @ mean, log_draws @ mean)
 
 
-def _compare(one: Curve, line: _Line | str, other: Curve, other_line: _Line | str) -> Crossover:
+def _compare(
+    one: Curve, line: _LogCurve | str, other: Curve, other_line: _LogCurve | str
+) -> Crossover:
     """The pair's crossover; who wins at the longest common duration comes first."""
     if isinstance(line, str) or isinstance(other_line, str):
         reason = line if isinstance(line, str) else str(other_line)

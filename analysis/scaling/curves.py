@@ -20,7 +20,7 @@ import pandas as pd
 from scipy.special import ndtri, stdtrit
 
 from fakemamba.analysis.drift import without_drift
-from fakemamba.analysis.scaling.fit import LEVEL
+from fakemamba.analysis.scaling.fit import LEVEL, Floats
 from fakemamba.analysis.scaling.noise import Noise, noise_of
 from fakemamba.analysis.schema import LEAST_COVERAGE
 from fakemamba.analysis.setting import ASKED_PARTS, SUBJECT, Subject, split
@@ -41,6 +41,7 @@ SAME_OUTPUT = "stays the same when the end of its input changes"
 # ones, and they lie 1.4 times as close together: docs/scaling.md has how often intervals hold.
 ALIKE = 2.5
 LEAST_GROWTH = 1.01  # of the work in an octave, if the whole input is read
+MANY_DURATIONS = 16  # as recordings have; beyond them, neighbours are joined
 SINGLE = (
     "each cell was visited fewer than three times, which does not show how far one as a whole is "
     "off: measure in passes, for longer (--bench-budget), or give the files of three launches"
@@ -49,8 +50,6 @@ RESIDENT = (
     "before schema 3 it was the growth of the process, which does not repeat: measure again with "
     "this version"
 )
-
-Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -163,6 +162,12 @@ def curves(
         for labels, group in split(cells, SUBJECT)
         for curve in _curves_of(labels, group, quantities)
     ]
+
+
+def quarter_octaves(durations_s: npt.ArrayLike) -> Floats:
+    """Numbers (n,), equal for distinct durations (n,) that are joined; of few, each is its own."""
+    distinct_s = np.asarray(durations_s, np.float64)
+    return distinct_s if len(distinct_s) <= MANY_DURATIONS else np.round(4 * np.log2(distinct_s))
 
 
 def _curves_of(

@@ -14,13 +14,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from fakemamba.analysis.scaling.fit import Floats
+
 NORMAL = 0.6827  # of errors that are within one standard deviation
 HALF_NORMAL_MEDIAN = 0.6745  # of one standard deviation
 MEDIAN_LOSS = 1.3  # of a median's standard error to a mean's: 1.25, and a little for disturbed ones
 LEAST_FREEDOM = 2
 OWN = 3.0  # times as far off as the curve's others, as a cell's few visits say, is no chance
-
-Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from fakemamba.analysis.grouping import grouped
 from fakemamba.analysis.scaling.crossover import DRAWS
-from fakemamba.analysis.scaling.curves import SINGLE, Curve, Floats, curves
-from fakemamba.analysis.scaling.fit import LEVEL
-from fakemamba.analysis.setting import Setting
+from fakemamba.analysis.scaling.curves import SINGLE, Curve, curves
+from fakemamba.analysis.scaling.fit import LEVEL, Floats
 from fakemamba.analysis.ties import undecided
 
 SURE = "the 95 % interval of the ratio leaves 1"
@@ -54,10 +54,11 @@ def fastest(results: pd.DataFrame) -> list[Fastest]:
     Raises:
         ValueError: the results have no cell of a detector.
     """
-    groups: dict[tuple[str, Setting], list[Curve]] = {}
-    for curve in curves(results, ["latency"]):
-        if len(curve.durations_s) and curve.fixed_length is None:
-            groups.setdefault((curve.part, curve.setting), []).append(curve)
+    groups = grouped(
+        ((curve.part, curve.setting), curve)
+        for curve in curves(results, ["latency"])
+        if len(curve.durations_s) and curve.fixed_length is None
+    )
     return [one for group in groups.values() for one in _of_group(group)]
 
 

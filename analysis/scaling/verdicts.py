@@ -7,7 +7,7 @@ octaves are. Where it is open, the reason says what to measure.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -20,12 +20,13 @@ from fakemamba.analysis.scaling.advice import (
     why_quadratic,
     why_undecided,
 )
-from fakemamba.analysis.scaling.curves import SINGLE, Curve, Floats, curves
+from fakemamba.analysis.scaling.curves import SINGLE, Curve, curves
 from fakemamba.analysis.scaling.fit import (
     DEFAULTS,
     LEVEL,
     ROUNDING,
     Estimate,
+    Floats,
     Thresholds,
     aicc,
     estimate,
@@ -35,15 +36,23 @@ from fakemamba.analysis.scaling.fit import (
 )
 from fakemamba.analysis.setting import Subject
 
-__all__ = ["Curve", "Scaling", "Thresholds", "assert_near_linear", "curves", "judge", "scale"]
+__all__ = [
+    "Curve",
+    "Scaling",
+    "Thresholds",
+    "assert_near_linear",
+    "curves",
+    "judge_growth",
+    "scale",
+]
 
 DRAWS = 1000
 SEED = 0
 INTERVALS = ("quadratic_share_ci", "exponent_ci", "crossover_ci_s")
 EDGE = 1e-6  # relative; a range's end that was computed is still in the range
 
-Verdict = Literal["near-linear", "quadratic", "undecided", "fixed-length input"]
-Interval = tuple[float | None, float | None]
+GrowthVerdict = Literal["near-linear", "quadratic", "undecided", "fixed-length input"]
+Ends = tuple[float | None, float | None]  # of an interval
 
 
 @dataclass(frozen=True)
@@ -85,18 +94,18 @@ class Scaling(Subject):
     durations: int
     launches: int
     visits: int
-    verdict: Verdict
+    verdict: GrowthVerdict
     reason: str
     thresholds: Thresholds
     a_s: float | None = None
     b: float | None = None
     c: float | None = None
     quadratic_share: float | None = None
-    quadratic_share_ci: Interval | None = None
+    quadratic_share_ci: Ends | None = None
     exponent: float | None = None
-    exponent_ci: Interval | None = None
+    exponent_ci: Ends | None = None
     crossover_s: float | None = None
-    crossover_ci_s: Interval | None = None
+    crossover_ci_s: Ends | None = None
     fixed_share: float | None = None
     resampled: str | None = None
     noise: float | None = None
@@ -122,8 +131,8 @@ class Scaling(Subject):
         return np.where(inside, low, np.nan), np.where(inside, high, np.nan)
 
     def to_json(self) -> dict[str, Any]:
-        """All but the draws; unknown is None."""
-        kept = self.labels() | {one.name: getattr(self, one.name) for one in fields(self)}
+        """All fields but the draws; unknown is None."""
+        kept = super().to_json()
         del kept["coefficient_draws"]
         return kept | {"thresholds": asdict(self.thresholds)}
 
@@ -145,10 +154,10 @@ def scale(results: pd.DataFrame, thresholds: Thresholds = DEFAULTS) -> list[Scal
     Raises:
         ValueError: the results have no cell of a detector.
     """
-    return [judge(curve, thresholds) for curve in curves(results)]
+    return [judge_growth(curve, thresholds) for curve in curves(results)]
 
 
-def judge(curve: Curve, thresholds: Thresholds = DEFAULTS) -> Scaling:
+def judge_growth(curve: Curve, thresholds: Thresholds = DEFAULTS) -> Scaling:
     """Fit one curve and say what can be said of its growth; the draws are seeded."""
     known: dict[str, Any] = curve.labels() | {
         "quantity": curve.quantity,
@@ -173,7 +182,7 @@ def judge(curve: Curve, thresholds: Thresholds = DEFAULTS) -> Scaling:
     if draws is None:
         figures = _figures(curve, found) | dict.fromkeys(INTERVALS)
         return Scaling(**known, **figures, verdict="undecided", reason=_with_losses(curve, SINGLE))
-    verdict: Verdict = "undecided"
+    verdict: GrowthVerdict = "undecided"
     if is_near_linear(found, thresholds):
         verdict, reason = "near-linear", why_near_linear(curve, found)
     elif is_quadratic(found, thresholds):
@@ -201,7 +210,7 @@ def assert_near_linear(curve: Curve, up_to_s: float, thresholds: Thresholds = DE
             f"the {curve.quantity} of {curve.detector}'s {curve.part} {measured}, but the claim is "
             f"about {up_to_s:g} s: measure up to there"
         )
-    found = judge(curve.until(float(durations_s[reaching][0])), thresholds)
+    found = judge_growth(curve.until(float(durations_s[reaching][0])), thresholds)
     assert found.verdict == "near-linear", (
         f"{curve.quantity} of {curve.detector}'s {curve.part} up to {found.t_max_s:g} s: "
         f"{found.verdict}: {found.reason} ({summary(found)})"

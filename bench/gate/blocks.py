@@ -20,12 +20,12 @@ from typing import Generic, Protocol, TypeVar
 
 from fakemamba.bench.gate.commands import GateError
 from fakemamba.bench.gate.environments import Arm
-from fakemamba.bench.gate.launches import Launch, is_disturbed, middle_cell, node_ids
+from fakemamba.bench.gate.launches import Launcher, is_disturbed, middle_cell, node_ids
 
 ORDERS = (("base", "head"), ("head", "base"))  # of the pairs of a block
 
 
-class Judgement(Protocol):
+class JudgedLaunches(Protocol):
     """What a judge says of launches."""
 
     @property
@@ -34,7 +34,7 @@ class Judgement(Protocol):
         ...
 
 
-Verdict = TypeVar("Verdict", bound=Judgement)
+AnyJudged = TypeVar("AnyJudged", bound=JudgedLaunches)
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Launches:
 
 
 @dataclass(frozen=True)
-class Budget:
+class BlockLimits:
     """How much may be measured: no block begins after ``duration_s`` or ``max_blocks``."""
 
     duration_s: float
@@ -66,7 +66,7 @@ class Budget:
 
 
 @dataclass(frozen=True)
-class Decision(Generic[Verdict]):
+class Decision(Generic[AnyJudged]):
     """The last judgement, and how it was come by.
 
     Attributes:
@@ -78,7 +78,7 @@ class Decision(Generic[Verdict]):
         duration_s: of this run; launches that an earlier one had made took no time.
     """
 
-    judgement: Verdict
+    judgement: AnyJudged
     launches: Launches
     control_cell_id: str
     blocks: int
@@ -111,7 +111,7 @@ class Blocks:
     base: Arm
     head: Arm
     sweep: str
-    launch: Launch
+    launch: Launcher
     folder: Path
     tell: Callable[[str], None]
     control_cell_id: str | None = None
@@ -169,10 +169,10 @@ class Blocks:
 
 def decide(
     blocks: Blocks,
-    judge: Callable[[Launches], Verdict],
-    budget: Budget,
+    judge: Callable[[Launches], AnyJudged],
+    limits: BlockLimits,
     now: Callable[[], float] = time.monotonic,
-) -> Decision[Verdict]:
+) -> Decision[AnyJudged]:
     """Launch blocks until the judge has decided of every cell, or the budget is spent.
 
     Raises:
@@ -180,18 +180,18 @@ def decide(
             the fewest blocks were there.
     """
     start_s = now()
-    while blocks.count < budget.min_blocks:
-        if now() - start_s >= budget.duration_s:
+    while blocks.count < limits.min_blocks:
+        if now() - start_s >= limits.duration_s:
             raise GateError(
-                f"the budget of {budget.duration_s / 60:g} minutes was spent after {blocks.count} "
-                f"of at least {budget.min_blocks} blocks. The same command goes on from there; or "
+                f"the budget of {limits.duration_s / 60:g} minutes was spent after {blocks.count} "
+                f"of at least {limits.min_blocks} blocks. The same command goes on from there; or "
                 "give a larger budget, or a smaller sweep"
             )
         launches = blocks.add()
     judgement = judge(launches)
     while undecided := judgement.undecided_cell_ids:
         blocks.tell(f"{len(undecided)} cells undecided after {blocks.count} blocks")
-        if blocks.count == budget.max_blocks or now() - start_s >= budget.duration_s:
+        if blocks.count == limits.max_blocks or now() - start_s >= limits.duration_s:
             break
         launches = blocks.add(undecided)
         judgement = judge(launches)
@@ -201,8 +201,8 @@ def decide(
         launches,
         blocks.control_cell_id,
         blocks.count,
-        budget.max_blocks,
-        _why_stopped(undecided, blocks.count == budget.max_blocks),
+        limits.max_blocks,
+        _why_stopped(undecided, blocks.count == limits.max_blocks),
         now() - start_s,
     )
 

@@ -18,11 +18,11 @@ PLAN = "plan.json"
 OWN_OPTIONS = ("--benchmark-json", "--bench-resume")
 SOME_CELLS_FAILED = 1  # pytest's exit status; the result says which
 
-Launch = Callable[[Arm, Path, Sequence[str]], None]
+Launcher = Callable[[Arm, Path, Sequence[str]], None]
 """Measures tests (files, folders, node ids) with an arm; a JSON appears at the path, whole."""
 
 
-def launcher(options: Sequence[str], log: Path) -> Launch:
+def launcher(options: Sequence[str], log: Path) -> Launcher:
     """What launches ``pytest`` with the options of a sweep, its output in a log.
 
     Raises:

@@ -29,7 +29,7 @@ MOST_SPIN_CYCLES = 1 << 33  # some seconds
 
 
 @dataclass(frozen=True)
-class Reading:
+class CallTimes:
     """Of one call: seconds on the device, at the host until the result, and until it was queued."""
 
     device_s: float
@@ -40,7 +40,7 @@ class Reading:
 class Clock(Protocol):
     """Times a call."""
 
-    def time(self, call: Callable[[], object]) -> Reading:
+    def time(self, call: Callable[[], object]) -> CallTimes:
         """Run the call, more than once in mode ``throughput``, and time it."""
         ...
 
@@ -73,13 +73,13 @@ class HostClock:
         self._calls = QUEUED_CALLS if mode == "throughput" else 1
         self._now = now
 
-    def time(self, call: Callable[[], object]) -> Reading:
+    def time(self, call: Callable[[], object]) -> CallTimes:
         """Run the call and time it."""
         start_s = self._now()
         for _ in range(self._calls):
             call()
         elapsed_s = (self._now() - start_s) / self._calls
-        return Reading(elapsed_s, elapsed_s, elapsed_s)
+        return CallTimes(elapsed_s, elapsed_s, elapsed_s)
 
 
 class DeviceMoment:
@@ -150,7 +150,7 @@ class CudaClock:
         self._timer = CudaTimer(cuda)
         self._spin_cycles = SPIN_CYCLES
 
-    def time(self, call: Callable[[], object]) -> Reading:
+    def time(self, call: Callable[[], object]) -> CallTimes:
         """Run the call and time it; one synchronisation, after the work.
 
         Raises:
@@ -160,7 +160,7 @@ class CudaClock:
             return self._time_behind_spin(call)
         return self._time(call, QUEUED_CALLS if self._mode == "throughput" else 1)
 
-    def _time(self, call: Callable[[], object], calls: int) -> Reading:
+    def _time(self, call: Callable[[], object], calls: int) -> CallTimes:
         self._cuda.synchronize(self._device)
         start_s = self._now()
         start = self._timer()
@@ -171,9 +171,9 @@ class CudaClock:
         end.wait()
         done_s = self._now()
         times_s = (end - start, done_s - start_s, queued_s - start_s)
-        return Reading(*(time_s / calls for time_s in times_s))
+        return CallTimes(*(time_s / calls for time_s in times_s))
 
-    def _time_behind_spin(self, call: Callable[[], object]) -> Reading:
+    def _time_behind_spin(self, call: Callable[[], object]) -> CallTimes:
         while True:
             self._cuda.synchronize(self._device)
             self._cuda._sleep(self._spin_cycles)
@@ -186,7 +186,7 @@ class CudaClock:
             end.wait()
             done_s = self._now()
             if not spin_is_over:
-                return Reading(end - start, done_s - start_s, queued_s - start_s)
+                return CallTimes(end - start, done_s - start_s, queued_s - start_s)
             if self._spin_cycles >= MOST_SPIN_CYCLES:
                 raise LaunchesShowError(
                     "the call waits for the GPU, so its launches cannot be hidden"

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from fakemamba.bench.instruments.clock import Reading
+from fakemamba.bench.instruments.clock import CallTimes
 from fakemamba.visits import interval
 
 STEADY_WINDOW = 3
@@ -83,7 +83,7 @@ class WarmUp:
 
 
 def warm_up(
-    take: Callable[[], Reading], effort: Effort, now: Callable[[], float] = time.perf_counter
+    take: Callable[[], CallTimes], effort: Effort, now: Callable[[], float] = time.perf_counter
 ) -> WarmUp:
     """Call until the last three calls are no faster or slower than the three before them."""
     start_s, times_s = now(), list[float]()
@@ -99,8 +99,8 @@ def warm_up(
 
 
 def time_rounds(
-    take: Callable[[], Reading], effort: Effort, now: Callable[[], float] = time.perf_counter
-) -> tuple[Reading, ...]:
+    take: Callable[[], CallTimes], effort: Effort, now: Callable[[], float] = time.perf_counter
+) -> tuple[CallTimes, ...]:
     """The rounds of one visit."""
     start_s, readings = now(), []
     while True:

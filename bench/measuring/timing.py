@@ -12,9 +12,9 @@ import torch
 
 from fakemamba.bench.instruments.cache import make_flush
 from fakemamba.bench.instruments.clock import (
+    CallTimes,
     Clock,
     LaunchesShowError,
-    Reading,
     no_garbage_collection,
 )
 from fakemamba.bench.instruments.rounds import WarmUp, time_rounds, warm_up
@@ -42,7 +42,7 @@ class Timeable(Protocol):
 class Timed:
     """The rounds of a visit, and what the first of them returned."""
 
-    readings: tuple[Reading, ...]
+    readings: tuple[CallTimes, ...]
     output: Any
 
 
@@ -115,12 +115,12 @@ def device_only_s(work: Timeable, inputs: Sequence[Any], clock: Clock) -> dict[s
 
 def _taker(
     work: Timeable, inputs: Sequence[Any], clock: Clock, method: Method
-) -> Callable[[Callable[[Any], object]], Reading]:
+) -> Callable[[Callable[[Any], object]], CallTimes]:
     """What times a call on the next of the inputs."""
     given = itertools.cycle(inputs)
     flush = make_flush(work.device) if method.flush_cache else None
 
-    def take(call: Callable[[Any], object]) -> Reading:
+    def take(call: Callable[[Any], object]) -> CallTimes:
         if flush is not None:
             flush()
         return clock.time(lambda: call(next(given)))

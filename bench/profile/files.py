@@ -18,7 +18,7 @@ from matplotlib.patches import Patch
 
 from fakemamba.bench.instruments.trace import RANGE
 from fakemamba.bench.profile.attribution import OperatorShare
-from fakemamba.bench.profile.profiled import Profile
+from fakemamba.bench.profile.profiled import CellProfile
 from fakemamba.files import appearing_whole, write_json
 from fakemamba.names import in_spreadsheet
 
@@ -30,7 +30,7 @@ MEMORY_KINDS = {
 MIB = 1 << 20
 
 
-def write_profile(profile: Profile, folder: str | Path) -> Iterator[Path]:
+def write_profile(profile: CellProfile, folder: str | Path) -> Iterator[Path]:
     """Write the files and yield each one's path; the summary, which names the others, is last.
 
     The trace is for TensorBoard's profiler plug-in, ui.perfetto.dev and chrome://tracing, the
@@ -70,7 +70,7 @@ def write_profile(profile: Profile, folder: str | Path) -> Iterator[Path]:
     yield folder / "summary.json"
 
 
-def summarise(profile: Profile) -> dict[str, Any]:
+def summarise(profile: CellProfile) -> dict[str, Any]:
     """All but the tables, as JSON."""
     calls, memory = profile.calls, profile.memory
     attribution = asdict(profile.attribution)
@@ -92,7 +92,7 @@ def summarise(profile: Profile) -> dict[str, Any]:
     }
 
 
-def _draw_memory(profile: Profile, path: Path) -> None:
+def _draw_memory(profile: CellProfile, path: Path) -> None:
     """Allocated memory over the profiled calls, with the parts' ranges behind it."""
     memory = profile.memory
     times_ms = [point.time_s * 1e3 for point in memory]

@@ -51,7 +51,7 @@ class ProfiledCalls:
 
 
 @dataclass(frozen=True)
-class Profile:
+class CellProfile:
     """Calls of one cell: traced, attributed, and checked against the clock."""
 
     cell: dict[str, Any]
@@ -78,7 +78,7 @@ class Profile:
         ]
 
 
-def profile_cell(cell: Cell, num_calls: int) -> Profile:
+def profile_cell(cell: Cell, num_calls: int) -> CellProfile:
     """Prepare a cell, profile its calls, attribute them and check them.
 
     Args:
@@ -99,7 +99,7 @@ def profile_cell(cell: Cell, num_calls: int) -> Profile:
     attribution = attribute(trace, calls.parts, device.type)
     check = cross_check(attribution, calls.plain_s, calls.profiled_s)
     fields = cell.to_json()["cell"] | {"backend": _backend_used(detector, cell.backend, device)}
-    return Profile(fields, describe_environment(device), calls, trace, attribution, check)
+    return CellProfile(fields, describe_environment(device), calls, trace, attribution, check)
 
 
 def profile_calls(

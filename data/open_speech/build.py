@@ -50,7 +50,7 @@ COLUMNS = (
 NOTES = ".families"
 
 Counts = dict[str, dict[str, dict[str, float]]]  # of each attack in each phase
-Progress = Callable[[Iterable[Any], int], Iterable[Any]]
+FamilyProgress = Callable[[Iterable[Any], int], Iterable[Any]]
 
 
 class BuildError(ValueError):
@@ -73,7 +73,7 @@ def build(
     seed: int = 0,
     size: str = "small",
     workers: int | None = None,
-    progress: Progress | None = None,
+    progress: FamilyProgress | None = None,
 ) -> Built:
     """Build the open corpus in a folder; the same bytes for the same seed, size and versions.
 
@@ -132,7 +132,7 @@ def _claim(out: Path, settings: dict[str, Any]) -> None:
 
 
 def _make_all(
-    families: Sequence[Family], out: Path, seed: int, workers: int, progress: Progress | None
+    families: Sequence[Family], out: Path, seed: int, workers: int, progress: FamilyProgress | None
 ) -> list[Made]:
     """Make what has not been made, in processes; all families' results in the plan's order.
 

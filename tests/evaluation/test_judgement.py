@@ -12,7 +12,7 @@ from fakemamba.evaluation.calibration import Calibration
 from fakemamba.evaluation.judgement import (
     Judgement,
     JudgementError,
-    judge,
+    judge_score,
     operating_point,
     spoof_probability,
 )
@@ -42,7 +42,7 @@ def test_the_probability_at_known_ratios(llr, pi_spoof, wanted):
 def test_the_probability_is_that_of_the_densities(score, pi_spoof):
     real, fake = norm.pdf(score, 1, 2**0.5), norm.pdf(score, -1, 2**0.5)  # so the llr is the score
     wanted = pi_spoof * fake / (pi_spoof * fake + (1 - pi_spoof) * real)
-    found = judge(score, calibration(), None, pi_spoof).spoof_probability
+    found = judge_score(score, calibration(), None, pi_spoof).spoof_probability
     assert found == pytest.approx(wanted, rel=1e-9)
 
 
@@ -59,7 +59,7 @@ def test_the_probability_is_that_of_the_densities(score, pi_spoof):
 )
 def test_a_higher_score_is_never_more_probably_spoofed(scores, scale, offset, pi_spoof):
     low, high = (
-        judge(score, calibration(scale, offset), None, pi_spoof) for score in sorted(scores)
+        judge_score(score, calibration(scale, offset), None, pi_spoof) for score in sorted(scores)
     )
     assert 0 <= high.spoof_probability <= low.spoof_probability <= 1
     if high.llr - low.llr > 1e-3 and 1e-9 < low.spoof_probability < 1 - 1e-9:
@@ -82,13 +82,13 @@ def test_prior_and_costs_move_the_verdict_to_the_bayes_threshold(costs, threshol
         (point.threshold, "bonafide"),
         (np.nextafter(point.threshold, -np.inf), "spoof"),
     ):
-        assert judge(score, calibration(), point, costs.pi_spoof).verdict == verdict
+        assert judge_score(score, calibration(), point, costs.pi_spoof).verdict == verdict
 
 
 @given(st.floats(-20, 20), st.floats(0.1, 10), st.floats(-5, 5), PRIORS, COSTS, COSTS)
 def test_the_verdict_costs_least(score, scale, offset, pi_spoof, c_miss, c_fa):
     fitted, costs = calibration(scale, offset), DcfCosts(pi_spoof, c_miss, c_fa)
-    found = judge(score, fitted, operating_point("bayes", fitted, costs), pi_spoof)
+    found = judge_score(score, fitted, operating_point("bayes", fitted, costs), pi_spoof)
     rejecting, accepting = c_miss * (1 - found.spoof_probability), c_fa * found.spoof_probability
     assume(abs(math.log(max(accepting, 1e-300)) - math.log(max(rejecting, 1e-300))) > 1e-6)
     assert found.verdict == ("spoof" if rejecting < accepting else "bonafide")
@@ -99,15 +99,15 @@ def test_other_thresholds_are_raw_scores_whatever_the_costs():
     for threshold, score in (("eer", 0.25), (-1.5, -1.5)):
         point = operating_point(threshold, fitted, DcfCosts(0.9, 1, 99))
         assert point.threshold == score and f"{score:g}" in point.in_words
-        assert judge(score, fitted, point, 0.9).verdict == "bonafide"
-        assert judge(score - 1e-9, fitted, point, 0.9).verdict == "spoof"
+        assert judge_score(score, fitted, point, 0.9).verdict == "bonafide"
+        assert judge_score(score - 1e-9, fitted, point, 0.9).verdict == "spoof"
 
 
 def test_without_ground_nothing_is_said():
     assert operating_point("bayes", None, DCF_ASVSPOOF5) is None
-    assert judge(4.0, None, None, 0.05) == Judgement(4.0)
+    assert judge_score(4.0, None, None, 0.05) == Judgement(4.0)
     point = operating_point(5.0, None, DCF_ASVSPOOF5)
-    assert judge(4.0, None, point, 0.05) == Judgement(4.0, verdict="spoof")
+    assert judge_score(4.0, None, point, 0.05) == Judgement(4.0, verdict="spoof")
 
 
 @pytest.mark.parametrize(

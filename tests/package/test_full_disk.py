@@ -19,7 +19,7 @@ from fakemamba.evaluation.embeddings import Embeddings, write_embeddings
 from fakemamba.evaluation.score_files import write_scores
 from fakemamba.evaluation.score_journal import open_journal
 from fakemamba.evaluation.scoring import Scored
-from fakemamba.training.epoch import Step
+from fakemamba.training.epoch import TrainingStep
 from fakemamba.training.logs import logs
 from fakemamba.training.progress import Progress
 from fakemamba.training.run_folder import RunFolder, TrainingError
@@ -86,7 +86,7 @@ def test_logs_of_a_training_are_named_once(tmp_path, monkeypatch, size):
         logs(RunFolder(tmp_path), Progress()) as log,
     ):
         for number in range(100):
-            log.add_step(1, Step(number, 0.5, 0.1, 1e-3, 4, save=False, stop=False))
+            log.add_step(1, TrainingStep(number, 0.5, 0.1, 1e-3, 4, save=False, stop=False))
     assert not printed
 
 

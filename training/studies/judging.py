@@ -12,7 +12,7 @@ from typing import Any
 from fakemamba.data.trials import BONA_FIDE, SPOOF, Trial, trial_table
 from fakemamba.evaluation.bootstrap import LEAST_REPLICATES
 from fakemamba.evaluation.breakdown import durations_s
-from fakemamba.evaluation.checkpoint_scores import Manner, Progress, score_checkpoint
+from fakemamba.evaluation.checkpoint_scores import Manner, ScoringProgress, score_checkpoint
 from fakemamba.evaluation.coverage import join
 from fakemamba.evaluation.evaluate import Evaluation, evaluate
 from fakemamba.evaluation.score_files import read_scores
@@ -36,7 +36,7 @@ class Judging:
     num_samples: int | None
     by: tuple[str, ...]
     replicates: int
-    progress: Progress
+    progress: ScoringProgress
 
     def identity(self) -> dict[str, Any]:
         """All that results depend on: settings, counts, and a SHA-256 of ids and labels.

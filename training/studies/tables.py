@@ -27,7 +27,7 @@ LONGEST_TEXT = 1000
 
 
 @dataclass(frozen=True)
-class TextTable:
+class TitledTable:
     """A table as it is shown: names of columns, and rows of as many texts."""
 
     title: str
@@ -79,16 +79,16 @@ class Results:
             notes.append(f"What the paper says of {names}: {source}.")
         return notes
 
-    def text_tables(self) -> Iterator[TextTable]:
+    def text_tables(self) -> Iterator[TitledTable]:
         """The variants; with durations, the buckets as well."""
-        yield TextTable(
+        yield TitledTable(
             title=f"study {self.plan.study}",
             columns=("variant", "seeds", "EER (%)", "change", "seed-to-seed test", "the paper"),
             rows=tuple(_variant_row(one) for one in self.summaries),
         )
         if not self.durations.empty:
             names = list(dict.fromkeys(self.durations["variant"]))
-            yield TextTable(
+            yield TitledTable(
                 title="EER (%) by duration",
                 columns=("seconds", "bona fide + spoof", *names),
                 rows=tuple(

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from fakemamba.analysis.claims.claim import PAPER, Claim, Figure, to_json
-from fakemamba.analysis.claims.judge import judge
+from fakemamba.analysis.claims.judge import judge_claims
 from fakemamba.analysis.claims.markdown import to_markdown
 from fakemamba.analysis.claims.offline_scoring import read_scoring
 from fakemamba.analysis.results import Launch, ResultsError, read_launch
@@ -95,7 +95,7 @@ def figure(claim, name):
 )
 def test_growth_is_as_it_was_made(ours, rival, verdict):
     curves = {"fake-mamba-l": ours, "xlsr-conformer": rival}
-    found = judge(launches(sweep(curves, "encoder")))
+    found = judge_claims(launches(sweep(curves, "encoder")))
     for words in ("latency", "peak memory", "FLOPs"):
         for name in ("near-linear", "quadratic"):
             claim = only(found, name, part="encoder", words=words)
@@ -105,7 +105,7 @@ def test_growth_is_as_it_was_made(ours, rival, verdict):
 
 def test_too_few_durations_and_missing_cells_are_never_guessed():
     curves = {"fake-mamba-l": linear}
-    found = judge(launches(sweep(curves, "encoder", LONG_S[:3])))
+    found = judge_claims(launches(sweep(curves, "encoder", LONG_S[:3])))
     claim = only(found, "near-linear", part="encoder", words="latency")
     assert claim.verdict == "cannot tell" and "a fit needs 5 durations" in claim.reason
     for name, part in (("near-linear", "end-to-end"), ("quadratic", "encoder")):
@@ -115,7 +115,7 @@ def test_too_few_durations_and_missing_cells_are_never_guessed():
     cells = sweep(curves, "encoder") + [
         cell("xlsr-conformer", "encoder", one, np.nan, **out_of_memory) for one in LONG_S
     ]
-    claim = only(judge(launches(cells)), "lower RTF", part="encoder")
+    claim = only(judge_claims(launches(cells)), "lower RTF", part="encoder")
     assert claim.verdict == "cannot tell"
     assert "xlsr-conformer at 1 to 6 s: out-of-memory: 4 GiB are not there" in claim.reason
 
@@ -123,7 +123,7 @@ def test_too_few_durations_and_missing_cells_are_never_guessed():
 def test_the_front_end_is_told_beside_the_end_to_end_cost():
     parts = {"front-end": lambda t: 0.09 * t, "end-to-end": lambda t: 0.1 * t}
     cells = [one for part, curve in parts.items() for one in sweep({"fake-mamba-l": curve}, part)]
-    claim = only(judge(launches(cells)), "near-linear", part="end-to-end", words="latency")
+    claim = only(judge_claims(launches(cells)), "near-linear", part="end-to-end", words="latency")
     assert claim.verdict == "holds"
     shares = [one for one in claim.figures if one.name.startswith("front-end's share")]
     assert [one.name.split()[-2] for one in shares] == ["1", "4", "16", "64"]
@@ -137,7 +137,9 @@ def test_the_front_end_is_told_beside_the_end_to_end_cost():
 )
 def test_a_rival_is_faster_slower_or_level(factor, verdict):
     curves = {"fake-mamba-l": lambda t: factor * linear(t), "xlsr-conformer": linear}
-    claim = only(judge(launches(sweep(curves, "encoder", SHORT_S))), "lower RTF", part="encoder")
+    claim = only(
+        judge_claims(launches(sweep(curves, "encoder", SHORT_S))), "lower RTF", part="encoder"
+    )
     assert claim.verdict == verdict
     assert [one.name for one in claim.figures] == [f"ratio at {one:g} s" for one in SHORT_S]
     for one in claim.figures:
@@ -148,7 +150,9 @@ def test_a_rival_is_faster_slower_or_level(factor, verdict):
 
 def test_from_which_duration_on_is_told():
     curves = {"fake-mamba-l": lambda t: 0.004 + 0.0005 * t, "xlsr-conformer": lambda t: 0.002 * t}
-    claim = only(judge(launches(sweep(curves, "encoder", SHORT_S))), "lower RTF", part="encoder")
+    claim = only(
+        judge_claims(launches(sweep(curves, "encoder", SHORT_S))), "lower RTF", part="encoder"
+    )
     assert claim.verdict == "does not hold" and "it is higher at 1, 2 s" in claim.reason
     assert "fake-mamba-l is faster from 2.6" in claim.reason  # they cross at 8/3 s
 
@@ -156,7 +160,9 @@ def test_from_which_duration_on_is_told():
 def test_part_of_the_range_does_not_hold_for_all_of_it():
     curves = {"fake-mamba-l": lambda t: 0.5 * linear(t), "xlsr-conformer": linear}
     claim = only(
-        judge(launches(sweep(curves, "encoder", (1.0, 2.0, 3.0)))), "lower RTF", part="encoder"
+        judge_claims(launches(sweep(curves, "encoder", (1.0, 2.0, 3.0)))),
+        "lower RTF",
+        part="encoder",
     )
     assert claim.verdict == "cannot tell"
     assert claim.reason.startswith("measured at 1, 2, 3 s, but the claim is about 1 to 6 s")
@@ -165,7 +171,7 @@ def test_part_of_the_range_does_not_hold_for_all_of_it():
 def test_one_launch_that_repeats_nothing_decides_nothing():
     curves = {"fake-mamba-l": lambda t: 0.5 * linear(t), "xlsr-conformer": linear}
     cells = sweep(curves, "end-to-end", SHORT_S)
-    claim = only(judge(launches(cells, count=1)), "lower RTF", part="end-to-end")
+    claim = only(judge_claims(launches(cells, count=1)), "lower RTF", part="end-to-end")
     assert claim.verdict == "cannot tell" and "visited fewer than three times" in claim.reason
     assert claim.interval is None and all(one.low is None for one in claim.figures)
 
@@ -181,14 +187,14 @@ def test_one_launch_that_repeats_nothing_decides_nothing():
 )
 def test_the_published_rtf_is_judged_at_all_durations(rtf, verdict, words):
     cells = sweep({"fake-mamba-l": lambda t: rtf * t}, "end-to-end", SHORT_S)
-    claim = only(judge(launches(cells)), "published RTF", detector="fake-mamba-l")
+    claim = only(judge_claims(launches(cells)), "published RTF", detector="fake-mamba-l")
     assert claim.verdict == verdict and words in claim.reason
     assert "not verified" in claim.source and "V100" in claim.source
     on_cpu = [one | {"device": "cpu", "device_name": "CPU: Test"} for one in cells]
-    claim = only(judge(launches(on_cpu)), "published RTF", detector="fake-mamba-l")
+    claim = only(judge_claims(launches(on_cpu)), "published RTF", detector="fake-mamba-l")
     assert claim.verdict == "cannot tell" and "this is a CPU" in claim.reason and claim.figures
     tiny = [one | {"frontend": "xls-r-tiny"} for one in cells]
-    claim = only(judge(launches(tiny)), "published RTF", detector="fake-mamba-l")
+    claim = only(judge_claims(launches(tiny)), "published RTF", detector="fake-mamba-l")
     assert claim.verdict == "cannot tell" and "published for xls-r-300m" in claim.reason
 
 
@@ -206,7 +212,7 @@ def fast_cells(fast_s=0.001, plain_s=0.012, **fields):
     ],
 )
 def test_latency_and_speed_up_by_their_limits(fast_s, latency, speed_up):
-    found = judge(launches(fast_cells(fast_s)))
+    found = judge_claims(launches(fast_cells(fast_s)))
     claim = only(found, "latency")
     assert claim.verdict == latency and claim.by == "goal"
     assert figure(claim, "latency").value == pytest.approx(fast_s, rel=0.01)
@@ -218,8 +224,8 @@ def test_latency_and_speed_up_by_their_limits(fast_s, latency, speed_up):
 
 
 def test_a_speed_counts_only_beside_its_error():
-    wrong = judge(launches(fast_cells(max_abs_error=0.03)))
-    unknown = judge(launches(fast_cells(max_abs_error=np.nan)))
+    wrong = judge_claims(launches(fast_cells(max_abs_error=0.03)))
+    unknown = judge_claims(launches(fast_cells(max_abs_error=np.nan)))
     for name in ("latency", "speed-up", "throughput"):
         claim = only(wrong, name)
         assert claim.verdict == "does not hold" and "it does not count" in claim.reason
@@ -230,7 +236,7 @@ def test_a_speed_counts_only_beside_its_error():
 def test_a_speed_up_is_within_one_launch():
     plain, fast = fast_cells()
     one, other = launches([plain], 1), launches([fast], 1)
-    claim = only(judge([*one, *other]), "speed-up")
+    claim = only(judge_claims([*one, *other]), "speed-up")
     assert claim.verdict == "cannot tell" and "not measured in one launch" in claim.reason
 
 
@@ -238,7 +244,7 @@ def test_on_a_cpu_a_goal_is_told_but_not_judged():
     cells = [one | {"device": "cpu", "device_name": "CPU: Test"} for one in fast_cells()]
     half = dict(cells[1], precision="fp16", max_abs_error=0.001, latency_s=0.006)
     half["cell_id"] += "-fp16"
-    claim = only(judge(launches([*cells, half])), "speed-up")
+    claim = only(judge_claims(launches([*cells, half])), "speed-up")
     assert claim.verdict == "cannot tell"
     assert claim.reason.startswith("a goal for GPUs, and this is a CPU")
     assert figure(claim, "speed-up").value == pytest.approx(12, rel=0.01)
@@ -249,7 +255,7 @@ def test_on_a_cpu_a_goal_is_told_but_not_judged():
 def test_disturbed_cells_are_told_but_decide_nothing():
     disturbed = {"disturbed": True, "disturbed_by": ("other processes on the GPU: 7",)}
     cells = [*fast_cells()[:1], fast_cells()[1] | disturbed]
-    found = judge(launches(cells))
+    found = judge_claims(launches(cells))
     for name, told in (("latency", 0.001), ("speed-up", 12)):
         claim = only(found, name)
         assert claim.verdict == "cannot tell" and "other processes on the GPU: 7" in claim.reason
@@ -257,7 +263,7 @@ def test_disturbed_cells_are_told_but_decide_nothing():
         assert figure(claim, name).low is None
     quiet = launches(fast_cells(), 3)
     slow = launches([one | disturbed | {"latency_s": 1.0} for one in fast_cells()], 1)
-    assert only(judge([*quiet, *slow]), "latency").verdict == "holds"
+    assert only(judge_claims([*quiet, *slow]), "latency").verdict == "holds"
 
 
 def test_the_best_batch_is_judged_against_the_matrix_rate():
@@ -267,22 +273,22 @@ def test_the_best_batch_is_judged_against_the_matrix_rate():
         cell(*ours, 0.01, **FAST, batch_size=size, mfu=share, clock="throughput")
         for size, share in shares.items()
     ]
-    claim = only(judge(launches(cells)), "throughput")
+    claim = only(judge_claims(launches(cells)), "throughput")
     assert claim.verdict == "holds" and claim.cells["batch_size"] == 16
     assert figure(claim, "share of the matrix rate").value == pytest.approx(0.5)
     assert figure(claim, "utterances a second").value == pytest.approx(1600, rel=0.01)
     reasons = {"disturbed": True, "disturbed_by": ("GPU throttled: power",)}
     throttled = [one | (reasons if one["batch_size"] == 16 else {}) for one in cells]
-    claim = only(judge(launches(throttled)), "throughput")
+    claim = only(judge_claims(launches(throttled)), "throughput")
     assert (claim.verdict, claim.cells["batch_size"]) == ("cannot tell", 16)
     assert "GPU throttled" in claim.reason and "of batches 1, 16, 64" in claim.reason
     enough = [one | {"mfu": 1.5 * one["mfu"]} for one in throttled]
-    claim = only(judge(launches(enough)), "throughput")
+    claim = only(judge_claims(launches(enough)), "throughput")
     assert (claim.verdict, claim.cells["batch_size"]) == ("holds", 64)
     low = [one | {"mfu": one["mfu"] * 0.7} for one in cells]
-    assert only(judge(launches(low)), "throughput").verdict == "does not hold"
+    assert only(judge_claims(launches(low)), "throughput").verdict == "does not hold"
     unknown = [one | {"mfu": np.nan} for one in cells]
-    claim = only(judge(launches(unknown)), "throughput")
+    claim = only(judge_claims(launches(unknown)), "throughput")
     assert claim.verdict == "cannot tell" and "no count of its work" in claim.reason
 
 
@@ -292,7 +298,7 @@ def test_every_part_is_held_against_its_roofline():
     cells = [
         cell("fake-mamba-l", part, 4.0, one, **FAST, **bound) for part, one in latencies_s.items()
     ]
-    found = judge(launches(cells))
+    found = judge_claims(launches(cells))
     wanted = {"front-end": "holds", "encoder": "does not hold", "end-to-end": "cannot tell"}
     for part, verdict in wanted.items():
         claim = only(found, "roofline", part=part)
@@ -310,27 +316,27 @@ def scoring_file(tmp_path, name="scoring.json", **fields):
 
 def test_offline_scoring_is_read_from_its_own_file(tmp_path):
     runs = launches(fast_cells())
-    claim = only(judge(runs), "offline scoring")
+    claim = only(judge_claims(runs), "offline scoring")
     assert claim.verdict == "cannot tell" and "--scoring" in claim.reason
     one = read_scoring(scoring_file(tmp_path))
-    claim = only(judge(runs, [one]), "offline scoring")
+    claim = only(judge_claims(runs, [one]), "offline scoring")
     assert claim.verdict == "cannot tell" and "1 runs do not show" in claim.reason
     several = [one | {"utterances_per_s": rate} for rate in (2490, 2500, 2510)]
-    claim = only(judge(runs, several), "offline scoring")
+    claim = only(judge_claims(runs, several), "offline scoring")
     assert claim.verdict == "holds" and "the bottleneck is decoding" in claim.reason
     assert figure(claim, "decoded alone").value == 9000
     tiny = [one | {"frontend": "xls-r-tiny"}]
-    assert only(judge(runs, tiny), "offline scoring").verdict == "cannot tell"
+    assert only(judge_claims(runs, tiny), "offline scoring").verdict == "cannot tell"
     elsewhere = read_scoring(scoring_file(tmp_path, environment={"device": "CPU: Other"}))
     with pytest.raises(ResultsError, match="ran on CPU: Other, but the results are of GPU: Test"):
-        judge(runs, [elsewhere])
+        judge_claims(runs, [elsewhere])
     slow = [run | {"utterances_per_s": run["utterances_per_s"] - 1000} for run in several]
-    assert only(judge(runs, slow), "offline scoring").verdict == "does not hold"
+    assert only(judge_claims(runs, slow), "offline scoring").verdict == "does not hold"
     unknown = read_scoring(scoring_file(tmp_path, utterances_per_s=None, reason="too short"))
-    claim = only(judge(runs, [unknown]), "offline scoring")
+    claim = only(judge_claims(runs, [unknown]), "offline scoring")
     assert (claim.verdict, claim.reason) == ("cannot tell", "too short")
     scattered = [one | {"utterances_per_s": rate} for rate in (1900, 2300, 2700)]
-    claim = only(judge(runs, scattered), "offline scoring")
+    claim = only(judge_claims(runs, scattered), "offline scoring")
     assert claim.verdict == "cannot tell" and claim.interval == "scatter of 3 runs"
 
 
@@ -348,18 +354,18 @@ def test_what_is_no_scoring_is_refused(tmp_path, rate):
 def test_results_of_two_machines_are_refused():
     one, other = launches(fast_cells(), 2)
     with pytest.raises(ResultsError, match=r"device is Other in 1\.json, but Test in 0\.json"):
-        judge([one, replace(other, environment={"device": "Other"})])
+        judge_claims([one, replace(other, environment={"device": "Other"})])
 
 
 def test_a_scan_alone_has_no_claims():
     with pytest.raises(ResultsError, match="none of the 1 cells is a detector's"):
-        judge(launches([cell("selective-scan", "scan", 4.0, 0.1)], 1))
+        judge_claims(launches([cell("selective-scan", "scan", 4.0, 0.1)], 1))
 
 
 def test_ways_with_a_duration_or_two_say_nothing_of_a_range():
     cells = sweep({"fake-mamba-l": linear}, "encoder")
     at_4_s = cell("fake-mamba-l", "encoder", 4.0, 0.001, **FAST)
-    found = judge(launches([*cells, at_4_s]))
+    found = judge_claims(launches([*cells, at_4_s]))
     assert only(found, "near-linear", part="encoder", words="latency").cells["precision"] == "fp32"
 
 
@@ -382,7 +388,7 @@ def test_the_page_shows_foreign_names_as_text_and_the_json_is_strict():
 
 def test_results_of_the_benchmark_itself_are_read(write_growth, tmp_path):
     path = write_growth(tmp_path / "out.json", names=("fake-mamba-l", "xlsr-conformer"))
-    found = judge([read_launch(path)])
+    found = judge_claims([read_launch(path)])
     assert only(found, "near-linear", part="encoder", words="latency").verdict == "holds"
     assert only(found, "quadratic", part="encoder", words="latency").verdict == "holds"
     assert {one.frontend for one in found} == {"xls-r-tiny", None}

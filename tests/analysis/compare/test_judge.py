@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from fakemamba.analysis.compare.cells import Figures
-from fakemamba.analysis.compare.judge import judge
+from fakemamba.analysis.compare.cells import PairedFigures
+from fakemamba.analysis.compare.judge import judge_figures
 from fakemamba.analysis.compare.verdict import Rules
 
 PAIRS = 6
@@ -13,7 +13,9 @@ RULES = Rules()
 
 def judged(quantity, base, head, rules=RULES, on_gpu=True, clock=None):
     """Verdict and reason code of one cell."""
-    (found,) = judge([Figures("a", quantity, tuple(base), tuple(head), on_gpu, clock)], rules)
+    (found,) = judge_figures(
+        [PairedFigures("a", quantity, tuple(base), tuple(head), on_gpu, clock)], rules
+    )
     return found.verdict, found.reason_code
 
 
@@ -40,11 +42,11 @@ def test_what_chance_makes_of_many_cells_is_not_shown():
     """With 3 pairs and 300 cells, an interval above the effect is likely by chance."""
     noisy = 0.01 * np.exp(np.random.default_rng(0).normal(0, 0.03, (300, 2, 3)))
     figures = [
-        Figures(f"c{number}", "latency", tuple(base), tuple(head), True, None)
+        PairedFigures(f"c{number}", "latency", tuple(base), tuple(head), True, None)
         for number, (base, head) in enumerate(noisy)
     ]
-    alone = [judge([one], Rules(family_error=0.05))[0].verdict for one in figures]
-    together = [found.reason_code for found in judge(figures, RULES)]
+    alone = [judge_figures([one], Rules(family_error=0.05))[0].verdict for one in figures]
+    together = [found.reason_code for found in judge_figures(figures, RULES)]
     assert "regressed" in alone
     assert "not-shown" in together and "above-effect" not in together
 
@@ -116,7 +118,9 @@ def test_an_error_may_not_double(before, after, wanted):
 
 
 def test_an_exact_comparison_has_no_interval():
-    (found,) = judge([Figures("a", "peak-memory", (2e6, 2e6), (5e6, 5e6), True, None)], RULES)
+    (found,) = judge_figures(
+        [PairedFigures("a", "peak-memory", (2e6, 2e6), (5e6, 5e6), True, None)], RULES
+    )
     assert (found.ratio, found.ratio_low, found.ratio_high) == (2.5, None, None)
     assert (found.base_value, found.head_value, found.pairs) == (2e6, 5e6, 2)
 

@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from fakemamba.analysis.compare.statistics import estimate, is_slower
+from fakemamba.analysis.compare.statistics import is_slower, mean_log_ratio
 from fakemamba.analysis.compare.verdict import Rules
 from fakemamba.holm import holm
 
@@ -39,7 +39,7 @@ def sweeps_of(pairs, shared_drift, seed, sweeps=SWEEPS):
 
 def alarms(log_ratios):
     """Where the default rules call cells slower (sweeps, CELLS)."""
-    found = estimate(log_ratios, RULES.confidence)
+    found = mean_log_ratio(log_ratios, RULES.confidence)
     adjusted = holm(found.p_slower)
     return is_slower(found, adjusted, np.log1p(RULES.min_effect), RULES.family_error)
 
@@ -79,13 +79,13 @@ def test_each_end_of_the_interval_holds_in_95_of_100(pairs, noise):
     else:
         logs += rng.normal(0, NOISE, shape) + 0.1 * (rng.random(shape) < 0.05)
     log_ratios = np.diff(logs.reshape(-1, pairs, 2), axis=-1)[..., 0]
-    found = estimate(log_ratios, 0.95)
+    found = mean_log_ratio(log_ratios, 0.95)
     assert (found.low > 0).mean() < 0.06 and (found.high < 0).mean() < 0.06
 
 
 def test_the_interval_is_students():
     """By hand: mean 2, standard error sqrt(1/3), and t(2 degrees, 95 %) = 2.920."""
-    found = estimate([1.0, 2.0, 3.0], 0.95)
+    found = mean_log_ratio([1.0, 2.0, 3.0], 0.95)
     assert found.mean == 2
     reach = 2.920 * np.sqrt(1 / 3)
     np.testing.assert_allclose([found.low, found.high], [2 - reach, 2 + reach], rtol=1e-3)
@@ -93,14 +93,14 @@ def test_the_interval_is_students():
 
 
 def test_pairs_without_any_spread_are_certain():
-    found = estimate([[0.05, 0.05], [0.0, 0.0], [-0.05, -0.05]], 0.95)
+    found = mean_log_ratio([[0.05, 0.05], [0.0, 0.0], [-0.05, -0.05]], 0.95)
     np.testing.assert_allclose(found.low, found.high)
     assert found.p_slower.tolist() == [0, 1, 1]
 
 
 def test_one_pair_has_no_interval():
     with pytest.raises(ValueError, match="1 pairs of launches have no spread"):
-        estimate([0.05], 0.95)
+        mean_log_ratio([0.05], 0.95)
 
 
 def test_holm_is_its_textbook_example_and_works_on_rows():

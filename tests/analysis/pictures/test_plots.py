@@ -14,7 +14,7 @@ from fakemamba.analysis.pictures.plots import plot_results
 from fakemamba.analysis.published import read_published
 from fakemamba.analysis.results import STATS, read_results
 from fakemamba.analysis.scaling.curves import curves
-from fakemamba.analysis.scaling.verdicts import judge
+from fakemamba.analysis.scaling.verdicts import judge_growth
 from fakemamba.analysis.validation import FIGURES
 
 PARTS = {"front-end": 0.1, "encoder": 0.02, "end-to-end": 0.125}
@@ -174,7 +174,7 @@ def test_points_are_where_they_were_measured(tmp_path, figures):
 def test_latency_is_drawn_with_its_fit_and_band_within_the_measured_range(tmp_path, figures):
     durations_s = 2.0 ** np.arange(7)
     results = pd.DataFrame(sweep(durations_s, parts=["encoder"]))
-    fits = [judge(curve) for curve in curves(results, ("latency",))]
+    fits = [judge_growth(curve) for curve in curves(results, ("latency",))]
     list(plot_durations(results, tmp_path, fits, read_published()))
     (axes,) = figures[1].axes
     (curve,) = (

@@ -14,7 +14,7 @@ from fakemamba.analysis.scaling.crossover import compare
 from fakemamba.analysis.scaling.curves import Curve, level_error
 from fakemamba.analysis.scaling.fit import LEVEL, estimate
 from fakemamba.analysis.scaling.ranking import ratios
-from fakemamba.analysis.scaling.verdicts import judge
+from fakemamba.analysis.scaling.verdicts import judge_growth
 from fakemamba.data.lengths import read_lengths
 from fakemamba.visits import drifts, interval
 
@@ -125,7 +125,7 @@ def rates(truths, visits="9 to 3", count=100, seed=0, machine=None):
     for _ in range(count):
         found, cells = swept(machine or Machine(), truths, visits, rng)
         for name, (curve, truth_s) in zip(truths, found, strict=False):
-            verdict = judge(curve)
+            verdict = judge_growth(curve)
             said[name].append(verdict.verdict)
             exact = estimate(ENCODER_S, truth_s, None)
             if verdict.quadratic_share_ci[0] is not None:

@@ -8,8 +8,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fakemamba.analysis.results import Work
-from fakemamba.analysis.scaling.verdicts import Thresholds, assert_near_linear, curves, judge, scale
+from fakemamba.analysis.results import WorkOverDuration
+from fakemamba.analysis.scaling.verdicts import (
+    Thresholds,
+    assert_near_linear,
+    curves,
+    judge_growth,
+    scale,
+)
 
 DURATIONS_S = [1.0, 2, 4, 8, 16, 32, 64]
 CUT = (
@@ -219,17 +225,19 @@ def test_the_drift_of_passes_bends_no_curve():
     (steady,), (curve,) = curves(table(linear), ["latency"]), curves(slow, ["latency"])
     assert curve.values() == pytest.approx(steady.values(), rel=0.02)
     assert curve.noise.visit < 0.03 and curve.level_error > 0.05
-    assert judge(curve).verdict == "near-linear"
+    assert judge_growth(curve).verdict == "near-linear"
 
 
 def test_work_by_formula_is_judged_where_few_durations_were_measured():
     durations_s = tuple(0.5 * 2**octave for octave in range(11))
     for power, verdict in ((1, "near-linear"), (2, "quadratic")):
         flops = tuple(1e9 * one**power for one in durations_s)
-        work = Work(durations_s, flops, flops, None)
+        work = WorkOverDuration(durations_s, flops, flops, None)
         _, found = scale(table(linear, [4.0], work=work))
         assert (found.quantity, found.verdict, found.t_max_s) == ("flops", verdict, 512)
-    _, found = scale(table(linear, [4.0], work=Work((), (), (), "it reads its input by itself")))
+    _, found = scale(
+        table(linear, [4.0], work=WorkOverDuration((), (), (), "it reads its input by itself"))
+    )
     assert found.verdict == "undecided" and "it reads its input by itself" in found.reason
 
 
@@ -272,7 +280,7 @@ def test_a_claim_that_is_open_fails():
 
 def test_a_claim_is_judged_up_to_its_duration_only():
     (late,) = curves(table(lambda t: 0.001 * t + 1e-6 * t**3, noise=0.001))
-    assert judge(late).verdict == "quadratic"
+    assert judge_growth(late).verdict == "quadratic"
     with pytest.raises(AssertionError, match="latency of d's encoder up to 32 s"):
         assert_near_linear(late, up_to_s=20)
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from fakemamba.bench.gate.blocks import Blocks, Budget, decide
+from fakemamba.bench.gate.blocks import BlockLimits, Blocks, decide
 from fakemamba.bench.gate.commands import GateError
 from fakemamba.bench.gate.environments import Arm
 from fakemamba.bench.gate.launches import claim, launcher, middle_cell, node_ids
@@ -56,7 +56,7 @@ class Machine:
         return Blocks(*arms, "bench/", self, self.folder, lambda text: None, control)
 
     def decide(self, judge, control=None, **budget):
-        limits = Budget(**{"duration_s": 1e6, **budget})
+        limits = BlockLimits(**{"duration_s": 1e6, **budget})
         return decide(self.blocks(control), judge, limits, lambda: self.time_s)
 
 
@@ -147,7 +147,7 @@ def test_a_budget_that_ends_before_the_fewest_blocks_gives_no_answer(machine):
 )
 def test_a_budget_that_cannot_give_an_answer_is_refused(limits):
     with pytest.raises(GateError):
-        Budget(**{"duration_s": 60, **limits})
+        BlockLimits(**{"duration_s": 60, **limits})
 
 
 @pytest.mark.parametrize("ends_at", range(0, 24, 5))

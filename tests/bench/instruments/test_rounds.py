@@ -5,7 +5,7 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fakemamba.bench.instruments.clock import Reading
+from fakemamba.bench.instruments.clock import CallTimes
 from fakemamba.bench.instruments.rounds import Effort, is_certain, time_rounds, warm_up
 from fakemamba.bench.sweep.plan import PROFILES
 
@@ -22,7 +22,7 @@ class Series:
         taken_s = next(self._times_s)
         self.now_s += taken_s
         self.calls += 1
-        return Reading(taken_s, taken_s, taken_s)
+        return CallTimes(taken_s, taken_s, taken_s)
 
     def now(self):
         return self.now_s

@@ -14,7 +14,7 @@ import torch
 from fakemamba import interrupts
 from fakemamba.bench.__main__ import main
 from fakemamba.bench.cells import Cell
-from fakemamba.bench.instruments.clock import Reading
+from fakemamba.bench.instruments.clock import CallTimes
 from fakemamba.bench.programs import gpu_study, slower_revision
 from fakemamba.bench.programs.gpu_steps import GPU, REHEARSAL, measuring_steps, reading_steps
 from fakemamba.bench.programs.offline_scoring import rates
@@ -334,7 +334,7 @@ def test_the_added_work_costs_the_share_that_was_asked_for(monkeypatch, share, c
     class FakeClock:
         def time(self, call):
             call()
-            return Reading(10e-3 + 0.1e-3 * len(worked), 0.0, 0.0)
+            return CallTimes(10e-3 + 0.1e-3 * len(worked), 0.0, 0.0)
 
     monkeypatch.setattr(slower_revision.WorkloadCache, "prepare", lambda self, cell: Workload())
     monkeypatch.setattr(slower_revision, "make_clock", lambda device: FakeClock())
