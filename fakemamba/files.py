@@ -164,6 +164,16 @@ def json_text(content: Any) -> str:
     return SURROGATE.sub(lambda found: rf"\u{ord(found.group()):04x}", text)
 
 
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file's content.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def append(path: str | Path, text: str) -> None:
     """Append to a file; when this returns, the system has it.
 
