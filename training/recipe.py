@@ -9,7 +9,7 @@ wherever it is run, but for rounding.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -208,6 +208,11 @@ class Recipe:
 def dotted(part: Recipe | DetectorRecipe) -> dict[str, Any]:
     """All fields by their names with their table's, such as ``data.crop``, as values of JSON."""
     return dict(_dotted(asdict(part), ""))
+
+
+def without(record: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
+    """What `dotted` gave, but for some fields."""
+    return {name: value for name, value in record.items() if name not in names}
 
 
 def _dotted(table: dict[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
