@@ -5,17 +5,15 @@ from __future__ import annotations
 import sys
 import textwrap
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import tyro
 from rich.console import Console
-from rich.progress import track
 from rich.table import Column
 from rich.text import Text
 
-from fakemamba.cli.printing import TextTable, say
+from fakemamba.cli.printing import TextTable, counting, say
 from fakemamba.cli.trial_source import trial_source
 from fakemamba.data.sampling import draw_per_class
 from fakemamba.evaluation.audit import RULE, Shortcut, audit
@@ -71,15 +69,12 @@ def corpus_audit(
     """
     trials = trial_source(name, root, phase, manifest)()
     drawn = None if limit is None else draw_per_class(trials, limit, seed)
-    counting = partial(
-        track,
-        description="listening",
-        total=None if drawn is None else len(drawn),
-        console=Console(stderr=True),
-    )
-    source = trials if drawn is None else drawn
     result = audit(
-        source, per_attack=per_attack, seed=seed, allow_damaged=allow_damaged, progress=counting
+        trials if drawn is None else drawn,
+        per_attack=per_attack,
+        seed=seed,
+        allow_damaged=allow_damaged,
+        progress=counting("listening", total=None if drawn is None else len(drawn)),
     )
     console = Console()
     overall = [one for one in result.shortcuts if one.attack is None]

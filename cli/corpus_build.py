@@ -8,9 +8,8 @@ from typing import Any, Literal
 
 import tyro
 from rich.console import Console
-from rich.progress import track
 
-from fakemamba.cli.printing import TextTable, say
+from fakemamba.cli.printing import TextTable, counting, say
 from fakemamba.data.open_speech.build import build
 
 
@@ -36,7 +35,7 @@ def corpus_build(
     """
 
     def progress(families: Iterable[Any], total: int) -> Iterable[Any]:
-        return track(families, "making families", total=total, console=Console(stderr=True))
+        return counting("making families", total=total)(families)
 
     built = build(out, seed=seed, size=size, workers=workers, progress=progress)
     table = TextTable("phase", "attack", "recordings", "hours")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, replace
@@ -14,20 +13,20 @@ from typing import Annotated, Any, Literal
 import torch
 import tyro
 from rich.console import Console
-from rich.progress import track
 
 from fakemamba.cli.detection_output import CALIBRATE, Row, explanation, headline, table
-from fakemamba.cli.printing import say
+from fakemamba.cli.printing import counting, say
 from fakemamba.data.audio import SAMPLE_RATE_HZ, cut_or_tile, read_recording
 from fakemamba.data.trials import Trial
 from fakemamba.evaluation.calibration import Calibration, read_calibration
 from fakemamba.evaluation.judgement import OperatingPoint, judge_score, operating_point
+from fakemamba.evaluation.manner import Manner
 from fakemamba.evaluation.metrics.costs import DCF_ASVSPOOF5
-from fakemamba.evaluation.provenance import file_sha256, scoring_identity
+from fakemamba.evaluation.provenance import scoring_identity
 from fakemamba.evaluation.score_origin import ScoreOrigin
-from fakemamba.evaluation.scoring import PLAIN, Scored, score_trials
+from fakemamba.evaluation.scoring import Scored, score_trials
 from fakemamba.evaluation.trial_list import survey
-from fakemamba.files import write_json
+from fakemamba.files import file_sha256, write_json
 from fakemamba.models.detector import Detector
 from fakemamba.models.device import is_out_of_memory, resolve_device
 from fakemamba.models.frontend import CONV_STRIDES, MIN_SAMPLES
@@ -35,8 +34,6 @@ from fakemamba.models.loading import check_named, load_detector
 from fakemamba.names import in_file_name
 
 KIND, SCHEMA_VERSION = "fakemamba-detection", 1
-BATCH_S = 64.0
-MOST_WORKERS = 8
 
 
 def detect(
@@ -81,8 +78,7 @@ def detect(
     """
     if not files:
         raise ValueError("no recordings given: fakemamba detect FILE ... --checkpoint CHECKPOINT")
-    if length is not None and length < 1:
-        raise ValueError(f"--length {length}: a clip cannot be cut to that")
+    manner = Manner(detector, length, allow_damaged=allow_damaged, device=device)
     words = {"pi_spoof": pi_spoof, "c_miss": cost_miss, "c_fa": cost_false_accept}
     given = {name: value for name, value in words.items() if value is not None}
     if given and calibration is None:
@@ -93,24 +89,15 @@ def detect(
     fitted = None if calibration is None else read_calibration(calibration)
     point = operating_point(threshold, fitted, costs)
     check_named(checkpoint, detector)
-    place = resolve_device(device)
+    place = resolve_device(manner.device)
     trials = [Trial(str(number), path) for number, path in enumerate(files)]
-    identity = scoring_identity(
-        checkpoint,
-        survey(lambda: trials).sha256,
-        detector=detector,
-        num_samples=length,
-        precision="fp32",
-        execution=PLAIN,
-        device=place,
-        allow_damaged=allow_damaged,
-    )
+    identity = scoring_identity(checkpoint, survey(lambda: trials).sha256, manner, place)
     origin = ScoreOrigin(str(identity["weights_sha256"]), length)
     if fitted is not None:
         fitted.check_origin(origin)
     model = load_detector(checkpoint, detector).to(place)
     rows = []
-    for path, scored in zip(files, _score(model, trials, length, allow_damaged), strict=True):
+    for path, scored in zip(files, _score(model, trials, manner), strict=True):
         if scored.score is None:
             rows.append(Row(path, reason=scored.reason))
         else:
@@ -142,21 +129,10 @@ def detect(
     return _status(rows, plots)
 
 
-def _score(
-    model: Detector, trials: Sequence[Trial], length: int | None, allow_damaged: bool
-) -> list[Scored]:
+def _score(model: Detector, trials: Sequence[Trial], manner: Manner) -> list[Scored]:
     """What `fakemamba score` gives for these trials, in their order; their ids are unique."""
-    lists = score_trials(
-        model,
-        trials,
-        budget_samples=round(BATCH_S * SAMPLE_RATE_HZ),
-        workers=min(MOST_WORKERS, os.cpu_count() or 1),
-        num_samples=length,
-        allow_damaged=allow_damaged,
-    )
-    each = (one for some in lists for one in some)
-    console = Console(stderr=True)
-    counted = track(each, "scoring", total=len(trials), console=console, transient=True)
+    each = (one for some in score_trials(model, trials, manner) for one in some)
+    counted = counting("scoring", total=len(trials), transient=True)(each)
     found = {one.trial.trial_id: one for one in counted}
     return [found[trial.trial_id] for trial in trials]
 

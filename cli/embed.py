@@ -2,32 +2,25 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
 import tyro
-from rich.console import Console
-from rich.progress import track
 
 from fakemamba.analysis.pictures.embeddings import plot_embeddings
-from fakemamba.cli.printing import say
+from fakemamba.cli.printing import counting, say
 from fakemamba.cli.trial_source import trial_source
-from fakemamba.data.audio import SAMPLE_RATE_HZ
 from fakemamba.data.sampling import draw_per_class
 from fakemamba.data.trials import trial_table
 from fakemamba.evaluation.embeddings import embed_trials, write_embeddings
+from fakemamba.evaluation.manner import Manner
 from fakemamba.evaluation.separability import METHOD_NAMES, project, separability
 from fakemamba.files import appearing_whole, write_json
 from fakemamba.locks import sole_writer
 from fakemamba.models.device import resolve_device
 from fakemamba.models.loading import load_detector
 from fakemamba.names import in_spreadsheet
-
-BATCH_S = 64.0
-MOST_WORKERS = 8
 
 
 def embed(
@@ -63,24 +56,13 @@ def embed(
             these are.
         device: auto, cpu, or cuda:0 and so on.
     """
-    if length is not None and length < 1:
-        raise ValueError(f"--length {length}: a clip cannot be cut to that")
+    manner = Manner(detector, length, allow_damaged=allow_damaged, device=device)
     with sole_writer(out, is_folder=True):
         trials = draw_per_class(trial_source(corpus, root, phase, manifest)(), limit, seed)
-        place = resolve_device(device)
-        model = load_detector(checkpoint, detector)
-        counting = partial(
-            track, description="embedding", total=len(trials), console=Console(stderr=True)
-        )
-        embeddings = embed_trials(
-            model.to(place),
-            trials,
-            budget_samples=round(BATCH_S * SAMPLE_RATE_HZ),
-            workers=min(MOST_WORKERS, os.cpu_count() or 1),
-            num_samples=length,
-            allow_damaged=allow_damaged,
-            progress=counting,
-        )
+        place = resolve_device(manner.device)
+        model = load_detector(checkpoint, manner.detector)
+        shown = counting("embedding", total=len(trials))
+        embeddings = embed_trials(model.to(place), trials, manner, shown)
         for failure in embeddings.failures:
             say(f"not embedded: {failure}", file=sys.stderr)
         table = trial_table(embeddings.trials)

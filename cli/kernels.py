@@ -8,13 +8,12 @@ from typing import Annotated
 
 import tyro
 from rich.console import Console
-from rich.progress import track
 
 from fakemamba.bench.cells import Cell
 from fakemamba.bench.kernels.degradation import measure_degradation
 from fakemamba.bench.kernels.encoder_paths import measure_encoder_paths
 from fakemamba.bench.measuring.scan_workload import backends_for
-from fakemamba.cli.printing import TextTable
+from fakemamba.cli.printing import TextTable, counting
 from fakemamba.environment import describe_device, describe_environment
 from fakemamba.files import write_json
 from fakemamba.models.device import resolve_device
@@ -51,7 +50,7 @@ def kernels(
     losses = measure_degradation(cell, ("encoder", "end-to-end"), backends, rounds)
     paths = [
         path
-        for frames in track(ENCODER_FRAMES, "encoder", console=Console(stderr=True))
+        for frames in counting("encoder")(ENCODER_FRAMES)
         for path in measure_encoder_paths(frames, backends, rounds, place)
     ]
     title = f"{detector}, {frontend}, {duration:g} s, fp32 · {describe_device(place)}"

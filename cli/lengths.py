@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
 import numpy as np
 import tyro
 from rich.console import Console
-from rich.progress import track
 from rich.table import Column
 
-from fakemamba.cli.printing import TextTable, say
+from fakemamba.cli.printing import TextTable, counting, say
 from fakemamba.data.lengths import (
     USUAL_INPUT_S,
     LengthTable,
@@ -61,9 +59,8 @@ def lengths(
             raise ValueError(f"{' and '.join(unused)} belong to a CSV, but {corpus} is a table")
         table = read_lengths(corpus)
     else:
-        counting = partial(track, description="measuring", console=Console(stderr=True))
         table = measure_lengths(
-            *(corpus, root, counting),
+            *(corpus, root, counting("measuring")),
             source=source,
             licence=licence,
             allow_damaged=allow_damaged,

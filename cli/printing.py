@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any, TextIO
 
+from rich.console import Console
+from rich.progress import track
 from rich.table import Table
 from rich.text import Text
 
@@ -14,6 +18,11 @@ from fakemamba.names import UNSEEN, visible
 def say(text: object, file: TextIO | None = None) -> None:
     """Print a line, or lines, to stdout or another stream; what cannot be seen is made visible."""
     print(visible(str(text)), file=file or sys.stdout)
+
+
+def counting(what: str, **how: Any) -> Callable[[Iterable[Any]], Iterable[Any]]:
+    """What passes on all that it is given, and shows on stderr how far that is; as `track`."""
+    return partial(track, description=what, console=Console(stderr=True), **how)
 
 
 class TextTable(Table):

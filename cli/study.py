@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tomllib
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -19,6 +20,7 @@ from fakemamba.cli.printing import TextTable, say
 from fakemamba.cli.score import scoring_progress
 from fakemamba.cli.trial_source import trial_source
 from fakemamba.data.trials import Trial
+from fakemamba.evaluation.manner import Manner
 from fakemamba.training.recipe import Recipe
 from fakemamba.training.recipe_files import read_recipe, with_overrides
 from fakemamba.training.run import train
@@ -81,7 +83,11 @@ def study(
     whole = kind == "durations" or made.data.crop == "whole"
     judging = Judging(
         trials=_judged(made, test_manifest),
-        num_samples=None if whole else made.data.num_samples,
+        manner=Manner(
+            length=None if whole else made.data.num_samples,
+            workers=None if workers is None else max(1, workers),  # threads, and no processes
+            device=device,
+        ),
         by=("duration",) if kind == "durations" else (),
         replicates=bootstrap,
         progress=scoring_progress,
@@ -93,12 +99,10 @@ def study(
             made,
             out,
             judging,
-            train,
+            partial(train, resume=True, device=device, workers=workers),
             read_published(),
             seeds=chosen,
             only=names,
-            device=device,
-            workers=workers,
         )
     except KeyboardInterrupt:
         say(f"stopped; the same command goes on. What is done is in {out / 'study.md'}")

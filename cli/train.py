@@ -5,7 +5,6 @@ parses its arguments itself, when it has found the recipe among them.
 """
 
 # Annotations are not postponed here: tyro would not find those of a function within a function.
-import os
 import shlex
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import field, fields, is_dataclass, make_dataclass
@@ -15,7 +14,7 @@ from typing import Annotated, Any, get_type_hints
 import tyro
 
 from fakemamba.cli.printing import say
-from fakemamba.interrupts import gone_on_with
+from fakemamba.interrupts import gone_on_with, is_first_rank
 from fakemamba.training.recipe import Recipe
 from fakemamba.training.recipe_files import (
     read_recipe,
@@ -103,7 +102,7 @@ def _command(recipe: "Recipe") -> Callable[..., None]:
                 workers=workers,
                 save_minutes=save_minutes,
             )
-        if os.environ.get("RANK", "0") == "0":
+        if is_first_rank():
             say(_report(followed, result))
 
     return train_by_recipe

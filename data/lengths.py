@@ -10,7 +10,6 @@ Tables are measured in `measuring_lengths`, so that reading one needs nothing th
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields
-from importlib.resources import files
 from pathlib import Path
 from typing import Annotated
 
@@ -18,10 +17,11 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from fakemamba.files import write_json
+from fakemamba.files import packaged, write_json
 from fakemamba.records import read_record
 
 SCHEMA_VERSION = 1
+TABLES = ("fakemamba.data", "lengths", ".json")
 MAX_PARTS = 1_000
 DECIMALS = 7  # of seconds: exact for whole samples at 16 kHz
 USUAL_INPUT_S = 64_600 / 16_000  # what most published detectors cut or tile every clip to
@@ -126,8 +126,7 @@ def draw_durations(table: LengthTable, count: int) -> Durations:
 
 def list_lengths() -> list[str]:
     """Names of the tables that come with the package."""
-    names = [path.name for path in (files("fakemamba.data") / "lengths").iterdir()]
-    return sorted(name.removesuffix(".json") for name in names if name.endswith(".json"))
+    return list(packaged(*TABLES))
 
 
 def read_lengths(name_or_path: str | Path) -> LengthTable:
@@ -136,11 +135,10 @@ def read_lengths(name_or_path: str | Path) -> LengthTable:
     Raises:
         LengthsError: no such table or file, or a file that holds something else.
     """
-    path = Path(name_or_path)
-    if str(name_or_path) in list_lengths():
-        path = Path(str(files("fakemamba.data") / "lengths" / f"{name_or_path}.json"))
+    tables = packaged(*TABLES)
+    path = tables.get(str(name_or_path), Path(name_or_path))
     remedy = (
-        f"it is no table of lengths, and none of the tables {', '.join(list_lengths())}: write one "
+        f"it is no table of lengths, and none of the tables {', '.join(tables)}: write one "
         "with `fakemamba lengths MANIFEST --json`"
     )
     found = read_record(path, _Written, LengthsError, remedy)

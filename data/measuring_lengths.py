@@ -8,9 +8,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from fakemamba.data.audio import AudioError, read_recording
 from fakemamba.data.lengths import LengthsError, LengthTable, summarise_lengths
 from fakemamba.data.manifest import read_durations_s, read_manifest
+from fakemamba.data.reading import recording_or_reason
+from fakemamba.data.trials import Trial
 
 
 def measure_lengths(
@@ -38,39 +39,33 @@ def measure_lengths(
         LengthsError: some recordings cannot be read, all of which are named.
     """
     manifest_path = Path(manifest_path)
-    listed_s = read_durations_s(manifest_path)
-    if listed_s is not None:
-        if root is not None:
-            raise LengthsError(f"{manifest_path} has durations and no paths that could have a root")
-        return summarise_lengths(
-            listed_s,
-            name=manifest_path.stem,
-            source=source or manifest_path.name,
-            licence=licence,
-            made_by=f"fakemamba lengths {manifest_path.name}",
-        )
-    trials = read_manifest(manifest_path, root)
-    paths = [trial.path for trial in trials if trial.path is not None]
-    with ThreadPoolExecutor() as pool:
-        results = pool.map(partial(_duration_or_error, allow_damaged=allow_damaged), paths)
-        found = [result for _, result in zip(progress(paths), results, strict=True)]
-    errors = [str(result) for result in found if isinstance(result, AudioError)]
-    if errors:
-        raise LengthsError(
-            f"{manifest_path}: {len(errors)} of {len(paths)} recordings cannot be used; mend them "
-            "or take their lines out:\n  " + "\n  ".join(errors)
-        )
+    made_by = f"fakemamba lengths {manifest_path.name}"
+    durations_s = read_durations_s(manifest_path)
+    if durations_s is None:
+        trials = read_manifest(manifest_path, root)
+        paths = [trial.path for trial in trials]
+        with ThreadPoolExecutor() as pool:
+            results = pool.map(partial(_duration_or_reason, allow_damaged=allow_damaged), trials)
+            found = [result for _, result in zip(progress(paths), results, strict=True)]
+        reasons = [one for one in found if isinstance(one, str)]
+        if reasons:
+            raise LengthsError(
+                f"{manifest_path}: {len(reasons)} of {len(trials)} recordings cannot be used; mend "
+                "them or take their lines out:\n  " + "\n  ".join(reasons)
+            )
+        durations_s = [one for one in found if not isinstance(one, str)]
+        made_by += " --allow-damaged" * allow_damaged
+    elif root is not None:
+        raise LengthsError(f"{manifest_path} has durations and no paths that could have a root")
     return summarise_lengths(
-        [result for result in found if isinstance(result, float)],
+        durations_s,
         name=manifest_path.stem,
         source=source or manifest_path.name,
         licence=licence,
-        made_by=f"fakemamba lengths {manifest_path.name}" + " --allow-damaged" * allow_damaged,
+        made_by=made_by,
     )
 
 
-def _duration_or_error(path: Path, allow_damaged: bool) -> float | AudioError:
-    try:
-        return read_recording(path, allow_damaged=allow_damaged).duration_s
-    except AudioError as error:
-        return error
+def _duration_or_reason(trial: Trial, allow_damaged: bool) -> float | str:
+    found = recording_or_reason(trial, allow_damaged=allow_damaged)
+    return found if isinstance(found, str) else found.duration_s

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from functools import cache
-from importlib.resources import files
 
 import numpy as np
 import soundfile
 
 from fakemamba.data.audio import Waveform, cut_or_tile
+from fakemamba.files import packaged
 
 
 def real_speech(num_samples: int, row: int) -> Waveform:
@@ -23,10 +23,5 @@ def real_speech(num_samples: int, row: int) -> Waveform:
 
 @cache
 def _recordings() -> tuple[Waveform, ...]:
-    folder = files("fakemamba.data") / "recordings"
-    paths = sorted(path.name for path in folder.iterdir() if path.name.endswith(".flac"))
-    waveforms = []
-    for name in paths:
-        with (folder / name).open("rb") as file:
-            waveforms.append(soundfile.read(file, dtype="float32")[0])
-    return tuple(waveforms)
+    paths = packaged("fakemamba.data", "recordings", ".flac").values()
+    return tuple(soundfile.read(path, dtype="float32")[0] for path in paths)

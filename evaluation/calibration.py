@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Annotated
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import Field
 
+from fakemamba.evaluation.metrics.checks import Floats
 from fakemamba.evaluation.metrics.detection import cllr_bits, equal_error
 from fakemamba.evaluation.score_origin import ScoreOrigin
 from fakemamba.files import write_json
@@ -29,8 +29,6 @@ from fakemamba.records import read_record, shown
 KIND, SCHEMA_VERSION = "fakemamba-calibration", 1
 HASH_BYTES = 8
 MOST_HASHES = 4096
-
-Floats = npt.NDArray[np.float64]
 
 
 class CalibrationError(ValueError):

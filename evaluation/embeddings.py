@@ -11,8 +11,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from fakemamba.data.batches import Batch, batches
+from fakemamba.data.batches import Batch
 from fakemamba.data.trials import Trial
+from fakemamba.evaluation.manner import Manner
 from fakemamba.files import appearing_whole
 from fakemamba.models.detector import Detector, UnsupportedInputError
 
@@ -39,11 +40,7 @@ class Embeddings:
 def embed_trials(
     detector: Detector,
     trials: Sequence[Trial],
-    *,
-    budget_samples: int,
-    workers: int,
-    num_samples: int | None = None,
-    allow_damaged: bool = False,
+    manner: Manner,
     progress: Callable[[Iterable[Any]], Iterable[Any]] = iter,
 ) -> Embeddings:
     """Embed recordings by `Detector.embed`, on the detector's device.
@@ -51,24 +48,14 @@ def embed_trials(
     Args:
         detector: in eval mode.
         trials: whose recordings are embedded; ids are unique.
-        budget_samples: padded samples that a batch may have.
-        workers: threads that decode.
-        num_samples: cut or tile every recording to this length; None takes whole recordings.
-        allow_damaged: embed what is left of damaged recordings.
+        manner: how; precision and execution are the detector's own, and so is the device.
         progress: passes on what it is given, one item a trial, and may count them.
     """
     found: dict[str, Vectors | str] = {}
-    reading = batches(
-        trials,
-        budget_samples=budget_samples,
-        workers=workers,
-        num_samples=num_samples,
-        allow_damaged=allow_damaged,
-    )
     damage: dict[str, str] = {}
 
     def results() -> Iterator[tuple[Trial, Vectors | str]]:
-        for batch in reading:
+        for batch in manner.batches(trials):
             damage.update(batch.damage)
             yield from _embed(detector, batch)
 

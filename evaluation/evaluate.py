@@ -6,19 +6,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from fakemamba.evaluation.bootstrap import Interval
 from fakemamba.evaluation.breakdown import confusion, parts
 from fakemamba.evaluation.calibration import Calibration
 from fakemamba.evaluation.coverage import check_orientation, split
-from fakemamba.evaluation.metrics.checks import MetricError
-from fakemamba.evaluation.metrics.costs import DCF_ASVSPOOF5, TDCF_2019, TDCF_2021
+from fakemamba.evaluation.metrics.checks import Floats, MetricError
+from fakemamba.evaluation.metrics.costs import DCF_ASVSPOOF5
 from fakemamba.evaluation.metrics.detection import act_dcf, cllr_bits, equal_error, min_dcf
 from fakemamba.evaluation.metrics.tandem import (
-    SPOOF_SHARE,
+    TANDEM_COSTS,
     AsvRates,
     asv_rates,
     min_tdcf_2019,
@@ -38,16 +36,9 @@ COSTS = {
     "act_dcf": f"{DCF_ASVSPOOF5.text}, threshold {DCF_ASVSPOOF5.bayes_threshold:.7g}, {AS_LLR}",
     "cllr_bits": f"prior 0.5, {AS_LLR}",
 }
-TANDEM_COSTS = {
-    "min_tdcf_2019": TDCF_2019.text,
-    "min_tdcf_2021": TDCF_2021.text,
-    "t_eer": f"misses, nontargets and spoofs alike, spoof share {SPOOF_SHARE:g}",
-}
 NO_ASV = "there are no scores of an ASV system: give --asv-scores"
 NO_ASV_SCORES = "it needs an ASV system's scores, not its error rates alone: give --asv-scores"
 DETECTION = ("eer", "eer_threshold", "min_dcf", "act_dcf", "cllr_bits")
-
-Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,8 @@ import torch
 import transformers
 
 from fakemamba import __version__
+from fakemamba.evaluation.manner import Manner
+from fakemamba.files import file_sha256
 from fakemamba.models.checkpoints import CONFIG_NAME, WEIGHTS_NAME
 
 # Rooms and files whose change may change a score: all that is between a file and it.
@@ -27,14 +29,9 @@ SCORING_CODE = (
     ("fakemamba.data", "decoding.py"),
     ("fakemamba.data", "headers.py"),
     ("fakemamba.data", "reading.py"),
+    ("fakemamba.evaluation", "manner.py"),
     ("fakemamba.evaluation", "scoring.py"),
 )
-
-
-def file_sha256(path: Path) -> str:
-    """SHA-256 of a file's content."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def checkpoint_sha256(checkpoint: Path) -> str:
@@ -82,15 +79,7 @@ def audio_libraries() -> str:
 
 
 def scoring_identity(
-    checkpoint: Path,
-    trials_sha256: str,
-    *,
-    detector: str | None,
-    num_samples: int | None,
-    precision: str,
-    execution: str,
-    device: torch.device,
-    allow_damaged: bool = False,
+    checkpoint: Path, trials_sha256: str, manner: Manner, device: torch.device
 ) -> dict[str, str | int | None]:
     """All that scores depend on, but for rounding: that changes with padding and a GPU's kind.
 
@@ -98,12 +87,12 @@ def scoring_identity(
     """
     return {
         "weights_sha256": checkpoint_sha256(checkpoint),
-        "detector": detector,
+        "detector": manner.detector,
         "trials_sha256": trials_sha256,
-        "length": num_samples,
-        "allow_damaged": allow_damaged,
-        "precision": precision,
-        "execution": execution,
+        "length": manner.length,
+        "allow_damaged": manner.allow_damaged,
+        "precision": manner.precision,
+        "execution": manner.execution,
         "device": device.type,
         "fakemamba": __version__,
         "code_sha256": code_sha256(),

@@ -8,7 +8,8 @@ scores in the list's order, and beside them what they were made with, ``SCORES.j
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,9 @@ import numpy as np
 
 from fakemamba.data.audio import SAMPLE_RATE_HZ
 from fakemamba.data.trials import Trial
-from fakemamba.evaluation.provenance import file_sha256
+from fakemamba.evaluation.manner import Manner
 from fakemamba.evaluation.ranks import Ranks
-from fakemamba.evaluation.score_files import write_scores
+from fakemamba.evaluation.score_files import check_id, write_scores
 from fakemamba.evaluation.score_journal import (
     Done,
     Identity,
@@ -27,9 +28,9 @@ from fakemamba.evaluation.score_journal import (
     read_journal,
     remove_journal,
 )
-from fakemamba.evaluation.scoring import PLAIN, Scored, score_trials
+from fakemamba.evaluation.scoring import Scored, score_trials
 from fakemamba.evaluation.trial_list import TrialListError, survey
-from fakemamba.files import write_json
+from fakemamba.files import file_sha256, write_json
 from fakemamba.models.detector import Detector
 from fakemamba.records import in_part, read_record
 
@@ -37,15 +38,38 @@ FORMAT = 1
 
 
 @dataclass(frozen=True)
-class Settings:
-    """How trials are scored, as in `score_trials`."""
+class Output:
+    """The score file that a run is to write, and in which form.
 
-    budget_samples: int
-    workers: int
-    num_samples: int | None = None
-    precision: str = "fp32"
-    execution: str = PLAIN
-    allow_damaged: bool = False
+    Attributes:
+        path: of the file.
+        score_format: as in `write_scores`.
+        name: what a trial is called in it, by default its id.
+        allow_missing: how many trials may have no score.
+    """
+
+    path: Path
+    score_format: str = "csv"
+    name: Callable[[Trial], str] = attrgetter("trial_id")
+    allow_missing: int = 0
+
+    @property
+    def journal(self) -> Path:
+        """The folder in which a run is written down until the scores are."""
+        return self.path.with_name(f"{self.path.name}.journal")
+
+    @property
+    def sidecar(self) -> Path:
+        """The file beside the scores that says what they were made with."""
+        return self.path.with_name(f"{self.path.name}.json")
+
+    def check(self, trial: Trial) -> None:
+        """Refuse a trial that the file could not hold, before the work and not after it.
+
+        Raises:
+            ScoreFileError: it has no name that could be read back.
+        """
+        check_id(self.name(trial), self.score_format)
 
 
 @dataclass(frozen=True)
@@ -84,30 +108,22 @@ class ScoreRun:
     """
 
     source: Callable[[], Iterable[Trial]]
-    out: Path
+    out: Output
     identity: Identity
     num_trials: int
     ranks: Ranks
 
-    @property
-    def journal(self) -> Path:
-        """The folder in which the run is written down until the scores are."""
-        return self.out.with_name(f"{self.out.name}.journal")
-
-    @property
-    def sidecar(self) -> Path:
-        """The file beside the scores that says what they were made with."""
-        return self.out.with_name(f"{self.out.name}.json")
-
-    def result(self, score_format: str) -> Result | None:
+    def result(self) -> Result | None:
         """What came of the run, if it is done: all have scores, which are as they were written."""
-        if self.journal.exists() or not (self.out.is_file() and self.sidecar.is_file()):
+        if self.out.journal.exists() or not (
+            self.out.path.is_file() and self.out.sidecar.is_file()
+        ):
             return None
         try:
-            told = read_record(self.sidecar, _Sidecar, ValueError, "score again")
+            told = read_record(self.out.sidecar, _Sidecar, ValueError, "score again")
         except ValueError:  # of another version, or damaged: it says nothing of these scores
             return None
-        wanted = _ScoreFile(score_format, file_sha256(self.out))
+        wanted = _ScoreFile(self.out.score_format, file_sha256(self.out.path))
         if told.failures or told.identity != self.identity or told.scores != wanted:
             return None
         return Result(self.num_trials, {})
@@ -118,12 +134,12 @@ class ScoreRun:
         Raises:
             JournalError: there is a journal, but ``resume`` is not wanted; or it is of another run.
         """
-        if self.journal.exists() and not resume:
+        if self.out.journal.exists() and not resume:
             raise JournalError(
-                f"{self.journal} is of a run that did not score all: go on with it by --resume, or "
-                "remove it and score all again"
+                f"{self.out.journal} is of a run that did not score all: go on with it by "
+                "--resume, or remove it and score all again"
             )
-        done = read_journal(self.journal, self.identity, self.num_trials)
+        done = read_journal(self.out.journal, self.identity, self.num_trials)
         self.ranks.wait()
         return done
 
@@ -135,46 +151,37 @@ class ScoreRun:
         self,
         detector: Detector,
         done: Done,
-        settings: Settings,
+        manner: Manner,
         on_progress: Callable[[Sequence[Scored]], None],
     ) -> None:
         """Score what is left to this rank into the journal; return when every rank has."""
         under_way: dict[str, int] = {}
         trials = self._left(done, under_way)
-        with open_journal(self.journal, self.ranks.index, self.identity) as add:
-            for scored in score_trials(detector, trials, **asdict(settings)):
+        with open_journal(self.out.journal, self.ranks.index, self.identity) as add:
+            for scored in score_trials(detector, trials, manner):
                 add((under_way.pop(one.trial.trial_id), one) for one in scored)
                 on_progress(scored)
         self.ranks.wait()
 
-    def finish(
-        self,
-        name: Callable[[Trial], str],
-        score_format: str,
-        allow_missing: int,
-        facts: Mapping[str, Any],
-    ) -> Result:
+    def finish(self, facts: Mapping[str, Any]) -> Result:
         """Write the scores and what they were made with.
 
-        The journal stays if more than ``allow_missing`` trials have no score: a run that resumes
-        it tries these again.
+        The journal stays if more trials have no score than may: a run that resumes it tries these
+        again.
 
         Args:
-            name: what a trial is called in the score file.
-            score_format: of the score file.
-            allow_missing: how many trials may have no score.
             facts: what else is to be told beside the scores, as JSON.
 
         Raises:
             JournalError: a rank's file is not there.
             TrialListError: the list is not what it was when the run began.
         """
-        done = read_journal(self.journal, self.identity, self.num_trials)
+        done = read_journal(self.out.journal, self.identity, self.num_trials)
         untold = int(np.isnan(done.scores).sum()) - len(done.reasons)
         if untold:
             raise JournalError(
-                f"{self.journal} says nothing of {untold:,} trials; all nodes must see one and the "
-                "same folder. Score again with --resume"
+                f"{self.out.journal} says nothing of {untold:,} trials; all nodes must see one and "
+                "the same folder. Score again with --resume"
             )
         if survey(self.source).sha256 != self.identity["trials_sha256"]:
             raise TrialListError("the list of trials changed while it was scored; score it again")
@@ -188,15 +195,15 @@ class ScoreRun:
                 else:
                     if index in done.damage:
                         damaged[trial.trial_id] = done.damage[index]
-                    yield name(trial), float(score)
+                    yield self.out.name(trial), float(score)
 
-        write_scores(self.out, scored(), score_format)
+        write_scores(self.out.path, scored(), self.out.score_format)
         sidecar = {
             "format": FORMAT,
             "scores": {
-                "file": self.out.name,
-                "format": score_format,
-                "sha256": file_sha256(self.out),
+                "file": self.out.path.name,
+                "format": self.out.score_format,
+                "sha256": file_sha256(self.out.path),
             },
             "identity": dict(self.identity),
             "counts": {
@@ -209,9 +216,9 @@ class ScoreRun:
             "damaged": damaged,
             **facts,
         }
-        write_json(self.sidecar, sidecar)
-        if len(failures) <= allow_missing:
-            remove_journal(self.journal)
+        write_json(self.out.sidecar, sidecar)
+        if len(failures) <= self.out.allow_missing:
+            remove_journal(self.out.journal)
         return Result(self.num_trials - len(failures), failures)
 
     def _left(self, done: Done, under_way: dict[str, int]) -> Iterator[Trial]:

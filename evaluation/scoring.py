@@ -19,19 +19,13 @@ import torch
 from torch import Tensor
 
 from fakemamba.data.audio import SAMPLE_RATE_HZ
-from fakemamba.data.batches import Batch, batches
+from fakemamba.data.batches import Batch
 from fakemamba.data.trials import Trial
+from fakemamba.evaluation.manner import PLAIN, Manner
 from fakemamba.models.detector import BONA_FIDE, Detector, UnsupportedInputError
 from fakemamba.models.device import is_out_of_memory
-from fakemamba.models.execution import optimized
 from fakemamba.models.execution.modes import running_in
 
-PLAIN = "plain"
-EXECUTIONS = (PLAIN, *optimized.EXECUTIONS)
-PRECISIONS = {
-    execution: ("fp32", "bf16") if execution == PLAIN else optimized.PRECISIONS
-    for execution in EXECUTIONS
-}
 Logits = Callable[[Tensor, Tensor | None], Tensor]
 
 log = logging.getLogger(__name__)
@@ -53,15 +47,7 @@ class Scored:
 
 
 def score_trials(
-    detector: Detector,
-    trials: Iterable[Trial],
-    *,
-    budget_samples: int,
-    workers: int,
-    num_samples: int | None = None,
-    precision: str = "fp32",
-    execution: str = PLAIN,
-    allow_damaged: bool = False,
+    detector: Detector, trials: Iterable[Trial], manner: Manner
 ) -> Iterator[list[Scored]]:
     """Score recordings on the detector's device, in batches of similar length.
 
@@ -70,33 +56,20 @@ def score_trials(
     Args:
         detector: in eval mode.
         trials: read lazily, see `batches`.
-        budget_samples: padded samples that a batch may have.
-        workers: threads that decode.
-        num_samples: cut or tile every recording to this length, as the papers do; None takes whole
-            recordings.
-        precision: one of those of the execution in `PRECISIONS`.
-        execution: one of `EXECUTIONS`.
-        allow_damaged: score what is left of damaged recordings.
+        manner: how; its device is the detector's already.
 
     Yields:
         What became of some trials; every trial is in one of the lists.
 
     Raises:
-        ValueError: a precision, an execution or a number that cannot be.
+        ValueError: a precision or an execution that cannot be.
     """
     device = next(detector.parameters()).device
-    check_manner(device, precision, execution)
-    logits = _logits(detector, device, precision, execution, num_samples)
-    limit = budget_samples
+    manner.check_on(device)
+    logits = _logits(detector, device, manner)
+    limit = manner.budget_samples
     under_way: tuple[Batch, Tensor] | None = None
-    for batch in batches(
-        trials,
-        budget_samples=budget_samples,
-        workers=workers,
-        num_samples=num_samples,
-        pinned=device.type == "cuda",
-        allow_damaged=allow_damaged,
-    ):
+    for batch in manner.batches(trials, pinned=device.type == "cuda"):
         if batch.failures:
             yield [Scored(trial, reason=reason) for trial, reason in batch.failures]
             continue
@@ -127,24 +100,6 @@ def score_trials(
         yield _read(*under_way)
 
 
-def check_manner(device: torch.device, precision: str, execution: str) -> None:
-    """Refuse what this device cannot score with, before any work.
-
-    Raises:
-        ValueError: no such precision or execution, or not on this device.
-    """
-    if execution not in EXECUTIONS:
-        raise ValueError(f"execution {execution!r} is not one of {', '.join(EXECUTIONS)}")
-    known = PRECISIONS[execution]
-    if precision not in known:
-        raise ValueError(
-            f"precision {precision!r} is not one of {', '.join(known)}, those of execution "
-            f"{execution}"
-        )
-    if execution != PLAIN:
-        optimized.check_optimized(device, precision, execution)
-
-
 def _bona_fide(logits: Logits, batch: Batch, device: torch.device) -> Tensor | Exception:
     """The scores (B,), not waited for, or that memory ended or that no score can be.
 
@@ -166,22 +121,16 @@ def _bona_fide(logits: Logits, batch: Batch, device: torch.device) -> Tensor | E
     return found
 
 
-def _logits(
-    detector: Detector,
-    device: torch.device,
-    precision: str,
-    execution: str,
-    num_samples: int | None,
-) -> Logits:
+def _logits(detector: Detector, device: torch.device, manner: Manner) -> Logits:
     """The function from waveforms (B, L) and lengths (B,) on the CPU to logits (B, 2) in fp32."""
-    if execution != PLAIN:
-        exact_samples = () if num_samples is None else (num_samples,)
-        return detector.optimize(precision, execution, exact_samples=exact_samples)
+    if manner.execution != PLAIN:
+        exact_samples = () if manner.length is None else (manner.length,)
+        return detector.optimize(manner.precision, manner.execution, exact_samples=exact_samples)
 
     def plain(waveforms: Tensor, lengths: Tensor | None) -> Tensor:
         lengths = detector.check_input(waveforms, lengths)
         lengths = None if lengths is None else lengths.to(device, non_blocking=True)
-        with running_in(device, precision, "sdpa"):
+        with running_in(device, manner.precision, "sdpa"):
             features, counts = detector.frontend(waveforms.to(device, non_blocking=True), lengths)
             encoded = detector.encoder(features, counts)
         with running_in(device, "fp32", "sdpa"):

@@ -16,9 +16,9 @@ from fakemamba.data.delimited import Once, read_rows
 from fakemamba.data.keys import ASV_LABELS, AsvScores, identity_columns
 from fakemamba.data.text_lines import SHOWN, CutGuard, at_line, finite_number, listed
 from fakemamba.evaluation.metrics.checks import Floats
-from fakemamba.evaluation.metrics.costs import ADCF_ASVSPOOF5, ADCF_SHIM2024, TDCF_2019, TDCF_2021
+from fakemamba.evaluation.metrics.costs import ADCF_ASVSPOOF5, ADCF_SHIM2024
 from fakemamba.evaluation.metrics.tandem import (
-    SPOOF_SHARE,
+    TANDEM_COSTS,
     a_dcf,
     asv_rates,
     min_tdcf_2019,
@@ -124,18 +124,14 @@ def evaluate_tandem(scores: Mapping[str, Mapping[str, Floats]]) -> dict[str, Tan
         asv = AsvScores(verified["target"], verified["nontarget"], verified["spoof"])
         bonafide = np.concatenate([cm["target"], cm["nontarget"]])
         rates = asv_rates(asv)
-        figures |= {
-            "min_tdcf_2019": TandemFigure(
-                min_tdcf_2019(bonafide, cm["spoof"], rates), f"{TDCF_2019.text}; {rates.text}"
-            ),
-            "min_tdcf_2021": TandemFigure(
-                min_tdcf_2021(bonafide, cm["spoof"], rates), f"{TDCF_2021.text}; {rates.text}"
-            ),
-            "t_eer": TandemFigure(
-                t_eer(bonafide, cm["spoof"], asv),
-                f"misses, nontargets and spoofs alike, spoof share {SPOOF_SHARE:g}",
-            ),
+        values = {
+            "min_tdcf_2019": min_tdcf_2019(bonafide, cm["spoof"], rates),
+            "min_tdcf_2021": min_tdcf_2021(bonafide, cm["spoof"], rates),
         }
+        for name, value in values.items():
+            figures[name] = TandemFigure(value, f"{TANDEM_COSTS[name]}; {rates.text}")
+        value = t_eer(bonafide, cm["spoof"], asv)
+        figures["t_eer"] = TandemFigure(value, TANDEM_COSTS["t_eer"])
     if not figures:
         raise TandemTableError("there is no sasv-score, and not both cm-score and asv-score")
     return figures

@@ -16,6 +16,7 @@ import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -162,6 +163,22 @@ def json_text(content: Any) -> str:
     """
     text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
     return SURROGATE.sub(lambda found: rf"\u{ord(found.group()):04x}", text)
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file's content.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def packaged(package: str, folder: str, suffix: str) -> dict[str, Path]:
+    """The files of a kind that come with a package, by their names without the suffix, in order."""
+    found = Path(str(resources.files(package) / folder)).glob(f"*{suffix}")
+    return {path.stem: path for path in sorted(found, key=lambda path: path.stem)}
 
 
 def append(path: str | Path, text: str) -> None:

@@ -60,10 +60,6 @@ class Logs:
                         self.tensorboard.add_scalar(f"epoch/{name}", value, history[-1].epoch)
                 self.tensorboard.flush()
 
-    def steps_sha256(self) -> str:
-        """Of what was logged of steps so far."""
-        return hashlib.sha256(self.steps.read_bytes()).hexdigest()
-
 
 @contextmanager
 def logs(folder: RunFolder, progress: Progress) -> Iterator[Logs]:

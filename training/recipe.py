@@ -9,7 +9,7 @@ wherever it is run, but for rounding.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -91,7 +91,7 @@ class DataRecipe:
             not (self.corpus is not None and any(manifests)) and manifests[0] == manifests[1],
             "data: name either a corpus, or both train_manifest and validation_manifest",
         )
-        _check(self.num_samples >= 400, f"data.num_samples {self.num_samples}: give 400 or more")
+        _check_least(self, "data", 400, "num_samples")
         try:
             self.parsed_augmentation()
         except ValueError as error:
@@ -139,25 +139,12 @@ class OptimizationRecipe:
     cpu_threads: int = 2
 
     def __post_init__(self) -> None:
-        numbers = {
-            "learning_rate": self.learning_rate,
-            "spoof_weight": self.spoof_weight,
-            "bonafide_weight": self.bonafide_weight,
-        }
-        for name, value in numbers.items():
+        for name in ("learning_rate", "spoof_weight", "bonafide_weight"):
+            value = getattr(self, name)
             _check(0 < value < math.inf, f"optimization.{name} {value}: give a number over 0")
-        for name, value in {"l2": self.l2, "clip_norm": self.clip_norm}.items():
-            _check(0 <= value < math.inf, f"optimization.{name} {value}: give 0 or more")
-        for name, count in {
-            "batch_size": self.batch_size,
-            "cpu_threads": self.cpu_threads,
-        }.items():
-            _check(count >= 1, f"optimization.{name} {count}: give 1 or more")
-        for name, count in {
-            "micro_batch_size": self.micro_batch_size,
-            "warmup_steps": self.warmup_steps,
-        }.items():
-            _check(count >= 0, f"optimization.{name} {count}: give 0 or more")
+        _check_least(self, "optimization", 0, "l2", "clip_norm")
+        _check_least(self, "optimization", 1, "batch_size", "cpu_threads")
+        _check_least(self, "optimization", 0, "micro_batch_size", "warmup_steps")
 
 
 @dataclass(frozen=True)
@@ -186,13 +173,8 @@ class SelectionRecipe:
     averaging: Literal["true", "as-released"] = "true"
 
     def __post_init__(self) -> None:
-        for name, count in {
-            "batch_size": self.batch_size,
-            "max_epochs": self.max_epochs,
-            "averaged": self.averaged,
-        }.items():
-            _check(count >= 1, f"selection.{name} {count}: give 1 or more")
-        _check(self.patience >= 0, f"selection.patience {self.patience}: give 0 or more")
+        _check_least(self, "selection", 1, "batch_size", "max_epochs", "averaged")
+        _check_least(self, "selection", 0, "patience")
         _check(
             self.averaging == "true" or self.averaged == 5,
             f'selection.averaged {self.averaged}: averaging = "as-released" is of 5 epochs',
@@ -228,6 +210,11 @@ def dotted(part: Recipe | DetectorRecipe) -> dict[str, Any]:
     return dict(_dotted(asdict(part), ""))
 
 
+def without(record: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
+    """What `dotted` gave, but for some fields."""
+    return {name: value for name, value in record.items() if name not in names}
+
+
 def _dotted(table: dict[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
     for name, value in table.items():
         if isinstance(value, dict):
@@ -239,3 +226,9 @@ def _dotted(table: dict[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
 def _check(holds: bool, otherwise: str) -> None:
     if not holds:
         raise RecipeError(otherwise)
+
+
+def _check_least(part: Any, table: str, least: int, *names: str) -> None:
+    for name in names:
+        value = getattr(part, name)
+        _check(least <= value < math.inf, f"{table}.{name} {value}: give {least} or more")

@@ -13,18 +13,18 @@ import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, is_dataclass, replace
 from difflib import get_close_matches
-from importlib.resources import files
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from fakemamba.files import appearing_whole
+from fakemamba.files import appearing_whole, packaged
 from fakemamba.models.frontend import FRONTEND_SIZES
 from fakemamba.models.registry import create_detector, detector_entry
 from fakemamba.names import one_line
 from fakemamba.training.recipe import PATHS, DetectorRecipe, Recipe, RecipeError
 
 SUFFIX = ".toml"
+RECIPES = ("fakemamba.training", "recipes", SUFFIX)
 CHECKPOINT_SUFFIXES = (".pt", ".pth")
 WANTED = {
     bool: "true or false",
@@ -37,8 +37,7 @@ WANTED = {
 
 def recipe_names() -> list[str]:
     """Names of the recipes that come with the package."""
-    names = [path.name for path in (files("fakemamba.training") / "recipes").iterdir()]
-    return sorted(name.removesuffix(SUFFIX) for name in names if name.endswith(SUFFIX))
+    return list(packaged(*RECIPES))
 
 
 def recipe_summary(name: str) -> str:
@@ -110,12 +109,13 @@ def write_recipe(path: Path, recipe: Recipe) -> None:
 
 
 def _named(name: str) -> Path:
-    if name not in recipe_names():
+    recipes = packaged(*RECIPES)
+    if name not in recipes:
         raise RecipeError(
-            f"there is no recipe {name!r}{_nearest(name, recipe_names())} There are: "
-            f"{', '.join(recipe_names())}. A file's name ends in {SUFFIX}"
+            f"there is no recipe {name!r}{_nearest(name, recipes)} There are: "
+            f"{', '.join(recipes)}. A file's name ends in {SUFFIX}"
         )
-    return Path(str(files("fakemamba.training") / "recipes" / f"{name}{SUFFIX}"))
+    return recipes[name]
 
 
 def _recipe(content: dict[str, Any], folder: Path) -> Recipe:

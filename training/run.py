@@ -9,8 +9,8 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,8 @@ from accelerate.state import AcceleratorState
 from accelerate.utils import DistributedDataParallelKwargs, set_seed
 
 from fakemamba import create_detector
+from fakemamba.data.trials import Trial
+from fakemamba.files import file_sha256
 from fakemamba.interrupts import is_first_rank
 from fakemamba.locks import sole_writer
 from fakemamba.models.checkpoints import save_pretrained
@@ -82,26 +84,20 @@ def train(
         BusyError: another process trains into that folder.
     """
     with sole_writer(out, is_folder=True, is_first=is_first_rank()):
-        return _train(recipe, out, resume, device, workers, save_minutes)
-
-
-def _train(
-    recipe: Recipe, out: Path, resume: bool, device: str, workers: int | None, save_minutes: float
-) -> TrainingResult:
-    folder = RunFolder(out)
-    lists = read_lists(recipe.data)
-    begun = folder.check(run_identity(recipe, lists), recipe, resume=resume)
-    done = folder.read_result(recipe) if begun else None
-    if done is not None:
-        log.info("%s: the training is done, nothing is left to do", out)
-        return done
-    with _accelerated(recipe, device) as accelerator, _threads(recipe):
-        with folder.writing():
-            if accelerator.is_main_process:
-                write_down(folder, recipe, lists, accelerator.device, begun=begun)
-            accelerator.wait_for_everyone()
-        run = _Run(recipe, folder, lists, accelerator, _workers(workers), save_minutes * 60)
-        return run.finish(run.train())
+        folder = RunFolder(out)
+        lists = read_lists(recipe.data)
+        begun = folder.check(run_identity(recipe, lists), recipe, resume=resume)
+        done = folder.read_result(recipe) if begun else None
+        if done is not None:
+            log.info("%s: the training is done, nothing is left to do", out)
+            return done
+        with _accelerated(recipe, device) as accelerator, _threads(recipe):
+            with folder.writing():
+                if accelerator.is_main_process:
+                    write_down(folder, recipe, lists, accelerator.device, begun=begun)
+                accelerator.wait_for_everyone()
+            run = _Run(recipe, folder, lists, accelerator, _workers(workers), save_minutes * 60)
+            return run.finish(run.train())
 
 
 @dataclass(frozen=True)
@@ -131,7 +127,7 @@ class _Run:
         is_main = self.accelerator.is_main_process
         with (
             display(is_shown=is_main) as shown,
-            _logs(self.folder, progress, is_main=is_main) as log,
+            logs(self.folder, progress) if is_main else nullcontext() as log,
             stop_asked_for() as stop,
         ):
             while not progress.is_over(self.recipe.selection):
@@ -177,18 +173,18 @@ class _Epoch:
 
     def train(self, stop: Any) -> None:
         """All steps that are left; a wish to stop ends the run behind a checkpoint."""
-        data = self.run.recipe.data
-        preparation = Preparation(
-            data.num_samples, data.crop, data.parsed_augmentation(), self.run.recipe.seed
-        )
-        clips = ClipsOfEpoch(
-            self.run.lists.train, preparation, self.progress.epoch, data.allow_damaged
-        )
+        clips = self._clips(self.run.lists.train, self.run.recipe.data.crop, augmented=True)
 
         def wishes() -> tuple[bool, bool]:
             return time.monotonic() - self.saved >= self.run.save_every_s, stop()
 
         self.trainer.run(clips, self.progress, wishes, self._after_step)
+
+    def _clips(self, trials: Sequence[Trial], crop: str, *, augmented: bool) -> ClipsOfEpoch:
+        data = self.run.recipe.data
+        augmentation = data.parsed_augmentation() if augmented else None
+        preparation = Preparation(data.num_samples, crop, augmentation, self.run.recipe.seed)
+        return ClipsOfEpoch(trials, preparation, self.progress.epoch, data.allow_damaged)
 
     def _after_step(self, step: TrainingStep) -> None:
         self.shown.advance(step)
@@ -209,7 +205,7 @@ class _Epoch:
 
     def _write_checkpoint(self) -> None:
         if self.log is not None:
-            self.progress.steps_sha256 = self.log.steps_sha256()
+            self.progress.steps_sha256 = file_sha256(self.log.steps)
         self.checkpoints.save(self.progress)
 
     def _count_time(self) -> None:
@@ -220,18 +216,12 @@ class _Epoch:
     def validate(self, detector: Detector) -> None:
         """Judge the epoch, keep it if it is one of the best, and write down that it is done."""
         run, progress, selection = self.run, self.progress, self.run.recipe.selection
-        data = run.recipe.data
-        preparation = Preparation(
-            data.num_samples,
-            WHOLE if data.crop == WHOLE else FIRST,
-            data.parsed_augmentation() if selection.augmented else None,
-            run.recipe.seed,
-        )
+        crop = WHOLE if run.recipe.data.crop == WHOLE else FIRST
         count = -(-len(run.lists.validation) // selection.batch_size)
         self.shown.begin("validation", -(-count // run.accelerator.num_processes))
         found = validate(
             self.trainer.model,
-            ClipsOfEpoch(run.lists.validation, preparation, progress.epoch, data.allow_damaged),
+            self._clips(run.lists.validation, crop, augmented=selection.augmented),
             self.trainer.loss,
             run.accelerator,
             batch_size=selection.batch_size,
@@ -291,15 +281,6 @@ def _threads(recipe: Recipe) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
-
-
-@contextmanager
-def _logs(folder: RunFolder, progress: Progress, *, is_main: bool) -> Iterator[Logs | None]:
-    if not is_main:
-        yield None
-        return
-    with logs(folder, progress) as written:
-        yield written
 
 
 def _optimizer(detector: Detector, recipe: OptimizationRecipe) -> torch.optim.Optimizer:

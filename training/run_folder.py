@@ -27,7 +27,7 @@ from fakemamba.locks import LOCK
 from fakemamba.records import read_record, write_sealed
 from fakemamba.training.manifest import check_manifest
 from fakemamba.training.progress import Progress
-from fakemamba.training.recipe import PATHS, Recipe, dotted
+from fakemamba.training.recipe import PATHS, Recipe, dotted, without
 from fakemamba.training.recipe_files import to_toml
 
 FORMAT = 2
@@ -210,7 +210,7 @@ class RunFolder:
         if not self.result.exists() or not self.detector.is_dir():
             return None
         content = asdict(self._read(self.result, _Result))
-        if _but_paths(self.read_facts().recipe) != _but_paths(dotted(recipe)):
+        if without(self.read_facts().recipe, PATHS) != without(dotted(recipe), PATHS):
             return None
         del content["format"]
         return TrainingResult(**content | {"detector": self.path / content["detector"]})
@@ -272,8 +272,3 @@ def appearing_folder(folder: Path, *, is_main: bool) -> Iterator[Path]:
 def _is_passing(path: Path) -> bool:
     """Whether a file is a lock, or half written by who was killed: no work of anybody's."""
     return path.name == LOCK or (path.name.startswith(".") and path.suffix == ".partial")
-
-
-def _but_paths(recipe: Mapping[str, Any]) -> dict[str, Any]:
-    """A recipe without where its data is."""
-    return {name: value for name, value in recipe.items() if name not in PATHS}

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from fakemamba.environment import describe_environment
-from fakemamba.training.recipe import PATHS, Recipe, dotted
+from fakemamba.training.recipe import PATHS, Recipe, dotted, without
 from fakemamba.training.recipe_files import write_recipe
 from fakemamba.training.run_folder import Facts, RunFolder
 from fakemamba.training.trial_lists import TrialLists
@@ -20,7 +20,7 @@ def run_identity(recipe: Recipe, lists: TrialLists) -> dict[str, Any]:
     if recipe.optimization.schedule == "constant":
         free.add("selection.max_epochs")
     data = {f"data of {name}": value for name, value in lists.identity().items()}
-    return {name: value for name, value in dotted(recipe).items() if name not in free} | data
+    return without(dotted(recipe), free) | data
 
 
 def write_down(

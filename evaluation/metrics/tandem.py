@@ -26,6 +26,11 @@ if TYPE_CHECKING:
     from fakemamba.data.keys import AsvScores
 
 SPOOF_SHARE = 0.5  # of the trials that a tandem has to reject, in the ASVspoof 5 package's t-EER
+TANDEM_COSTS = {
+    "min_tdcf_2019": TDCF_2019.text,
+    "min_tdcf_2021": TDCF_2021.text,
+    "t_eer": f"misses, nontargets and spoofs alike, spoof share {SPOOF_SHARE:g}",
+}
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,7 @@
 """Embeddings are the detector's, and the numbers beside a map say what the space holds."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,9 +13,10 @@ from fakemamba.data.synthetic import speech_like
 from fakemamba.data.trials import Trial
 from fakemamba.evaluation.embeddings import embed_trials, write_embeddings
 from fakemamba.evaluation.linear_probe import ProbeError, held_out_scores
+from fakemamba.evaluation.manner import Manner
 from fakemamba.evaluation.separability import SeparabilityError, project, separability
 
-BUDGET = {"budget_samples": 40_000, "workers": 2}
+MANNER = Manner(batch_seconds=2.5, workers=2)
 
 
 @pytest.fixture
@@ -36,7 +39,7 @@ def alone(detector, waveform):
 @pytest.mark.parametrize("name", ["fake-mamba-s", "xlsr-conformer"])
 def test_a_vector_is_the_embedding_of_the_recording_alone(trials, make_detector, name):
     detector = make_detector(name)
-    found = embed_trials(detector, trials, **BUDGET)
+    found = embed_trials(detector, trials, MANNER)
     assert found.trials == tuple(trials) and found.failures == ()
     assert found.vectors.dtype == np.float32
     for trial, vector in zip(trials, found.vectors, strict=True):
@@ -46,14 +49,14 @@ def test_a_vector_is_the_embedding_of_the_recording_alone(trials, make_detector,
 
 def test_a_fixed_length_cuts_or_tiles(trials, make_detector):
     detector = make_detector("fake-mamba-s")
-    found = embed_trials(detector, trials, num_samples=8_000, **BUDGET)
+    found = embed_trials(detector, trials, replace(MANNER, length=8_000))
     expected = alone(detector, cut_or_tile(read_audio(trials[2].path), 8_000))
     np.testing.assert_allclose(found.vectors[2], expected, rtol=1e-4, atol=1e-5)
 
 
 def test_what_cannot_be_embedded_is_listed_and_the_others_are_not_lost(trials, make_detector):
     trials.insert(1, Trial("absent", trials[0].path.with_name("absent.wav"), "spoof"))
-    found = embed_trials(make_detector("xlsr-aasist"), trials, **BUDGET)
+    found = embed_trials(make_detector("xlsr-aasist"), trials, MANNER)
     assert [trial.trial_id for trial in found.trials] == ["clip0", "clip1", "clip3"]
     assert len(found.failures) == 2
     assert "absent.wav: no such file" in found.failures[0]
@@ -63,13 +66,13 @@ def test_what_cannot_be_embedded_is_listed_and_the_others_are_not_lost(trials, m
 def test_vectors_that_are_no_numbers_are_listed(trials, make_detector):
     detector = make_detector("fake-mamba-s")
     torch.nn.init.constant_(next(detector.encoder.parameters()), float("nan"))
-    found = embed_trials(detector, trials, **BUDGET)
+    found = embed_trials(detector, trials, MANNER)
     assert found.trials == () and found.vectors.shape == (0, 0)
     assert all("is not finite" in failure for failure in found.failures)
 
 
 def test_the_file_holds_no_objects(trials, make_detector, tmp_path):
-    found = embed_trials(make_detector("fake-mamba-s"), trials, **BUDGET)
+    found = embed_trials(make_detector("fake-mamba-s"), trials, MANNER)
     write_embeddings(tmp_path / "deep" / "embeddings.npz", found)
     with np.load(tmp_path / "deep" / "embeddings.npz", allow_pickle=False) as content:
         np.testing.assert_array_equal(content["vectors"], found.vectors)

@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 
 from fakemamba.evaluation import provenance
+from fakemamba.evaluation.manner import Manner
 
 
 def imported(module, seen):
@@ -42,15 +43,10 @@ def test_the_hash_is_of_all_code_from_a_file_to_its_score():
 def test_the_identity_names_what_decodes_and_whether_damage_is_allowed(tmp_path):
     checkpoint = tmp_path / "model.pth"
     checkpoint.write_bytes(b"weights")
-    how = {
-        "detector": None,
-        "num_samples": None,
-        "precision": "fp32",
-        "execution": "plain",
-        "device": torch.device("cpu"),
-    }
-    strict = provenance.scoring_identity(checkpoint, "abc", **how)
-    allowed = provenance.scoring_identity(checkpoint, "abc", **how, allow_damaged=True)
+    strict, allowed = (
+        provenance.scoring_identity(checkpoint, "abc", manner, torch.device("cpu"))
+        for manner in (Manner(), Manner(allow_damaged=True))
+    )
     assert {name for name in strict if strict[name] != allowed[name]} == {"allow_damaged"}
     for library in ("soundfile", "libsndfile", "av", "libavcodec", "libavformat", "soxr", "numpy"):
         assert f"{library} " in strict["audio_libraries"]

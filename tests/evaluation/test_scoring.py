@@ -9,6 +9,7 @@ from torch import nn
 from fakemamba.data.audio import cut_or_tile, read_audio
 from fakemamba.data.synthetic import speech_like
 from fakemamba.data.trials import Trial
+from fakemamba.evaluation.manner import Manner
 from fakemamba.evaluation.scoring import score_trials
 from fakemamba.models.detector import Detector, UnsupportedInputError
 
@@ -52,9 +53,8 @@ def trials(tmp_path):
 
 
 def results(detector, trials, budget_samples=100_000, **options):
-    options = {"workers": 2, **options}
-    lists = score_trials(detector, trials, budget_samples=budget_samples, **options)
-    scored = [one for some in lists for one in some]
+    manner = Manner(batch_seconds=budget_samples / 16_000, **{"workers": 2, **options})
+    scored = [one for some in score_trials(detector, trials, manner) for one in some]
     by_id = {one.trial.trial_id: one for one in scored}
     assert len(by_id) == len(scored) == len(trials)
     return by_id
@@ -86,7 +86,7 @@ def test_scores_do_not_depend_on_the_batch(name, trials, make_detector):
 
 def test_a_fixed_length_cuts_or_tiles(trials, make_detector):
     detector = make_detector("fake-mamba-s")
-    scored = results(detector, trials, num_samples=8_000)
+    scored = results(detector, trials, length=8_000)
     for trial in trials:
         assert abs(scored[trial.trial_id].score - alone(detector, trial, 8_000)) < 1e-5
         assert scored[trial.trial_id].num_samples == 8_000
@@ -108,7 +108,7 @@ def test_what_is_too_short_for_the_detector_is_refused_alone(trials, make_detect
     for trial in trials:
         if trial.trial_id != "clip2":
             assert abs(scored[trial.trial_id].score - alone(detector, trial)) < 1e-5
-    tiled = results(detector, trials, num_samples=4_000)
+    tiled = results(detector, trials, length=4_000)
     assert all(one.score is not None for one in tiled.values())
 
 
@@ -186,9 +186,9 @@ def test_another_precision_is_refused(trials):
 def test_an_optimized_detector_gives_the_same_scores(trials, make_detector, precision, error):
     detector = make_detector("xlsr-conformer")
     options = {"execution": "eager", "precision": precision}
-    for num_samples in (None, 6_000):
-        wanted = results(detector, trials, num_samples=num_samples)
-        found = results(detector, trials, num_samples=num_samples, **options)
+    for length in (None, 6_000):
+        wanted = results(detector, trials, length=length)
+        found = results(detector, trials, length=length, **options)
         assert all(abs(found[name].score - one.score) < error for name, one in wanted.items())
 
 
@@ -199,7 +199,7 @@ def test_another_execution_is_refused(trials):
 
 def test_a_batch_is_launched_before_the_last_ones_scores_are_read(trials):
     launched, done = [], []
-    lists = score_trials(Summing(launched.append), trials, budget_samples=1, workers=1)
-    for some in lists:
+    manner = Manner(batch_seconds=1 / 16_000, workers=1)
+    for some in score_trials(Summing(launched.append), trials, manner):
         assert len(some) == 1 and len(launched) == min(len(trials), len(done) + 2)
         done.append(some[0].trial)

@@ -12,10 +12,12 @@ from typing import Any
 from fakemamba.data.trials import BONA_FIDE, SPOOF, Trial, trial_table
 from fakemamba.evaluation.bootstrap import LEAST_REPLICATES
 from fakemamba.evaluation.breakdown import durations_s
-from fakemamba.evaluation.checkpoint_scores import Manner, ScoringProgress, score_checkpoint
+from fakemamba.evaluation.checkpoint_scores import ScoringProgress, score_checkpoint
 from fakemamba.evaluation.coverage import join
 from fakemamba.evaluation.evaluate import Evaluation, evaluate
+from fakemamba.evaluation.manner import Manner
 from fakemamba.evaluation.score_files import read_scores
+from fakemamba.evaluation.score_run import Output
 from fakemamba.evaluation.uncertainty import Resampling
 from fakemamba.training.studies.variants import StudyError
 
@@ -26,14 +28,14 @@ class Judging:
 
     Attributes:
         trials: with labels and audio.
-        num_samples: every clip is cut or tiled to so many; None takes whole clips.
+        manner: of scoring.
         by: columns that the metrics are broken down by.
         replicates: of the bootstrap, for the intervals; 0 gives none.
         progress: of scoring.
     """
 
     trials: Sequence[Trial]
-    num_samples: int | None
+    manner: Manner
     by: tuple[str, ...]
     replicates: int
     progress: ScoringProgress
@@ -68,32 +70,27 @@ class Judging:
             "test.bonafide": labels[BONA_FIDE],
             "test.spoof": labels[SPOOF],
             "test.sha256": digest.hexdigest(),
-            "test.num_samples": self.num_samples,
+            "test.num_samples": self.manner.length,
             "test.by": list(self.by),
             "test.replicates": self.replicates,
         }
 
-    def judge(
-        self, detector: Path, scores: Path, *, device: str, workers: int | None
-    ) -> Evaluation:
+    def judge(self, detector: Path, scores: Path) -> Evaluation:
         """Score all trials, going on with what is there, and evaluate the scores.
 
         Args:
             detector: a folder made by this package.
             scores: the file to write them to.
-            device: that scores.
-            workers: threads that decode; None takes some of the cores.
 
         Raises:
             StudyError: some trials have no score.
             ValueError: scoring or evaluating is not possible.
         """
-        manner = Manner(num_samples=self.num_samples, workers=workers, device=device)
         result = score_checkpoint(
             detector,
             lambda: self.trials,
-            scores,
-            manner,
+            Output(scores),
+            self.manner,
             resume=True,
             progress=self.progress,
             told=self.identity(),

@@ -12,7 +12,7 @@ from typing import Any
 
 from fakemamba.differences import differences
 from fakemamba.records import read_record, write_sealed
-from fakemamba.training.recipe import PATHS, Recipe, dotted
+from fakemamba.training.recipe import PATHS, Recipe, dotted, without
 from fakemamba.training.studies.variants import StudyError, Variant
 
 KIND, SCHEMA_VERSION = "fakemamba-study-plan", 2
@@ -61,7 +61,7 @@ def recipe_record(recipe: Recipe) -> dict[str, Any]:
 
     A corpus may be moved while a study goes on: its lists of trials tell whether it is the same.
     """
-    return {name: value for name, value in dotted(recipe).items() if name not in LEFT_OUT}
+    return without(dotted(recipe), LEFT_OUT)
 
 
 def extended(found: Plan, wanted: Plan, where: Path) -> Plan:

@@ -35,8 +35,6 @@ def run_study(
     *,
     seeds: tuple[int, ...],
     only: Collection[str] = (),
-    device: str = "auto",
-    workers: int | None = None,
 ) -> Results:
     """Run the units of a study that are not done; those that fail do not stop the others.
 
@@ -45,12 +43,10 @@ def run_study(
         recipe: what it varies; its seed is not used.
         out: the study's folder; what another run has left in it is gone on with.
         judging: of what is trained.
-        train: trains a detector.
+        train: trains a detector by a recipe into a folder, going on with what is there.
         published: figures to stand beside the study's, as `summarize` has them.
         seeds: of every variant.
         only: the variants to run now; all without any.
-        device: for training and scoring.
-        workers: that read audio.
 
     Returns:
         What is known of all units in the folder, and not only of those that were run.
@@ -84,7 +80,7 @@ def run_study(
                 continue
             log.info("%s", told)
             of_unit = replace(recipe, detector=variant.detector, seed=seed)
-            unit = run_unit(of_unit, folder, judging, train, device=device, workers=workers)
+            unit = run_unit(of_unit, folder, judging, train)
             results = write_tables(out, plan, published)
             if unit.reason is not None:
                 log.warning("%s failed: %s", told, unit.reason)

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import gc
 import logging
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import torch
 
@@ -24,17 +25,9 @@ from fakemamba.training.studies.variants import StudyError
 
 RECORD = "unit.json"
 
+Train = Callable[[Recipe, Path], TrainingResult]  # goes on with what is in the folder
+
 log = logging.getLogger(__name__)
-
-
-class Train(Protocol):
-    """What trains a detector, as `fakemamba.training.run.train` does."""
-
-    def __call__(
-        self, recipe: Recipe, out: Path, *, resume: bool, device: str, workers: int | None
-    ) -> TrainingResult:
-        """Train by a recipe into a folder, going on with what is there."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -58,15 +51,7 @@ class Unit:
     evaluation: dict[str, Any] | None = None
 
 
-def run_unit(
-    recipe: Recipe,
-    folder: Path,
-    judging: Judging,
-    train: Train,
-    *,
-    device: str,
-    workers: int | None,
-) -> Unit:
+def run_unit(recipe: Recipe, folder: Path, judging: Judging, train: Train) -> Unit:
     """Do what is left of a unit, and write down how it ended.
 
     Args:
@@ -74,8 +59,6 @@ def run_unit(
         folder: of the unit.
         judging: of what was trained.
         train: trains a detector.
-        device: for training and scoring.
-        workers: that read audio: processes in training, threads in scoring.
 
     Returns:
         The unit, done or failed: no error of training, scoring or evaluating leaves here.
@@ -84,10 +67,8 @@ def run_unit(
         KeyboardInterrupt: it was asked to stop; nothing is written down.
     """
     try:
-        trained = train(recipe, folder / "run", resume=True, device=device, workers=workers)
-        threads = None if workers is None else max(1, workers)
-        scores = folder / "scores.csv"
-        evaluation = judging.judge(trained.detector, scores, device=device, workers=threads)
+        trained = train(recipe, folder / "run")
+        evaluation = judging.judge(trained.detector, folder / "scores.csv")
         parameters = load_detector(trained.detector).parameters()
         unit = Unit(
             status="done",

@@ -3,6 +3,7 @@
 import json
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -12,6 +13,7 @@ import torch
 from fakemamba import create_detector, save_pretrained
 from fakemamba.analysis.published import read_published
 from fakemamba.data.manifest import read_manifest
+from fakemamba.evaluation.manner import Manner
 from fakemamba.evaluation.metrics.detection import equal_error
 from fakemamba.training.run import train
 from fakemamba.training.run_folder import TrainingError, TrainingResult
@@ -47,7 +49,8 @@ def stand_in():
 @pytest.fixture
 def judging(manifests):
     trials = read_manifest(manifests[1])
-    return Judging(trials, 3_200, (), 40, lambda total, show: nullcontext(lambda scored: None))
+    manner = Manner(length=3_200, workers=1, device="cpu")
+    return Judging(trials, manner, (), 40, lambda total, show: nullcontext(lambda scored: None))
 
 
 @pytest.fixture
@@ -56,8 +59,9 @@ def run(make_recipe, tmp_path, judging, stand_in):
 
     def run_it(study="seeds", seeds=(1, 2), train=stand_in, recipe=None, **more):
         recipe = make_recipe() if recipe is None else recipe
-        more = {"judging": judging, "published": PUBLISHED, "device": "cpu", "workers": 0} | more
-        return run_study(study, recipe, tmp_path / "study", train=train, seeds=seeds, **more)
+        trained = partial(train, resume=True, device="cpu", workers=0)
+        more = {"judging": judging, "published": PUBLISHED, "train": trained} | more
+        return run_study(study, recipe, tmp_path / "study", seeds=seeds, **more)
 
     return run_it
 
