@@ -111,7 +111,7 @@ def naming(path: str | Path) -> Iterator[None]:
 
 
 @contextmanager
-def appearing_whole(path: str | Path) -> Iterator[Path]:
+def atomic_write(path: str | Path) -> Iterator[Path]:
     """A path to write to, beside ``path``, that takes its place when the block ends without error.
 
     Folders are made. If the block fails, ``path`` stays as it was and what was written is removed.
@@ -147,10 +147,10 @@ def write_json(path: str | Path, content: Any) -> None:
     """Write JSON, whole or not at all; numbers keep all their digits, names their odd bytes.
 
     Raises:
-        OSError: as `appearing_whole`.
+        OSError: as `atomic_write`.
         ValueError: NaN or infinity, which JSON does not have.
     """
-    with appearing_whole(path) as partial:
+    with atomic_write(path) as partial:
         partial.write_text(json_text(content) + "\n", encoding="utf-8")
 
 

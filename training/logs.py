@@ -16,7 +16,7 @@ from pathlib import Path
 
 from torch.utils.tensorboard import SummaryWriter
 
-from fakemamba.files import appearing_whole, append, naming, require_file
+from fakemamba.files import atomic_write, append, naming, require_file
 from fakemamba.training.epoch import Step
 from fakemamba.training.progress import EpochRecord, Progress
 from fakemamba.training.run_folder import RunFolder, TrainingError
@@ -78,7 +78,7 @@ def logs(folder: RunFolder, progress: Progress) -> Iterator[Logs]:
     kept = _kept(steps, progress) if steps.exists() else ",".join(STEP_COLUMNS) + "\n"
     with _errors_of_threads_told_once():
         with folder.writing():
-            with appearing_whole(steps) as partial:
+            with atomic_write(steps) as partial:
                 partial.write_text(kept)
             if progress.history:
                 _write_epochs(epochs, progress.history)
@@ -127,7 +127,7 @@ def _is_after(line: str, step: int) -> bool:
 
 
 def _write_epochs(path: Path, history: Sequence[EpochRecord]) -> None:
-    with appearing_whole(path) as partial, partial.open("w", newline="") as file:
+    with atomic_write(path) as partial, partial.open("w", newline="") as file:
         writer = csv.DictWriter(file, [field.name for field in fields(EpochRecord)])
         writer.writeheader()
         writer.writerows(asdict(one) for one in history)

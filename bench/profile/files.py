@@ -19,7 +19,7 @@ from matplotlib.patches import Patch
 from fakemamba.bench.instruments.trace import RANGE
 from fakemamba.bench.profile.attribution import OperatorShare
 from fakemamba.bench.profile.profiled import Profile
-from fakemamba.files import appearing_whole, write_json
+from fakemamba.files import atomic_write, write_json
 from fakemamba.names import in_spreadsheet
 
 TRACE_SUFFIX = ".pt.trace.json.gz"  # what TensorBoard's profiler plug-in looks for
@@ -38,11 +38,11 @@ def write_profile(profile: Profile, folder: str | Path) -> Iterator[Path]:
     """
     folder = Path(folder)
     written = [folder / f"{profile.cell['detector']}{TRACE_SUFFIX}"]
-    with appearing_whole(written[-1]) as partial:
+    with atomic_write(written[-1]) as partial:
         partial.write_bytes(gzip.compress(profile.calls.trace_json.encode()))
     yield written[-1]
     written.append(folder / "operators.csv")
-    with appearing_whole(written[-1]) as partial, partial.open("w", newline="") as file:
+    with atomic_write(written[-1]) as partial, partial.open("w", newline="") as file:
         table = csv.writer(file)
         table.writerow(field.name for field in fields(OperatorShare))
         table.writerows(
@@ -51,18 +51,18 @@ def write_profile(profile: Profile, folder: str | Path) -> Iterator[Path]:
     yield written[-1]
     if profile.memory:
         written.append(folder / "memory.csv")
-        with appearing_whole(written[-1]) as partial, partial.open("w", newline="") as file:
+        with atomic_write(written[-1]) as partial, partial.open("w", newline="") as file:
             table = csv.writer(file)
             table.writerow(("time_s", "allocated_bytes"))
             table.writerows((point.time_s, point.allocated_bytes) for point in profile.memory)
         yield written[-1]
         written.append(folder / "memory.png")
-        with appearing_whole(written[-1]) as partial:
+        with atomic_write(written[-1]) as partial:
             _draw_memory(profile, partial)
         yield written[-1]
     if profile.calls.snapshot is not None:
         written.append(folder / "memory-snapshot.pickle")
-        with appearing_whole(written[-1]) as partial:
+        with atomic_write(written[-1]) as partial:
             partial.write_bytes(profile.calls.snapshot)
         yield written[-1]
     summary = summarise(profile) | {"files": [path.name for path in written]}

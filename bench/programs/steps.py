@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import IO
 
 from fakemamba import interrupts
-from fakemamba.files import appearing_whole
+from fakemamba.files import atomic_write
 
 TABLE = "steps.csv"
 LOGS = "log"
@@ -153,7 +153,7 @@ def read_endings(out: Path) -> list[Ending]:
 
 
 def _write(out: Path, endings: Iterable[Ending]) -> None:
-    with appearing_whole(out / TABLE) as partial, partial.open("w", newline="") as file:
+    with atomic_write(out / TABLE) as partial, partial.open("w", newline="") as file:
         writer = csv.DictWriter(file, [field.name for field in fields(Ending)])
         writer.writeheader()
         writer.writerows(asdict(ending) for ending in endings)

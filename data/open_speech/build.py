@@ -27,7 +27,7 @@ from fakemamba.data.open_speech.making import Made, make_family
 from fakemamba.data.open_speech.packages import installed_versions
 from fakemamba.data.open_speech.plan import SIZES, Family, plan_families
 from fakemamba.data.open_speech.prompts import READERS, in_pieces, read_prompts
-from fakemamba.files import appearing_whole
+from fakemamba.files import atomic_write
 from fakemamba.interrupts import hidden_from_children
 from fakemamba.records import read_record, write_sealed
 
@@ -127,7 +127,7 @@ def _claim(out: Path, settings: dict[str, Any]) -> None:
             f"{out} is not empty, and not this build interrupted (another size or seed, other "
             "package versions, or a build that is done); choose another folder or remove it"
         )
-    with appearing_whole(claim) as partial:
+    with atomic_write(claim) as partial:
         partial.write_text(wanted)
 
 
@@ -200,7 +200,7 @@ def _write_up(
     files["build.json"] = (json.dumps(described, indent=1) + "\n").encode()
     files["manifest.csv"] = manifest
     for name, content in files.items():
-        with appearing_whole(out / name) as partial:
+        with atomic_write(out / name) as partial:
             partial.write_bytes(content)
     shutil.rmtree(out / NOTES)
     return built
