@@ -6,6 +6,7 @@ An output that is a link is written where it points, and one that is a device or
 
 from __future__ import annotations
 
+import csv
 import errno
 import hashlib
 import json
@@ -14,7 +15,7 @@ import re
 import shutil
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -143,6 +144,28 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
             partial.unlink(missing_ok=True)
 
 
+def write_whole(path: str | Path, content: str | bytes) -> None:
+    """Write bytes, or a text in UTF-8, whole or not at all.
+
+    Raises:
+        OSError: as `atomic_write`.
+    """
+    with atomic_write(path) as partial:
+        partial.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+def write_csv(path: str | Path, columns: Iterable[str], rows: Iterable[Iterable[object]]) -> None:
+    """Write a table, whole or not at all.
+
+    Raises:
+        OSError: as `atomic_write`.
+    """
+    with atomic_write(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(columns)
+        table.writerows(rows)
+
+
 def write_json(path: str | Path, content: Any) -> None:
     """Write JSON, whole or not at all; numbers keep all their digits, names their odd bytes.
 
@@ -150,8 +173,7 @@ def write_json(path: str | Path, content: Any) -> None:
         OSError: as `atomic_write`.
         ValueError: NaN or infinity, which JSON does not have.
     """
-    with atomic_write(path) as partial:
-        partial.write_text(json_text(content) + "\n", encoding="utf-8")
+    write_whole(path, json_text(content) + "\n")
 
 
 def json_text(content: Any) -> str:

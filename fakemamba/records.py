@@ -19,7 +19,7 @@ from typing import Any, TypeVar, get_type_hints
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 
-from fakemamba.files import atomic_write, json_text, require_file
+from fakemamba.files import json_text, require_file, write_whole
 
 MOST_BYTES = 64 << 20
 CONFIG = "__pydantic_config__"  # where pydantic looks for it
@@ -133,8 +133,7 @@ def write_sealed(path: str | Path, content: Any) -> None:
         OSError: it cannot be written.
         ValueError: NaN or infinity, which JSON does not have.
     """
-    with atomic_write(path) as partial:
-        partial.write_text(sealed(json_text(content)) + "\n", encoding="utf-8")
+    write_whole(path, sealed(json_text(content)) + "\n")
 
 
 def _opened(content: bytes | str, place: str, error: type[ValueError], remedy: str) -> bytes:

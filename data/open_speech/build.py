@@ -27,7 +27,7 @@ from fakemamba.data.open_speech.making import Made, make_family
 from fakemamba.data.open_speech.packages import installed_versions
 from fakemamba.data.open_speech.plan import SIZES, Family, plan_families
 from fakemamba.data.open_speech.prompts import READERS, in_pieces, read_prompts
-from fakemamba.files import atomic_write
+from fakemamba.files import write_whole
 from fakemamba.interrupts import hidden_from_children
 from fakemamba.records import read_record, write_sealed
 
@@ -127,8 +127,7 @@ def _claim(out: Path, settings: dict[str, Any]) -> None:
             f"{out} is not empty, and not this build interrupted (another size or seed, other "
             "package versions, or a build that is done); choose another folder or remove it"
         )
-    with atomic_write(claim) as partial:
-        partial.write_text(wanted)
+    write_whole(claim, wanted)
 
 
 def _make_all(
@@ -200,8 +199,7 @@ def _write_up(
     files["build.json"] = (json.dumps(described, indent=1) + "\n").encode()
     files["manifest.csv"] = manifest
     for name, content in files.items():
-        with atomic_write(out / name) as partial:
-            partial.write_bytes(content)
+        write_whole(out / name, content)
     shutil.rmtree(out / NOTES)
     return built
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from fakemamba.files import atomic_write, json_text
+from fakemamba.files import json_text, write_whole
 from fakemamba.names import in_markdown, in_spreadsheet
 from fakemamba.training.studies.plan import Plan
 from fakemamba.training.studies.summary import (
@@ -128,8 +128,7 @@ def _write(path: Path, text: str) -> None:
     """Write a table, whole or not at all; one that is there already is left as it is."""
     content = text.encode()
     if not path.is_file() or path.read_bytes() != content:
-        with atomic_write(path) as partial:
-            partial.write_bytes(content)
+        write_whole(path, content)
 
 
 def _markdown(results: Results) -> str:
