@@ -22,7 +22,6 @@ from fakemamba.evaluation.score_files import write_scores
 from fakemamba.evaluation.score_journal import (
     Done,
     Identity,
-    JournalError,
     open_journal,
     read_journal,
     remove_journal,
@@ -30,10 +29,11 @@ from fakemamba.evaluation.score_journal import (
 from fakemamba.evaluation.scoring import PLAIN, Scored, score_trials
 from fakemamba.evaluation.trial_list import TrialListError, survey
 from fakemamba.files import write_json
+from fakemamba.journals import JournalError
 from fakemamba.models.detector import Detector
 from fakemamba.records import in_part, read_record
 
-FORMAT = 1
+HEAD = {"format": 1}
 
 
 @dataclass(frozen=True)
@@ -192,7 +192,7 @@ class ScoreRun:
 
         write_scores(self.out, scored(), score_format)
         sidecar = {
-            "format": FORMAT,
+            **HEAD,
             "scores": {
                 "file": self.out.name,
                 "format": score_format,

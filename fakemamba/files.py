@@ -186,14 +186,17 @@ def json_text(content: Any) -> str:
     return SURROGATE.sub(lambda found: rf"\u{ord(found.group()):04x}", text)
 
 
-def append(path: str | Path, text: str) -> None:
-    """Append to a file; when this returns, the system has it.
+def append(path: str | Path, text: str, *, is_on_disk: bool = False) -> None:
+    """Append to a file; when this returns, the system has it, or the disk if that is wanted.
 
     Raises:
         OSError: a part of it at most was written; the file is named.
     """
     with naming(path), Path(path).open("a", encoding="utf-8") as file:
         file.write(text)
+        if is_on_disk:
+            file.flush()
+            os.fsync(file.fileno())
 
 
 def beside(path: Path, role: str) -> Path:

@@ -21,7 +21,7 @@ from fakemamba.training.studies.summary import (
     unit_table,
 )
 
-KIND, SCHEMA_VERSION = "fakemamba-study", 1
+HEAD = {"kind": "fakemamba-study", "schema": 1}
 UNKNOWN = "–"
 LONGEST_TEXT = 1000
 
@@ -111,8 +111,7 @@ def gather(plan: Plan, units: Units, published: pd.DataFrame) -> Results:
 def write_results(folder: Path, results: Results) -> None:
     """Write study.csv (a row a unit), study.json (everything) and study.md (for people)."""
     content = {
-        "kind": KIND,
-        "schema": SCHEMA_VERSION,
+        **HEAD,
         "plan": asdict(results.plan),
         "variants": [asdict(one) for one in results.summaries],
         "units": _records(results.units),
