@@ -13,8 +13,8 @@ import pandas as pd
 
 from fakemamba.analysis.palette import GREYS
 from fakemamba.analysis.report.traces import Axis, Chart, Style, Trace, curve, hover, points
-from fakemamba.analysis.schema import LEAST_COVERAGE
 from fakemamba.analysis.setting import Group
+from fakemamba.result_schema import LEAST_COVERAGE
 
 CEILING_POINTS = 33  # so that a hovering reader finds one
 MARGIN = 3.0  # factor between what is drawn and the ends of a ceiling

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from fakemamba.bench.cells import AnyCell
-from fakemamba.bench.outcome import Outcome, Status
+from fakemamba.bench.outcome import Outcome
 from fakemamba.bench.sweep.saved import VisitRecord, saved_result
 from fakemamba.journals import JournalError, JournalFile, require_same
+from fakemamba.result_schema import Status
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ from typing import Annotated, Any
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from fakemamba.bench.outcome import Status
 from fakemamba.records import in_part, read_record
+from fakemamba.result_schema import Status
 
 Time = Annotated[float, Field(ge=0)]
 VisitRecord = TypedDict(
