@@ -34,7 +34,7 @@ from fakemamba.models.frontend import CONV_STRIDES, MIN_SAMPLES
 from fakemamba.models.loading import check_named, load_detector
 from fakemamba.names import in_file_name
 
-HEAD = {"kind": "fakemamba-detection", "schema": 1}
+STAMP = {"kind": "fakemamba-detection", "schema": 1}
 BATCH_S = 64.0
 MOST_WORKERS = 8
 
@@ -127,7 +127,7 @@ def detect(
         say(f"{plots}: {sum(row.picture is not None for row in rows)} pictures")
     if json_out is not None:
         content = {
-            **HEAD,
+            **STAMP,
             "detector": name,
             "checkpoint": str(checkpoint),
             "identity": identity,

@@ -19,9 +19,9 @@ import numpy.typing as npt
 from pydantic import Field
 
 from fakemamba.files import write_json
-from fakemamba.records import Head, read_record
+from fakemamba.records import Stamp, read_record
 
-HEAD: Head = {"schema": 1}
+STAMP: Stamp = {"schema": 1}
 MAX_PARTS = 1_000
 DECIMALS = 7  # of seconds: exact for whole samples at 16 kHz
 USUAL_INPUT_S = 64_600 / 16_000  # what most published detectors cut or tile every clip to
@@ -126,12 +126,12 @@ def read_lengths(name_or_path: str | Path) -> LengthTable:
         f"it is no table of lengths, and none of the tables {', '.join(list_lengths())}: write one "
         "with `fakemamba lengths MANIFEST --json`"
     )
-    return read_record(path, LengthTable, LengthsError, remedy, head=HEAD)
+    return read_record(path, LengthTable, LengthsError, remedy, stamp=STAMP)
 
 
 def write_lengths(table: LengthTable, path: str | Path) -> None:
     """Write a table as JSON, for `read_lengths`."""
-    write_json(path, HEAD | asdict(table))
+    write_json(path, STAMP | asdict(table))
 
 
 def summarise_lengths(

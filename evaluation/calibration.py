@@ -24,9 +24,9 @@ from pydantic import BeforeValidator, Field
 from fakemamba.evaluation.metrics.detection import cllr_bits, equal_error
 from fakemamba.evaluation.score_origin import ScoreOrigin
 from fakemamba.files import write_json
-from fakemamba.records import Head, read_record
+from fakemamba.records import Stamp, read_record
 
-HEAD: Head = {"kind": "fakemamba-calibration", "schema": 1}
+STAMP: Stamp = {"kind": "fakemamba-calibration", "schema": 1}
 HASH_BYTES = 8
 MOST_HASHES = 4096
 
@@ -182,7 +182,7 @@ def fit_calibration(
 
 def write_calibration(path: str | Path, calibration: Calibration) -> None:
     """Write a calibration as JSON; numbers come back as they were."""
-    content = HEAD | asdict(calibration)
+    content = STAMP | asdict(calibration)
     content["fitted_on"] = base64.b64encode(b"".join(calibration.fitted_on)).decode()
     write_json(path, content)
 
@@ -198,7 +198,7 @@ def read_calibration(path: str | Path) -> Calibration:
         "it is not a calibration, or damaged: make one with: fakemamba calibrate DEV_SCORES --key "
         "DEV_KEY --out calibration.json"
     )
-    found = read_record(path, Calibration, CalibrationError, remedy, head=HEAD)
+    found = read_record(path, Calibration, CalibrationError, remedy, stamp=STAMP)
     trials, hashes = found.bonafide + found.spoof, len(found.fitted_on)
     if hashes != min(trials, MOST_HASHES):
         raise CalibrationError(f"{path}: {hashes} hashes of {trials} trials; {remedy}")

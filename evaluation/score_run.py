@@ -33,7 +33,7 @@ from fakemamba.journals import JournalError
 from fakemamba.models.detector import Detector
 from fakemamba.records import in_part, read_record
 
-HEAD = {"format": 1}
+STAMP = {"format": 1}
 
 
 @dataclass(frozen=True)
@@ -192,7 +192,7 @@ class ScoreRun:
 
         write_scores(self.out, scored(), score_format)
         sidecar = {
-            **HEAD,
+            **STAMP,
             "scores": {
                 "file": self.out.name,
                 "format": score_format,

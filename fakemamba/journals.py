@@ -15,7 +15,7 @@ from typing import Any, Generic, TypeVar
 
 from fakemamba.differences import differences
 from fakemamba.files import append, require_file
-from fakemamba.records import Head, parse_record, sealed
+from fakemamba.records import Stamp, parse_record, sealed
 
 T = TypeVar("T")
 
@@ -112,5 +112,5 @@ def require_same(
         raise JournalError(f"{path} cannot be resumed: {'; '.join(differing)}. {remedy}")
 
 
-def _line(text: bytes, form: type[T], place: str, remedy: str, head: Head | None = None) -> T:
-    return parse_record(text, form, place, JournalError, remedy, is_sealed=True, head=head)
+def _line(text: bytes, form: type[T], place: str, remedy: str, stamp: Stamp | None = None) -> T:
+    return parse_record(text, form, place, JournalError, remedy, is_sealed=True, stamp=stamp)

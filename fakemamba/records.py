@@ -25,7 +25,7 @@ MOST_BYTES = 64 << 20
 CONFIG = "__pydantic_config__"  # where pydantic looks for it
 SEAL = re.compile(rb'\s*,\s*(?:"sha256":\s*)?"([0-9a-f]{64})"\s*([}\]])\s*\Z')
 T = TypeVar("T")
-Head = dict[str, str | int]  # what a record says of itself beside what it is about
+Stamp = dict[str, str | int]  # the fields of a record that say its kind and version
 
 
 def read_record(
@@ -36,7 +36,7 @@ def read_record(
     most_bytes: int = MOST_BYTES,
     *,
     is_sealed: bool = False,
-    head: Head | None = None,
+    stamp: Stamp | None = None,
 ) -> T:
     """The record that a file holds.
 
@@ -48,8 +48,8 @@ def read_record(
         remedy: what to do where it is not so.
         most_bytes: more are not read.
         is_sealed: it has to be as `sealed` made it.
-        head: fields beside those of the form, a dataclass, that say what it is a record of, such as
-            ``{"kind": "fakemamba-study", "schema": 1}``; they have to have these values.
+        stamp: fields beside those of the form, a dataclass, with the values that they have to have:
+            ``{"kind": "fakemamba-study", "schema": 1}``.
 
     Raises:
         error: no such file, not a file, too large, not JSON, cut short, or not of that form.
@@ -68,7 +68,7 @@ def read_record(
         )
     if not content.strip():
         raise error(f"{path} is empty; {remedy}")
-    return parse_record(content, form, str(path), error, remedy, is_sealed=is_sealed, head=head)
+    return parse_record(content, form, str(path), error, remedy, is_sealed=is_sealed, stamp=stamp)
 
 
 def parse_record(
@@ -79,7 +79,7 @@ def parse_record(
     remedy: str,
     *,
     is_sealed: bool = False,
-    head: Head | None = None,
+    stamp: Stamp | None = None,
 ) -> T:
     """The record that a JSON text is, as `read_record`.
 
@@ -90,19 +90,19 @@ def parse_record(
         error: what is raised of it.
         remedy: what to do where it is not so.
         is_sealed: see there.
-        head: see there.
+        stamp: see there.
 
     Raises:
         error: not JSON, or not of that form.
     """
     if is_sealed:
         content = _opened(content, place, error, remedy)
-    whole = form if head is None else _headed(form, tuple(head.items()))
+    whole = form if stamp is None else _stamped(form, tuple(stamp.items()))
     try:
         found = _adapter(whole).validate_json(content, strict=True)
     except ValidationError as fault:
         raise error(f"{place}{_first_fault(fault)}; {remedy}") from fault
-    return found if head is None else _only(form, found)
+    return found if stamp is None else _unstamped(form, found)
 
 
 def check_fields(record: Any) -> None:
@@ -157,11 +157,11 @@ def _opened(content: bytes | str, place: str, error: type[ValueError], remedy: s
 
 
 @cache
-def _headed(form: Any, head: tuple[tuple[str, str | int], ...]) -> Any:
-    """A form with the fields of a head beside its own."""
+def _stamped(form: Any, stamp: tuple[tuple[str, str | int], ...]) -> Any:
+    """A form with the fields of a stamp beside its own."""
 
     def check(record: Any) -> None:
-        for name, wanted in head:
+        for name, wanted in stamp:
             if (found := getattr(record, name)) != wanted:
                 raise ValueError(
                     f"it is of another kind or another version: it has {name} {shown(found)}, but "
@@ -172,7 +172,7 @@ def _headed(form: Any, head: tuple[tuple[str, str | int], ...]) -> Any:
 
     return make_dataclass(
         form.__name__,
-        [(name, type(wanted)) for name, wanted in head],
+        [(name, type(wanted)) for name, wanted in stamp],
         bases=(form,),
         namespace={"__post_init__": check},
         frozen=True,
@@ -180,8 +180,8 @@ def _headed(form: Any, head: tuple[tuple[str, str | int], ...]) -> Any:
     )
 
 
-def _only(form: Any, record: Any) -> Any:
-    """A record without the fields of its head."""
+def _unstamped(form: Any, record: Any) -> Any:
+    """A record without the fields of its stamp."""
     return form(**{one.name: getattr(record, one.name) for one in fields(form)})
 
 

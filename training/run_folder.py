@@ -24,13 +24,13 @@ from safetensors import SafetensorError
 
 from fakemamba.differences import differences
 from fakemamba.locks import LOCK
-from fakemamba.records import Head, read_record, write_sealed
+from fakemamba.records import Stamp, read_record, write_sealed
 from fakemamba.training.manifest import check_manifest
 from fakemamba.training.progress import Progress
 from fakemamba.training.recipe import PATHS, Recipe, dotted
 from fakemamba.training.recipe_files import to_toml
 
-HEAD: Head = {"format": 2}
+STAMP: Stamp = {"format": 2}
 PROGRESS = "progress.json"
 T = TypeVar("T")
 
@@ -149,7 +149,7 @@ class RunFolder:
 
     def write_facts(self, facts: Facts) -> None:
         """Write down what is trained."""
-        write_sealed(self.facts, asdict(facts) | HEAD)
+        write_sealed(self.facts, asdict(facts) | STAMP)
 
     def read_facts(self) -> Facts:
         """What was written down."""
@@ -190,7 +190,7 @@ class RunFolder:
 
     def write_result(self, result: TrainingResult) -> None:
         """Write down that the run is done, and what came of it."""
-        content = asdict(result) | {"detector": result.detector.name} | HEAD
+        content = asdict(result) | {"detector": result.detector.name} | STAMP
         write_sealed(self.result, content)
 
     def read_result(self, recipe: Recipe) -> TrainingResult | None:
@@ -227,7 +227,7 @@ class RunFolder:
 
     def _read(self, path: Path, form: type[T]) -> T:
         remedy = "train in another folder"
-        return read_record(path, form, TrainingError, remedy, is_sealed=True, head=HEAD)
+        return read_record(path, form, TrainingError, remedy, is_sealed=True, stamp=STAMP)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from fakemamba.analysis.compare.wording import figure as with_unit
 from fakemamba.analysis.report.words import number, share
 from fakemamba.analysis.setting import in_words
 
-HEAD = {"schema": 1}  # of `to_json`
+STAMP = {"schema": 1}  # of `to_json`
 PAPER = "arXiv 2508.09294 as quoted, not verified"
 GOAL = "this project"
 
@@ -90,7 +90,7 @@ class Claim:
 def to_json(claims: Sequence[Claim], device_name: str, sources: Sequence[str]) -> dict[str, Any]:
     """All of it, for a file; ``sources`` are the names of the results."""
     every = [asdict(claim) for claim in claims]
-    return {**HEAD, "device_name": device_name, "results": [*sources], "claims": every}
+    return {**STAMP, "device_name": device_name, "results": [*sources], "claims": every}
 
 
 def counts(claims: Sequence[Claim]) -> str:

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from fakemamba.differences import differences
-from fakemamba.records import Head, read_record, write_sealed
+from fakemamba.records import Stamp, read_record, write_sealed
 from fakemamba.training.recipe import PATHS, Recipe, dotted
 from fakemamba.training.studies.variants import StudyError, Variant
 
-HEAD: Head = {"kind": "fakemamba-study-plan", "schema": 2}
+STAMP: Stamp = {"kind": "fakemamba-study-plan", "schema": 2}
 FILE_NAME = "plan.json"
 LEFT_OUT = ("seed", *PATHS)
 
@@ -86,7 +86,7 @@ def extended(found: Plan, wanted: Plan, where: Path) -> Plan:
 
 def write_plan(folder: Path, plan: Plan) -> None:
     """Write a plan into a study's folder."""
-    write_sealed(folder / FILE_NAME, asdict(plan) | HEAD)
+    write_sealed(folder / FILE_NAME, asdict(plan) | STAMP)
 
 
 def read_plan(folder: Path) -> Plan | None:
@@ -99,7 +99,7 @@ def read_plan(folder: Path) -> Plan | None:
     if not path.exists():
         return None
     remedy = "it is not the plan of a study: name another folder, or remove this one"
-    return read_record(path, Plan, StudyError, remedy, is_sealed=True, head=HEAD)
+    return read_record(path, Plan, StudyError, remedy, is_sealed=True, stamp=STAMP)
 
 
 def _comparable(plan: Plan) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from fakemamba.training.studies.summary import (
     unit_table,
 )
 
-HEAD = {"kind": "fakemamba-study", "schema": 1}
+STAMP = {"kind": "fakemamba-study", "schema": 1}
 UNKNOWN = "–"
 LONGEST_TEXT = 1000
 
@@ -111,7 +111,7 @@ def gather(plan: Plan, units: Units, published: pd.DataFrame) -> Results:
 def write_results(folder: Path, results: Results) -> None:
     """Write study.csv (a row a unit), study.json (everything) and study.md (for people)."""
     content = {
-        **HEAD,
+        **STAMP,
         "plan": asdict(results.plan),
         "variants": [asdict(one) for one in results.summaries],
         "units": _records(results.units),
