@@ -23,11 +23,11 @@ from fakemamba.data.trials import Trial
 from fakemamba.evaluation.calibration import Calibration, read_calibration
 from fakemamba.evaluation.judgement import OperatingPoint, judge, operating_point
 from fakemamba.evaluation.metrics.costs import DCF_ASVSPOOF5
-from fakemamba.evaluation.provenance import file_sha256, scoring_identity
+from fakemamba.evaluation.provenance import scoring_identity
 from fakemamba.evaluation.score_origin import ScoreOrigin
 from fakemamba.evaluation.scoring import PLAIN, Scored, score_trials
 from fakemamba.evaluation.trial_list import survey
-from fakemamba.files import write_json
+from fakemamba.files import file_sha256, write_json
 from fakemamba.models.detector import Detector
 from fakemamba.models.device import is_out_of_memory, resolve_device
 from fakemamba.models.frontend import CONV_STRIDES, MIN_SAMPLES

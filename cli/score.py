@@ -17,10 +17,9 @@ from fakemamba.cli.trial_source import trial_source
 from fakemamba.data.audio import SAMPLE_RATE_HZ
 from fakemamba.data.trials import Trial, without_ending
 from fakemamba.evaluation.checkpoint_scores import Manner, score_checkpoint
-from fakemamba.evaluation.provenance import file_sha256
 from fakemamba.evaluation.score_files import check_id
 from fakemamba.evaluation.scoring import Scored
-from fakemamba.files import require_place
+from fakemamba.files import file_sha256, require_place
 from fakemamba.interrupts import gone_on_with
 from fakemamba.models.loading import check_named
 

@@ -15,6 +15,7 @@ import torch
 import transformers
 
 from fakemamba import __version__
+from fakemamba.files import file_sha256
 from fakemamba.models.checkpoints import CONFIG_NAME, WEIGHTS_NAME
 
 # Rooms and files whose change may change a score: all that is between a file and it.
@@ -29,12 +30,6 @@ SCORING_CODE = (
     ("fakemamba.data", "reading.py"),
     ("fakemamba.evaluation", "scoring.py"),
 )
-
-
-def file_sha256(path: Path) -> str:
-    """SHA-256 of a file's content."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def checkpoint_sha256(checkpoint: Path) -> str:

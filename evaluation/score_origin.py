@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from dataclasses import dataclass
 from pathlib import Path
 
-from fakemamba.files import require_file
+from fakemamba.files import file_sha256, require_file
 from fakemamba.records import in_part, read_record
 
 SHOWN = 12  # digits
@@ -64,7 +63,7 @@ def read_origin(scores: str | Path) -> ScoreOrigin | None:
     try:
         require_file(scores, ValueError)
         told = read_record(beside, _Told, ValueError, "it cannot say what the scores are of")
-        if told.scores.sha256 != hashlib.sha256(scores.read_bytes()).hexdigest():
+        if told.scores.sha256 != file_sha256(scores):
             raise ValueError(f"{beside} is of other scores than those that are in {scores} now")
     except (OSError, ValueError) as error:
         log.warning("%s", error)

@@ -16,7 +16,6 @@ import numpy as np
 
 from fakemamba.data.audio import SAMPLE_RATE_HZ
 from fakemamba.data.trials import Trial
-from fakemamba.evaluation.provenance import file_sha256
 from fakemamba.evaluation.ranks import Ranks
 from fakemamba.evaluation.score_files import write_scores
 from fakemamba.evaluation.score_journal import (
@@ -28,7 +27,7 @@ from fakemamba.evaluation.score_journal import (
 )
 from fakemamba.evaluation.scoring import PLAIN, Scored, score_trials
 from fakemamba.evaluation.trial_list import TrialListError, survey
-from fakemamba.files import write_json
+from fakemamba.files import file_sha256, write_json
 from fakemamba.journals import JournalError
 from fakemamba.models.detector import Detector
 from fakemamba.records import in_part, read_record

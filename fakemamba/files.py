@@ -199,6 +199,12 @@ def append(path: str | Path, text: str, *, is_on_disk: bool = False) -> None:
             os.fsync(file.fileno())
 
 
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file's content."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def beside(path: Path, role: str) -> Path:
     """The hidden file of a role (``partial``, ``lock``) beside a file, also if its name is long."""
     name = f".{path.name}.{role}"

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from torch.utils.tensorboard import SummaryWriter
 
-from fakemamba.files import append, naming, require_file, write_csv, write_whole
+from fakemamba.files import append, file_sha256, naming, require_file, write_csv, write_whole
 from fakemamba.training.epoch import Step
 from fakemamba.training.progress import EpochRecord, Progress
 from fakemamba.training.run_folder import RunFolder, TrainingError
@@ -61,7 +61,7 @@ class Logs:
 
     def steps_sha256(self) -> str:
         """Of what was logged of steps so far."""
-        return hashlib.sha256(self.steps.read_bytes()).hexdigest()
+        return file_sha256(self.steps)
 
 
 @contextmanager

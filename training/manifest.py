@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
+from fakemamba.files import file_sha256
 from fakemamba.records import read_record, write_sealed
 
 FILE_NAME = "sha256.json"
@@ -47,12 +47,7 @@ def check_manifest(folder: Path, error: type[ValueError], remedy: str) -> None:
 def _hashes(folder: Path) -> dict[str, str]:
     paths = sorted(path for path in folder.rglob("*") if path.is_file())
     return {
-        path.relative_to(folder).as_posix(): _sha256(path)
+        path.relative_to(folder).as_posix(): file_sha256(path)
         for path in paths
         if path != folder / FILE_NAME
     }
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -9,7 +9,6 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
-import json
 import shutil
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
@@ -27,7 +26,7 @@ from fakemamba.data.open_speech.making import Made, make_family
 from fakemamba.data.open_speech.packages import installed_versions
 from fakemamba.data.open_speech.plan import SIZES, Family, plan_families
 from fakemamba.data.open_speech.prompts import READERS, in_pieces, read_prompts
-from fakemamba.files import write_whole
+from fakemamba.files import file_sha256, json_text, write_whole
 from fakemamba.interrupts import hidden_from_children
 from fakemamba.records import read_record, write_sealed
 
@@ -119,7 +118,7 @@ def _claim(out: Path, settings: dict[str, Any]) -> None:
         BuildError: it holds something else, or a build of other settings.
     """
     claim = out / NOTES / "settings.json"
-    wanted = json.dumps(settings, indent=1)
+    wanted = json_text(settings)
     if claim.is_file() and claim.read_text() == wanted:
         return
     if out.exists() and any(out.iterdir()):
@@ -191,12 +190,12 @@ def _write_up(
         **settings,
         **asdict(built),
         "sha256": {
-            **{row["path"]: _sha256((out / row["path"]).read_bytes()) for row in rows},
+            **{row["path"]: file_sha256(out / row["path"]) for row in rows},
             **{name: _sha256(content) for name, content in files.items()},
             "manifest.csv": _sha256(manifest),
         },
     }
-    files["build.json"] = (json.dumps(described, indent=1) + "\n").encode()
+    files["build.json"] = (json_text(described) + "\n").encode()
     files["manifest.csv"] = manifest
     for name, content in files.items():
         write_whole(out / name, content)
