@@ -97,7 +97,9 @@ def parse_record(
     """
     if is_sealed:
         content = _opened(content, place, error, remedy)
-    whole = form if stamp is None else _stamped(form, tuple(stamp.items()))
+    whole: Any = form
+    if stamp is not None:
+        whole = _stamped(whole, tuple(stamp.items()))
     try:
         found = _adapter(whole).validate_json(content, strict=True)
     except ValidationError as fault:
