@@ -15,9 +15,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from fakemamba.analysis.length_cost import HOUR, largest_memory, length_cost, with_ends
-from fakemamba.analysis.schema import LEAST_COVERAGE
 from fakemamba.analysis.setting import CLOSE, LINE, SUBJECT, WHOLE, by_setting, split, values_of
 from fakemamba.data.lengths import LengthTable
+from fakemamba.result_schema import LEAST_COVERAGE
 from fakemamba.visits import interval
 
 USUAL_S = 4.0  # what the field cuts recordings to

@@ -10,8 +10,8 @@ from typing import Any
 import pandas as pd
 
 from fakemamba.analysis.drift import without_drift
-from fakemamba.analysis.schema import FIGURES, WITH_VISITS, is_cell
 from fakemamba.analysis.validation import ResultsError, read_content, visits_of_data
+from fakemamba.result_schema import FIGURES, WITH_VISITS, is_cell
 
 __all__ = [
     "FIGURES",

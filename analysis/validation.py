@@ -12,7 +12,8 @@ import statistics
 from pathlib import Path
 from typing import Any
 
-from fakemamba.analysis.schema import (
+from fakemamba.records import shown
+from fakemamba.result_schema import (
     CELL,
     COMMANDS,
     DEEP_FIGURES,
@@ -37,7 +38,6 @@ from fakemamba.analysis.schema import (
     is_cell,
     upgraded_from_1,
 )
-from fakemamba.records import shown
 from fakemamba.visits import that_count
 
 MOST_BYTES = 64 << 20

@@ -22,7 +22,7 @@ from fakemamba.bench.cells import AnyCell
 from fakemamba.bench.measuring.scan_workload import plan_scans
 from fakemamba.bench.outcome import Outcome
 from fakemamba.bench.sweep import options
-from fakemamba.bench.sweep.journal import Journal, JournalError, read_result
+from fakemamba.bench.sweep.journal import Journal, read_result
 from fakemamba.bench.sweep.limits import plan_limits
 from fakemamba.bench.sweep.plan import plan
 from fakemamba.bench.sweep.replay import PlaybackClock
@@ -31,6 +31,7 @@ from fakemamba.bench.sweep.result_file import ResultFile
 from fakemamba.bench.sweep.runner import SweepRunner
 from fakemamba.bench.sweep.stops import Stops
 from fakemamba.files import require_place
+from fakemamba.journals import JournalError
 from fakemamba.locks import sole_writer
 from fakemamba.models.device import resolve_device
 

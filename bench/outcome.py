@@ -5,17 +5,15 @@ from __future__ import annotations
 import statistics
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any
 
 from fakemamba.bench.cells import AnyCell
+from fakemamba.result_schema import LEAST_COVERAGE
 from fakemamba.visits import LEAST_VISITS, interval, that_count
 
 if TYPE_CHECKING:  # the gate reads outcomes without torch
     from fakemamba.bench.instruments.rounds import Effort
 
-Status = Literal["measured", "wrong", "out-of-memory", "unsupported", "failed", "left-out"]
-STATUSES = get_args(Status)
-LEAST_COVERAGE = 0.9  # below, counted work is not compared with a device's
 MOST_MFU = 1.1  # above, the product was no ceiling: some CPUs have no fast one in fp16
 
 

@@ -15,7 +15,7 @@ from fakemamba.analysis.claims.markdown import to_markdown
 from fakemamba.analysis.claims.offline_scoring import read_scoring
 from fakemamba.analysis.results import read_launch, require_distinct
 from fakemamba.cli.printing import TextTable
-from fakemamba.files import appearing_whole, write_json
+from fakemamba.files import write_json, write_whole
 from fakemamba.names import one_line
 
 COLOURS = {"holds": "green", "does not hold": "red", "cannot tell": "yellow"}
@@ -53,8 +53,7 @@ def claims(
         content = to_json(found, device_name, [path.name for path in results])
         write_json(json_out, content)
     if out is not None:
-        with appearing_whole(out) as partial:
-            partial.write_text(to_markdown(found), encoding="utf-8")
+        write_whole(out, to_markdown(found))
 
 
 def _print(console: Console, heading: str, group: list[Claim]) -> None:

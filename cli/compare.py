@@ -27,7 +27,7 @@ from fakemamba.analysis.compare.wording import (
 )
 from fakemamba.analysis.results import read_launch, require_distinct
 from fakemamba.cli.printing import TextTable, say
-from fakemamba.files import appearing_whole, write_json
+from fakemamba.files import write_json, write_whole
 from fakemamba.names import one_line
 
 STYLES = {"regressed": "bold red", "unanswerable": "red", "undecided": "yellow"}
@@ -90,8 +90,7 @@ def _write(comparison: Comparison, json_out: Path | None, markdown: Path | None)
     if json_out is not None:
         write_json(json_out, comparison.to_json())
     if markdown is not None:
-        with appearing_whole(markdown) as partial:
-            partial.write_text(to_markdown(comparison))
+        write_whole(markdown, to_markdown(comparison))
 
 
 def _show(comparison: Comparison) -> None:

@@ -15,7 +15,7 @@ from fakemamba.analysis.results import read_results
 from fakemamba.analysis.setting import SETTING, Setting, values_of
 from fakemamba.cli.printing import TextTable, say
 from fakemamba.data.lengths import draw_durations, read_lengths
-from fakemamba.files import appearing_whole
+from fakemamba.files import write_whole
 from fakemamba.names import in_spreadsheet
 
 BATCH_SIZES = (8, 16, 32)
@@ -71,8 +71,7 @@ def cost(
             f"{waste[1]:.1%} in random order"
         )
     if csv_out is not None:
-        with appearing_whole(csv_out) as partial:
-            costs.map(in_spreadsheet).to_csv(partial, index=False)
+        write_whole(csv_out, costs.map(in_spreadsheet).to_csv(index=False))
 
 
 def _figure(row: dict[Any, Any], name: str, scale: float) -> str:

@@ -33,7 +33,7 @@ from fakemamba.models.frontend import CONV_STRIDES, MIN_SAMPLES
 from fakemamba.models.loading import check_named, load_detector
 from fakemamba.names import in_file_name
 
-KIND, SCHEMA_VERSION = "fakemamba-detection", 1
+STAMP = {"kind": "fakemamba-detection", "schema": 1}
 
 
 def detect(
@@ -114,8 +114,7 @@ def detect(
         say(f"{plots}: {sum(row.picture is not None for row in rows)} pictures")
     if json_out is not None:
         content = {
-            "kind": KIND,
-            "schema": SCHEMA_VERSION,
+            **STAMP,
             "detector": name,
             "checkpoint": str(checkpoint),
             "identity": identity,

@@ -16,7 +16,7 @@ from fakemamba.data.trials import trial_table
 from fakemamba.evaluation.embeddings import embed_trials, write_embeddings
 from fakemamba.evaluation.manner import Manner
 from fakemamba.evaluation.separability import METHOD_NAMES, project, separability
-from fakemamba.files import appearing_whole, write_json
+from fakemamba.files import write_json, write_whole
 from fakemamba.locks import sole_writer
 from fakemamba.models.device import resolve_device
 from fakemamba.models.loading import load_detector
@@ -72,9 +72,9 @@ def embed(
         write_embeddings(out / "embeddings.npz", embeddings)
         unseen = {"failures": list(embeddings.failures), "damaged": embeddings.damaged}
         write_json(out / "separability.json", found.to_json() | unseen)
-        with appearing_whole(out / "map.csv") as partial_path:
-            columns = ["trial_id", "x", "y", "label", "attack", "speaker"]
-            points[columns].map(in_spreadsheet).to_csv(partial_path, index=False)
+        columns = ["trial_id", "x", "y", "label", "attack", "speaker"]
+        shown = points[columns].map(in_spreadsheet)
+        write_whole(out / "map.csv", shown.to_csv(index=False))
         system = f"{checkpoint.name}, {METHOD_NAMES[method]} of {len(points):,} recordings"
         plot_embeddings(points, system, found.in_words, out / "embeddings.png")
         say(

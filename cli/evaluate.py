@@ -23,7 +23,7 @@ from fakemamba.evaluation.uncertainty import Resampling, differences
 from fakemamba.files import write_json
 from fakemamba.names import visible
 
-KIND, SCHEMA_VERSION = "fakemamba-evaluation", 1
+STAMP = {"kind": "fakemamba-evaluation", "schema": 1}
 
 
 def evaluate(
@@ -146,8 +146,7 @@ def evaluate(
             for name, one in zip(names, keyed, strict=True)
         ]
         content = {
-            "kind": KIND,
-            "schema": SCHEMA_VERSION,
+            **STAMP,
             "key": str(key or corpus),
             "phases": phases,
             "differences": [asdict(one) for one in found],

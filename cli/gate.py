@@ -21,7 +21,7 @@ from fakemamba.bench.gate.blocks import BlockLimits, Blocks, Decision, Launches,
 from fakemamba.bench.gate.launches import claim, launcher
 from fakemamba.bench.gate.lock import device_asked_for, device_lock
 from fakemamba.bench.gate.revisions import cache_folder, repository_root, resolve, snapshot
-from fakemamba.files import appearing_whole, write_json
+from fakemamba.files import write_json, write_whole
 from fakemamba.locks import sole_writer
 from fakemamba.names import visible
 
@@ -187,8 +187,7 @@ def _write(decision: Decision[Judged], out: Path) -> int:
     )
     comparison = replace(comparison, notes=(*notes, *comparison.notes))
     write_json(out / WRITTEN[0], comparison.to_json())
-    with appearing_whole(out / WRITTEN[1]) as partial:
-        partial.write_text(to_markdown(comparison), encoding="utf-8")
+    write_whole(out / WRITTEN[1], to_markdown(comparison))
     for line in (*(out / name for name in WRITTEN), *notes):
         print(visible(str(line)))
     print(headline(comparison))

@@ -9,7 +9,7 @@ Tables are measured in `measuring_lengths`, so that reading one needs nothing th
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -18,9 +18,9 @@ import numpy.typing as npt
 from pydantic import Field
 
 from fakemamba.files import packaged, write_json
-from fakemamba.records import read_record
+from fakemamba.records import Stamp, read_record
 
-SCHEMA_VERSION = 1
+STAMP: Stamp = {"schema": 1}
 TABLES = ("fakemamba.data", "lengths", ".json")
 MAX_PARTS = 1_000
 DECIMALS = 7  # of seconds: exact for whole samples at 16 kHz
@@ -49,9 +49,9 @@ class LengthTable:
     source: str
     licence: str | None
     made_by: str
-    count: int
+    count: Annotated[int, Field(ge=1, lt=1 << 53)]
     min_s: float
-    max_s: float
+    max_s: Annotated[float, Field(lt=1e9)]
     durations_s: tuple[float, ...]
 
     def __post_init__(self) -> None:
@@ -94,23 +94,6 @@ class LengthTable:
         return float(np.searchsorted(self.durations_s, duration_s)) / len(self.durations_s)
 
 
-@dataclass(frozen=True)
-class _Written(LengthTable):
-    """A table as it is in a file."""
-
-    schema: int
-    count: Annotated[int, Field(ge=1, lt=1 << 53)]
-    max_s: Annotated[float, Field(lt=1e9)]
-
-    def __post_init__(self) -> None:
-        if self.schema != SCHEMA_VERSION:
-            raise LengthsError(
-                f"it has schema {self.schema!r}, but this version reads {SCHEMA_VERSION}: measure "
-                "the corpus again"
-            )
-        super().__post_init__()
-
-
 def draw_durations(table: LengthTable, count: int) -> Durations:
     """The middles of ``count`` equal shares of the recordings, ascending, in seconds (count,).
 
@@ -141,13 +124,12 @@ def read_lengths(name_or_path: str | Path) -> LengthTable:
         f"it is no table of lengths, and none of the tables {', '.join(tables)}: write one "
         "with `fakemamba lengths MANIFEST --json`"
     )
-    found = read_record(path, _Written, LengthsError, remedy)
-    return LengthTable(**{field.name: getattr(found, field.name) for field in fields(LengthTable)})
+    return read_record(path, LengthTable, LengthsError, remedy, stamp=STAMP)
 
 
 def write_lengths(table: LengthTable, path: str | Path) -> None:
     """Write a table as JSON, for `read_lengths`."""
-    write_json(path, {"schema": SCHEMA_VERSION, **asdict(table)})
+    write_json(path, STAMP | asdict(table))
 
 
 def summarise_lengths(

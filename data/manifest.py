@@ -27,7 +27,7 @@ from fakemamba.data.trials import (
     require_utf8,
     without_ending,
 )
-from fakemamba.files import appearing_whole, require_file
+from fakemamba.files import atomic_write, require_file
 
 # Trial's fields as columns of a manifest, and other publishers' words for them: Speech DF Arena's
 # protocols have file_name, In-the-Wild's list file, ASVspoof 5's keys filename and cm-label, and
@@ -385,7 +385,7 @@ def _row(path: Path, trial: Trial) -> Row:
 
 
 def _write_csv(path: Path, rows: Iterator[Row]) -> None:
-    with appearing_whole(path) as partial, ExitStack() as stack:
+    with atomic_write(path) as partial, ExitStack() as stack:
         stream: Any = stack.enter_context(partial.open("wb"))
         if path.suffix == ".gz":  # no name and no time in it: equal trials give equal bytes
             stream = stack.enter_context(gzip.GzipFile("", "wb", fileobj=stream, mtime=0))
@@ -404,6 +404,6 @@ def _write_parquet(path: Path, rows: Iterator[Row]) -> None:
             for name in NAMES.values()
         ]
     )
-    with appearing_whole(path) as partial, parquet.ParquetWriter(partial, schema) as writer:
+    with atomic_write(path) as partial, parquet.ParquetWriter(partial, schema) as writer:
         while rows_now := list(islice(rows, PARQUET_ROWS)):
             writer.write_table(pyarrow.Table.from_pylist(rows_now, schema))

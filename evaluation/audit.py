@@ -21,7 +21,7 @@ from fakemamba.evaluation.bootstrap import bootstrap
 from fakemamba.evaluation.linear_probe import ProbeError, held_out_scores
 from fakemamba.evaluation.metrics.detection import equal_error
 
-SCHEMA_VERSION = 1
+STAMP = {"schema": 1}
 CUES = tuple(field.name for field in fields(Cues))
 TOGETHER = "all_together"
 CHANCE = 0.5
@@ -89,7 +89,7 @@ class Audit:
     def to_json(self) -> dict[str, Any]:
         """All of it as JSON knows it; error rates are shares of one."""
         rows = [asdict(one) | {"gives_away": one.gives_away} for one in self.shortcuts]
-        content = {"schema": SCHEMA_VERSION, "rule": RULE, "trials": self.trials}
+        content = {**STAMP, "rule": RULE, "trials": self.trials}
         unheard = {"failures": list(self.failures), "damaged": self.damaged}
         return content | unheard | {"shortcuts": rows}
 

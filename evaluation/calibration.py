@@ -13,26 +13,35 @@ import hashlib
 import heapq
 import math
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated
 
 import numpy as np
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from fakemamba.evaluation.metrics.checks import Floats
 from fakemamba.evaluation.metrics.detection import cllr_bits, equal_error
 from fakemamba.evaluation.score_origin import ScoreOrigin
 from fakemamba.files import write_json
-from fakemamba.records import read_record, shown
+from fakemamba.records import Stamp, read_record
 
-KIND, SCHEMA_VERSION = "fakemamba-calibration", 1
+STAMP: Stamp = {"kind": "fakemamba-calibration", "schema": 1}
 HASH_BYTES = 8
 MOST_HASHES = 4096
 
 
 class CalibrationError(ValueError):
     """A calibration cannot be fitted, read or used; the message says why and what to do."""
+
+
+def _hashes(text: object) -> tuple[bytes, ...]:
+    """Hashes as they are in a file, in base 64."""
+    if not isinstance(text, str):
+        raise ValueError("should be a valid string")
+    content = base64.b64decode(text, validate=True)
+    starts = range(0, len(content), HASH_BYTES)
+    return tuple(content[start : start + HASH_BYTES] for start in starts)
 
 
 @dataclass(frozen=True)
@@ -55,18 +64,18 @@ class Calibration:
         origin: what their scores were made with, None where that is not known.
     """
 
-    scale: float
+    scale: Annotated[float, Field(gt=0)]
     offset: float
-    pi_spoof: float
+    pi_spoof: Annotated[float, Field(gt=0, lt=1)]
     smoothed: bool
-    eer: float
+    eer: Annotated[float, Field(ge=0, le=1)]
     eer_threshold: float
-    cllr_bits_before: float
-    cllr_bits_after: float
-    bonafide: int
-    spoof: int
-    fitted_on: tuple[bytes, ...]
-    origin: ScoreOrigin | None = None
+    cllr_bits_before: Annotated[float, Field(ge=0)]
+    cllr_bits_after: Annotated[float, Field(ge=0)]
+    bonafide: Annotated[int, Field(ge=1)]
+    spoof: Annotated[int, Field(ge=1)]
+    fitted_on: Annotated[tuple[bytes, ...], BeforeValidator(_hashes)]
+    origin: ScoreOrigin | None = None  # files of before have none
 
     def llr(self, scores: Floats) -> Floats:
         """Scores (n,) to log-likelihood ratios (n,), in nats."""
@@ -99,43 +108,6 @@ class Calibration:
                 " take the --length of its trials, or score development trials with this "
                 "checkpoint and calibrate anew"
             )
-
-
-@dataclass(frozen=True)
-class _Written:
-    """A calibration as it is in a file; values that no fit can have given are refused."""
-
-    kind: str
-    schema: int
-    scale: Annotated[float, Field(gt=0)]
-    offset: float
-    pi_spoof: Annotated[float, Field(gt=0, lt=1)]
-    smoothed: bool
-    eer: Annotated[float, Field(ge=0, le=1)]
-    eer_threshold: float
-    cllr_bits_before: Annotated[float, Field(ge=0)]
-    cllr_bits_after: Annotated[float, Field(ge=0)]
-    bonafide: Annotated[int, Field(ge=1)]
-    spoof: Annotated[int, Field(ge=1)]
-    fitted_on: str
-    origin: ScoreOrigin | None = None  # files of before have none
-
-    def __post_init__(self) -> None:
-        if self.kind != KIND:
-            raise ValueError(f"its kind is {shown(self.kind)}, not {KIND}")
-        if self.schema != SCHEMA_VERSION:
-            raise ValueError(
-                f"it has schema {self.schema}, but this version reads {SCHEMA_VERSION}"
-            )
-        trials, hashes = self.bonafide + self.spoof, len(self.hashes())
-        if hashes != min(trials, MOST_HASHES):
-            raise ValueError(f"{hashes} hashes of {trials} trials")
-
-    def hashes(self) -> tuple[bytes, ...]:
-        """Those that are written in base 64."""
-        content = base64.b64decode(self.fitted_on, validate=True)
-        starts = range(0, len(content), HASH_BYTES)
-        return tuple(content[start : start + HASH_BYTES] for start in starts)
 
 
 def sketch(trial_ids: Iterable[str]) -> tuple[bytes, ...]:
@@ -208,7 +180,7 @@ def fit_calibration(
 
 def write_calibration(path: str | Path, calibration: Calibration) -> None:
     """Write a calibration as JSON; numbers come back as they were."""
-    content = {"kind": KIND, "schema": SCHEMA_VERSION} | asdict(calibration)
+    content = STAMP | asdict(calibration)
     content["fitted_on"] = base64.b64encode(b"".join(calibration.fitted_on)).decode()
     write_json(path, content)
 
@@ -224,9 +196,11 @@ def read_calibration(path: str | Path) -> Calibration:
         "it is not a calibration, or damaged: make one with: fakemamba calibrate DEV_SCORES --key "
         "DEV_KEY --out calibration.json"
     )
-    found = read_record(path, _Written, CalibrationError, remedy)
-    content = {field.name: getattr(found, field.name) for field in fields(Calibration)}
-    return Calibration(**content | {"fitted_on": found.hashes()})
+    found = read_record(path, Calibration, CalibrationError, remedy, stamp=STAMP)
+    trials, hashes = found.bonafide + found.spoof, len(found.fitted_on)
+    if hashes != min(trials, MOST_HASHES):
+        raise CalibrationError(f"{path}: {hashes} hashes of {trials} trials; {remedy}")
+    return found
 
 
 def _regress(

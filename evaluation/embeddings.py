@@ -14,7 +14,7 @@ import torch
 from fakemamba.data.batches import Batch
 from fakemamba.data.trials import Trial
 from fakemamba.evaluation.manner import Manner
-from fakemamba.files import appearing_whole
+from fakemamba.files import atomic_write
 from fakemamba.models.detector import Detector, UnsupportedInputError
 
 Vectors = npt.NDArray[np.float32]
@@ -85,7 +85,7 @@ def write_embeddings(path: str | Path, embeddings: Embeddings) -> None:
         f"{name}s": np.array([getattr(one, name) or "" for one in embeddings.trials], np.str_)
         for name in ("trial_id", "label", "attack", "speaker")
     }
-    with appearing_whole(path) as partial, partial.open("wb") as file:
+    with atomic_write(path) as partial, partial.open("wb") as file:
         np.savez_compressed(file, vectors=embeddings.vectors, **texts)
 
 

@@ -25,7 +25,7 @@ from fakemamba.evaluation.score_columns import (
     is_text_line,
     why_not,
 )
-from fakemamba.files import appearing_whole
+from fakemamba.files import atomic_write
 
 SCORE_FORMATS = ("asvspoof", "csv", "arena")
 LONGEST_ID = 10_000  # characters; no path is longer
@@ -131,7 +131,7 @@ def write_scores(
     if score_format not in SCORE_FORMATS:
         known = ", ".join(SCORE_FORMATS)
         raise ScoreFileError(f"no score format is called {score_format!r}, but {known} are")
-    with appearing_whole(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
+    with atomic_write(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
         if score_format == "csv":
             file.write(csv_line(("trial_id", "score")))
         to_line = csv_line if score_format == "csv" else _text_line

@@ -1,41 +1,32 @@
 """Scores on disk while they are made, so that a run that was killed loses none and doubles none.
 
-The journal is a folder beside the score file, ``SCORES.journal``, with a file a rank. A file's
-first line says what is scored with what; a run with other weights, trials, settings or code is not
-resumed. Every further line has a trial's place in the list, and its score or the reason why it has
-none. Lines are sealed, and reach the system before the next batch begins. A line that a kill cut
-short is dropped, and its trial scored again.
+The journal is a folder beside the score file, ``SCORES.journal``, with a file a rank. A run with
+other weights, trials, settings or code is not resumed. Every line after the first has a trial's
+place in the list, and its score or the reason why it has none. Lines reach the system before the
+next batch begins. The trial of one that a kill cut short is scored again.
 """
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from fakemamba.differences import differences
-from fakemamba.files import append, require_file
-from fakemamba.records import parse_record, sealed
+from fakemamba.journals import JournalError, JournalFile
 
 if TYPE_CHECKING:
     from fakemamba.evaluation.scoring import Scored
 
-FORMAT = 2
 Identity = Mapping[str, str | bool | int | None]
 Add = Callable[[Iterable[tuple[int, "Scored"]]], None]
 Count = Annotated[int, Field(ge=0, lt=1 << 53)]
-
-
-class JournalError(ValueError):
-    """A journal cannot be resumed; the message says why and what to do."""
 
 
 @dataclass(frozen=True)
@@ -54,12 +45,6 @@ class Done:
 
 
 @dataclass(frozen=True)
-class _Header:
-    format: int
-    identity: dict[str, str | bool | int | None]
-
-
-@dataclass(frozen=True)
 class _Line:
     """What became of the trial at a place in the list: a score, or the reason why there is none."""
 
@@ -74,6 +59,16 @@ class _Line:
             raise ValueError("a trial has either a score or the reason why it has none")
 
 
+class _RankFile(JournalFile[_Line]):
+    format = 2
+    form = _Line
+    remedy = "remove that line, its trials are then scored again"
+    anew = "move it away and score again"
+    alike = (
+        "Use the same weights, trials, settings and code, or remove the journal and score all again"
+    )
+
+
 @contextmanager
 def open_journal(folder: Path, rank: int, identity: Identity) -> Iterator[Add]:
     """A function that appends what became of some trials, each with its place in the list.
@@ -84,17 +79,9 @@ def open_journal(folder: Path, rank: int, identity: Identity) -> Iterator[Add]:
         identity: what is scored with what, JSON values by name.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"rank-{rank}.jsonl"
-    if path.exists():
-        _drop_torn_line(path)
-
-    def add(lines: Iterable[Any]) -> None:
-        texts = (json.dumps(line, allow_nan=False) for line in lines)
-        append(path, "".join(sealed(text) + "\n" for text in texts))
-
-    if not path.exists() or path.stat().st_size == 0:
-        add([{"format": FORMAT, "identity": dict(identity)}])
-    yield lambda scored: add(
+    journal = _RankFile(folder / f"rank-{rank}.jsonl", identity)
+    journal.mend()
+    yield lambda scored: journal.append(
         asdict(_Line(index, one.score, one.num_samples, one.reason, one.damage))
         for index, one in scored
     )
@@ -110,28 +97,18 @@ def read_journal(folder: Path, identity: Identity, num_trials: int) -> Done:
     """
     scores = np.full(num_trials, math.nan)
     num_samples, reasons, damage = 0, dict[int, str](), dict[int, str]()
-    remedy = "remove that line, its trials are then scored again"
     for path in sorted(folder.glob("rank-*.jsonl")):
-        require_file(path, JournalError, "remove it")
-        with path.open("rb") as file:
-            for number, text in enumerate(file, start=1):
-                if not text.endswith(b"\n"):
-                    break
-                if number == 1:
-                    _require_same(text, identity, path)
-                    continue
-                place = f"{path}, line {number}"
-                line = parse_record(text, _Line, place, JournalError, remedy, is_sealed=True)
-                if line.index >= num_trials:
-                    raise JournalError(f"{place}: there is no trial {line.index}; {remedy}")
-                if line.reason is not None:
-                    reasons[line.index] = line.reason
-                elif line.score is not None:
-                    if math.isnan(scores[line.index]):
-                        num_samples += line.num_samples
-                    scores[line.index] = line.score
-                    if line.damage is not None:
-                        damage[line.index] = line.damage
+        for place, line in _RankFile(path, identity).lines():
+            if line.index >= num_trials:
+                raise JournalError(f"{place}: there is no trial {line.index}; {_RankFile.remedy}")
+            if line.reason is not None:
+                reasons[line.index] = line.reason
+            elif line.score is not None:
+                if math.isnan(scores[line.index]):
+                    num_samples += line.num_samples
+                scores[line.index] = line.score
+                if line.damage is not None:
+                    damage[line.index] = line.damage
     missing = {i: reason for i, reason in sorted(reasons.items()) if math.isnan(scores[i])}
     return Done(scores, num_samples, missing, dict(sorted(damage.items())))
 
@@ -142,23 +119,3 @@ def remove_journal(folder: Path) -> None:
         path.unlink()
     if folder.exists():
         folder.rmdir()
-
-
-def _drop_torn_line(path: Path) -> None:
-    """Cut off what comes after the end of the last whole line."""
-    with path.open("r+b") as file:
-        content = file.read()
-        file.truncate(content.rfind(b"\n") + 1)
-
-
-def _require_same(text: bytes, identity: Identity, path: Path) -> None:
-    """Raises `JournalError`, naming what differs."""
-    remedy = "move it away and score again"
-    header = parse_record(text, _Header, f"{path}, line 1", JournalError, remedy, is_sealed=True)
-    if header.format != FORMAT:
-        raise JournalError(f"{path} was written by another version; {remedy}")
-    if differing := differences(header.identity, identity):
-        raise JournalError(
-            f"{path} cannot be resumed: {'; '.join(differing)}. Use the same weights, trials, "
-            "settings and code, or remove the journal and score all again"
-        )

@@ -23,7 +23,6 @@ from fakemamba.evaluation.score_files import check_id, write_scores
 from fakemamba.evaluation.score_journal import (
     Done,
     Identity,
-    JournalError,
     open_journal,
     read_journal,
     remove_journal,
@@ -31,10 +30,11 @@ from fakemamba.evaluation.score_journal import (
 from fakemamba.evaluation.scoring import Scored, score_trials
 from fakemamba.evaluation.trial_list import TrialListError, survey
 from fakemamba.files import file_sha256, write_json
+from fakemamba.journals import JournalError
 from fakemamba.models.detector import Detector
 from fakemamba.records import in_part, read_record
 
-FORMAT = 1
+STAMP = {"format": 1}
 
 
 @dataclass(frozen=True)
@@ -199,7 +199,7 @@ class ScoreRun:
 
         write_scores(self.out.path, scored(), self.out.score_format)
         sidecar = {
-            "format": FORMAT,
+            **STAMP,
             "scores": {
                 "file": self.out.path.name,
                 "format": self.out.score_format,

@@ -22,7 +22,7 @@ from fakemamba.evaluation.metrics.detection import equal_error
 
 Method = Literal["tsne", "umap"]
 METHOD_NAMES: dict[str, str] = {"tsne": "t-SNE", "umap": "UMAP"}
-SCHEMA_VERSION = 1
+STAMP = {"schema": 1}
 PERPLEXITY = 30.0  # neighbours of a trial in t-SNE, or a third of the trials if that is less
 NEIGHBOURS = 15  # of a trial in UMAP
 FEWEST = 4  # trials on a map
@@ -65,7 +65,7 @@ class Separability:
 
     def to_json(self) -> dict[str, Any]:
         """The numbers, and what each of them means."""
-        return {"schema": SCHEMA_VERSION, **asdict(self), "meaning": MEANING}
+        return {**STAMP, **asdict(self), "meaning": MEANING}
 
     @property
     def in_words(self) -> tuple[str, str]:

@@ -6,6 +6,7 @@ An output that is a link is written where it points, and one that is a device or
 
 from __future__ import annotations
 
+import csv
 import errno
 import hashlib
 import json
@@ -14,7 +15,7 @@ import re
 import shutil
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
@@ -112,7 +113,7 @@ def naming(path: str | Path) -> Iterator[None]:
 
 
 @contextmanager
-def appearing_whole(path: str | Path) -> Iterator[Path]:
+def atomic_write(path: str | Path) -> Iterator[Path]:
     """A path to write to, beside ``path``, that takes its place when the block ends without error.
 
     Folders are made. If the block fails, ``path`` stays as it was and what was written is removed.
@@ -144,15 +145,36 @@ def appearing_whole(path: str | Path) -> Iterator[Path]:
             partial.unlink(missing_ok=True)
 
 
+def write_whole(path: str | Path, content: str | bytes) -> None:
+    """Write bytes, or a text in UTF-8, whole or not at all.
+
+    Raises:
+        OSError: as `atomic_write`.
+    """
+    with atomic_write(path) as partial:
+        partial.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+def write_csv(path: str | Path, columns: Iterable[str], rows: Iterable[Iterable[object]]) -> None:
+    """Write a table, whole or not at all.
+
+    Raises:
+        OSError: as `atomic_write`.
+    """
+    with atomic_write(path) as partial, partial.open("w", encoding="utf-8", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(columns)
+        table.writerows(rows)
+
+
 def write_json(path: str | Path, content: Any) -> None:
     """Write JSON, whole or not at all; numbers keep all their digits, names their odd bytes.
 
     Raises:
-        OSError: as `appearing_whole`.
+        OSError: as `atomic_write`.
         ValueError: NaN or infinity, which JSON does not have.
     """
-    with appearing_whole(path) as partial:
-        partial.write_text(json_text(content) + "\n", encoding="utf-8")
+    write_whole(path, json_text(content) + "\n")
 
 
 def json_text(content: Any) -> str:
@@ -181,14 +203,17 @@ def packaged(package: str, folder: str, suffix: str) -> dict[str, Path]:
     return {path.stem: path for path in sorted(found, key=lambda path: path.stem)}
 
 
-def append(path: str | Path, text: str) -> None:
-    """Append to a file; when this returns, the system has it.
+def append(path: str | Path, text: str, *, is_on_disk: bool = False) -> None:
+    """Append to a file; when this returns, the system has it, or the disk if that is wanted.
 
     Raises:
         OSError: a part of it at most was written; the file is named.
     """
     with naming(path), Path(path).open("a", encoding="utf-8") as file:
         file.write(text)
+        if is_on_disk:
+            file.flush()
+            os.fsync(file.fileno())
 
 
 def beside(path: Path, role: str) -> Path:

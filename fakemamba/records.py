@@ -10,7 +10,7 @@ damage passes for another value.
 from __future__ import annotations
 
 import re
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, make_dataclass
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -19,12 +19,13 @@ from typing import Any, TypeVar, get_type_hints
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 
-from fakemamba.files import appearing_whole, json_text, require_file
+from fakemamba.files import json_text, require_file, write_whole
 
 MOST_BYTES = 64 << 20
 CONFIG = "__pydantic_config__"  # where pydantic looks for it
 SEAL = re.compile(rb'\s*,\s*(?:"sha256":\s*)?"([0-9a-f]{64})"\s*([}\]])\s*\Z')
 T = TypeVar("T")
+Stamp = dict[str, str | int]  # the fields of a record that say its kind and version
 
 
 def read_record(
@@ -35,6 +36,7 @@ def read_record(
     most_bytes: int = MOST_BYTES,
     *,
     is_sealed: bool = False,
+    stamp: Stamp | None = None,
 ) -> T:
     """The record that a file holds.
 
@@ -46,6 +48,8 @@ def read_record(
         remedy: what to do where it is not so.
         most_bytes: more are not read.
         is_sealed: it has to be as `sealed` made it.
+        stamp: fields beside those of the form, a dataclass, with the values that they have to have:
+            ``{"kind": "fakemamba-study", "schema": 1}``.
 
     Raises:
         error: no such file, not a file, too large, not JSON, cut short, or not of that form.
@@ -64,7 +68,7 @@ def read_record(
         )
     if not content.strip():
         raise error(f"{path} is empty; {remedy}")
-    return parse_record(content, form, str(path), error, remedy, is_sealed=is_sealed)
+    return parse_record(content, form, str(path), error, remedy, is_sealed=is_sealed, stamp=stamp)
 
 
 def parse_record(
@@ -75,6 +79,7 @@ def parse_record(
     remedy: str,
     *,
     is_sealed: bool = False,
+    stamp: Stamp | None = None,
 ) -> T:
     """The record that a JSON text is, as `read_record`.
 
@@ -85,16 +90,21 @@ def parse_record(
         error: what is raised of it.
         remedy: what to do where it is not so.
         is_sealed: see there.
+        stamp: see there.
 
     Raises:
         error: not JSON, or not of that form.
     """
     if is_sealed:
         content = _opened(content, place, error, remedy)
+    whole: Any = form
+    if stamp is not None:
+        whole = _stamped(whole, tuple(stamp.items()))
     try:
-        return _adapter(form).validate_json(content, strict=True)  # type: ignore[arg-type]
+        found = _adapter(whole).validate_json(content, strict=True)
     except ValidationError as fault:
         raise error(f"{place}{_first_fault(fault)}; {remedy}") from fault
+    return found if stamp is None else _unstamped(form, found)
 
 
 def check_fields(record: Any) -> None:
@@ -133,8 +143,7 @@ def write_sealed(path: str | Path, content: Any) -> None:
         OSError: it cannot be written.
         ValueError: NaN or infinity, which JSON does not have.
     """
-    with appearing_whole(path) as partial:
-        partial.write_text(sealed(json_text(content)) + "\n", encoding="utf-8")
+    write_whole(path, sealed(json_text(content)) + "\n")
 
 
 def _opened(content: bytes | str, place: str, error: type[ValueError], remedy: str) -> bytes:
@@ -147,6 +156,35 @@ def _opened(content: bytes | str, place: str, error: type[ValueError], remedy: s
     if sha256(body).hexdigest().encode() != seal[1]:
         raise error(f"{place} is damaged: its checksum is of other content; {remedy}")
     return body + seal[2]
+
+
+@cache
+def _stamped(form: Any, stamp: tuple[tuple[str, str | int], ...]) -> Any:
+    """A form with the fields of a stamp beside its own."""
+
+    def check(record: Any) -> None:
+        for name, wanted in stamp:
+            if (found := getattr(record, name)) != wanted:
+                raise ValueError(
+                    f"it is of another kind or another version: it has {name} {shown(found)}, but "
+                    f"this version reads {wanted}"
+                )
+        if hasattr(form, "__post_init__"):
+            form.__post_init__(record)
+
+    return make_dataclass(
+        form.__name__,
+        [(name, type(wanted)) for name, wanted in stamp],
+        bases=(form,),
+        namespace={"__post_init__": check},
+        frozen=True,
+        kw_only=True,
+    )
+
+
+def _unstamped(form: Any, record: Any) -> Any:
+    """A record without the fields of its stamp."""
+    return form(**{one.name: getattr(record, one.name) for one in fields(form)})
 
 
 @cache

@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from fakemamba.files import appearing_whole, require_file, write_json
+from fakemamba.files import atomic_write, require_file, write_json
 from fakemamba.models.detector import Detector, DetectorConfig
 from fakemamba.models.registry import (
     UnknownDetectorError,
@@ -44,7 +44,7 @@ def save_pretrained(
     config = {"format": FORMAT_VERSION, **described}
     state = detector.state_dict() if state is None else state
     tensors = {key: value.contiguous() for key, value in state.items()}
-    with appearing_whole(folder / WEIGHTS_NAME) as partial:
+    with atomic_write(folder / WEIGHTS_NAME) as partial:
         save_file(tensors, partial)
     write_json(folder / CONFIG_NAME, config)
 

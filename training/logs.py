@@ -5,7 +5,6 @@ A run that goes on from a checkpoint first forgets the steps that came after it.
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import threading
 from collections.abc import Iterator, Sequence
@@ -16,7 +15,7 @@ from pathlib import Path
 
 from torch.utils.tensorboard import SummaryWriter
 
-from fakemamba.files import appearing_whole, append, naming, require_file
+from fakemamba.files import append, naming, require_file, write_csv, write_whole
 from fakemamba.training.epoch import TrainingStep
 from fakemamba.training.progress import EpochRecord, Progress
 from fakemamba.training.run_folder import RunFolder, TrainingError
@@ -74,8 +73,7 @@ def logs(folder: RunFolder, progress: Progress) -> Iterator[Logs]:
     kept = _kept(steps, progress) if steps.exists() else ",".join(STEP_COLUMNS) + "\n"
     with _errors_of_threads_told_once():
         with folder.writing():
-            with appearing_whole(steps) as partial:
-                partial.write_text(kept)
+            write_whole(steps, kept)
             if progress.history:
                 _write_epochs(epochs, progress.history)
             with naming(events):
@@ -123,7 +121,5 @@ def _is_after(line: str, step: int) -> bool:
 
 
 def _write_epochs(path: Path, history: Sequence[EpochRecord]) -> None:
-    with appearing_whole(path) as partial, partial.open("w", newline="") as file:
-        writer = csv.DictWriter(file, [field.name for field in fields(EpochRecord)])
-        writer.writeheader()
-        writer.writerows(asdict(one) for one in history)
+    columns = [field.name for field in fields(EpochRecord)]
+    write_csv(path, columns, (vars(one).values() for one in history))

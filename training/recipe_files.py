@@ -17,7 +17,7 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from fakemamba.files import appearing_whole, packaged
+from fakemamba.files import packaged, write_whole
 from fakemamba.models.frontend import FRONTEND_SIZES
 from fakemamba.models.registry import create_detector, detector_entry
 from fakemamba.names import one_line
@@ -104,8 +104,7 @@ def to_toml(recipe: Recipe) -> str:
 
 def write_recipe(path: Path, recipe: Recipe) -> None:
     """Write a recipe as `to_toml` has it."""
-    with appearing_whole(path) as partial:
-        partial.write_text(to_toml(recipe), "utf-8")
+    write_whole(path, to_toml(recipe))
 
 
 def _named(name: str) -> Path:

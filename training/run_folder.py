@@ -16,7 +16,7 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -24,15 +24,15 @@ from safetensors import SafetensorError
 
 from fakemamba.differences import differences
 from fakemamba.locks import LOCK
-from fakemamba.records import read_record, write_sealed
+from fakemamba.records import Stamp, read_record, write_sealed
 from fakemamba.training.manifest import check_manifest
 from fakemamba.training.progress import Progress
 from fakemamba.training.recipe import PATHS, Recipe, dotted, without
 from fakemamba.training.recipe_files import to_toml
 
-FORMAT = 2
+STAMP: Stamp = {"format": 2}
 PROGRESS = "progress.json"
-T = TypeVar("T", "Facts", "_Result")
+T = TypeVar("T")
 
 
 class TrainingError(ValueError):
@@ -52,24 +52,12 @@ class Facts:
         recipe: the whole recipe, values of JSON by dotted names.
         data: counts and SHA-256 of the lists of trials.
         starts: command and environment of each time that it was started.
-        format: of these files.
     """
 
     identity: dict[str, Any]
     recipe: dict[str, Any]
     data: dict[str, Any]
     starts: list[dict[str, Any]]
-    format: int = FORMAT
-
-
-@dataclass(frozen=True)
-class _Result:
-    detector: str
-    epochs: int
-    best: tuple[int, ...]
-    criterion: float
-    train_s: float
-    format: int = FORMAT
 
 
 @dataclass(frozen=True)
@@ -161,7 +149,7 @@ class RunFolder:
 
     def write_facts(self, facts: Facts) -> None:
         """Write down what is trained."""
-        write_sealed(self.facts, asdict(facts))
+        write_sealed(self.facts, asdict(facts) | STAMP)
 
     def read_facts(self) -> Facts:
         """What was written down."""
@@ -202,18 +190,17 @@ class RunFolder:
 
     def write_result(self, result: TrainingResult) -> None:
         """Write down that the run is done, and what came of it."""
-        content = asdict(result) | {"detector": result.detector.name}
-        write_sealed(self.result, asdict(_Result(**content)))
+        content = asdict(result) | {"detector": result.detector.name} | STAMP
+        write_sealed(self.result, content)
 
     def read_result(self, recipe: Recipe) -> TrainingResult | None:
         """What came of the run; None if it is not done, or was of a recipe with another end."""
         if not self.result.exists() or not self.detector.is_dir():
             return None
-        content = asdict(self._read(self.result, _Result))
+        found = self._read(self.result, TrainingResult)
         if without(self.read_facts().recipe, PATHS) != without(dotted(recipe), PATHS):
             return None
-        del content["format"]
-        return TrainingResult(**content | {"detector": self.path / content["detector"]})
+        return replace(found, detector=self.path / found.detector)
 
     @contextmanager
     def writing(self) -> Iterator[None]:
@@ -239,12 +226,8 @@ class RunFolder:
             ) from error
 
     def _read(self, path: Path, form: type[T]) -> T:
-        found = read_record(path, form, TrainingError, "train in another folder", is_sealed=True)
-        if found.format != FORMAT:
-            raise TrainingError(
-                f"{path} is of another version of fakemamba; train in another folder"
-            )
-        return found
+        remedy = "train in another folder"
+        return read_record(path, form, TrainingError, remedy, is_sealed=True, stamp=STAMP)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from fakemamba.analysis.schema import LEAST_COVERAGE
+from fakemamba.result_schema import LEAST_COVERAGE
 
 Range = tuple[float, float]
 

@@ -11,7 +11,7 @@ from fakemamba.analysis.grouping import grouped
 from fakemamba.analysis.report.words import number, share
 from fakemamba.analysis.setting import in_words
 
-SCHEMA = 1  # of `to_json`
+STAMP = {"schema": 1}  # of `to_json`
 PAPER = "arXiv 2508.09294 as quoted, not verified"
 GOAL = "this project"
 
@@ -91,7 +91,7 @@ class Claim:
 def to_json(claims: Sequence[Claim], device_name: str, sources: Sequence[str]) -> dict[str, Any]:
     """All of it, for a file; ``sources`` are the names of the results."""
     every = [asdict(claim) for claim in claims]
-    return {"schema": SCHEMA, "device_name": device_name, "results": [*sources], "claims": every}
+    return {**STAMP, "device_name": device_name, "results": [*sources], "claims": every}
 
 
 def counts(claims: Sequence[Claim]) -> str:

@@ -16,8 +16,8 @@ from fakemamba.analysis.claims.evidence import Found, paired_ratios, usable, val
 from fakemamba.analysis.claims.place import OURS, Place, ways
 from fakemamba.analysis.published import FRONTEND
 from fakemamba.analysis.report.words import number
-from fakemamba.analysis.schema import LEAST_COVERAGE
 from fakemamba.analysis.setting import PARTS, split
+from fakemamba.result_schema import LEAST_COVERAGE
 
 Fields = dict[str, Any]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from fakemamba.analysis.compare.verdict import Problem
 from fakemamba.analysis.results import Launch
-from fakemamba.analysis.schema import WITH_VISITS
+from fakemamba.result_schema import WITH_VISITS
 
 # Versions of the software may differ: a new torch may be what is to be judged.
 MACHINE = ("device", "cpu", "cpu_governor", "torch_threads")

@@ -28,7 +28,7 @@ from matplotlib.ticker import Formatter, FuncFormatter, LogLocator, NullFormatte
 from fakemamba.analysis.charts import lines
 from fakemamba.analysis.palette import GREYS
 from fakemamba.analysis.setting import PARTS, by_setting, named
-from fakemamba.files import appearing_whole
+from fakemamba.files import atomic_write
 from fakemamba.names import in_file_name, shorten, visible
 
 UNUSUAL = {"execution": "eager", "clock": "latency"}  # in a file's name only if it is not this
@@ -227,7 +227,7 @@ def save_figure(
         linespacing=1.3,
     )
     path = folder / f"{'-'.join(filter(None, (kind, caption.file_name)))}.png"
-    with appearing_whole(path) as partial:
+    with atomic_write(path) as partial:
         figure.savefig(partial, format="png", dpi=DPI)
     plt.close(figure)
     return path

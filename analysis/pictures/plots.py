@@ -20,7 +20,7 @@ from fakemamba.analysis.pictures.shares import plot_shares
 from fakemamba.analysis.published import read_published
 from fakemamba.analysis.scaling.crossover import crossovers
 from fakemamba.analysis.scaling.verdicts import curves, judge_growth
-from fakemamba.files import appearing_whole
+from fakemamba.files import write_whole
 from fakemamba.names import in_spreadsheet
 
 LONG = ("samples_s", "passes", "steady_s", "drift", "work")  # a list a cell
@@ -84,6 +84,5 @@ def write_table(results: pd.DataFrame, path: Path) -> Path:
     """Write all cells as a CSV, without the single visits and the work by formula."""
     table = results.drop(columns=list(LONG), errors="ignore")
     table["disturbed_by"] = table["disturbed_by"].map("; ".join)
-    with appearing_whole(path) as partial:
-        table.map(in_spreadsheet).to_csv(partial, index=False)
+    write_whole(path, table.map(in_spreadsheet).to_csv(index=False))
     return path

@@ -26,7 +26,7 @@ from fakemamba.analysis.pictures.figures import (
     plain_log_ticks,
     save_figure,
 )
-from fakemamba.analysis.schema import LEAST_COVERAGE
+from fakemamba.result_schema import LEAST_COVERAGE
 
 PICTURE = "Roofline"
 MARGIN = 2.5  # factor between what is drawn and the frame

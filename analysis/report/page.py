@@ -46,7 +46,7 @@ from fakemamba.analysis.scaling.ranking import Fastest, fastest
 from fakemamba.analysis.scaling.verdicts import Scaling, Thresholds, scale
 from fakemamba.analysis.setting import Group, groups_of
 from fakemamba.data.lengths import LengthTable
-from fakemamba.files import appearing_whole
+from fakemamba.files import write_whole
 from fakemamba.names import shorten, visible
 
 PACKAGE = "fakemamba.analysis.report"
@@ -94,8 +94,7 @@ def write_report(launches: Sequence[Launch], path: str | Path, extras: Extras = 
         ResultsError: the table of published figures cannot be read.
     """
     page, found = render(launches, extras)
-    with appearing_whole(path) as partial:
-        partial.write_text(page, encoding="utf-8")
+    write_whole(path, page)
     return found
 
 

@@ -22,8 +22,8 @@ from scipy.special import ndtri, stdtrit
 from fakemamba.analysis.drift import without_drift
 from fakemamba.analysis.scaling.fit import LEVEL, Floats
 from fakemamba.analysis.scaling.noise import Noise, noise_of
-from fakemamba.analysis.schema import LEAST_COVERAGE
 from fakemamba.analysis.setting import ASKED_PARTS, SUBJECT, Subject, split
+from fakemamba.result_schema import LEAST_COVERAGE
 from fakemamba.visits import LEAST_VISITS
 
 # The figures that show a quantity, the better first, and their unit.

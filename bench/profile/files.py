@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import gzip
 from collections.abc import Iterator
 from dataclasses import asdict, fields
@@ -19,7 +18,7 @@ from matplotlib.patches import Patch
 from fakemamba.bench.instruments.trace import RANGE
 from fakemamba.bench.profile.attribution import OperatorShare
 from fakemamba.bench.profile.profiled import CellProfile
-from fakemamba.files import appearing_whole, write_json
+from fakemamba.files import atomic_write, write_csv, write_json, write_whole
 from fakemamba.names import in_spreadsheet
 
 TRACE_SUFFIX = ".pt.trace.json.gz"  # what TensorBoard's profiler plug-in looks for
@@ -38,32 +37,24 @@ def write_profile(profile: CellProfile, folder: str | Path) -> Iterator[Path]:
     """
     folder = Path(folder)
     written = [folder / f"{profile.cell['detector']}{TRACE_SUFFIX}"]
-    with appearing_whole(written[-1]) as partial:
-        partial.write_bytes(gzip.compress(profile.calls.trace_json.encode()))
+    write_whole(written[-1], gzip.compress(profile.calls.trace_json.encode()))
     yield written[-1]
     written.append(folder / "operators.csv")
-    with appearing_whole(written[-1]) as partial, partial.open("w", newline="") as file:
-        table = csv.writer(file)
-        table.writerow(field.name for field in fields(OperatorShare))
-        table.writerows(
-            map(in_spreadsheet, vars(row).values()) for row in profile.attribution.operators
-        )
+    rows = (map(in_spreadsheet, vars(row).values()) for row in profile.attribution.operators)
+    write_csv(written[-1], [field.name for field in fields(OperatorShare)], rows)
     yield written[-1]
     if profile.memory:
         written.append(folder / "memory.csv")
-        with appearing_whole(written[-1]) as partial, partial.open("w", newline="") as file:
-            table = csv.writer(file)
-            table.writerow(("time_s", "allocated_bytes"))
-            table.writerows((point.time_s, point.allocated_bytes) for point in profile.memory)
+        points = ((point.time_s, point.allocated_bytes) for point in profile.memory)
+        write_csv(written[-1], ("time_s", "allocated_bytes"), points)
         yield written[-1]
         written.append(folder / "memory.png")
-        with appearing_whole(written[-1]) as partial:
+        with atomic_write(written[-1]) as partial:
             _draw_memory(profile, partial)
         yield written[-1]
     if profile.calls.snapshot is not None:
         written.append(folder / "memory-snapshot.pickle")
-        with appearing_whole(written[-1]) as partial:
-            partial.write_bytes(profile.calls.snapshot)
+        write_whole(written[-1], profile.calls.snapshot)
         yield written[-1]
     summary = summarise(profile) | {"files": [path.name for path in written]}
     write_json(folder / "summary.json", summary)

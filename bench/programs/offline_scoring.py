@@ -36,7 +36,7 @@ from fakemamba.models.device import resolve_device
 from fakemamba.models.execution.optimized import OptimizedDetector
 from fakemamba.models.registry import create_detector
 
-SCHEMA = 1
+STAMP = {"schema": 1}
 DETECTOR = "fake-mamba-l"
 DURATION_S = 4.0
 NUM_SAMPLES = round(DURATION_S * SAMPLE_RATE_HZ)
@@ -110,7 +110,7 @@ def offline_scoring(
             for count, path in lists.items()
         }
     found = {
-        "schema": SCHEMA,
+        **STAMP,
         "detector": DETECTOR,
         "frontend": frontend,
         "precision": precision,

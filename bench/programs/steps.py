@@ -13,12 +13,12 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import IO
 
 from fakemamba import interrupts
-from fakemamba.files import appearing_whole
+from fakemamba.files import write_csv
 
 TABLE = "steps.csv"
 LOGS = "log"
@@ -153,10 +153,8 @@ def read_endings(out: Path) -> list[Ending]:
 
 
 def _write(out: Path, endings: Iterable[Ending]) -> None:
-    with appearing_whole(out / TABLE) as partial, partial.open("w", newline="") as file:
-        writer = csv.DictWriter(file, [field.name for field in fields(Ending)])
-        writer.writeheader()
-        writer.writerows(asdict(ending) for ending in endings)
+    columns = [field.name for field in fields(Ending)]
+    write_csv(out / TABLE, columns, (vars(ending).values() for ending in endings))
 
 
 def _run(step: Step, ending: Ending, logs: Path, folder: Path) -> Ending:

@@ -1,37 +1,21 @@
 """Outcomes on disk while a sweep runs: a line a visit, so that a killed run can be resumed.
 
-The journal lies beside the result, ``out.json.journal``, until the result is written. Its first
-line says what was being measured where; a run with other settings or on another machine is not
-resumed. Lines are sealed: one that a kill cut short is measured again, and damage is told.
+The journal lies beside the result, ``out.json.journal``, until the result is written. A run with
+other settings or on another machine is not resumed. A line that a kill cut short is measured again.
 """
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from fakemamba.bench.cells import AnyCell
-from fakemamba.bench.outcome import Outcome, Status
+from fakemamba.bench.outcome import Outcome
 from fakemamba.bench.sweep.saved import VisitRecord, saved_result
-from fakemamba.differences import differences
-from fakemamba.files import require_file
-from fakemamba.records import parse_record, sealed
-
-FORMAT = 3
-
-
-class JournalError(ValueError):
-    """A journal or result cannot be resumed; the message says why and what to do."""
-
-
-@dataclass(frozen=True)
-class _Header:
-    format: int
-    identity: dict[str, Any]
+from fakemamba.journals import JournalError, JournalFile, require_same
+from fakemamba.result_schema import Status
 
 
 @dataclass(frozen=True)
@@ -46,26 +30,19 @@ class _Line:
     traceback: str | None
 
 
-class Journal:
+class Journal(JournalFile[_Line]):
     """Appends outcomes to a file; every line is on the disk before the next visit begins."""
 
-    def __init__(self, path: Path, identity: dict[str, Any]) -> None:
-        self.path = path
-        self._identity = identity
+    format = 3
+    form = _Line
+    is_on_disk = True
+    remedy = "remove that line"
+    anew = "move it away and measure again"
+    alike = "Use the same settings and machine, or move the file away"
 
     def add(self, outcome: Outcome) -> None:
-        """Append one outcome.
-
-        Raises:
-            OSError: the disk is full, or similar; lines before are whole.
-        """
-        is_new = not self.path.exists()
-        lines = [{"format": FORMAT, "identity": self._identity}] if is_new else []
-        lines.append({"cell_id": outcome.cell.id, **outcome.to_record()})
-        with self.path.open("a") as file:
-            file.write("".join(sealed(json.dumps(line)) + "\n" for line in lines))
-            file.flush()
-            os.fsync(file.fileno())
+        """Append one outcome; raises as `append`."""
+        self.append([{"cell_id": outcome.cell.id, **outcome.to_record()}])
 
     def read(self, cells: Iterable[AnyCell]) -> dict[str, Outcome]:
         """The outcomes of cells that are in the file, by cell id; empty if there is no file.
@@ -73,18 +50,10 @@ class Journal:
         Raises:
             JournalError: the file is of another sweep, machine or version, or is damaged.
         """
-        if not self.path.exists():
-            return {}
-        lines = _whole_lines(self.path)
-        if not lines:
-            self.path.unlink()
-            return {}
-        _require_header(lines[0], self._identity, self.path)
         known = {cell.id: cell for cell in cells}
         outcomes: dict[str, Outcome] = {}
-        for number, text in enumerate(lines[1:], start=2):
-            place, remedy = f"{self.path}, line {number}", "remove that line"
-            line = parse_record(text, _Line, place, JournalError, remedy, is_sealed=True)
+        self.mend()
+        for _, line in self.lines():
             cell = known.get(line.cell_id)
             if cell is not None:
                 record = {name: value for name, value in vars(line).items() if name != "cell_id"}
@@ -108,34 +77,5 @@ def read_result(path: Path, identity: dict[str, Any]) -> dict[str, dict[str, Any
         return {}
     remedy = "it is no result that can be resumed: move it away and measure again"
     found, entries = saved_result(path, JournalError, remedy)
-    _require_same(found, identity, path)
+    require_same(path, found, identity, Journal.alike)
     return {entry["extra_info"]["cell_id"]: entry for entry in entries}
-
-
-def _whole_lines(path: Path) -> list[bytes]:
-    """The lines of a journal; what a kill cut short at its end is removed from the file."""
-    require_file(path, JournalError, "remove it")
-    content = path.read_bytes()
-    whole = content[: content.rfind(b"\n") + 1]
-    if whole != content:
-        with path.open("r+b") as file:
-            file.truncate(len(whole))
-    return whole.splitlines()
-
-
-def _require_header(text: bytes, identity: dict[str, Any], path: Path) -> None:
-    """Raises `JournalError`, naming what differs."""
-    remedy = "move it away and measure again"
-    header = parse_record(text, _Header, f"{path}, line 1", JournalError, remedy, is_sealed=True)
-    if header.format != FORMAT:
-        raise JournalError(f"{path} was written by another version; {remedy}")
-    _require_same(header.identity, identity, path)
-
-
-def _require_same(found: dict[str, Any], wanted: dict[str, Any], path: Path) -> None:
-    """Raises `JournalError`, naming what differs."""
-    if differing := differences(found, wanted):
-        raise JournalError(
-            f"{path} cannot be resumed: {'; '.join(differing)}. Use the same settings and machine, "
-            "or move the file away"
-        )

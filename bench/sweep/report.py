@@ -24,18 +24,17 @@ from pytest_benchmark.stats import Stats
 from fakemamba.bench.cells import PARTS, Cell
 from fakemamba.bench.measuring.work_by_formula import work_records
 from fakemamba.bench.method import Method
-from fakemamba.bench.outcome import STATUSES, Outcome
+from fakemamba.bench.outcome import Outcome
 from fakemamba.bench.sweep.saved import saved_result
 from fakemamba.environment import describe_device, describe_environment
 from fakemamba.files import write_json
-
-SCHEMA_VERSION = 3
+from fakemamba.result_schema import SCHEMA, STATUSES
 
 
 def identity_of(device: torch.device, method: Method) -> dict[str, Any]:
     """What has to be the same for two runs to be parts of one sweep."""
     return {
-        "schema": SCHEMA_VERSION,
+        "schema": SCHEMA,
         "device": describe_device(device),
         "torch": version("torch"),
         "fakemamba": version("fakemamba"),
@@ -86,7 +85,7 @@ class SweepReport:
         """Add what pytest-benchmark left out; doing it twice changes nothing."""
         counts = {"work": self._work()} if self.counts_work else {}
         output["fakemamba"] = counts | {
-            "schema": SCHEMA_VERSION,
+            "schema": SCHEMA,
             "options": self.options,
             "identity": self.identity,
             "environment": describe_environment(self.device),

@@ -14,8 +14,8 @@ from typing import Annotated, Any
 from pydantic import Field
 from typing_extensions import TypedDict
 
-from fakemamba.bench.outcome import Status
 from fakemamba.records import in_part, read_record
+from fakemamba.result_schema import Status
 
 Time = Annotated[float, Field(ge=0)]
 VisitRecord = TypedDict(
@@ -93,11 +93,10 @@ def saved_result(
     Raises:
         error: it is none, or cut short, or the same cell is there twice.
     """
-    checked = read_record(path, _Result, error, remedy)
+    read_record(path, _Result, error, remedy)
     content = read_record(path, dict[str, Any], error, remedy)
     cells = [one for one in content["benchmarks"] if one["extra_info"].get("cell_id") is not None]
     names = [one["extra_info"]["cell_id"] for one in cells]
     if twice := [name for name, times in Counter(names).items() if times > 1]:
         raise error(f"{path}: cell {twice[0]} is there twice; {remedy}")
-    identity = None if checked.fakemamba is None else checked.fakemamba.identity
-    return identity or {}, cells
+    return (content.get("fakemamba") or {}).get("identity") or {}, cells

@@ -9,7 +9,6 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
-import json
 import shutil
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
@@ -27,7 +26,7 @@ from fakemamba.data.open_speech.making import Made, make_family
 from fakemamba.data.open_speech.packages import installed_versions
 from fakemamba.data.open_speech.plan import SIZES, Family, plan_families
 from fakemamba.data.open_speech.prompts import READERS, in_pieces, read_prompts
-from fakemamba.files import appearing_whole
+from fakemamba.files import file_sha256, json_text, write_whole
 from fakemamba.interrupts import hidden_from_children
 from fakemamba.records import read_record, write_sealed
 
@@ -119,7 +118,7 @@ def _claim(out: Path, settings: dict[str, Any]) -> None:
         BuildError: it holds something else, or a build of other settings.
     """
     claim = out / NOTES / "settings.json"
-    wanted = json.dumps(settings, indent=1)
+    wanted = json_text(settings)
     if claim.is_file() and claim.read_text() == wanted:
         return
     if out.exists() and any(out.iterdir()):
@@ -127,8 +126,7 @@ def _claim(out: Path, settings: dict[str, Any]) -> None:
             f"{out} is not empty, and not this build interrupted (another size or seed, other "
             "package versions, or a build that is done); choose another folder or remove it"
         )
-    with appearing_whole(claim) as partial:
-        partial.write_text(wanted)
+    write_whole(claim, wanted)
 
 
 def _make_all(
@@ -192,16 +190,15 @@ def _write_up(
         **settings,
         **asdict(built),
         "sha256": {
-            **{row["path"]: _sha256((out / row["path"]).read_bytes()) for row in rows},
+            **{row["path"]: file_sha256(out / row["path"]) for row in rows},
             **{name: _sha256(content) for name, content in files.items()},
             "manifest.csv": _sha256(manifest),
         },
     }
-    files["build.json"] = (json.dumps(described, indent=1) + "\n").encode()
+    files["build.json"] = (json_text(described) + "\n").encode()
     files["manifest.csv"] = manifest
     for name, content in files.items():
-        with appearing_whole(out / name) as partial:
-            partial.write_bytes(content)
+        write_whole(out / name, content)
     shutil.rmtree(out / NOTES)
     return built
 

@@ -29,7 +29,7 @@ from fakemamba.data.open_speech.channel import (
 from fakemamba.data.open_speech.plan import PARTIAL, Family, Forgery
 from fakemamba.data.open_speech.splicing import SHORTEST, Span, segments, splice
 from fakemamba.data.trials import BONA_FIDE, SPOOF
-from fakemamba.files import appearing_whole
+from fakemamba.files import atomic_write
 
 SHORTEST_SPEECH = int(0.6 * SAMPLE_RATE_HZ)
 PEAK = 0.99
@@ -114,7 +114,7 @@ def _record(
     noise = rng_of(seed, trial_id, "noise")
     waveform = transmit(trimmed, _conditions(family, seed), noise)
     place = Path("audio") / phase / f"{trial_id}.flac"
-    with appearing_whole(out / place) as partial:
+    with atomic_write(out / place) as partial:
         soundfile.write(partial, waveform, SAMPLE_RATE_HZ, subtype="PCM_16", format="FLAC")
     return {
         "path": place.as_posix(),

@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from fakemamba.files import appearing_whole, beside, kind_of, require_file, write_json
+from fakemamba.files import atomic_write, beside, kind_of, require_file, write_json
 
 
 class OurError(ValueError):
@@ -83,7 +83,7 @@ def test_a_full_disk_names_the_file_and_leaves_what_stood_there(tmp_path, full):
     path = tmp_path / "scores.txt"
     path.write_text("before")
     told = r"No space left on device: '.*scores\.txt'"
-    with pytest.raises(OSError, match=told), appearing_whole(path) as partial:
+    with pytest.raises(OSError, match=told), atomic_write(path) as partial:
         partial.write_text("half")
         raise full
     assert path.read_text() == "before"

@@ -11,7 +11,7 @@ from fakemamba import interrupts
 
 COMMAND = """
 import sys, time
-from fakemamba.files import appearing_whole
+from fakemamba.files import atomic_write
 from fakemamba.interrupts import *
 from fakemamba.locks import sole_writer
 def here():
@@ -45,7 +45,7 @@ PLACES = {
     "in an import": "import slow_for_ever",
     "in an import while it writes": (
         "out = sys.argv[1] + '/out'\n"
-        "with sole_writer(out), appearing_whole(out) as partial:\n"
+        "with sole_writer(out), atomic_write(out) as partial:\n"
         "    partial.write_text('half'); import slow; time.sleep(30)"
     ),
 }

@@ -149,3 +149,32 @@ def test_a_sealed_file_is_read_as_it_was_written_and_not_without_its_seal(tmp_pa
     path.write_text(json.dumps(content))
     with pytest.raises(OurError, match="has no checksum"):
         read_record(path, Outer, OurError, "train again", is_sealed=True)
+
+
+STAMP = {"kind": "fakemamba-test", "schema": 2}
+
+
+def test_a_record_of_another_kind_or_version_is_told():
+    def read(**changed):
+        text = json.dumps({"count": 1, "names": []} | STAMP | changed)
+        return parse_record(text, Outer, "run.json", OurError, "train again", stamp=STAMP)
+
+    assert read() == Outer(1, ()) and type(read()) is Outer
+    for changed, told in (
+        ({"schema": 3}, "another version: it has schema 3, but this version reads 2; train again"),
+        ({"kind": "x"}, "another kind .* has kind 'x', but this version reads fakemamba-test"),
+        ({"schema": True}, "schema: should be a valid integer"),
+        ({"count": 6}, "count is 5 at the most"),
+        ({"x": 1}, "x: there is no such field"),
+    ):
+        with pytest.raises(OurError, match=rf"run\.json.*{told}"):
+            read(**changed)
+    with pytest.raises(OurError, match="schema: it is missing"):
+        parse_record(
+            '{"count": 1, "names": [], "kind": "fakemamba-test"}',
+            Outer,
+            "x",
+            OurError,
+            "again",
+            stamp=STAMP,
+        )

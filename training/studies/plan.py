@@ -6,16 +6,16 @@ compared, so that is refused.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from fakemamba.differences import differences
-from fakemamba.records import read_record, write_sealed
+from fakemamba.records import Stamp, read_record, write_sealed
 from fakemamba.training.recipe import PATHS, Recipe, dotted, without
 from fakemamba.training.studies.variants import StudyError, Variant
 
-KIND, SCHEMA_VERSION = "fakemamba-study-plan", 2
+STAMP: Stamp = {"kind": "fakemamba-study-plan", "schema": 2}
 FILE_NAME = "plan.json"
 LEFT_OUT = ("seed", *PATHS)
 
@@ -44,16 +44,6 @@ class Plan:
     def units(self) -> list[tuple[Variant, int]]:
         """Variants and seeds to train: all variants of a seed before the next seed."""
         return [(variant, seed) for seed in self.seeds for variant in self.variants]
-
-
-@dataclass(frozen=True)
-class _Written(Plan):
-    kind: str
-    schema: int
-
-    def __post_init__(self) -> None:
-        if (self.kind, self.schema) != (KIND, SCHEMA_VERSION):
-            raise ValueError("it is of another kind or version")
 
 
 def recipe_record(recipe: Recipe) -> dict[str, Any]:
@@ -96,7 +86,7 @@ def extended(found: Plan, wanted: Plan, where: Path) -> Plan:
 
 def write_plan(folder: Path, plan: Plan) -> None:
     """Write a plan into a study's folder."""
-    write_sealed(folder / FILE_NAME, asdict(plan) | {"kind": KIND, "schema": SCHEMA_VERSION})
+    write_sealed(folder / FILE_NAME, asdict(plan) | STAMP)
 
 
 def read_plan(folder: Path) -> Plan | None:
@@ -109,8 +99,7 @@ def read_plan(folder: Path) -> Plan | None:
     if not path.exists():
         return None
     remedy = "it is not the plan of a study: name another folder, or remove this one"
-    found = read_record(path, _Written, StudyError, remedy, is_sealed=True)
-    return Plan(**{field.name: getattr(found, field.name) for field in fields(Plan)})
+    return read_record(path, Plan, StudyError, remedy, is_sealed=True, stamp=STAMP)
 
 
 def _comparable(plan: Plan) -> dict[str, Any]:

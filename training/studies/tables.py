@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from fakemamba.files import appearing_whole, json_text
+from fakemamba.files import json_text, write_whole
 from fakemamba.names import in_markdown, in_spreadsheet
 from fakemamba.training.studies.plan import Plan
 from fakemamba.training.studies.summary import (
@@ -21,7 +21,7 @@ from fakemamba.training.studies.summary import (
     unit_table,
 )
 
-KIND, SCHEMA_VERSION = "fakemamba-study", 1
+STAMP = {"kind": "fakemamba-study", "schema": 1}
 UNKNOWN = "–"
 LONGEST_TEXT = 1000
 
@@ -111,8 +111,7 @@ def gather(plan: Plan, units: Units, published: pd.DataFrame) -> Results:
 def write_results(folder: Path, results: Results) -> None:
     """Write study.csv (a row a unit), study.json (everything) and study.md (for people)."""
     content = {
-        "kind": KIND,
-        "schema": SCHEMA_VERSION,
+        **STAMP,
         "plan": asdict(results.plan),
         "variants": [asdict(one) for one in results.summaries],
         "units": _records(results.units),
@@ -128,8 +127,7 @@ def _write(path: Path, text: str) -> None:
     """Write a table, whole or not at all; one that is there already is left as it is."""
     content = text.encode()
     if not path.is_file() or path.read_bytes() != content:
-        with appearing_whole(path) as partial:
-            partial.write_bytes(content)
+        write_whole(path, content)
 
 
 def _markdown(results: Results) -> str:

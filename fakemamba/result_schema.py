@@ -1,21 +1,23 @@
 """What a result holds: the fields of its JSON in this schema, and what older schemas lack of it.
 
-Since schema 3 a cell has visits, each in a pass over all cells. In schemas 1 and 2 it was visited
-once and its samples are the rounds of that visit; it is read as it is, without ``visits``.
+`bench` writes it and `analysis` reads it. Since schema 3 a cell has visits, each in a pass over all
+cells. In schemas 1 and 2 it was visited once and its samples are the rounds of that visit; it is
+read as it is, without ``visits``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, get_args
 
 SCHEMA = 3
 WITH_VISITS = 3  # the first that has them
 MOST = 2.0**63  # of any figure: beyond, whole numbers do not fit into a table's column
 LEAST_COVERAGE = 0.9  # of a cell's time with a formula; below, its count of flops says nothing
 ROUNDING = 1e-9
-STATUSES = ("measured", "wrong", "out-of-memory", "unsupported", "failed", "left-out")
+Status = Literal["measured", "wrong", "out-of-memory", "unsupported", "failed", "left-out"]
+STATUSES = get_args(Status)
 
 
 @dataclass(frozen=True)
