@@ -73,8 +73,8 @@ def embed(
         unseen = {"failures": list(embeddings.failures), "damaged": embeddings.damaged}
         write_json(out / "separability.json", found.to_json() | unseen)
         columns = ["trial_id", "x", "y", "label", "attack", "speaker"]
-        shown = points[columns].map(in_spreadsheet)
-        write_whole(out / "map.csv", shown.to_csv(index=False))
+        drawn = points[columns].map(in_spreadsheet)
+        write_whole(out / "map.csv", drawn.to_csv(index=False))
         system = f"{checkpoint.name}, {METHOD_NAMES[method]} of {len(points):,} recordings"
         plot_embeddings(points, system, found.in_words, out / "embeddings.png")
         say(

@@ -13,6 +13,8 @@ from fakemamba.interrupts import to_be_unwound
 
 LOCK = ".lock"  # of a folder, in it
 
+_held_here: set[int] = set()  # open files
+
 
 class BusyError(ValueError):
     """Another process is writing this output; the message says which, and what to do."""
@@ -48,6 +50,7 @@ def sole_writer(
     path = place / LOCK if is_folder or kind == "a folder" else beside(place, "lock")
     with to_be_unwound():
         file = _held(path, out)
+        _held_here.add(file)
         try:
             with naming(out):
                 os.ftruncate(file, 0)
@@ -55,6 +58,7 @@ def sole_writer(
             yield
         finally:
             path.unlink(missing_ok=True)
+            _held_here.remove(file)
             os.close(file)
             if is_folder and kind is None:
                 with suppress(OSError):  # something is in it, which is the rule
@@ -112,3 +116,12 @@ def _opened_to_read(path: Path) -> int:
         return os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
     except FileNotFoundError:
         return os.open(path, os.O_RDONLY | os.O_CREAT | os.O_NOFOLLOW, 0o644)
+
+
+def _forget() -> None:
+    """In a forked process, which would hold its parent's locks after the parent was killed."""
+    while _held_here:
+        os.close(_held_here.pop())
+
+
+os.register_at_fork(after_in_child=_forget)
