@@ -32,11 +32,10 @@ def installed():
 
 @contextmanager
 def of_few_families():
-    """A small corpus has four families meanwhile, one of each language but Spanish."""
+    """A small corpus has four families meanwhile, two a language: one is spliced with another."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(plan.SIZES, "small", 1)
-        languages = {"train": ("fr", "ru"), "dev": ("it",), "test": ("en",)}
-        patch.setattr(plan, "LANGUAGES", languages)
+        patch.setitem(plan.SIZES, "small", 2)
+        patch.setattr(plan, "LANGUAGES", {"train": ("ru",), "test": ("es",)})
         yield
 
 
