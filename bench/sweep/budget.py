@@ -24,9 +24,9 @@ GUESSED_FLOPS = 1e12  # a second of audio, of what has no formula: behind all th
 class Budget:
     """Seconds from now on, or as many as it takes.
 
-    A cell is visited only if there is time for that beside all visits that quick cells still need:
-    a small budget leaves long cells out, or gives them few visits, and keeps the quick ones sure.
-    What quick cells turn out not to need is there for cells that were passed over.
+    A cell is visited for the first time if that leaves quick cells the least that they need, so
+    that as few as can be are left out; and again, if it leaves them as many visits as make them
+    sure. What quick cells turn out not to need is there for cells that were passed over.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class Budget:
         if self._seconds is None:
             return True
         if cell.id not in known:
-            needed_s = self._expected_s(cell) + self._kept_s(known)
+            needed_s = self._expected_s(cell) + self._least_kept_s(known)
         else:
             kept_s = 0.0 if self.is_quick(cell) else self._kept_s(known)
             needed_s = self._visit_s.get(cell, 0.0) + kept_s
@@ -127,8 +127,16 @@ class Budget:
         """What the cells that were begun still need at the least."""
         return self._lacking_s(known, self._visit_s, self._effort.visits_needed)
 
+    def _least_kept_s(self, known: Mapping[str, Outcome]) -> float:
+        """What is kept free for quick cells beside the first visit of another: the least."""
+        return sum(
+            max(0, self._effort.visits_needed(one_s) - len(known[cell.id].visits)) * one_s
+            for cell, one_s in self._visit_s.items()
+            if self.is_quick(cell)
+        )
+
     def _kept_s(self, known: Mapping[str, Outcome]) -> float:
-        """What is kept free for quick cells."""
+        """What is kept free for quick cells beside further visits of others."""
         quick = filter(self.is_quick, self._visit_s)
         return (SLOWER if self._was_disturbed else 1.0) * self._lacking_s(
             known, quick, self._wanted

@@ -213,19 +213,26 @@ def test_nine_visits_of_quick_cells_come_before_a_second_one_of_long_cells(runne
 
 
 def test_a_long_cell_passed_over_at_first_is_visited_with_the_time_that_quick_cells_leave(runner):
-    # Something is disturbed, so more than nine visits of three quick cells are kept: 12.5 s.
     quick, long = lasting(0.5, 0.6, 0.7), lasting(8.0)
     runner.method = Method(replace(METHOD.effort, precision=0.0), ())
 
-    def call_s(cell):
-        runner.disturbed_by = ("another process",) if len(runner.visited) <= 1 else ()
-        return 3.0 if cell in long else 0.2
+    def call_s(cell):  # by their first visits, quick cells need 3.5 s more
+        return 3.0 if cell in long else 0.29 if len(runner.visited) <= 3 else 0.1
 
-    runner.call_s, runner.budget_s = call_s, 9.5
+    runner.call_s, runner.budget_s = call_s, 7.0
     runner.run([*quick, *long])
     assert runner.known[long[0].id].status == "measured"
     assert [cell for cell, _ in runner.visited].index(long[0]) > 3, "not in the first pass"
     assert not any("left out" in line for line in runner.told)
+
+
+def test_where_all_is_disturbed_long_cells_are_visited_before_quick_ones_have_nine_visits(runner):
+    quick, long = lasting(0.5, 0.6, 0.7), lasting(8.0, 8.1)
+    runner.call_s = lambda cell: 3.0 if cell in long else 0.2
+    runner.disturbed_by, runner.budget_s = ("another process",), 12.0
+    runner.run([*quick, *long])
+    assert all(runner.known[cell.id].status == "measured" for cell in long)
+    assert all(len(runner.known[cell.id].visits) >= 5 for cell in quick)
 
 
 @pytest.mark.parametrize("seed", range(5))
