@@ -22,7 +22,7 @@ FIT_NOTE = (
 
 
 @dataclass(frozen=True, eq=False)
-class Series:
+class DurationSeries:
     """A quantity of a part of a line.
 
     Attributes:
@@ -42,7 +42,9 @@ class Series:
     fit: pd.DataFrame | None
 
 
-def duration_series(lines: Lines, quantity: Quantity, scalings: Sequence[Scaling]) -> list[Series]:
+def duration_series(
+    lines: Lines, quantity: Quantity, scalings: Sequence[Scaling]
+) -> list[DurationSeries]:
     """What was measured of a quantity, a series a line and part.
 
     Args:
@@ -63,7 +65,7 @@ def duration_series(lines: Lines, quantity: Quantity, scalings: Sequence[Scaling
             medians = step_medians(points, "value", durations_s)
             fit = _fit_of(of_part, quantity.column, fits)
             is_stepped = len(durations_s) > MANY_DURATIONS
-            found.append(Series(line, str(part), points, medians, is_stepped, fit))
+            found.append(DurationSeries(line, str(part), points, medians, is_stepped, fit))
     return found
 
 

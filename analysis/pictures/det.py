@@ -20,7 +20,13 @@ from scipy.special import ndtr, ndtri
 
 from fakemamba.analysis.palette import GREYS, system_looks
 from fakemamba.analysis.pictures.classes import PER_CENT
-from fakemamba.analysis.pictures.figures import Caption, Line, house_style, save_figure, shortened
+from fakemamba.analysis.pictures.figures import (
+    Caption,
+    DrawnLine,
+    house_style,
+    save_figure,
+    shortened,
+)
 
 PICTURE = "Detection error trade-off"
 TICKS = (1e-5, 1e-4, 1e-3, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 0.9, 0.95, 0.99)
@@ -63,7 +69,7 @@ def plot_det(curves: Mapping[str, tuple[Rates, Rates]], path: Path) -> Path:
         handles: list[Artist] = []
         for name, (miss, false_accept) in curves.items():
             miss_at, false_accept_at, eer = places[name]
-            line = Line(f"{shortened(name)}, EER {100 * eer:.3g} %", looks[name])
+            line = DrawnLine(f"{shortened(name)}, EER {100 * eer:.3g} %", looks[name])
             axes.plot(*thinned(false_accept, miss), **line.stroke)
             axes.plot([false_accept_at], [miss_at], **line.points, linestyle="", zorder=3)
             handles.append(line.handle)

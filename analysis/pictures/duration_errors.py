@@ -12,7 +12,13 @@ from matplotlib.colors import LinearSegmentedColormap
 
 from fakemamba.analysis.palette import GREYS, system_looks
 from fakemamba.analysis.pictures.classes import PER_CENT, SPOOF_COLOUR
-from fakemamba.analysis.pictures.figures import Caption, Line, house_style, save_figure, shortened
+from fakemamba.analysis.pictures.figures import (
+    Caption,
+    DrawnLine,
+    house_style,
+    save_figure,
+    shortened,
+)
 from fakemamba.data.trials import BONA_FIDE
 
 EER_PICTURE = "Equal error rate by duration"
@@ -50,7 +56,7 @@ def plot_duration_eer(rates: pd.DataFrame, path: Path) -> Path:
     with house_style():
         figure, axes = plt.subplots(figsize=(7.2, 4.2))
         looks = system_looks(systems)
-        lines = [Line(shortened(system), looks[system]) for system in systems]
+        lines = [DrawnLine(shortened(system), looks[system]) for system in systems]
         for line, system, shift in zip(lines, systems, shifts, strict=True):
             of_it = known[known["system"] == system]
             x = np.array([buckets.index(bucket) for bucket in of_it["bucket"]]) + shift

@@ -10,12 +10,12 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.ticker import EngFormatter, Formatter
 
-from fakemamba.analysis.charts.durations import FIT_NOTE, Series, duration_series
+from fakemamba.analysis.charts.durations import FIT_NOTE, DurationSeries, duration_series
 from fakemamba.analysis.charts.quantities import QUANTITIES, Quantity
 from fakemamba.analysis.pictures.figures import (
     PLAIN_NUMBERS,
     Caption,
-    Line,
+    DrawnLine,
     NotDrawn,
     Outcome,
     Style,
@@ -114,9 +114,9 @@ def _draw(
         return save_figure(figure, folder, quantity.kind, caption, title, handles, notes)
 
 
-def _draw_series(axes: Axes, series: Series) -> None:
+def _draw_series(axes: Axes, series: DurationSeries) -> None:
     """Medians as markers, of steps if there are many; through them the fit, or straight lines."""
-    line, medians = Line.of(series.line), series.medians
+    line, medians = DrawnLine.of(series.line), series.medians
     if series.is_stepped:
         dots: Style = {"color": line.look.colour, "markersize": 4, "alpha": 0.45}
         axes.plot(series.points["duration_s"], series.points["value"], ".", **dots)

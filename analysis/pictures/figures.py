@@ -67,11 +67,11 @@ class Caption:
 
 
 @dataclass(frozen=True)
-class Line(lines.Line):
+class DrawnLine(lines.Line):
     """A line as Matplotlib draws it."""
 
     @classmethod
-    def of(cls, line: lines.Line) -> Line:
+    def of(cls, line: lines.Line) -> DrawnLine:
         """Such a line."""
         return cls(**vars(line))
 
@@ -135,9 +135,9 @@ def captioned(cells: pd.DataFrame) -> Iterator[tuple[Caption, pd.DataFrame]]:
         yield Caption(setting.words, f"{name}-{used[name]}" if used[name] > 1 else name), group
 
 
-def drawn_lines(cells: pd.DataFrame) -> list[tuple[Line, pd.DataFrame]]:
+def drawn_lines(cells: pd.DataFrame) -> list[tuple[DrawnLine, pd.DataFrame]]:
     """The cells of each line of one setting, under names that a legend has room for."""
-    return [(Line.of(line), of_it) for line, of_it in lines.lines_of(named(cells, shortened))]
+    return [(DrawnLine.of(line), of_it) for line, of_it in lines.lines_of(named(cells, shortened))]
 
 
 def shortened(name: object) -> str:

@@ -17,7 +17,7 @@ from fakemamba.analysis.palette import GREYS, Look, backend_look, look
 from fakemamba.analysis.pictures.figures import (
     PLAIN_NUMBERS,
     Caption,
-    Line,
+    DrawnLine,
     NotDrawn,
     Outcome,
     captioned,
@@ -187,9 +187,9 @@ def _draw_ways(axes: Axes, ways: pd.DataFrame) -> list[Any]:
     for name, group in ways.groupby("path", sort=False):
         text = str(name)
         if text.startswith(OWN_WAY):
-            line = Line(shortened(text), backend_look(text.removeprefix(OWN_WAY)))
+            line = DrawnLine(shortened(text), backend_look(text.removeprefix(OWN_WAY)))
         else:
-            line = Line(shortened(text), Look(GREYS[1], next(others), (1.5, 1.5)), variant=1)
+            line = DrawnLine(shortened(text), Look(GREYS[1], next(others), (1.5, 1.5)), variant=1)
         axes.plot(group["num_frames"], group["latency_s"], **line.stroke | line.points)
         lines.append(line)
     tick_durations(axes, list(ways["num_frames"]), "frames")

@@ -11,7 +11,7 @@ import pandas as pd
 from fakemamba.analysis.palette import backend_look
 from fakemamba.analysis.pictures.figures import (
     Caption,
-    Line,
+    DrawnLine,
     NotDrawn,
     Outcome,
     disturbed_note,
@@ -50,7 +50,7 @@ def _draw(cells: pd.DataFrame, caption: Caption, folder: Path) -> Path:
             len(passes), len(directions), sharex=True, sharey=True, squeeze=False, figsize=size
         )
         names = list(dict.fromkeys(cells["backend"]))
-        lines = {name: Line(shortened(name), backend_look(name)) for name in names}
+        lines = {name: DrawnLine(shortened(name), backend_look(name)) for name in names}
         for row, one_pass in zip(grid, passes, strict=True):
             for axes, direction in zip(row, directions, strict=True):
                 shown = cells[(cells["passes"] == one_pass) & (cells["directions"] == direction)]

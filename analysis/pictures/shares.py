@@ -15,7 +15,7 @@ from matplotlib.ticker import PercentFormatter
 from fakemamba.analysis.palette import GREYS
 from fakemamba.analysis.pictures.figures import (
     Caption,
-    Line,
+    DrawnLine,
     NotDrawn,
     Outcome,
     Style,
@@ -53,7 +53,7 @@ def plot_shares(results: pd.DataFrame, folder: Path) -> Iterator[Outcome]:
         )
 
 
-def _draw(shares: list[tuple[Line, pd.DataFrame]], caption: Caption, folder: Path) -> Path:
+def _draw(shares: list[tuple[DrawnLine, pd.DataFrame]], caption: Caption, folder: Path) -> Path:
     columns = min(len(shares), MOST_COLUMNS)
     rows = -(-len(shares) // columns)
     size = (max(5.5, 3.6 * columns), 0.9 + 2.9 * rows)
@@ -84,7 +84,7 @@ def _draw(shares: list[tuple[Line, pd.DataFrame]], caption: Caption, folder: Pat
         )
 
 
-def _draw_bars(axes: Axes, line: Line, table: pd.DataFrame) -> None:
+def _draw_bars(axes: Axes, line: DrawnLine, table: pd.DataFrame) -> None:
     """One detector."""
     bars = stepped(table)
     places, bottom = np.arange(len(bars)), np.zeros(len(bars))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from fakemamba.analysis.charts.durations import FIT_NOTE, Series, duration_series
+from fakemamba.analysis.charts.durations import FIT_NOTE, DurationSeries, duration_series
 from fakemamba.analysis.charts.lines import Lines
 from fakemamba.analysis.charts.quantities import QUANTITIES, Quantity
 from fakemamba.analysis.report.traces import (
@@ -55,7 +55,9 @@ def duration_charts(group: Group, lines: Lines, scalings: Sequence[Scaling]) -> 
         )
 
 
-def _line(series: Series, unit: str, scale: float, panel: int, line: int) -> Iterator[Trace]:
+def _line(
+    series: DurationSeries, unit: str, scale: float, panel: int, line: int
+) -> Iterator[Trace]:
     """Points, and the fit with its band, or else medians."""
     where = (panel, line, Style.of(series.line))
     through = series.medians
@@ -73,7 +75,7 @@ def _line(series: Series, unit: str, scale: float, panel: int, line: int) -> Ite
     yield points(*where, series.points["duration_s"], series.points["value"] * scale, **more)
 
 
-def _note(quantity: Quantity, series: Sequence[Series]) -> str:
+def _note(quantity: Quantity, series: Sequence[DurationSeries]) -> str:
     notes = [FIT_NOTE if any(one.fit is not None for one in series) else MEDIAN_NOTE, quantity.note]
     if any("low" in one.points and one.points["low"].notna().any() for one in series):
         notes.append("Bars are 95 % intervals of the median.")
