@@ -10,7 +10,8 @@ import pandas as pd
 
 from fakemamba.analysis.charts.lines import Line, Lines
 from fakemamba.analysis.charts.quantities import Quantity
-from fakemamba.analysis.charts.steps import MANY_DURATIONS, step_medians
+from fakemamba.analysis.charts.steps import step_medians
+from fakemamba.analysis.scaling.curves import MANY_DURATIONS
 from fakemamba.analysis.scaling.verdicts import Scaling
 from fakemamba.analysis.setting import SUBJECT, values_of
 

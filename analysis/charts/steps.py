@@ -7,7 +7,8 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
-MANY_DURATIONS = 16  # from here on they are drawn in steps
+from fakemamba.analysis.scaling.curves import MANY_DURATIONS
+
 STEPS = 10
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from fakemamba.analysis.grouping import grouped
 from fakemamba.analysis.report.words import enumerate_names, interval, number, share
 from fakemamba.analysis.scaling.verdicts import Scaling
 from fakemamba.analysis.setting import Group
@@ -137,20 +138,16 @@ def _names(group: Group, scalings: Sequence[Scaling]) -> str:
 
 def _by_end(scalings: Iterable[Scaling]) -> Iterator[tuple[float | None, list[Scaling]]]:
     """The longest duration, and the scalings that end there; an open verdict has no range."""
-    ends: dict[float | None, list[Scaling]] = {}
-    for scaling in scalings:
-        end_s = scaling.t_max_s if scaling.verdict in DECIDED else None
-        ends.setdefault(end_s, []).append(scaling)
+    ends = grouped((one.t_max_s if one.verdict in DECIDED else None, one) for one in scalings)
     yield from ends.items()
 
 
 def _undecided(group: Group, scalings: Sequence[Scaling]) -> Iterator[UndecidedReason]:
-    reasons: dict[str, list[str]] = {}
-    for scaling in scalings:
-        if scaling.verdict not in DECIDED:
-            name = group.line_of(scaling.detector, scaling.backend)
-            what = f"{name}, {scaling.part}, {scaling.quantity.replace('-', ' ')}"
-            reasons.setdefault(scaling.reason or "", []).append(what)
-    for reason, those in reasons.items():
+    def what(one: Scaling) -> str:
+        name = group.line_of(one.detector, one.backend)
+        return f"{name}, {one.part}, {one.quantity.replace('-', ' ')}"
+
+    is_open = [one for one in scalings if one.verdict not in DECIDED]
+    for reason, those in grouped((one.reason or "", what(one)) for one in is_open).items():
         everything = len(those) == len(scalings) > 1
         yield UndecidedReason("everything" if everything else "; ".join(those), reason)

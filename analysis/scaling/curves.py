@@ -41,7 +41,7 @@ SAME_OUTPUT = "stays the same when the end of its input changes"
 # ones, and they lie 1.4 times as close together: docs/scaling.md has how often intervals hold.
 ALIKE = 2.5
 LEAST_GROWTH = 1.01  # of the work in an octave, if the whole input is read
-MANY_DURATIONS = 16  # as recordings have; beyond them, neighbours are joined
+MANY_DURATIONS = 16  # as recordings have; beyond them neighbours are joined, and drawn in steps
 SINGLE = (
     "each cell was visited fewer than three times, which does not show how far one as a whole is "
     "off: measure in passes, for longer (--bench-budget), or give the files of three launches"

@@ -171,7 +171,7 @@ class SweepRunner:
         try:
             self.journal.add(outcome)
         except OSError as error:  # the result may still be written
-            self.journal_error = f"{self.journal.path}: {error}; later visits are not in it"
+            self.journal_error = f"{error}; later visits are not in it"
 
     def _end(self, cells: Sequence[AnyCell], otherwise: str) -> None:
         """Say of each cell why it has no more visits."""

@@ -99,3 +99,20 @@ def write_growth():
         return path
 
     return write
+
+
+@pytest.fixture
+def figures(monkeypatch):
+    """The figures that were closed, still to be looked at."""
+    import matplotlib.pyplot as plt
+
+    kept, close = [], plt.close
+    monkeypatch.setattr(plt, "close", kept.append)
+    yield kept
+    close("all")
+
+
+@pytest.fixture
+def small_files(monkeypatch):
+    """Files of few points are written faster; figures stay as large as they are."""
+    monkeypatch.setattr("fakemamba.analysis.pictures.figures.DPI", 20)

@@ -48,15 +48,6 @@ def rows():
     ]
 
 
-@pytest.fixture
-def figures(monkeypatch):
-    """The figures that were closed, still to be looked at."""
-    kept, close = [], plt.close
-    monkeypatch.setattr(plt, "close", kept.append)
-    yield kept
-    close("all")
-
-
 def draw(rows, tmp_path):
     return list(plot_roofline(pd.DataFrame(rows), tmp_path))
 

@@ -2,7 +2,6 @@
 
 import json
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -47,14 +46,7 @@ def cell(detector, part, duration_s, latency_s, **changes):
     return row | SETTING | changes
 
 
-@pytest.fixture(autouse=True)
-def figures(monkeypatch):
-    """The figures that were closed, still to be looked at; their files are small."""
-    kept, close = [], plt.close
-    monkeypatch.setattr(plt, "close", kept.append)
-    monkeypatch.setattr("fakemamba.analysis.pictures.figures.DPI", 20)
-    yield kept
-    close("all")
+pytestmark = pytest.mark.usefixtures("figures", "small_files")
 
 
 def parts(detector, duration_s, front_end_s, encoder_s, whole_s):

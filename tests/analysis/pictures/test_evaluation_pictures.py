@@ -1,6 +1,5 @@
 """Pictures of evaluations: what is drawn is what the tables say."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -20,14 +19,7 @@ from fakemamba.evaluation.metrics.detection import equal_error, error_rates
 BUCKETS = ("< 3", "3-4", "> 6")
 
 
-@pytest.fixture(autouse=True)
-def figures(monkeypatch):
-    """The figures that were closed, still to be looked at; their files are small."""
-    kept, close = [], plt.close
-    monkeypatch.setattr(plt, "close", kept.append)
-    monkeypatch.setattr("fakemamba.analysis.pictures.figures.DPI", 20)
-    yield kept
-    close("all")
+pytestmark = pytest.mark.usefixtures("figures", "small_files")
 
 
 def gaussian(distance, count, seed=0):

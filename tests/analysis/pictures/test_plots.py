@@ -1,6 +1,5 @@
 """Pictures over duration: what is drawn is what was measured, and what is not is told."""
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -95,19 +94,7 @@ def legible(figure):
     return True
 
 
-@pytest.fixture(autouse=True)
-def quick(monkeypatch):
-    """Files of few points are written faster; figures stay as large as they are."""
-    monkeypatch.setattr("fakemamba.analysis.pictures.figures.DPI", 20)
-
-
-@pytest.fixture
-def figures(monkeypatch):
-    """The figures that were closed, still to be looked at."""
-    kept, close = [], plt.close
-    monkeypatch.setattr(plt, "close", kept.append)
-    yield kept
-    close("all")
+pytestmark = pytest.mark.usefixtures("small_files")
 
 
 def test_all_that_can_be_drawn_is_written_and_the_rest_has_its_reason(tmp_path, figures):
