@@ -15,6 +15,7 @@ from children import lines_of
 
 from fakemamba.analysis.results import read_launch
 from fakemamba.data.synthetic import speech_like
+from fakemamba.files import naming
 
 ROOT = Path(__file__).resolve().parents[3]
 SMALL = ["--bench-profile", "smoke", "--bench-frontend", "xls-r-tiny", "--bench-time", "0"]
@@ -302,11 +303,16 @@ def test_that_neither_journal_nor_result_could_be_written_is_told(bench, tmp_pat
     def full(*_):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr("fakemamba.bench.sweep.journal.Journal.add", full)
+    def full_disk_of_the_journal(path, *_, **__):
+        with naming(path):
+            full()
+
+    monkeypatch.setattr("fakemamba.journals.append", full_disk_of_the_journal)
     monkeypatch.setattr("fakemamba.bench.sweep.result_file.ResultFile.take_place", full)
     out = tmp_path / "out.json"
     cells = ["--bench-detectors", "xlsr-conformer", "--bench-parts", "encoder"]
     told = bench(tmp_path, *cells, "--bench-durations", "0.5", f"--benchmark-json={out}")
     assert told.returncode == pytest.ExitCode.INTERNAL_ERROR
     assert f"{out} could not be written: [Errno 28]" in told.stdout
-    assert told.stdout.count(f"{out}.journal: [Errno 28] No space left on device; later") == 1
+    assert f"No space left on device: '{out}.journal'; later visits are not in it" in told.stdout
+    assert told.stdout.count(f"{out}.journal") == 1
