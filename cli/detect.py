@@ -154,7 +154,7 @@ def _draw(
     """The rows with their pictures: those with a score, unless memory ends."""
     from fakemamba.analysis.pictures.evidence import plot_evidence  # of the extra `report`
 
-    device = next(model.parameters()).device
+    device = model.device
     drawn = []
     for row, name in zip(rows, _picture_names([row.file for row in rows]), strict=True):
         if row.judgement is None:

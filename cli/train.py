@@ -39,7 +39,8 @@ def train(arguments: Sequence[str]) -> None:
         ValueError: no recipe is named.
     """
     if arguments and not arguments[0].startswith("-"):
-        recipe = read_recipe(arguments[0])
+        said = [one.partition("=")[2] if one.startswith("--") else one for one in arguments]
+        recipe = read_recipe(arguments[0], said)
     elif {"-h", "--help"} & set(arguments):
         recipe = Recipe()
     else:

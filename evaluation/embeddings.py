@@ -95,7 +95,7 @@ def _embed(detector: Detector, batch: Batch) -> list[tuple[Trial, Vectors | str]
     results: list[tuple[Trial, Vectors | str]] = list(batch.failures)
     if not batch.trials:
         return results
-    device = next(detector.parameters()).device
+    device = detector.device
     try:
         vectors = detector.embed(batch.waveforms.to(device), batch.lengths)  # (B, width)
     except UnsupportedInputError as error:

@@ -64,7 +64,7 @@ def score_trials(
     Raises:
         ValueError: a precision or an execution that cannot be.
     """
-    device = next(detector.parameters()).device
+    device = detector.device
     manner.check_on(device)
     logits = _logits(detector, device, manner)
     limit = manner.budget_samples
@@ -128,13 +128,11 @@ def _logits(detector: Detector, device: torch.device, manner: Manner) -> Logits:
         return detector.optimize(manner.precision, manner.execution, exact_samples=exact_samples)
 
     def plain(waveforms: Tensor, lengths: Tensor | None) -> Tensor:
-        lengths = detector.check_input(waveforms, lengths)
+        detector.check_input(waveforms, lengths)  # on the CPU, where looking waits for nothing
         lengths = None if lengths is None else lengths.to(device, non_blocking=True)
-        with running_in(device, manner.precision, "sdpa"):
-            features, counts = detector.frontend(waveforms.to(device, non_blocking=True), lengths)
-            encoded = detector.encoder(features, counts)
+        precision = running_in(device, manner.precision, "sdpa")
         with running_in(device, "fp32", "sdpa"):
-            return detector.head(encoded.float(), counts)
+            return detector.scores_in(precision, waveforms.to(device, non_blocking=True), lengths)
 
     return plain
 

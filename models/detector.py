@@ -8,6 +8,7 @@ bona fide, and its raw logit is the score.
 from __future__ import annotations
 
 from collections.abc import Collection
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
@@ -59,6 +60,7 @@ class Detector(nn.Module):
     # Regular expressions from the official checkpoint's keys (front-end apart) to ours.
     official_keys: ClassVar[tuple[tuple[str, str], ...]] = ()
     min_samples: ClassVar[int] = MIN_SAMPLES
+    name: str | None = None  # of code of others; this package's are told by their class
     # What accelerate's FSDP keeps together, by transformers' attribute for it: a front-end's layer.
     _no_split_modules: ClassVar[list[str]] = ["Wav2Vec2EncoderLayerStableLayerNorm"]
 
@@ -79,6 +81,11 @@ class Detector(nn.Module):
     def parts(self) -> dict[str, nn.Module]:
         """The parts by name, in the order in which they are called."""
         return {"front-end": self.frontend, "encoder": self.encoder, "head": self.head}
+
+    @property
+    def device(self) -> torch.device:
+        """Where it is."""
+        return next(self.parameters()).device
 
     def check_input(self, waveforms: Tensor, lengths: Tensor | None) -> Tensor | None:
         """Refuse inputs that no score can be given for; return the lengths on the right device.
@@ -144,6 +151,24 @@ class Detector(nn.Module):
         (gradient,) = torch.autograd.grad(logits[:, BONA_FIDE].sum(), features)
         return (gradient * features).sum(-1).detach()
 
+    def set_attention(self, kind: str) -> None:
+        """Use another implementation of attention in the front-end, ``sdpa`` or ``eager``."""
+        self.frontend.set_attention(kind)
+
+    def scores_in(
+        self,
+        autocast: AbstractContextManager[None],
+        waveforms: Tensor,
+        lengths: Tensor | None = None,
+    ) -> Tensor:
+        """Logits (B, 2) of front-end and encoder run in another precision, and the head in fp32.
+
+        A logit that was rounded to bf16 has two or three digits.
+        """
+        with autocast:
+            encoded, frame_lengths = self._encode(waveforms, lengths)
+        return self.head(encoded.float(), frame_lengths)
+
     def optimize(
         self,
         precision: str = "bf16",
@@ -168,7 +193,7 @@ class Detector(nn.Module):
         from fakemamba.models.execution.optimized import OptimizedDetector
 
         if execution is None:
-            execution = "graph" if next(self.parameters()).is_cuda else "eager"
+            execution = "graph" if self.device.type == "cuda" else "eager"
         return OptimizedDetector(self, precision, execution, exact_samples)
 
     def _encode(self, waveforms: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor | None]:

@@ -89,9 +89,21 @@ class DetectorWorkload:
         """
         precision, what = self.cell.precision, f"{self.cell.part} in {self.cell.precision}"
         require_finite(output, f"the output of {what}")
-        self._require_tail_heard(output, other, what)
+        if not self.hears_tail(output, other):
+            raise WrongResultError(
+                f"the output of {what} stays the same when the end of its input changes: it is cut "
+                "to a fixed length, or remembered"
+            )
         together, alone = self.truth.on_ragged_batch()
         require_close(together, alone, precision, "a batch against its rows alone")
+        return self.errors_against_fp32(what)
+
+    def errors_against_fp32(self, what: str) -> dict[str, Any]:
+        """The errors, None where fp32 eager is what was run; ``what`` it is, for messages.
+
+        Raises:
+            WrongResultError: they are beyond the precision's bound.
+        """
         if self._is_plain:
             return dict.fromkeys(ERRORS)
         if not self.truth.errors:
@@ -138,22 +150,18 @@ class DetectorWorkload:
         rate_hz = SAMPLE_RATE_HZ if self.first.ndim == 2 else FRAMES_PER_S
         return min(rate_hz, self.first.shape[1] // 2)
 
-    def _require_tail_heard(self, output: Tensor, other: Tensor, what: str) -> None:
+    def hears_tail(self, output: Tensor, other: Tensor) -> bool:
+        """Whether the outputs of the first two inputs, which differ in their ends, differ."""
         if self._tail == 0 or not torch.equal(output, other):
-            return
+            return True
         # A mean over a long input may move by less than a step of a lower precision.
         plain = self.truth.plain
-        if self.cell.precision != "fp32" and not torch.equal(
+        return self.cell.precision != "fp32" and not torch.equal(
             plain(self.first), plain(with_other_tail(self.first, self._tail))
-        ):
-            return
-        raise WrongResultError(
-            f"the output of {what} stays the same when the end of its input changes: it is cut to "
-            "a fixed length, or remembered"
         )
 
 
 def set_kernels(detector: Detector, attention: str, backend: str) -> None:
     """Let a detector, and all that share its front-end, use these kernels."""
-    detector.frontend.set_attention("eager" if attention == "eager" else "sdpa")
+    detector.set_attention("eager" if attention == "eager" else "sdpa")
     set_scan_backend(detector, "auto" if backend == "none" else backend)
