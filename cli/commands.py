@@ -24,6 +24,7 @@ COMMANDS = {
     "gate": "is a revision slower than another one, measured here and now?",
     "kernels": "what each backend of the selective scan costs on this machine.",
     "lengths": "how long a corpus' recordings are.",
+    "new-detector": "a package with a detector of your own, to be changed.",
     "plot": "a benchmark's JSON to figures and a CSV.",
     "profile": "which parts and operators of a detector its time goes to.",
     "report": "results to one page that answers how the costs grow.",
