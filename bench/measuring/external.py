@@ -17,14 +17,19 @@ from torch import Tensor, nn
 
 from fakemamba.bench.cells import Cell
 from fakemamba.bench.measuring.verification import WrongResultError, require_finite
-from fakemamba.bench.measuring.workload import DetectorWorkload, Truth, running_as, set_kernels
+from fakemamba.bench.measuring.workload import (
+    SEED,
+    DetectorWorkload,
+    Truth,
+    running_as,
+    set_kernels,
+)
 from fakemamba.data.recordings import real_speech
 from fakemamba.models.detector import Detector
 from fakemamba.models.execution.modes import OPTIMIZED, UnsupportedSettingError, executed
 from fakemamba.models.external.detector import ExternalDetector
 from fakemamba.models.registry import detector_entry
 
-SEED = 1234
 FIXED_LENGTH = "the input is cut or repeated to a fixed length, whose end alone it may hear"
 
 

@@ -23,6 +23,7 @@ from fakemamba.models.device import is_out_of_memory
 from fakemamba.models.execution.modes import OPTIMIZED, running_in
 from fakemamba.models.mamba import set_scan_backend
 
+SEED = 1234  # of random weights, and of speech-like input
 ERRORS = ("max_abs_error", "relative_error")
 ROTATED_INPUTS = 4
 

@@ -275,7 +275,7 @@ def _traits(name: str, backends: tuple[str, ...], device: str) -> _Traits:
     else:
         model = create_detector(name, "xls-r-tiny", device="meta")
     named = (*model.parts, "end-to-end", *TRAINING_PARTS)
-    used = ("none",)
+    used: tuple[str, ...] = ("none",)
     if has_mamba(model):
         place = torch.device(device)
         used = tuple(dict.fromkeys(resolve_backend(one, place) for one in backends))
