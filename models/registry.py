@@ -140,36 +140,40 @@ _RECONSTRUCTIONS = "fakemamba.models.bimamba_reconstructions"
 _BASELINES = "fakemamba.baselines"
 
 DETECTORS: dict[str, DetectorEntry] = {
-    name: DetectorEntry(name, target, summary, *preset)
-    for name, target, summary, *preset in (
-        ("fake-mamba", _FAKE_MAMBA, "Fake-Mamba of any depth (7 blocks unless said)"),
-        ("fake-mamba-s", _FAKE_MAMBA, "Fake-Mamba(S), 4 blocks", {"depth": 4}),
-        ("fake-mamba-l", _FAKE_MAMBA, "Fake-Mamba(L), 7 blocks", {"depth": 7}),
-        (
+    entry.name: entry
+    for entry in (
+        DetectorEntry("fake-mamba", _FAKE_MAMBA, "Fake-Mamba of any depth (7 blocks unless said)"),
+        DetectorEntry("fake-mamba-s", _FAKE_MAMBA, "Fake-Mamba(S), 4 blocks", {"depth": 4}),
+        DetectorEntry("fake-mamba-l", _FAKE_MAMBA, "Fake-Mamba(L), 7 blocks", {"depth": 7}),
+        DetectorEntry(
             "fake-mamba-released",
             _FAKE_MAMBA,
             "the authors' released weights, 12 blocks",
             {"depth": 12},
         ),
-        (
+        DetectorEntry(
             "trans-bimamba",
             f"{_RECONSTRUCTIONS}:TransBiMamba",
             "TransBiMamba, a reconstruction",
         ),
-        ("con-bimamba", f"{_RECONSTRUCTIONS}:ConBiMamba", "ConBiMamba, a reconstruction"),
-        ("xlsr-conformer", f"{_BASELINES}.xlsr_conformer:XLSRConformer", "XLSR-Conformer"),
-        (
+        DetectorEntry(
+            "con-bimamba", f"{_RECONSTRUCTIONS}:ConBiMamba", "ConBiMamba, a reconstruction"
+        ),
+        DetectorEntry(
+            "xlsr-conformer", f"{_BASELINES}.xlsr_conformer:XLSRConformer", "XLSR-Conformer"
+        ),
+        DetectorEntry(
             "xlsr-conformer-tcm",
             f"{_BASELINES}.xlsr_conformer_tcm:XLSRConformerTCM",
             "XLSR-Conformer with head tokens",
         ),
-        (
+        DetectorEntry(
             "xlsr-mamba",
             f"{_BASELINES}.xlsr_mamba:XLSRMamba",
             "XLSR-Mamba (DuaBiMamba), faithful unless textbook",
         ),
-        ("xlsr-aasist", f"{_BASELINES}.xlsr_aasist:XLSRAASIST", "XLSR-AASIST"),
-        (
+        DetectorEntry("xlsr-aasist", f"{_BASELINES}.xlsr_aasist:XLSRAASIST", "XLSR-AASIST"),
+        DetectorEntry(
             "xlsr-transformer",
             f"{_BASELINES}.xlsr_transformer:XLSRTransformer",
             "plain self-attention baseline",
@@ -310,7 +314,8 @@ def create_detector(
         if not entry.has_own_frontend:
             make = _on_meta if is_meta else create_frontend
             made = make(frontend, attention)
-        detector = entry.make(entry.config(made and made.config, options), made)
+        config = None if made is None else made.config
+        detector = entry.make(entry.config(config, options), made)
     return detector if device is None else detector.to(device)
 
 

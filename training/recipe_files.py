@@ -187,7 +187,7 @@ def _with_known_options(detector: DetectorRecipe) -> DetectorRecipe:
         entry = detector_entry(detector.name)
     except ValueError as error:
         raise RecipeError(f"detector.name: {error}") from error
-    options = detector.options
+    options: dict[str, Any] = dict(detector.options)
     if isinstance(entry, DetectorEntry):
         hints = get_type_hints(entry.config_class)
         hints.pop("frontend")

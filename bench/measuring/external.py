@@ -17,15 +17,26 @@ from torch import Tensor, nn
 
 from fakemamba.bench.cells import Cell
 from fakemamba.bench.measuring.verification import WrongResultError, require_finite
-from fakemamba.bench.measuring.workload import DetectorWorkload, Truth, running_as, set_kernels
+from fakemamba.bench.measuring.workload import (
+    SEED,
+    DetectorWorkload,
+    Truth,
+    running_as,
+    set_kernels,
+)
 from fakemamba.data.recordings import real_speech
 from fakemamba.models.detector import Detector
 from fakemamba.models.execution.modes import OPTIMIZED, UnsupportedSettingError, executed
 from fakemamba.models.external.detector import ExternalDetector
 from fakemamba.models.registry import detector_entry
+from fakemamba.result_schema import OWN_FRONTEND
 
-SEED = 1234
 FIXED_LENGTH = "the input is cut or repeated to a fixed length, whose end alone it may hear"
+
+
+def frontend_of(detector: str, frontend: str) -> str:
+    """The front-end that a detector's cells have where one is asked for: that, or its own."""
+    return OWN_FRONTEND if detector_entry(detector).has_own_frontend else frontend
 
 
 @cache

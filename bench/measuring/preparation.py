@@ -14,7 +14,6 @@ from torch import Tensor, nn
 
 from fakemamba.bench.cells import TRAINING_PARTS, Cell
 from fakemamba.bench.measuring.external import (
-    SEED,
     detector_of_its_own,
     external_workload,
     tensor_of,
@@ -27,7 +26,13 @@ from fakemamba.bench.measuring.training_step import (
     make_training_workload,
 )
 from fakemamba.bench.measuring.within import Features, standing_in
-from fakemamba.bench.measuring.workload import DetectorWorkload, Truth, running_as, set_kernels
+from fakemamba.bench.measuring.workload import (
+    SEED,
+    DetectorWorkload,
+    Truth,
+    running_as,
+    set_kernels,
+)
 from fakemamba.data.audio import SAMPLE_RATE_HZ, read_audio
 from fakemamba.data.recordings import real_speech
 from fakemamba.data.synthetic import speech_like
@@ -278,7 +283,8 @@ def _new_frontend(cell: Cell) -> Frontend:
 
 def _new_detector(cell: Cell, frontend: Frontend | None) -> Detector:
     torch.manual_seed(SEED)
-    detector = build_detector(cell.detector, frontend and frontend.config, {}, frontend)
+    config = None if frontend is None else frontend.config
+    detector = build_detector(cell.detector, config, {}, frontend)
     return detector.to(cell.device).eval()
 
 

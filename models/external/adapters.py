@@ -60,7 +60,8 @@ def classifier(model: nn.Module, extractor: Any, name: str) -> tuple[nn.Module, 
     Raises:
         ExternalDetectorError: it has another number of classes than one or two.
     """
-    labels: Mapping[int, str] = model.config.id2label
+    config: Any = model.config
+    labels: Mapping[int, str] = config.id2label
     if len(labels) > 2:
         raise ExternalDetectorError(
             f"{name} has {len(labels)} classes, {', '.join(labels.values())}, but a detector has "

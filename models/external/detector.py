@@ -81,7 +81,7 @@ class ExternalDetector(Detector):
         frontend: Frontend | None = None,
     ) -> None:
         nn.Module.__init__(self)
-        self.name = name
+        self.name: str = name
         self.config = config
         self.network = module
         self.contract = contract
@@ -93,8 +93,7 @@ class ExternalDetector(Detector):
     @property
     def device(self) -> torch.device:
         """Where it is, if it has parameters or not."""
-        place: Tensor = self._buffers["_place"]
-        return place.device
+        return self.get_buffer("_place").device
 
     @property
     def parts(self) -> dict[str, nn.Module]:
