@@ -1,4 +1,4 @@
-"""``fakemamba detectors``: what there is, of this package and of others that are installed."""
+"""``fakemamba detectors``: what there is, and what other packages declare."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``fakemamba new-detector``: a package of one's own with a detector that works, to be changed."""
+"""``fakemamba new-detector``: a package of your own with a detector that works, to be changed."""
 
 from __future__ import annotations
 
