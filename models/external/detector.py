@@ -20,7 +20,7 @@ import soxr
 import torch
 from torch import Tensor, nn
 
-from fakemamba.models.detector import Detector
+from fakemamba.models.detector import Detector, UnsupportedInputError
 from fakemamba.models.device import is_out_of_memory
 from fakemamba.models.execution.modes import UnsupportedSettingError
 from fakemamba.models.external.contract import Contract
@@ -330,7 +330,12 @@ def lengths_of(module: Any) -> Lengths:
 def _resampled(row: Tensor, rate_hz: int) -> Tensor:
     """A row (L,) from 16 kHz to another rate, on the CPU."""
     samples = row.detach().cpu().numpy().astype(np.float32, copy=False)
-    return torch.from_numpy(soxr.resample(samples, OUR_RATE_HZ, rate_hz)).to(row.device)
+    found = soxr.resample(samples, OUR_RATE_HZ, rate_hz)
+    if len(found) == 0:
+        raise UnsupportedInputError(
+            f"an utterance of {len(row)} samples is too short: none is left at {rate_hz} Hz"
+        )
+    return torch.from_numpy(found).to(row.device)
 
 
 @contextmanager

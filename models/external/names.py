@@ -26,6 +26,7 @@ from fakemamba.records import shown
 
 GROUP = "fakemamba.detectors"
 Option = bool | int | float | str
+_TORCHS_CALL = str(Path("torch", "nn", "modules", "module.py"))
 _CODE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
 
 
@@ -119,10 +120,18 @@ def failed(what: str, error: BaseException) -> ExternalDetectorError:
 
 
 def own_traceback(error: BaseException) -> str:
-    """A traceback that begins where code of others does: ours and the import system's are cut."""
+    """A traceback that begins where code of others does.
+
+    Frames of ours, of the import system and of torch's calling of modules are cut.
+    """
     ours = str(Path(__file__).parents[1]) + os.sep
     told = traceback.TracebackException.from_exception(error)
-    frames = [frame for frame in told.stack if not frame.filename.startswith(("<frozen", ours))]
+    frames = [
+        frame
+        for frame in told.stack
+        if not frame.filename.startswith(("<frozen", ours))
+        and not frame.filename.endswith(_TORCHS_CALL)
+    ]
     theirs = (k for k, frame in enumerate(frames) if not _is_python(frame.filename))
     first = next(theirs, len(frames))
     told.stack = traceback.StackSummary.from_list(frames[first:])

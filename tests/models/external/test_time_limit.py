@@ -72,9 +72,9 @@ def test_nothing_is_limited_where_no_limit_is_set_or_in_another_thread():
 
 
 def test_an_alarm_of_an_interrupt_is_passed_on():
-    with as_exceptions(), at_most(5, ""), pytest.raises(KeyboardInterrupt):
-        with in_time("it", "to be made", ValueError):
-            signal.raise_signal(signal.SIGALRM)
+    limit = in_time("it", "to be made", ValueError)
+    with as_exceptions(), at_most(5, ""), pytest.raises(KeyboardInterrupt), limit:
+        signal.raise_signal(signal.SIGALRM)
 
 
 @pytest.mark.parametrize("seconds", [0, -1, float("nan"), float("inf")])
