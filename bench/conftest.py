@@ -39,7 +39,9 @@ from fakemamba.files import require_place
 from fakemamba.journals import JournalError
 from fakemamba.locks import sole_writer
 from fakemamba.models.device import resolve_device
+from fakemamba.models.external.time_limit import at_most
 
+OTHERS_S = 300.0  # unless --bench-timeout says otherwise
 MAIN_FILE = "bench_detectors.py"
 CELLS = pytest.StashKey[dict[str, Sequence[AnyCell]]]()
 CLOCK = pytest.StashKey[PlaybackClock]()
@@ -61,6 +63,7 @@ def pytest_configure(config: pytest.Config) -> None:
     is_saved = option("benchmark_save") or option("benchmark_autosave")
     try:
         options.check_can_time(config, writes=bool(named or is_saved))
+        _limit_others(config)
         sweep = options.sweep_options(config)
         method = options.method(config, sweep.profile)
         planned = plan(sweep)
@@ -118,6 +121,15 @@ def pytest_configure(config: pytest.Config) -> None:
     }
     counts_work = "work" in method.instruments
     config.stash[REPORT] = SweepReport(device, described, identity, earlier, counts_work)
+
+
+def _limit_others(config: pytest.Config) -> None:
+    """Until pytest ends, let no import, making or first call of code of others take too long."""
+    stack = ExitStack()
+    asked_s = config.getoption("--bench-timeout")
+    seconds = OTHERS_S if asked_s is None else asked_s
+    stack.enter_context(at_most(seconds, "--bench-timeout gives it more"))
+    config.add_cleanup(stack.close)
 
 
 def _hold(config: pytest.Config, result: Path) -> None:

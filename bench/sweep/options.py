@@ -130,7 +130,8 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "--bench-timeout": {
         "type": float,
         "metavar": "S",
-        "help": "end an isolated cell after so many seconds",
+        "help": "end an isolated cell after so many seconds; and code of others, isolated or not, "
+        "that takes longer to be imported, made or tried (300)",
     },
     "--bench-seed": {"type": int, "default": 0, "help": "of the random order"},
     "--bench-resume": {
