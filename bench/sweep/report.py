@@ -68,12 +68,13 @@ def require_same_code(known: Iterable[Outcome]) -> None:
         JournalError: it has changed; names what differs.
     """
     for outcome in known:
-        before = outcome.details.get("origin")
-        now = origin_of(outcome.cell) if before and isinstance(outcome.cell, Cell) else None
-        if now is not None and (differing := differences(before, now)):
+        cell, before = outcome.cell, outcome.details.get("origin")
+        if not isinstance(cell, Cell) or not before:
+            continue
+        if differing := differences(before, origin_of(cell) or {}):
             raise JournalError(
-                f"{outcome.cell.detector} has changed since it was measured: "
-                f"{'; '.join(differing)}. Measure it into another file"
+                f"{cell.detector} has changed since it was measured: {'; '.join(differing)}. "
+                "Measure it into another file"
             )
 
 
