@@ -277,8 +277,7 @@ def _end_to_end(
     ]
     said += _alike(group, lines, own, _pairs(group, WHOLE, lines, lines, crossed))
     if said:
-        frontend = group.setting.frontend or "its front-end"
-        yield f"End to end behind {frontend} {', and '.join(said)}."
+        yield f"End to end behind {group.setting.frontend_words} {', and '.join(said)}."
 
 
 def _alike(
@@ -339,7 +338,7 @@ def _figures(group: Group, decisions: pd.DataFrame) -> tuple[str, list[dict[Any,
     for one in asked:
         if one["own_frontend"]:
             one["line"] = f"{one['line']} (own front-end)"
-    return f"At {number(asked[0]['at_s'])} s behind {group.setting.frontend}", asked
+    return f"At {number(asked[0]['at_s'])} s behind {group.setting.frontend_words}", asked
 
 
 def _figures_in_words(one: dict[Any, Any]) -> str:

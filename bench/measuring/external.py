@@ -31,7 +31,7 @@ from fakemamba.models.external.detector import ExternalDetector
 from fakemamba.models.registry import detector_entry
 from fakemamba.result_schema import OWN_FRONTEND
 
-FIXED_LENGTH = "the input is cut or repeated to a fixed length, whose end alone it may hear"
+FIXED_LENGTH = "its input is cut, or repeated, to a fixed length"
 
 
 def frontend_of(detector: str, frontend: str) -> str:

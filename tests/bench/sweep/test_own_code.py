@@ -1,10 +1,10 @@
-"""Cells of code of others: where it comes from is in the result, and another code is not resumed."""
+"""Cells of code of others: the result says where it comes from, and other code is not resumed."""
 
 import json
 
 import pytest
 
-NET = '''
+NET = """
 import torch
 
 class Net(torch.nn.Module):
@@ -14,7 +14,7 @@ class Net(torch.nn.Module):
 
     def forward(self, waveforms):
         return self.layer(waveforms[:, None]).mean(2) * {factor}
-'''
+"""
 
 
 @pytest.fixture
