@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 import torch
 from torch import Tensor, nn
 
-from fakemamba.models.frontend import MIN_SAMPLES, Frontend, FrontendConfig
+from fakemamba.models.frontend import Frontend, FrontendConfig
+from fakemamba.models.frontends.framing import Framing
+from fakemamba.models.frontends.framing import UnsupportedInputError as UnsupportedInputError
 from fakemamba.records import check_fields
 
 if TYPE_CHECKING:
@@ -36,10 +38,6 @@ class DetectorConfig:
         check_fields(self)
 
 
-class UnsupportedInputError(ValueError):
-    """An utterance is too short or too long for this detector."""
-
-
 class Head(Protocol):
     """The end of a detector."""
 
@@ -58,15 +56,20 @@ class Detector(nn.Module):
     config_class: ClassVar[type[DetectorConfig]]
     # Regular expressions from the official checkpoint's keys (front-end apart) to ours.
     official_keys: ClassVar[tuple[tuple[str, str], ...]] = ()
-    min_samples: ClassVar[int] = MIN_SAMPLES
-    # What accelerate's FSDP keeps together, by transformers' attribute for it: a front-end's layer.
-    _no_split_modules: ClassVar[list[str]] = ["Wav2Vec2EncoderLayerStableLayerNorm"]
+    min_frames: ClassVar[int] = 1  # of the front-end
+    takes_layers: ClassVar[bool] = False  # whether the encoder takes frames of all layers
 
     encoder: nn.Module
     head: nn.Module
 
     def __init__(self, config: DetectorConfig, frontend: Frontend | None = None) -> None:
         super().__init__()
+        output = config.frontend.output
+        if output.startswith("all") != self.takes_layers:
+            taken = "all or all-normed" if self.takes_layers else "one that is not of all layers"
+            raise ValueError(
+                f"front-end output {output!r} is not for {type(self).__name__}: choose {taken}"
+            )
         self.config: Any = config
         self.frontend = Frontend(config.frontend) if frontend is None else frontend
 
@@ -74,6 +77,17 @@ class Detector(nn.Module):
     def sizes_from_state(cls, state: dict[str, Tensor]) -> dict[str, Any]:
         """The configuration fields that a state dict in our names shows (depth, width, ...)."""
         raise ValueError(f"{cls.__name__} has no published checkpoint to take sizes from")
+
+    @property
+    def min_samples(self) -> int:
+        """The shortest utterance that it takes, at 16 kHz."""
+        framing: Framing = self.config.frontend.framing
+        return framing.samples_for(self.min_frames)
+
+    @property
+    def _no_split_modules(self) -> list[str]:
+        """What accelerate's FSDP keeps together, by transformers' attribute: a front-end's layer."""
+        return [type(self.frontend.layers[0]).__name__]
 
     @property
     def parts(self) -> dict[str, nn.Module]:
@@ -85,7 +99,8 @@ class Detector(nn.Module):
 
         Raises:
             ValueError: waveforms or lengths of a wrong shape.
-            UnsupportedInputError: fewer samples than ``min_samples``.
+            UnsupportedInputError: fewer samples than ``min_samples``, or more than the front-end
+                takes.
         """
         if waveforms.ndim != 2:
             raise ValueError(
@@ -105,11 +120,8 @@ class Detector(nn.Module):
                         f"{waveforms.shape[1]}"
                     )
             lengths = lengths.to(waveforms.device)
-        if shortest < self.min_samples:
-            raise UnsupportedInputError(
-                f"an utterance of {shortest} samples is too short: {type(self).__name__} needs "
-                f"{self.min_samples} samples at 16 kHz"
-            )
+        framing: Framing = self.config.frontend.framing
+        framing.check(shortest, waveforms.shape[1], self.min_frames, type(self).__name__)
         return lengths
 
     def forward(self, waveforms: Tensor, lengths: Tensor | None = None) -> Tensor:

@@ -19,18 +19,21 @@ def prepare_frontend(detector: Detector, recipe: DetectorRecipe) -> None:
     Raises:
         RecipeError: more layers are to be trained than there are.
     """
-    network = detector.frontend.model
+    frontend = detector.frontend
     if recipe.tuned != "all":
-        detector.frontend.requires_grad_(False)
+        frontend.requires_grad_(False)
+        if frontend.layer_sum is not None:  # which nobody has trained before
+            frontend.layer_sum.requires_grad_(True)
     if recipe.tuned == "top":
-        layers = network.encoder.layers
+        layers = frontend.layers
         if recipe.tuned_layers > len(layers):
             raise RecipeError(
                 f"detector.tuned_layers is {recipe.tuned_layers}, but the front-end has "
                 f"{len(layers)} layers"
             )
-        for part in (*layers[-recipe.tuned_layers :], network.encoder.layer_norm):
-            part.requires_grad_(True)
+        for part in (*layers[-recipe.tuned_layers :], frontend.final_norm):
+            if part is not None:
+                part.requires_grad_(True)
     if recipe.activation_checkpointing:
-        for layer in network.encoder.layers:
+        for layer in frontend.layers:
             layer.forward = partial(checkpoint, layer.forward, use_reentrant=False)
