@@ -86,7 +86,7 @@ class Detector(nn.Module):
 
     @property
     def _no_split_modules(self) -> list[str]:
-        """What accelerate's FSDP keeps together, by transformers' attribute: a front-end's layer."""
+        """What accelerate's FSDP keeps together, as transformers calls it: a front-end's layer."""
         return [type(self.frontend.layers[0]).__name__]
 
     @property

@@ -38,6 +38,8 @@ class Frontend(nn.Module):
         self.layer_sum: LayerSum | None = None
         if config.output.startswith("weighted"):
             self.layer_sum = LayerSum(config.num_layers + 1)
+        if self.final_norm is not None and config.output in ("last-raw", "all", "weighted"):
+            self.final_norm.requires_grad_(False)  # it comes after all that is given
         self.set_attention(config.attention)
 
     @property

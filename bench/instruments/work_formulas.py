@@ -49,8 +49,8 @@ def _names(names: str) -> frozenset[str]:
 
 FLOPS_PER_RESULT = _by_name(
     {
-        1: "abs add sub rsub mul div reciprocal neg exp exp2 expm1 log log1p log2 log10 sqrt rsqrt pow "
-        "sin cos tanh erf sgn sign floor ceil round trunc maximum minimum clamp clamp_min "
+        1: "abs add sub rsub mul div reciprocal neg exp exp2 expm1 log log1p log2 log10 sqrt rsqrt "
+        "pow sin cos tanh erf sgn sign floor ceil round trunc maximum minimum clamp clamp_min "
         "clamp_max relu relu6 hardtanh threshold_backward leaky_relu leaky_relu_backward "
         "nll_loss_forward nll_loss_backward",
         2: "addcmul addcdiv native_dropout native_dropout_backward",
@@ -89,9 +89,9 @@ OVERWRITES = _names(
 )
 NO_FLOPS = _names(
     "copy fill zero zeros ones full arange scalar_tensor rand randn randint normal uniform "
-    "bernoulli clone cat stack _to_copy constant_pad_nd reflection_pad1d pad flip roll repeat tril triu gather "
-    "index index_select index_put embedding where masked_fill select_backward slice_backward "
-    "eq ne lt le gt ge logical_and logical_or logical_not bitwise_and bitwise_or bitwise_not "
+    "bernoulli clone cat stack _to_copy constant_pad_nd reflection_pad1d pad flip roll repeat "
+    "tril triu gather index index_select index_put embedding where masked_fill select_backward "
+    "slice_backward eq ne lt le gt ge logical_and logical_or logical_not bitwise_and bitwise_or bitwise_not "
     "isnan isinf any all nonzero unsafe_split _local_scalar_dense "
     "profiler::_record_function_enter_new profiler::_record_function_exit"
 )

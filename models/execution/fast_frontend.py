@@ -1,4 +1,4 @@
-"""The front-end of XLS-R's build for inference: the same function with the same weights, arranged for speed.
+"""A front-end of XLS-R's build for inference: the same function and weights, arranged for speed.
 
 What is different from transformers' modules:
 

@@ -30,7 +30,7 @@ def split_source(source: str | Path) -> tuple[str, dict[str, str]]:
     Raises:
         ValueError: a choice that there is not, or that is there twice.
     """
-    name, mark, text = str(source).rpartition("?")
+    name, mark, text = str(source).partition("?")
     if not mark or Path(source).exists():
         return str(source), {}
     choices: dict[str, str] = {}

@@ -94,7 +94,7 @@ def hugging_face_config(find: Finder, source: str | Path, attention: str) -> Fro
     unlike = [
         f"{field} should be {json.dumps(wanted)}, but is {shown(said[field])}"
         for field, wanted in family.fixed.items()
-        if said.get(field) != wanted and (field in said or wanted is not None)
+        if field in said and said[field] != wanted
     ]
     if unlike:
         raise CheckpointError(

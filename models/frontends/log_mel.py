@@ -48,7 +48,7 @@ def kaldi_log_mel(waveforms: Tensor, lengths: Tensor | None) -> tuple[Tensor, Te
 
 
 def whisper_log_mel(waveforms: Tensor, num_mels: int) -> Tensor:
-    """Waveforms (B, L) of at most 30 s, zero after their end, to (B, mels, 3000): padded to 30 s."""
+    """Waveforms (B, L) of at most 30 s, zero after their end, to (B, mels, 3000), of 30 s."""
     with _fp32(waveforms):
         padded = F.pad(waveforms.float(), (0, WHISPER_SAMPLES - waveforms.shape[1]))
         around = F.pad(padded[:, None], (WINDOW // 2, WINDOW // 2), mode="reflect")[:, 0]

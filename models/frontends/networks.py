@@ -32,6 +32,8 @@ def exact_norms(network: Any) -> None:
 
 def through_convolutions(network: Any, waveforms: Tensor, lengths: Tensor | None) -> Tensor:
     """wav2vec 2.0, HuBERT and WavLM: convolutions over the waveform itself."""
+    # transformers would ask for the waveform's gradient, which torch forbids where there is one.
+    network.feature_extractor._requires_grad = not waveforms.requires_grad
     if lengths is None:
         return network(waveforms).last_hidden_state
     norm = network.feature_extractor.conv_layers[0].layer_norm
@@ -42,7 +44,7 @@ def through_convolutions(network: Any, waveforms: Tensor, lengths: Tensor | None
 
 
 def through_kaldi_features(network: Any, waveforms: Tensor, lengths: Tensor | None) -> Tensor:
-    """w2v-BERT: normalised log-mel features, two in a row to a frame; a last odd one is no frame."""
+    """w2v-BERT: normalised log-mel features, a frame for two of them."""
     features, counts = kaldi_log_mel(waveforms, lengths)
     pairs = features[:, : features.shape[1] // 2 * 2].unflatten(1, (-1, 2)).flatten(2)
     if counts is None:

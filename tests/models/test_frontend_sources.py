@@ -234,7 +234,7 @@ def fairseq(published, tmp_path):
     [
         (lambda s: {k: v for k, v in s.items() if k != "layer_norm.bias"}, "missing feature_proj"),
         (lambda s: s | {"odd": torch.ones(2)}, r"surplus odd \(2,\)"),
-        (lambda s: s | {"encoder.layers.0.fc1.weight": torch.ones(2)}, r"wav2vec 2.0 model: .*is \(2,"),
+        (lambda s: s | {"encoder.layers.0.fc1.weight": torch.ones(2)}, r"2.0 model: .*is \(2,"),
         (
             lambda s: {k: v for k, v in s.items() if ".fc1." not in k},
             "is not a wav2vec 2.0 model: encoder.layers.0.feed_forward.intermediate.*missing",
