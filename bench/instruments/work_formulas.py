@@ -91,8 +91,8 @@ NO_FLOPS = _names(
     "copy fill zero zeros ones full arange scalar_tensor rand randn randint normal uniform "
     "bernoulli clone cat stack _to_copy constant_pad_nd reflection_pad1d pad flip roll repeat "
     "tril triu gather index index_select index_put embedding where masked_fill select_backward "
-    "slice_backward eq ne lt le gt ge logical_and logical_or logical_not bitwise_and bitwise_or bitwise_not "
-    "isnan isinf any all nonzero unsafe_split _local_scalar_dense "
+    "slice_backward eq ne lt le gt ge logical_and logical_or logical_not bitwise_and bitwise_or "
+    "bitwise_not isnan isinf any all nonzero unsafe_split _local_scalar_dense "
     "profiler::_record_function_enter_new profiler::_record_function_exit"
 )
 
