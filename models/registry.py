@@ -34,7 +34,8 @@ from fakemamba.models.external.names import (
 from fakemamba.models.external.origin import origin_of_module
 from fakemamba.models.external.time_limit import in_time
 from fakemamba.models.frontend import Frontend, FrontendConfig
-from fakemamba.models.frontend_sources import CONFIG_NAME, create_frontend, frontend_config
+from fakemamba.models.frontend_sources import create_frontend, frontend_config
+from fakemamba.models.frontends.hugging_face import CONFIG_NAME
 from fakemamba.records import shown
 
 LONGEST_NAME = 100  # of which the nearest names are looked for

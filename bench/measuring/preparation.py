@@ -46,7 +46,7 @@ from fakemamba.models.execution.modes import (
 )
 from fakemamba.models.execution.optimized import fast_frontend, with_frontend
 from fakemamba.models.external.detector import ExternalDetector
-from fakemamba.models.frontend import Frontend, frame_count
+from fakemamba.models.frontend import Frontend
 from fakemamba.models.frontend_sources import create_frontend
 from fakemamba.models.registry import build_detector
 from fakemamba.result_schema import OWN_FRONTEND
@@ -190,7 +190,7 @@ class WorkloadCache:
         """
         short = waveforms[:, : round(FEATURES_S * SAMPLE_RATE_HZ)]
         frames = self._plain_features(cell, detector, short)
-        count = frame_count(num_samples)
+        count = detector.config.frontend.framing.frame_count(num_samples)
         return frames.repeat(1, -(-count // frames.shape[1]), 1)[:, :count].contiguous()
 
     def _plain_features(self, cell: Cell, detector: Detector, waveforms: Tensor) -> Tensor:

@@ -228,8 +228,9 @@ def _word(value: Any) -> str:
         return ",".join(map(_word, value))
     if isinstance(value, float):
         return f"{value:.12g}"
-    is_path = isinstance(value, str | Path) and Path(value).exists()
-    return Path(value).name if is_path else str(value)
+    path, mark, choices = str(value).partition("?")  # a front-end's choices
+    is_path = isinstance(value, str | Path) and Path(path).exists()
+    return f"{Path(path).name}{mark}{choices}" if is_path else str(value)
 
 
 def sweep_options(config: pytest.Config) -> SweepOptions:

@@ -72,8 +72,6 @@ class ExternalDetector(Detector):
         frontend: the one that it was given, if it was given one of ours.
     """
 
-    min_samples = 1
-
     def __init__(
         self,
         name: str,
@@ -91,6 +89,16 @@ class ExternalDetector(Detector):
         self._parts = self._find_parts(frontend)
         self._inspections: dict[str, Inspection | ExternalDetectorError] = {}
         self.register_buffer("_place", torch.empty(0), persistent=False)
+
+    @property
+    def min_samples(self) -> int:
+        """The shortest that can be; what is too short for it, its own code says."""
+        return 1
+
+    @property
+    def _no_split_modules(self) -> list[str]:
+        """Nothing is known of what FSDP should keep together."""
+        return []
 
     @property
     def device(self) -> torch.device:
@@ -249,6 +257,10 @@ class ExternalDetector(Detector):
             "can_be_trained": any(one.requires_grad for one in self.network.parameters()),
             **asdict(self.inspected(device)),
         }
+
+    def _check_span(self, shortest: int, longest: int) -> None:
+        if shortest < self.min_samples:
+            raise UnsupportedInputError(f"an utterance of {shortest} samples is too short")
 
     def _logits(
         self, waveforms: Tensor, lengths: Tensor | None, found: Inspection | None
