@@ -48,7 +48,7 @@ from fakemamba.models.execution.optimized import fast_frontend, with_frontend
 from fakemamba.models.external.detector import ExternalDetector
 from fakemamba.models.frontend import Frontend, frame_count
 from fakemamba.models.frontend_sources import create_frontend
-from fakemamba.models.registry import build_detector
+from fakemamba.models.registry import build_detector, is_ours
 from fakemamba.result_schema import OWN_FRONTEND
 
 SPEECH_S = 2.0
@@ -129,6 +129,9 @@ class WorkloadCache:
         key = (cell.detector, cell.frontend, cell.device)
         if key not in self._detectors and cell.frontend == OWN_FRONTEND:
             self._detectors[key] = detector_of_its_own(cell.detector).to(cell.device)
+        elif key not in self._detectors and not is_ours(cell.detector):
+            # Code of others may change the front-end that it is given.
+            self._detectors[key] = _new_detector(cell, _new_frontend(cell))
         elif key not in self._detectors:
             frontend_key = (cell.frontend, cell.device)
             if frontend_key not in self._frontends:
