@@ -96,11 +96,11 @@ def external_workload(
         )
     if cell.part != "end-to-end" and cell.part not in detector.parts:
         raise UnsupportedSettingError(f"{cell.detector} names no part {cell.part}")
-    _check_kernels(cell, detector)
+    plain = detector if cell.part == "end-to-end" else detector.parts[cell.part]
+    _check_kernels(cell, detector, plain)
     device = torch.device(cell.device)
     set_kernels(detector, cell.attention, cell.backend)
     detector.inspected(device)
-    plain = detector if cell.part == "end-to-end" else detector.parts[cell.part]
     part = as_precision(plain)
 
     takes_rows = cell.part == "end-to-end" or isinstance(plain, Frontend)
@@ -128,7 +128,7 @@ def external_workload(
     return ExternalWorkload(cell, detector, part, eager, call, first, truth, device)
 
 
-def _check_kernels(cell: Cell, detector: ExternalDetector) -> None:
+def _check_kernels(cell: Cell, detector: ExternalDetector, part: nn.Module) -> None:
     """Raises UnsupportedSettingError: the setting would change nothing, and be its name alone."""
     is_plain = (cell.precision, cell.execution) == ("fp32", "eager")
     if isinstance(detector.network, OnnxModule) and not is_plain:
@@ -136,9 +136,11 @@ def _check_kernels(cell: Cell, detector: ExternalDetector) -> None:
             f"{cell.detector} is run by ONNX Runtime as it was exported, not in {cell.precision}, "
             f"{cell.execution}"
         )
-    has_linear = any(type(module) is nn.Linear for module in detector.modules())
+    has_linear = any(type(module) is nn.Linear for module in part.modules())
     if cell.precision == "int8" and not has_linear:
-        raise UnsupportedSettingError(f"{cell.detector} has no linear layers to be quantised")
+        raise UnsupportedSettingError(
+            f"{cell.part} of {cell.detector} has no linear layers that could be quantised"
+        )
 
 
 def tensor_of(output: Any) -> Tensor:

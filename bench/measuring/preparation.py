@@ -168,7 +168,7 @@ class WorkloadCache:
 
     def _get_fast(self, cell: Cell, detector: Detector) -> Detector:
         """The detector with a fast front-end, which others share as they share the plain one."""
-        of_own = cell.detector if cell.frontend == OWN_FRONTEND else ""
+        of_own = "" if is_ours(cell.detector) else cell.detector
         key = ("fast", cell.frontend, of_own, cell.device, cell.precision)
         if key not in self._variants:
             self._variants[key] = fast_frontend(detector, cell.precision)
@@ -210,7 +210,7 @@ class WorkloadCache:
     def _known_features(self, cell: Cell, frontend: nn.Module) -> Iterator[None]:
         """Inside, a front-end that has run so on the same waveforms need not do it again."""
         run = frontend.forward
-        of_own = cell.detector if cell.frontend == OWN_FRONTEND else ""
+        of_own = "" if is_ours(cell.detector) else cell.detector
         how = (cell.frontend, of_own, cell.device, cell.precision, cell.attention)
 
         def answer(waveforms: Tensor, lengths: Tensor | None = None) -> Features:
