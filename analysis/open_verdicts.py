@@ -16,11 +16,12 @@ from fakemamba.analysis.scaling.curves import FORMULA
 from fakemamba.analysis.scaling.fit import LEAST_DURATIONS, TOP
 from fakemamba.analysis.scaling.verdicts import Scaling
 from fakemamba.analysis.setting import Group
+from fakemamba.result_schema import OWN_FRONTEND
 
 FEW_NAMES = 3
 BUDGET_S = 600
 OPTIONS = {  # of a setting's fields, with what a sweep does if they are not given
-    "frontend": ("--bench-frontend", None),
+    "frontend": ("--bench-frontend", OWN_FRONTEND),
     "device": ("--bench-device", "cpu"),
     "precision": ("--bench-precision", "fp32"),
     "batch_size": ("--bench-batch-sizes", 1),

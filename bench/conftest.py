@@ -26,7 +26,12 @@ from fakemamba.bench.sweep.journal import Journal, read_result
 from fakemamba.bench.sweep.limits import plan_limits
 from fakemamba.bench.sweep.plan import plan
 from fakemamba.bench.sweep.replay import PlaybackClock
-from fakemamba.bench.sweep.report import SweepReport, identity_of, merged_commands
+from fakemamba.bench.sweep.report import (
+    SweepReport,
+    identity_of,
+    merged_commands,
+    require_same_code,
+)
 from fakemamba.bench.sweep.result_file import ResultFile
 from fakemamba.bench.sweep.runner import SweepRunner
 from fakemamba.bench.sweep.stops import Stops
@@ -95,6 +100,7 @@ def pytest_configure(config: pytest.Config) -> None:
                 for cell_id, outcome in runner.journal.read(every.values()).items():
                     known = runner.known.get(cell_id)
                     runner.known[cell_id] = known.and_then(outcome) if known else outcome
+            require_same_code(runner.known.values())
             commands = merged_commands(resume, commands)
     except (ValueError, OSError) as error:
         raise pytest.UsageError(str(error)) from error

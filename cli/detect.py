@@ -104,7 +104,7 @@ def detect(
             judgement = judge_score(scored.score, fitted, point, costs.pi_spoof)
             judged_s = scored.num_samples / SAMPLE_RATE_HZ
             rows.append(Row(path, judged_s, judgement, damage=scored.damage))
-    name = type(model).__name__
+    name = model.name or type(model).__name__
     Console().print(table(rows, calibrated=fitted is not None))
     say(f"detector: {name} of {checkpoint}; {origin}")
     for line in explanation(calibration, fitted, point, costs.pi_spoof):

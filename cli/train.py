@@ -15,6 +15,7 @@ import tyro
 
 from fakemamba.cli.printing import say
 from fakemamba.interrupts import gone_on_with, is_first_rank
+from fakemamba.models.external.names import is_code_name
 from fakemamba.training.recipe import Recipe
 from fakemamba.training.recipe_files import (
     read_recipe,
@@ -162,6 +163,8 @@ def _report(recipe: "Recipe", result: "TrainingResult") -> str:
     how = {"true": "the mean of epochs", "as-released": "averaged as released from epochs"}
     made = f"epoch {best}" if len(result.best) == 1 else f"{how[selection.averaging]} {best}"
     score = ["fakemamba", "score", "--checkpoint", str(result.detector)]
+    if is_code_name(recipe.detector.name):
+        score += ["--detector", recipe.detector.name]
     if data.crop == "first":
         score += ["--length", str(data.num_samples)]
     if data.corpus is None:

@@ -64,7 +64,9 @@ def load_detector(checkpoint: Path, name: str | None = None) -> Detector:
     """
     check_named(checkpoint, name)
     if _has_own_weights(checkpoint):
-        return build_detector(str(checkpoint), None, {}).eval()
+        with torch.random.fork_rng(devices=[]):  # what it draws for itself is the same each time
+            torch.manual_seed(0)
+            return build_detector(str(checkpoint), None, {}).eval()
     if checkpoint.is_dir() or name is None:
         return from_pretrained(checkpoint, expected=name)
     return convert_official([checkpoint], name)

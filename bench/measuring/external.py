@@ -31,8 +31,14 @@ from fakemamba.models.external.detector import ExternalDetector
 from fakemamba.models.external.exported import OnnxModule
 from fakemamba.models.frontend import Frontend
 from fakemamba.models.registry import detector_entry
+from fakemamba.result_schema import OWN_FRONTEND
 
-FIXED_LENGTH = "the input is cut or repeated to a fixed length, whose end alone it may hear"
+FIXED_LENGTH = "its input is cut, or repeated, to a fixed length"
+
+
+def frontend_of(detector: str, frontend: str) -> str:
+    """The front-end that a detector's cells have where one is asked for: that, or its own."""
+    return OWN_FRONTEND if detector_entry(detector).has_own_frontend else frontend
 
 
 @cache

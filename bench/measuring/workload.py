@@ -22,6 +22,7 @@ from fakemamba.models.detector import Detector
 from fakemamba.models.device import is_out_of_memory
 from fakemamba.models.execution.modes import OPTIMIZED, running_in
 from fakemamba.models.mamba import set_scan_backend
+from fakemamba.models.registry import detector_entry, is_ours
 
 SEED = 1234  # of random weights, and of speech-like input
 ERRORS = ("max_abs_error", "relative_error")
@@ -112,10 +113,11 @@ class DetectorWorkload:
         return self.truth.errors
 
     def facts(self) -> dict[str, Any]:
-        """Sizes of the part."""
+        """Sizes of the part, and where code or weights of others come from."""
         parameters = list(self.part.parameters())
         stored = [*parameters, *self.part.buffers()]
-        return {
+        origin = origin_of(self.cell)
+        return ({} if origin is None else {"origin": origin}) | {
             "n_parameters": sum(parameter.numel() for parameter in parameters),
             "weights_bytes": sum(tensor.numel() * tensor.element_size() for tensor in stored),
         }
@@ -160,6 +162,11 @@ class DetectorWorkload:
         return self.cell.precision != "fp32" and not torch.equal(
             plain(self.first), plain(with_other_tail(self.first, self._tail))
         )
+
+
+def origin_of(cell: Cell) -> dict[str, str | None] | None:
+    """Where a cell's detector comes from, if it is not of this package."""
+    return None if is_ours(cell.detector) else detector_entry(cell.detector).origin()
 
 
 def set_kernels(detector: Detector, attention: str, backend: str) -> None:

@@ -14,7 +14,7 @@ import torch
 from fakemamba.bench.cells import PARTS, TRAINING_PARTS, Cell
 from fakemamba.bench.instruments.clock import MODES
 from fakemamba.bench.instruments.rounds import Effort
-from fakemamba.bench.measuring.external import detector_of_its_own
+from fakemamba.bench.measuring.external import detector_of_its_own, frontend_of
 from fakemamba.data.audio import SAMPLE_RATE_HZ, read_audio
 from fakemamba.data.lengths import draw_durations, read_lengths
 from fakemamba.data.manifest import read_manifest
@@ -22,7 +22,6 @@ from fakemamba.models.execution.modes import ATTENTIONS, EXECUTIONS, PRECISIONS
 from fakemamba.models.mamba import has_mamba
 from fakemamba.models.registry import create_detector, detector_entry, list_detectors
 from fakemamba.models.scan import check_backend, resolve_backend
-from fakemamba.result_schema import OWN_FRONTEND
 
 FULL_SIZE = "xls-r-300m"
 DRAWN_LENGTHS = 20
@@ -177,6 +176,7 @@ def plan(options: SweepOptions) -> list[Cell]:
             lengths_here = inputs or [(duration_s, None) for duration_s in own_s]
             traits = _traits(detector, tuple(options.backends), options.device)
             parts = tuple(part for part in series.parts if part in traits.parts)
+            frontend = frontend_of(detector, series.frontend)
             sizes = product(lengths_here, options.batch_sizes, parts)
             settings = list(
                 product(
@@ -190,7 +190,7 @@ def plan(options: SweepOptions) -> list[Cell]:
                 cells += [
                     Cell(
                         detector=detector,
-                        frontend=OWN_FRONTEND if traits.own_frontend else series.frontend,
+                        frontend=frontend,
                         part=part,
                         duration_s=duration_s,
                         batch_size=batch_size,
@@ -259,12 +259,10 @@ class _Traits:
     Attributes:
         parts: that can be measured.
         backends: the scan backends that it will use, ``none`` where it has no Mamba.
-        own_frontend: it takes none of this package's.
     """
 
     parts: tuple[str, ...]
     backends: tuple[str, ...]
-    own_frontend: bool
 
 
 @cache
@@ -280,7 +278,7 @@ def _traits(name: str, backends: tuple[str, ...], device: str) -> _Traits:
         place = torch.device(device)
         used = tuple(dict.fromkeys(resolve_backend(one, place) for one in backends))
     parts = tuple(part for part in (*PARTS, *TRAINING_PARTS) if part in named)
-    return _Traits(parts, used, entry.has_own_frontend)
+    return _Traits(parts, used)
 
 
 def _require_distinct(cells: Sequence[Cell]) -> None:
