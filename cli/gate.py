@@ -76,7 +76,7 @@ def gate(
     The same command goes on with what was interrupted.
 
     Args:
-        options: Of the sweep, after `--`, as for `pytest bench/`; paths have to be absolute.
+        options: Of the sweep, after `--`, as for `fakemamba bench`; paths have to be absolute.
         base: Revision to compare with.
         head: Revision to judge; the working tree as it is, if left out.
         out: Folder for launches/*.json, comparison.json and .md, and gate.log.
