@@ -18,6 +18,7 @@ EARLY = ExitStack()  # signals while what follows is imported, which takes secon
 EARLY.enter_context(interrupts.as_exceptions())
 atexit.register(EARLY.close)  # where pytest refuses its options, nothing is configured
 
+from fakemamba.bench import child
 from fakemamba.bench.cells import AnyCell
 from fakemamba.bench.measuring.scan_workload import plan_scans
 from fakemamba.bench.outcome import Outcome
@@ -25,6 +26,7 @@ from fakemamba.bench.sweep import options
 from fakemamba.bench.sweep.journal import Journal, read_result
 from fakemamba.bench.sweep.limits import plan_limits
 from fakemamba.bench.sweep.plan import plan
+from fakemamba.bench.sweep.plugins import plugin_modules
 from fakemamba.bench.sweep.replay import PlaybackClock
 from fakemamba.bench.sweep.report import SweepReport, identity_of, merged_commands
 from fakemamba.bench.sweep.result_file import ResultFile
@@ -168,6 +170,7 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, objec
         reporter.write_line(f"fakemamba sweep: {text}")
 
     runner.tell = tell
+    child.loaded[:] = plugin_modules(config)  # no earlier: collecting may load a conftest.py
     if runner.known:
         tell(f"{len(runner.known)} cells are known from before")
     try:
@@ -287,3 +290,5 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     if report.outcomes:
         counts = ", ".join(f"{count} {status}" for status, count in report.counts().items())
         terminalreporter.write_line(f"fakemamba sweep: {counts}")
+        for line in report.without_figure():
+            terminalreporter.write_line(f"fakemamba sweep: {line}")

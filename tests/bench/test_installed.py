@@ -71,3 +71,38 @@ def test_help_has_the_options_and_what_is_wrong_is_one_line(elsewhere):
 def test_what_every_pytest_loads_is_next_to_nothing():
     code = "import sys, fakemamba.bench.entry; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+PLUGIN = """
+from fakemamba.models.registry import DETECTORS
+DETECTORS["{name}"] = DETECTORS["xlsr-aasist"]
+"""
+
+
+def test_what_plugins_register_is_known_in_processes_of_cells(elsewhere):
+    names = {"named": "named.py", "of-variable": "of_variable.py", "conftest": "conftest.py"}
+    for name, file in names.items():
+        (elsewhere / file).write_text(PLUGIN.format(name=name))
+    done = run(
+        elsewhere,
+        "pyargs",
+        *(*SMALL, "--bench-isolate", "--benchmark-json=out.json", "-p", "named"),
+        *(f"--bench-detectors={','.join(names)}", "--bench-instruments=resident"),
+        PYTEST_PLUGINS="of_variable",
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    entries = json.loads((elsewhere / "out.json").read_text())["benchmarks"]
+    assert {entry["extra_info"]["cell"]["detector"] for entry in entries} == {*names}
+    for info in (entry["extra_info"] for entry in entries):
+        reason = info["resident_bytes_reason"]
+        assert info["resident_bytes"] is not None or "not readable" in reason
+
+
+def test_what_a_process_of_a_cell_does_not_know_is_said(elsewhere):
+    """A plug-in that registers in a hook, which only pytest calls."""
+    hook = PLUGIN.format(name="mine").replace("\nDETEC", "\ndef pytest_addoption():\n    DETEC")
+    (elsewhere / "mine_plugin.py").write_text(hook)
+    wanted = [*SMALL, "--bench-detectors=mine", "--bench-instruments=resident", "-p", "mine_plugin"]
+    done = run(elsewhere, "pyargs", *wanted)
+    assert "no resident_bytes of 1 cell: where it was to be measured" in done.stdout
+    assert "unknown detector 'mine'" in done.stdout
