@@ -65,6 +65,13 @@ class Setting:
         """Such as ``xls-r-300m, fp32, batch 1, eager, sdpa attention · CPU: AMD EPYC``."""
         return in_words({name: getattr(self, name) for name in SETTING})
 
+    @property
+    def frontend_words(self) -> str:
+        """What its detectors stand behind."""
+        if self.frontend in (None, OWN_FRONTEND):
+            return "its own front-end"
+        return str(self.frontend)
+
 
 SETTING = tuple(field.name for field in fields(Setting))
 LINE = ("detector", "backend")

@@ -195,7 +195,7 @@ class XLSRAASIST(Detector):
     """XLSR-AASIST; needs three frames, 1,040 samples."""
 
     config_class = AASISTConfig
-    min_samples = 1040
+    min_frames = 3
     official_keys = (
         (r"^LL\.", "encoder.linear."),
         (r"^encoder\.(\d+)\.0\.", r"encoder.residual_blocks.\1."),

@@ -12,7 +12,7 @@ from typing import Any
 
 PARTS = ("front-end", "encoder", "end-to-end")
 TRAINING_PARTS = ("training-step", "training-step-frozen")  # frozen: the front-end
-FRAMES_PER_S = 50  # of every XLS-R front-end
+FRAMES_PER_S = 50  # of the audio that a scan by itself stands for
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, replace
@@ -29,7 +28,6 @@ from fakemamba.evaluation.trial_list import survey
 from fakemamba.files import file_sha256, write_json
 from fakemamba.models.detector import Detector
 from fakemamba.models.device import is_out_of_memory, resolve_device
-from fakemamba.models.frontend import CONV_STRIDES, MIN_SAMPLES
 from fakemamba.models.loading import check_named, load_detector
 from fakemamba.names import in_file_name
 
@@ -170,12 +168,13 @@ def _draw(
             say(f"no picture of {row.file}: out of memory; cut it by --length", file=sys.stderr)
             drawn.append(row)
             continue
+        framing = model.config.frontend.framing
         path = plot_evidence(
             waveform,
             evidence,
             rate_hz=SAMPLE_RATE_HZ,
-            first_s=MIN_SAMPLES / 2 / SAMPLE_RATE_HZ,
-            hop_s=math.prod(CONV_STRIDES) / SAMPLE_RATE_HZ,
+            first_s=framing.first_samples / 2 / SAMPLE_RATE_HZ,
+            hop_s=framing.hop_samples / SAMPLE_RATE_HZ,
             headline=headline(row.file, row.judgement, point),
             path=folder / name,
         )

@@ -22,6 +22,7 @@ from fakemamba.files import atomic_write, file_sha256, require_file, write_json
 from fakemamba.models.detector import Detector
 from fakemamba.models.external.detector import ExternalConfig
 from fakemamba.models.external.names import is_code_name
+from fakemamba.models.frontends.config import LATER_FIELDS
 from fakemamba.models.registry import DetectorEntry, entry_of_code, family_name, registered_name
 from fakemamba.models.state_dicts import load_exactly, most_blocks, plain_state
 from fakemamba.models.weight_files import CheckpointError, read_weights
@@ -43,7 +44,7 @@ def save_pretrained(
     ``state`` is its state dict, if not its own parameters': those may be spread over several GPUs.
     """
     folder = Path(folder)
-    described = {"detector": registered_name(detector), **asdict(detector.config)}
+    described = {"detector": registered_name(detector), **_written(detector.config)}
     config = {"format": FORMAT_VERSION, **described}
     state = detector.state_dict() if state is None else state
     tensors = {key: value.contiguous() for key, value in state.items()}
@@ -134,10 +135,26 @@ def _read_config(path: Path, expected: str | None) -> tuple[str, Any]:
         raise CheckpointError(f"{path}, detector: {error}") from error
     config = parse_record(json.dumps(said), form, str(path), CheckpointError, _REMEDY)
     # A default might be of another detector than was saved, with tensors of the same shapes.
-    missing = [one for one in _paths(asdict(config)) if one not in _paths(said)]
+    needed = asdict(config)
+    if said["frontend"] and not LATER_FIELDS.keys() & said["frontend"].keys():
+        needed["frontend"] = _without_later(needed["frontend"])
+    missing = [one for one in _paths(needed) if one not in _paths(said)]
     if missing:
         raise CheckpointError(f"{path}, {missing[0]}: it is missing; {_REMEDY}")
     return name, config
+
+
+def _written(config: Any) -> dict[str, Any]:
+    """All fields; of a front-end as they all once were, those that it had then."""
+    record = asdict(config)
+    frontend = record["frontend"]
+    if frontend and all(frontend[name] == default for name, default in LATER_FIELDS.items()):
+        record["frontend"] = _without_later(frontend)
+    return record
+
+
+def _without_later(frontend: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in frontend.items() if name not in LATER_FIELDS}
 
 
 def _check_sizes(config: Any, state: Mapping[str, Tensor], folder: Path) -> None:

@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 import torch
 from torch import Tensor, nn
 
-from fakemamba.models.frontend import MIN_SAMPLES, Frontend, FrontendConfig
+from fakemamba.models.frontend import Frontend, FrontendConfig
+from fakemamba.models.frontends.framing import Framing
+from fakemamba.models.frontends.framing import UnsupportedInputError as UnsupportedInputError
 from fakemamba.records import check_fields
 
 if TYPE_CHECKING:
@@ -37,10 +39,6 @@ class DetectorConfig:
         check_fields(self)
 
 
-class UnsupportedInputError(ValueError):
-    """An utterance is too short or too long for this detector."""
-
-
 class Head(Protocol):
     """The end of a detector."""
 
@@ -59,16 +57,21 @@ class Detector(nn.Module):
     config_class: ClassVar[type[DetectorConfig]]
     # Regular expressions from the official checkpoint's keys (front-end apart) to ours.
     official_keys: ClassVar[tuple[tuple[str, str], ...]] = ()
-    min_samples: ClassVar[int] = MIN_SAMPLES
+    min_frames: ClassVar[int] = 1  # of the front-end
+    takes_layers: ClassVar[bool] = False  # whether the encoder takes frames of all layers
     name: str | None = None  # of code of others; this package's are told by their class
-    # What accelerate's FSDP keeps together, by transformers' attribute for it: a front-end's layer.
-    _no_split_modules: ClassVar[list[str]] = ["Wav2Vec2EncoderLayerStableLayerNorm"]
 
     encoder: nn.Module
     head: nn.Module
 
     def __init__(self, config: DetectorConfig, frontend: Frontend | None = None) -> None:
         super().__init__()
+        output = config.frontend.output
+        if output.startswith("all") != self.takes_layers:
+            taken = "all or all-normed" if self.takes_layers else "one that is not of all layers"
+            raise ValueError(
+                f"front-end output {output!r} is not for {type(self).__name__}: choose {taken}"
+            )
         self.config: Any = config
         self.frontend = Frontend(config.frontend) if frontend is None else frontend
 
@@ -76,6 +79,17 @@ class Detector(nn.Module):
     def sizes_from_state(cls, state: dict[str, Tensor]) -> dict[str, Any]:
         """The configuration fields that a state dict in our names shows (depth, width, ...)."""
         raise ValueError(f"{cls.__name__} has no published checkpoint to take sizes from")
+
+    @property
+    def min_samples(self) -> int:
+        """The shortest utterance that it takes, at 16 kHz."""
+        framing: Framing = self.config.frontend.framing
+        return framing.samples_for(self.min_frames)
+
+    @property
+    def _no_split_modules(self) -> list[str]:
+        """What accelerate's FSDP keeps together, as transformers calls it: a front-end's layer."""
+        return [type(self.frontend.layers[0]).__name__]
 
     @property
     def parts(self) -> dict[str, nn.Module]:
@@ -92,7 +106,8 @@ class Detector(nn.Module):
 
         Raises:
             ValueError: waveforms or lengths of a wrong shape.
-            UnsupportedInputError: fewer samples than ``min_samples``.
+            UnsupportedInputError: fewer samples than ``min_samples``, or more than the front-end
+                takes.
         """
         if waveforms.ndim != 2:
             raise ValueError(
@@ -112,11 +127,7 @@ class Detector(nn.Module):
                         f"{waveforms.shape[1]}"
                     )
             lengths = lengths.to(waveforms.device)
-        if shortest < self.min_samples:
-            raise UnsupportedInputError(
-                f"an utterance of {shortest} samples is too short: {type(self).__name__} needs "
-                f"{self.min_samples} samples at 16 kHz"
-            )
+        self._check_span(shortest, waveforms.shape[1])
         return lengths
 
     def forward(self, waveforms: Tensor, lengths: Tensor | None = None) -> Tensor:
@@ -195,6 +206,11 @@ class Detector(nn.Module):
         if execution is None:
             execution = "graph" if self.device.type == "cuda" else "eager"
         return OptimizedDetector(self, precision, execution, exact_samples)
+
+    def _check_span(self, shortest: int, longest: int) -> None:
+        """Refuse what the front-end makes no frames of; lengths are in samples."""
+        framing: Framing = self.config.frontend.framing
+        framing.check(shortest, longest, self.min_frames, type(self).__name__)
 
     def _encode(self, waveforms: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor | None]:
         lengths = self.check_input(waveforms, lengths)

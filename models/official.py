@@ -16,6 +16,11 @@ from torch import Tensor
 
 from fakemamba.models.detector import Detector
 from fakemamba.models.frontend import FrontendConfig
+from fakemamba.models.frontends.tensor_names import (
+    POSITION_WEIGHT,
+    network_tensors,
+    transformers_key,
+)
 from fakemamba.models.registry import (
     DETECTORS,
     DetectorEntry,
@@ -24,7 +29,6 @@ from fakemamba.models.registry import (
     family_name,
 )
 from fakemamba.models.state_dicts import differences, load_exactly, plain_state, renamed
-from fakemamba.models.wav2vec2_names import POSITION_WEIGHT, encoder_tensors, transformers_key
 from fakemamba.models.weight_files import CheckpointError, read_weights
 
 FRONTEND_PREFIX = "ssl_model.model."
@@ -122,7 +126,7 @@ def _split_frontend(
         for key, value in official.items()
         if key.startswith(FRONTEND_PREFIX)
     }
-    frontend = encoder_tensors(raw, transformers_key, source)
+    frontend = network_tensors(raw, transformers_key, source, "wav2vec2")
     if POSITION_WEIGHT not in frontend:
         raise CheckpointError(
             f"{source} holds no XLS-R front-end under {FRONTEND_PREFIX}*: not an official "

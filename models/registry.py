@@ -19,19 +19,23 @@ import torch
 
 from fakemamba.files import kind_of, require_file
 from fakemamba.models.detector import Detector, DetectorConfig
+from fakemamba.models.device import is_out_of_memory
 from fakemamba.models.external.exported import SUFFIXES
 from fakemamba.models.external.files import CheckpointEntry, ExportedEntry
 from fakemamba.models.external.loading import ExternalEntry
 from fakemamba.models.external.names import (
     ExternalDetectorError,
+    failed,
     installed_names,
     is_code_name,
     load_code,
     split_options,
 )
 from fakemamba.models.external.origin import origin_of_module
+from fakemamba.models.external.time_limit import in_time
 from fakemamba.models.frontend import Frontend, FrontendConfig
-from fakemamba.models.frontend_sources import CONFIG_NAME, create_frontend, frontend_config
+from fakemamba.models.frontend_sources import create_frontend, frontend_config
+from fakemamba.models.frontends.hugging_face import CONFIG_NAME
 from fakemamba.records import shown
 
 LONGEST_NAME = 100  # of which the nearest names are looked for
@@ -124,10 +128,21 @@ class DetectorEntry:
         return config_class(**{"frontend": frontend, **self.preset, **given})
 
     def make(self, config: DetectorConfig, made: Frontend | None = None) -> Detector:
-        """The detector of a configuration."""
-        detector = self.load()(config, made)
-        if not self.is_ours:
-            detector.name = self.name
+        """The detector of a configuration.
+
+        Raises:
+            ExternalDetectorError: a class of others fails.
+        """
+        if self.is_ours:
+            return self.load()(config, made)
+        try:
+            with in_time(self.name, "to be made", ExternalDetectorError):
+                detector = self.load()(config, made)
+        except Exception as error:
+            if is_out_of_memory(error) or isinstance(error, ExternalDetectorError):
+                raise
+            raise failed(f"{self.name} cannot be made", error) from error
+        detector.name = self.name
         return detector
 
     def origin(self) -> dict[str, str | None] | None:
@@ -200,6 +215,8 @@ def detector_entry(name: str) -> Entry:
     """
     base, options = split_options(name)
     path = Path(base)
+    if base in DETECTORS:  # also where a folder is called so
+        return entry_of_code(name)
     if path.suffix in SUFFIXES:
         require_file(path, ExternalDetectorError, "name an exported file that is there")
         return ExportedEntry(path, options)

@@ -30,6 +30,8 @@ def prepare_frontend(detector: Detector, recipe: DetectorRecipe) -> None:
         )
     if recipe.tuned != "all":
         frontend.requires_grad_(False)
+        if isinstance(frontend, Frontend) and frontend.layer_sum is not None:
+            frontend.layer_sum.requires_grad_(True)  # which nobody has trained before
     if recipe.tuned == "none" and not recipe.activation_checkpointing:
         return
     if not isinstance(frontend, Frontend):
@@ -38,16 +40,16 @@ def prepare_frontend(detector: Detector, recipe: DetectorRecipe) -> None:
             f"{recipe.activation_checkpointing}, but the layers of the front-end of {recipe.name} "
             "are not known: only those of this package's are"
         )
-    network = frontend.model
     if recipe.tuned == "top":
-        layers = network.encoder.layers
+        layers = frontend.layers
         if recipe.tuned_layers > len(layers):
             raise RecipeError(
                 f"detector.tuned_layers is {recipe.tuned_layers}, but the front-end has "
                 f"{len(layers)} layers"
             )
-        for part in (*layers[-recipe.tuned_layers :], network.encoder.layer_norm):
-            part.requires_grad_(True)
+        for part in (*layers[-recipe.tuned_layers :], frontend.final_norm):
+            if part is not None:
+                part.requires_grad_(True)
     if recipe.activation_checkpointing:
-        for layer in network.encoder.layers:
+        for layer in frontend.layers:
             layer.forward = partial(checkpoint, layer.forward, use_reentrant=False)

@@ -209,10 +209,11 @@ def _located(recipe: Recipe, folder: Path) -> Recipe:
     found = {name: getattr(recipe.data, name) for name in names}
     paths = {name: folder / path for name, path in found.items() if path is not None}
     frontend = recipe.detector.frontend
-    if frontend and frontend not in FRONTEND_SIZES:
-        path = folder / frontend
+    source, mark, choices = frontend.partition("?")
+    if source and source not in FRONTEND_SIZES:
+        path = folder / source
         if path.suffix in CHECKPOINT_SUFFIXES or path.exists():
-            frontend = str(path)
+            frontend = f"{path}{mark}{choices}"
     return replace(
         recipe,
         detector=replace(recipe.detector, frontend=frontend),

@@ -49,8 +49,8 @@ def _names(names: str) -> frozenset[str]:
 
 FLOPS_PER_RESULT = _by_name(
     {
-        1: "abs add sub rsub mul div reciprocal neg exp exp2 expm1 log log1p log2 sqrt rsqrt pow "
-        "sin cos tanh erf sgn sign floor ceil round trunc maximum minimum clamp clamp_min "
+        1: "abs add sub rsub mul div reciprocal neg exp exp2 expm1 log log1p log2 log10 sqrt rsqrt "
+        "pow sin cos tanh erf sgn sign floor ceil round trunc maximum minimum clamp clamp_min "
         "clamp_max relu relu6 hardtanh threshold_backward leaky_relu leaky_relu_backward "
         "nll_loss_forward nll_loss_backward",
         2: "addcmul addcdiv native_dropout native_dropout_backward",
@@ -89,10 +89,10 @@ OVERWRITES = _names(
 )
 NO_FLOPS = _names(
     "copy fill zero zeros ones full arange scalar_tensor rand randn randint normal uniform "
-    "bernoulli clone cat stack _to_copy constant_pad_nd pad flip roll repeat tril triu gather "
-    "index index_select index_put embedding where masked_fill select_backward slice_backward "
-    "eq ne lt le gt ge logical_and logical_or logical_not bitwise_and bitwise_or bitwise_not "
-    "isnan isinf any all nonzero unsafe_split _local_scalar_dense "
+    "bernoulli clone cat stack _to_copy constant_pad_nd reflection_pad1d pad flip roll repeat "
+    "tril triu gather index index_select index_put embedding where masked_fill select_backward "
+    "slice_backward eq ne lt le gt ge logical_and logical_or logical_not bitwise_and bitwise_or "
+    "bitwise_not isnan isinf any all nonzero unsafe_split _local_scalar_dense "
     "profiler::_record_function_enter_new profiler::_record_function_exit"
 )
 
@@ -141,6 +141,12 @@ def _attention(args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> in
     return pairs * (2 * query.shape[-1] + SOFTMAX + 2 * value.shape[-1])
 
 
+def _real_fft(args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> int:
+    """Half of 5 N log2 N, which a fast transform of N complex numbers costs, for every row."""
+    row = math.prod(args[0].shape[dim] for dim in args[1])
+    return round(2.5 * args[0].numel() * math.log2(row))
+
+
 def _attention_backward(args: tuple[Any, ...], kwargs: dict[str, Any], result: Any) -> int:
     """Five products, of which one makes the scores again, exp(s - lse), and P · (dP - Σ dO·O)."""
     query, key, value = args[1:4]
@@ -171,6 +177,7 @@ def _dynamic_linear(args: tuple[Any, ...], kwargs: dict[str, Any], result: Tenso
 
 _KERNELS = ("flash_attention", "flash_attention_for_cpu", "efficient_attention", "cudnn_attention")
 SPECIAL: dict[str, Formula] = {
+    "_fft_r2c": _real_fft,
     **{f"_scaled_dot_product_{kernel}": _attention for kernel in _KERNELS},
     **{f"_scaled_dot_product_{kernel}_backward": _attention_backward for kernel in _KERNELS},
     "native_batch_norm": _batch_norm,

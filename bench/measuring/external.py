@@ -28,10 +28,12 @@ from fakemamba.data.recordings import real_speech
 from fakemamba.models.detector import Detector
 from fakemamba.models.execution.modes import OPTIMIZED, UnsupportedSettingError, executed
 from fakemamba.models.external.detector import ExternalDetector
+from fakemamba.models.external.exported import OnnxModule
+from fakemamba.models.frontend import Frontend
 from fakemamba.models.registry import detector_entry
 from fakemamba.result_schema import OWN_FRONTEND
 
-FIXED_LENGTH = "the input is cut or repeated to a fixed length, whose end alone it may hear"
+FIXED_LENGTH = "its input is cut, or repeated, to a fixed length"
 
 
 def frontend_of(detector: str, frontend: str) -> str:
@@ -71,6 +73,12 @@ class ExternalWorkload(DetectorWorkload):
         return errors | {"external": facts, "fixed_length": fixed_length, "notes": notes}
 
     @property
+    def _tail(self) -> int:
+        """The last second of whatever stands for time along the second axis."""
+        steps = self.first.shape[1]
+        return min(round(steps / self.cell.duration_s), steps // 2)
+
+    @property
     def _external(self) -> ExternalDetector:
         assert isinstance(self.detector, ExternalDetector)
         return self.detector
@@ -100,15 +108,18 @@ def external_workload(
         )
     if cell.part != "end-to-end" and cell.part not in detector.parts:
         raise UnsupportedSettingError(f"{cell.detector} names no part {cell.part}")
+    plain = detector if cell.part == "end-to-end" else detector.parts[cell.part]
+    _check_kernels(cell, detector, plain)
     device = torch.device(cell.device)
     set_kernels(detector, cell.attention, cell.backend)
     detector.inspected(device)
-    plain = detector if cell.part == "end-to-end" else detector.parts[cell.part]
     part = as_precision(plain)
+
+    takes_rows = cell.part == "end-to-end" or isinstance(plain, Frontend)
 
     def given_to(rows: Tensor) -> Tensor:
         with torch.inference_mode():
-            return rows if cell.part == "end-to-end" else detector.input_of(cell.part, rows)
+            return rows if takes_rows else detector.input_of(cell.part, rows)
 
     def run_plain(given: Tensor) -> Tensor:
         with torch.inference_mode(), running_as(replace(cell, attention="sdpa"), "fp32"):
@@ -127,6 +138,21 @@ def external_workload(
         call = executed(eager, cell.execution, first)
     truth = Truth(run_plain, on_speech, _no_batch, {})
     return ExternalWorkload(cell, detector, part, eager, call, first, truth, device)
+
+
+def _check_kernels(cell: Cell, detector: ExternalDetector, part: nn.Module) -> None:
+    """Raises UnsupportedSettingError: the setting would change nothing, and be its name alone."""
+    is_plain = (cell.precision, cell.execution) == ("fp32", "eager")
+    if isinstance(detector.network, OnnxModule) and not is_plain:
+        raise UnsupportedSettingError(
+            f"{cell.detector} is run by ONNX Runtime as it was exported, not in {cell.precision}, "
+            f"{cell.execution}"
+        )
+    has_linear = any(type(module) is nn.Linear for module in part.modules())
+    if cell.precision == "int8" and not has_linear:
+        raise UnsupportedSettingError(
+            f"{cell.part} of {cell.detector} has no linear layers that could be quantised"
+        )
 
 
 def tensor_of(output: Any) -> Tensor:

@@ -35,8 +35,8 @@ from fakemamba.models.detector import UnsupportedInputError
 from fakemamba.models.device import is_out_of_memory
 from fakemamba.models.execution.modes import OPTIMIZED, UnsupportedSettingError
 from fakemamba.models.external.names import ExternalDetectorError
+from fakemamba.models.registry import is_ours
 from fakemamba.models.weight_files import CheckpointError
-from fakemamba.result_schema import OWN_FRONTEND
 
 Measurable = Cell | ScanCell
 UNSUPPORTED = (
@@ -382,11 +382,11 @@ class Measurer:
 
 
 def same_work(cell: Measurable) -> Measurable:
-    """Equal for cells that do the very same: a front-end is the same in every detector.
+    """Equal for cells that do the very same: a front-end is the same in every detector of ours.
 
     How it is timed makes no difference.
     """
-    if isinstance(cell, Cell) and cell.part == "front-end" and cell.frontend != OWN_FRONTEND:
+    if isinstance(cell, Cell) and cell.part == "front-end" and is_ours(cell.detector):
         return replace(cell, detector="", backend="none", clock="")
     return replace(cell, clock="")
 

@@ -46,9 +46,9 @@ from fakemamba.models.execution.modes import (
 )
 from fakemamba.models.execution.optimized import fast_frontend, with_frontend
 from fakemamba.models.external.detector import ExternalDetector
-from fakemamba.models.frontend import Frontend, frame_count
+from fakemamba.models.frontend import Frontend
 from fakemamba.models.frontend_sources import create_frontend
-from fakemamba.models.registry import build_detector
+from fakemamba.models.registry import build_detector, is_ours
 from fakemamba.result_schema import OWN_FRONTEND
 
 SPEECH_S = 2.0
@@ -129,6 +129,9 @@ class WorkloadCache:
         key = (cell.detector, cell.frontend, cell.device)
         if key not in self._detectors and cell.frontend == OWN_FRONTEND:
             self._detectors[key] = detector_of_its_own(cell.detector).to(cell.device)
+        elif key not in self._detectors and not is_ours(cell.detector):
+            # Code of others may change the front-end that it is given.
+            self._detectors[key] = _new_detector(cell, _new_frontend(cell))
         elif key not in self._detectors:
             frontend_key = (cell.frontend, cell.device)
             if frontend_key not in self._frontends:
@@ -165,7 +168,7 @@ class WorkloadCache:
 
     def _get_fast(self, cell: Cell, detector: Detector) -> Detector:
         """The detector with a fast front-end, which others share as they share the plain one."""
-        of_own = cell.detector if cell.frontend == OWN_FRONTEND else ""
+        of_own = "" if is_ours(cell.detector) else cell.detector
         key = ("fast", cell.frontend, of_own, cell.device, cell.precision)
         if key not in self._variants:
             self._variants[key] = fast_frontend(detector, cell.precision)
@@ -190,7 +193,7 @@ class WorkloadCache:
         """
         short = waveforms[:, : round(FEATURES_S * SAMPLE_RATE_HZ)]
         frames = self._plain_features(cell, detector, short)
-        count = frame_count(num_samples)
+        count = detector.config.frontend.framing.frame_count(num_samples)
         return frames.repeat(1, -(-count // frames.shape[1]), 1)[:, :count].contiguous()
 
     def _plain_features(self, cell: Cell, detector: Detector, waveforms: Tensor) -> Tensor:
@@ -207,7 +210,7 @@ class WorkloadCache:
     def _known_features(self, cell: Cell, frontend: nn.Module) -> Iterator[None]:
         """Inside, a front-end that has run so on the same waveforms need not do it again."""
         run = frontend.forward
-        of_own = cell.detector if cell.frontend == OWN_FRONTEND else ""
+        of_own = "" if is_ours(cell.detector) else cell.detector
         how = (cell.frontend, of_own, cell.device, cell.precision, cell.attention)
 
         def answer(waveforms: Tensor, lengths: Tensor | None = None) -> Features:

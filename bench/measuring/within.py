@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from fakemamba.bench.cells import AnyCell, Cell
-from fakemamba.result_schema import OWN_FRONTEND
+from fakemamba.models.registry import is_ours
 
 
 def cell_within(cell: AnyCell) -> Cell | None:
@@ -30,7 +30,7 @@ def cell_within(cell: AnyCell) -> Cell | None:
         return None
     if (cell.device, cell.execution, cell.clock) != ("cpu", "eager", "latency"):
         return None
-    if cell.frontend == OWN_FRONTEND:  # if it is known at all, it may take more than waveforms
+    if not is_ours(cell.detector):  # what others make of a front-end is not known
         return None
     return replace(cell, part="front-end")
 

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from fakemamba.bench.cells import FRAMES_PER_S, Cell
+from fakemamba.bench.cells import Cell
 from fakemamba.bench.measuring.verification import (
     WrongResultError,
     require_close,
@@ -150,7 +150,8 @@ class DetectorWorkload:
     @property
     def _tail(self) -> int:
         """The last second, in samples or frames; half of what is shorter."""
-        rate_hz = SAMPLE_RATE_HZ if self.first.ndim == 2 else FRAMES_PER_S
+        framing = self.detector.config.frontend.framing
+        rate_hz = SAMPLE_RATE_HZ if self.first.ndim == 2 else framing.frames_per_s
         return min(rate_hz, self.first.shape[1] // 2)
 
     def hears_tail(self, output: Tensor, other: Tensor) -> bool:

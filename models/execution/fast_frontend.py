@@ -1,4 +1,4 @@
-"""The XLS-R front-end for inference: the same function with the same weights, arranged for speed.
+"""A front-end of XLS-R's build for inference: the same function and weights, arranged for speed.
 
 What is different from transformers' modules:
 
@@ -21,20 +21,27 @@ from torch import Tensor, nn
 
 from fakemamba.models.execution.fused_norm import FusedNorm
 from fakemamba.models.execution.modes import UnsupportedSettingError
-from fakemamba.models.frontend import Frontend, frame_counts
+from fakemamba.models.frontend import Frontend, FrontendConfig
+from fakemamba.models.frontends.normalising import normalised
 from fakemamba.models.masking import frame_mask, zero_padding
 
 
 class FastFrontend(nn.Module):
     """`Frontend` without gradients: waveforms (B, L) to features (B, T, hidden) in fp32.
 
+    There is one of wav2vec 2.0 and HuBERT with norms before attention and after all convolutions.
+
     Args:
         frontend: whose weights are taken, as copies where another dtype or layout is wanted.
         dtype: of the products' weights: fp32, bf16 or fp16.
+
+    Raises:
+        UnsupportedSettingError: of another build, or with another output than the last layer.
     """
 
     def __init__(self, frontend: Frontend, dtype: torch.dtype = torch.float32) -> None:
         super().__init__()
+        _refuse_others(frontend.config)
         self.config = frontend.config
         model: Any = frontend.model
         first, *others = model.feature_extractor.conv_layers
@@ -67,10 +74,11 @@ class FastFrontend(nn.Module):
         self, waveforms: Tensor, lengths: Tensor | None = None
     ) -> tuple[Tensor, Tensor | None]:
         """See `Frontend.forward`."""
-        frames = waveforms.float()[..., None]  # (B, L, 1)
+        waveforms = normalised(waveforms.float(), lengths, self.config.waveform)
+        frames = waveforms[..., None]  # (B, L, 1)
         for convolution in self.convolutions:
             frames = convolution(frames)  # (B, fewer, channels)
-        counts = None if lengths is None else frame_counts(lengths)
+        counts = None if lengths is None else self.config.framing.frame_counts(lengths)
         # (B, 1, 1, T): which keys are there for every head and query
         mask = None if counts is None else frame_mask(counts, frames.shape[1])[:, None, None]
         hidden = zero_padding(self.projection(self.projection_norm(frames)[1]), counts)
@@ -84,6 +92,20 @@ class FastFrontend(nn.Module):
             total, normed = feed_forward_norm(attention(normed, mask), total)
             added = feed_forward(normed)
         return self.final_norm(added, total)[1], counts
+
+
+def _refuse_others(config: FrontendConfig) -> None:
+    if config.family not in ("wav2vec2", "hubert"):
+        what = config.build.title
+    elif not config.pre_norm or config.feature_norm != "layer":
+        what = "norms after attention or a group norm"
+    elif config.output != "last":
+        what = f"output {config.output}"
+    else:
+        return
+    raise UnsupportedSettingError(
+        f"the fast front-end is not made for {what} ({config.name}): run the plain one, eager"
+    )
 
 
 class _Convolution(nn.Module):
@@ -104,7 +126,9 @@ class _Convolution(nn.Module):
             nn.Parameter(part.flatten(0, 1).to(dtype).contiguous(), requires_grad=False)
             for part in weight.split(self.piece)
         )  # (taps of the piece · in, out)
-        self.bias = nn.Parameter(layer.conv.bias.detach().float(), requires_grad=False)
+        self.bias: nn.Parameter | None = None
+        if layer.conv.bias is not None:
+            self.bias = nn.Parameter(layer.conv.bias.detach().float(), requires_grad=False)
         self.norm = FusedNorm(layer.layer_norm, out_dtype, gelu=True)
 
     def forward(self, frames: Tensor) -> Tensor:

@@ -38,18 +38,22 @@ def as_module(product: Any, name: str) -> tuple[nn.Module, dict[str, Any]]:
     """
     if isinstance(product, Pipeline):
         return classifier(product.model, product.feature_extractor, name)
-    if hasattr(product, "score_batch") or hasattr(product, "score"):
-        return _SpoofBench(product), _rate_of(product)
-    if hasattr(product, "classify_batch") or hasattr(product, "encode_batch"):
+    if _has(product, "classify_batch") or _has(product, "encode_batch"):
         return _SpeechBrain(product), {}
-    if isinstance(product, nn.Module):
+    if isinstance(product, nn.Module) and type(product).forward is not nn.Module.forward:
         return product, {}
+    if _has(product, "score_batch") or _has(product, "score"):
+        return _SpoofBench(product), _rate_of(product)
     if callable(product) and not isinstance(product, type):
         return FunctionModule(product), {}
     raise ExternalDetectorError(
         f"{name} gives {shown(type(product).__name__)}, which is no module, cannot be called, and "
         "has neither score, score_batch, classify_batch nor encode_batch"
     )
+
+
+def _has(product: Any, method: str) -> bool:
+    return callable(getattr(product, method, None))
 
 
 def classifier(model: nn.Module, extractor: Any, name: str) -> tuple[nn.Module, dict[str, Any]]:
@@ -107,7 +111,7 @@ class _SpeechBrain(nn.Module):
         shares = torch.ones(len(waveforms), device=waveforms.device)
         if lengths is not None:
             shares = lengths.to(waveforms.device) / waveforms.shape[1]
-        if hasattr(self.product, "classify_batch"):
+        if _has(self.product, "classify_batch"):
             found = self.product.classify_batch(waveforms, shares)
             found = found[0] if isinstance(found, tuple) else found
         else:
@@ -121,7 +125,7 @@ class _SpoofBench(nn.Module):
 
     def __init__(self, product: Any) -> None:
         super().__init__()
-        if hasattr(product, "load"):
+        if _has(product, "load"):
             product.load()
         self._product = product
         for name, value in vars(product).items():
@@ -136,7 +140,7 @@ class _SpoofBench(nn.Module):
             for row, count in zip(waveforms, counts, strict=True)
         ]
         rate_hz = _rate_of(self._product).get("sample_rate_hz", OUR_RATE_HZ)
-        if hasattr(self._product, "score_batch"):
+        if _has(self._product, "score_batch"):
             scores = self._product.score_batch(rows, [rate_hz] * len(rows))
         else:
             scores = [self._product.score(row, rate_hz) for row in rows]

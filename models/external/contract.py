@@ -101,9 +101,14 @@ OPTIONS = tuple(one.name for one in fields(Contract))
 
 
 def said_by(*objects: Any) -> dict[str, Any]:
-    """What objects say of themselves by attributes of the contract's names; the last one wins."""
+    """What objects say of themselves by attributes of the contract's names; the last one wins.
+
+    A class says nothing: its instance has what it has.
+    """
     said: dict[str, Any] = {}
     for one in objects:
+        if isinstance(one, type):
+            continue
         for name in OPTIONS:
             value = getattr(one, name, None)
             if value is not None and not callable(value) and not isinstance(value, torch.nn.Module):
@@ -112,14 +117,16 @@ def said_by(*objects: Any) -> dict[str, Any]:
 
 
 def parts_of_text(text: str) -> dict[str, str]:
-    """Parts as an option has them: ``front-end:ssl,encoder:net``.
+    """Parts as an option has them: ``front-end:ssl;encoder:net``.
+
+    A comma would end the name in a list of detectors.
 
     Raises:
         ExternalDetectorError: it is not written so.
     """
-    pairs = [pair.partition(":") for pair in text.split(",")]
+    pairs = [pair.partition(":") for pair in text.split(";")]
     if not all(part and module for part, _, module in pairs):
         raise ExternalDetectorError(
-            f"parts={text}: parts are written front-end:SUBMODULE,encoder:SUBMODULE"
+            f"parts={text}: parts are written front-end:SUBMODULE;encoder:SUBMODULE"
         )
     return {part: module for part, _, module in pairs}

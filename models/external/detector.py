@@ -13,19 +13,20 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, redirect_stdout
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Never
+from typing import TYPE_CHECKING, Any, Literal, Never, get_args
 
 import numpy as np
 import soxr
 import torch
 from torch import Tensor, nn
 
-from fakemamba.models.detector import Detector
+from fakemamba.models.detector import Detector, UnsupportedInputError
 from fakemamba.models.device import is_out_of_memory
 from fakemamba.models.execution.modes import UnsupportedSettingError
 from fakemamba.models.external.contract import Contract
 from fakemamba.models.external.inspection import Inspection, inspect_calls
-from fakemamba.models.external.names import ExternalDetectorError, Option, own_traceback
+from fakemamba.models.external.names import ExternalDetectorError, Option, failed
+from fakemamba.models.external.time_limit import in_time
 from fakemamba.models.frontend import Frontend, FrontendConfig
 from fakemamba.records import check_fields
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from fakemamba.models.execution.optimized import OptimizedDetector
 
 OUR_RATE_HZ = 16_000
+Lengths = Literal["none", "optional", "needed"]
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,7 @@ class FunctionModule(nn.Module):
     def __init__(self, function: Callable[..., Tensor]) -> None:
         super().__init__()
         self.function = function
-        self.takes_lengths = takes_lengths(function)
+        self.lengths = lengths_of(function)
 
     def forward(self, *given: Any) -> Tensor:
         """Whatever the function makes of it."""
@@ -70,8 +72,6 @@ class ExternalDetector(Detector):
         frontend: the one that it was given, if it was given one of ours.
     """
 
-    min_samples = 1
-
     def __init__(
         self,
         name: str,
@@ -85,15 +85,30 @@ class ExternalDetector(Detector):
         self.config = config
         self.network = module
         self.contract = contract
-        self.takes_lengths = takes_lengths(module)
+        self.lengths = lengths_of(module)
         self._parts = self._find_parts(frontend)
-        self._inspections: dict[str, Inspection] = {}
+        self._inspections: dict[str, Inspection | ExternalDetectorError] = {}
         self.register_buffer("_place", torch.empty(0), persistent=False)
+
+    @property
+    def min_samples(self) -> int:
+        """The shortest that can be; what is too short for it, its own code says."""
+        return 1
+
+    @property
+    def _no_split_modules(self) -> list[str]:
+        """Nothing is known of what FSDP should keep together."""
+        return []
 
     @property
     def device(self) -> torch.device:
         """Where it is, if it has parameters or not."""
         return self.get_buffer("_place").device
+
+    @property
+    def takes_lengths(self) -> bool:
+        """Whether it can be told where rows end."""
+        return self.lengths != "none"
 
     @property
     def parts(self) -> dict[str, nn.Module]:
@@ -107,6 +122,8 @@ class ExternalDetector(Detector):
             ExternalDetectorError: it fails, or returns what no score can be taken from.
         """
         lengths = self.check_input(waveforms, lengths)
+        if lengths is not None and bool((lengths == waveforms.shape[1]).all()):
+            lengths = None
         found = None if self.training else self.inspected(waveforms.device)
         is_whole = len(waveforms) == 1 or found is None or found.batches
         if is_whole and (lengths is None or (found is None and self.takes_lengths)):
@@ -125,13 +142,23 @@ class ExternalDetector(Detector):
             ExternalDetectorError: no scores can be had of it.
         """
         if str(device) not in self._inspections:
-            self._inspections[str(device)] = inspect_calls(
-                lambda waveforms, lengths: self._logits(waveforms, lengths, None),
-                self.name,
-                device,
-                takes_lengths=self.takes_lengths,
-            )
-        return self._inspections[str(device)]
+            self._inspections[str(device)] = self._inspect(device)
+        found = self._inspections[str(device)]
+        if isinstance(found, ExternalDetectorError):
+            raise found
+        return found
+
+    def _inspect(self, device: torch.device) -> Inspection | ExternalDetectorError:
+        try:
+            with in_time(self.name, "to score noise of a second", ExternalDetectorError):
+                return inspect_calls(
+                    lambda waveforms, lengths: self._logits(waveforms, lengths, None),
+                    self.name,
+                    device,
+                    takes_lengths=self.takes_lengths,
+                )
+        except ExternalDetectorError as error:
+            return error
 
     def embed(self, waveforms: Tensor, lengths: Tensor | None = None) -> Tensor:
         """What its part ``head`` is given, the mean over frames if these are still apart.
@@ -156,17 +183,19 @@ class ExternalDetector(Detector):
             UnsupportedSettingError: the part is not called, or takes more than one tensor.
         """
         calls: list[tuple[tuple[Any, ...], dict[str, Any]]] = []
+        if not self.training:
+            self.inspected(waveforms.device)
         hook = self.parts[part].register_forward_pre_hook(
             lambda module, given, named: calls.append((given, named)), with_kwargs=True
         )
         with hook:
             self(waveforms)
-        if not calls:
+        if len(calls) != 1:
             raise UnsupportedSettingError(
-                f"{self.name} never calls its {part}, {self._parts[part]}, as a module: it cannot "
-                "be run by itself"
+                f"{self.name} calls its {part}, {self._parts[part]}, {len(calls)} times for "
+                f"{len(waveforms)} waveforms: it cannot be run by itself"
             )
-        given, named = calls[-1]
+        given, named = calls[0]
         values = [one for one in (*given, *named.values()) if one is not None]
         if len(values) != 1 or not isinstance(values[0], Tensor) or not given:
             raise UnsupportedSettingError(
@@ -229,9 +258,15 @@ class ExternalDetector(Detector):
             **asdict(self.inspected(device)),
         }
 
+    def _check_span(self, shortest: int, longest: int) -> None:
+        if shortest < self.min_samples:
+            raise UnsupportedInputError(f"an utterance of {shortest} samples is too short")
+
     def _logits(
         self, waveforms: Tensor, lengths: Tensor | None, found: Inspection | None
     ) -> Tensor:
+        if lengths is None and self.lengths == "needed":
+            lengths = torch.full((len(waveforms),), waveforms.shape[1], device=waveforms.device)
         given, counts = self._as_wanted(waveforms, lengths)
         if found is not None and found.changes_input:
             given = given.clone()
@@ -239,12 +274,11 @@ class ExternalDetector(Detector):
         with _silence() if found is not None and found.prints else nullcontext():
             try:
                 output = self.network(*arguments)
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 if is_out_of_memory(error):
                     raise
-                raise ExternalDetectorError(
-                    f"{self.name} fails on waveforms {tuple(given.shape)}:\n{own_traceback(error)}"
-                ) from error
+                what = f"{self.name} fails on waveforms {tuple(given.shape)}"
+                raise failed(what, error) from error
         try:
             logits = self.contract.logits(output, len(waveforms))
         except ExternalDetectorError as error:
@@ -290,21 +324,30 @@ class ExternalDetector(Detector):
         return parts
 
 
-def takes_lengths(module: Any) -> bool:
-    """Whether a module's forward, or a function, has a parameter ``lengths``."""
-    if isinstance(module, FunctionModule):
-        return module.takes_lengths
+def lengths_of(module: Any) -> Lengths:
+    """How a module's forward, or a function, has a parameter ``lengths``."""
+    if isinstance(module, nn.Module) and module.__dict__.get("lengths") in get_args(Lengths):
+        found: Lengths = module.__dict__["lengths"]
+        return found
     call = module.forward if isinstance(module, nn.Module) else module
     try:
-        return "lengths" in inspect.signature(call).parameters
+        parameter = inspect.signature(call).parameters.get("lengths")
     except (TypeError, ValueError):  # of C, or without a signature
-        return False
+        return "none"
+    if parameter is None:
+        return "none"
+    return "needed" if parameter.default is parameter.empty else "optional"
 
 
 def _resampled(row: Tensor, rate_hz: int) -> Tensor:
     """A row (L,) from 16 kHz to another rate, on the CPU."""
     samples = row.detach().cpu().numpy().astype(np.float32, copy=False)
-    return torch.from_numpy(soxr.resample(samples, OUR_RATE_HZ, rate_hz)).to(row.device)
+    found = soxr.resample(samples, OUR_RATE_HZ, rate_hz)
+    if len(found) == 0:
+        raise UnsupportedInputError(
+            f"an utterance of {len(row)} samples is too short: none is left at {rate_hz} Hz"
+        )
+    return torch.from_numpy(found).to(row.device)
 
 
 @contextmanager

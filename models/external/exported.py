@@ -1,21 +1,24 @@
 """Detectors as files that an engine runs: ONNX by ONNX Runtime, ``.pt2`` by torch.export.
 
-Nothing in such a file is executed but its graph: torch unpickles what a ``.pt2`` has besides, so
-one that has anything but a graph and plain tensors is refused.
+Nothing in such a file is executed but its graph, of torch's operators. torch unpickles what a
+``.pt2`` has besides, evaluates its sizes as Python, and calls whatever function it names: so one
+that has anything but a graph of operators and plain tensors is refused.
 """
 
 from __future__ import annotations
 
 import io
 import json
+import operator
 import pickle
 import re
-import zipfile
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch._ops import HigherOrderOperator, OpOverload
+from torch.export.pt2_archive import PT2ArchiveReader
 
 from fakemamba.models.external.names import ExternalDetectorError
 from fakemamba.models.weight_files import CheckpointError
@@ -23,12 +26,20 @@ from fakemamba.records import shown
 
 SUFFIXES = (".onnx", ".pt2")
 FLOAT = "tensor(float)"
+_GRAPH, _SAMPLES = "models/model.json", "data/sample_inputs/model.pt"
 _CONFIGS = ("data/weights/model_weights_config.json", "data/constants/model_constants_config.json")
-_SAMPLES = "data/sample_inputs/model.pt"
 _PLAIN = re.compile(
     r"data/(weights/(weight_\d+|model_weights_config\.json)"
     r"|constants/(tensor_\d+|model_constants_config\.json)|sample_inputs/model\.pt)"
     r"|models/model\.json|archive_format|archive_version|byteorder|\.data/(version|serialization_id)"
+)
+_SIZE = re.compile(r"(?:Symbol\('\w+'|(?!__)[\w\s+\-*/(),<>=&|~%]|(?<=\d)\.(?=\d))*", re.ASCII)
+_IMPORTING = ("__enum__", "default_factory", "\\u")  # in a tree's form; the last may hide them
+_SIZE_OPERATORS = (
+    *(operator.getitem, operator.add, operator.sub, operator.mul, operator.floordiv),
+    *(operator.truediv, operator.mod, operator.pow, operator.neg, operator.and_, operator.or_),
+    *(operator.eq, operator.ne, operator.lt, operator.le, operator.gt, operator.ge),
+    *(torch.sym_float, torch.sym_int, torch.sym_max, torch.sym_min, torch.sym_not),
 )
 
 
@@ -50,16 +61,14 @@ class OnnxModule(nn.Module):
         self._session = session
         names = [one.name for one in session.get_inputs()]
         self._waveforms, self._lengths = names[0], (names[1:] or [None])[0]
-        self.takes_lengths = self._lengths is not None
+        self.lengths = "none" if self._lengths is None else "needed"
 
     def forward(self, waveforms: Tensor, lengths: Tensor | None = None) -> Tensor:
         """The graph's first output."""
         if waveforms.device.type != "cpu":
             raise ExternalDetectorError(f"{self.path} is run by ONNX Runtime on the CPU only")
         given = {self._waveforms: waveforms.float().contiguous().numpy()}
-        if self._lengths is not None:
-            if lengths is None:
-                lengths = torch.full((len(waveforms),), waveforms.shape[1])
+        if self._lengths is not None and lengths is not None:
             given[self._lengths] = lengths.to(torch.int64).numpy()
         return torch.from_numpy(self._session.run(None, given)[0])
 
@@ -105,6 +114,7 @@ def _torch_export(path: Path) -> tuple[nn.Module, dict[str, Any]]:
         raise CheckpointError(
             f"{path} cannot be read by torch.export: {line[0] if line else type(error).__name__}"
         ) from error
+    _require_operators(program, path)
     signature = program.graph_signature
     names = signature.user_inputs
     shapes = {
@@ -131,12 +141,11 @@ class _Exported(nn.Module):
     def __init__(self, program: nn.Module, takes_lengths: bool) -> None:
         super().__init__()
         self.program = program
-        self.takes_lengths = takes_lengths
+        self.lengths = "needed" if takes_lengths else "none"
 
     def forward(self, waveforms: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Its only output."""
-        given = (waveforms,) if not self.takes_lengths else (waveforms, lengths)
-        output: Tensor = self.program(*given)
+        output: Tensor = self.program(waveforms, *(() if lengths is None else (lengths,)))
         return output
 
     def train(self, mode: bool = True) -> _Exported:
@@ -145,29 +154,68 @@ class _Exported(nn.Module):
 
 
 def _require_plain(path: Path) -> None:
-    """Refuse an archive with anything that torch would unpickle without a limit, or link.
+    """Refuse an archive with anything that torch would run while it reads it.
+
+    It is read by torch's own reader, so that nothing is seen here that torch sees otherwise.
 
     Raises:
-        CheckpointError: it has such objects, or is no archive of torch.export.
+        CheckpointError: it has such things, or is no archive of torch.export.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
-            # Of the folder in which torch puts everything, named after the file.
-            members = {name.partition("/")[2]: name for name in archive.namelist()}
-            strange = [name for name in members if not _PLAIN.fullmatch(name)]
-            is_plain = not strange and all(name in members for name in _CONFIGS)
-            for name in _CONFIGS if is_plain else ():
-                entries = json.loads(archive.read(members[name]))["config"].values()
-                is_plain &= all(entry["use_pickle"] is False for entry in entries)
-            if is_plain and _SAMPLES in members:
-                torch.load(io.BytesIO(archive.read(members[_SAMPLES])), weights_only=True)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile) as error:
-        raise CheckpointError(f"{path} is no archive of torch.export: {error}") from error
+        archive = PT2ArchiveReader(str(path))
+        names = archive.get_file_names()
+        strange = [name for name in names if not _PLAIN.fullmatch(name)]
+        if len(set(names)) < len(names):
+            strange = names
+        for name in () if strange else _CONFIGS:
+            entries = json.loads(archive.read_bytes(name))["config"].values()
+            strange += [
+                entry["path_name"]
+                for entry in entries
+                if entry["use_pickle"] is not False
+                or not re.fullmatch(r"(weight|tensor)_\d+", entry["path_name"])
+            ]
+        if not strange:
+            strange = _strange_texts(json.loads(archive.read_bytes(_GRAPH)))
+        if not strange:
+            torch.load(io.BytesIO(archive.read_bytes(_SAMPLES)), weights_only=True)
     except pickle.UnpicklingError:
-        is_plain = False
-    if not is_plain:
-        more = f" ({shown(strange[0])})" if strange else ""
-        raise CheckpointError(
-            f"{path} holds more than a graph and plain tensors{more}, which could run any code: "
-            "export it again, by torch 2.9 or later and without objects of your own"
-        )
+        strange = [_SAMPLES]
+    except Exception as error:  # of a dozen kinds of torch's own
+        line = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise CheckpointError(f"{path} is no archive of torch.export: {line}") from error
+    if strange:
+        raise _not_plain(path, strange[0])
+
+
+def _not_plain(path: Path, what: str) -> CheckpointError:
+    return CheckpointError(
+        f"{path} holds more than a graph of operators and plain tensors, {shown(what)}, which "
+        "could run any code: export it again, by torch 2.9 or later and without objects of your own"
+    )
+
+
+def _strange_texts(value: Any, key: str = "") -> list[str]:
+    """The texts in a graph's record that torch would evaluate or import, if they are not sizes."""
+    if isinstance(value, dict):
+        return [one for name, inner in value.items() for one in _strange_texts(inner, name)]
+    if isinstance(value, list):
+        return [one for inner in value for one in _strange_texts(inner, key)]
+    if not isinstance(value, str):
+        return []
+    is_strange = key == "expr_str" and not _SIZE.fullmatch(value)
+    return [value] if is_strange or any(word in value for word in _IMPORTING) else []
+
+
+def _require_operators(program: torch.export.ExportedProgram, path: Path) -> None:
+    """Refuse a graph that calls anything but torch's operators.
+
+    Raises:
+        CheckpointError: it does.
+    """
+    for module in program.graph_module.modules():
+        for node in module.graph.nodes if isinstance(module, torch.fx.GraphModule) else ():
+            target = node.target
+            is_operator = isinstance(target, OpOverload | HigherOrderOperator)
+            if node.op == "call_function" and not is_operator and target not in _SIZE_OPERATORS:
+                raise _not_plain(path, str(target))

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field
 from typing import Any
 
 from torch import nn
 
+from fakemamba.models.device import is_out_of_memory
 from fakemamba.models.external.adapters import as_module
 from fakemamba.models.external.contract import OPTIONS, Contract, parts_of_text, said_by
 from fakemamba.models.external.detector import ExternalConfig, ExternalDetector
-from fakemamba.models.external.names import ExternalDetectorError, Option, own_traceback
+from fakemamba.models.external.names import ExternalDetectorError, Option, failed
 from fakemamba.models.external.origin import origin_of_module
+from fakemamba.models.external.time_limit import in_time
 from fakemamba.models.frontend import Frontend, FrontendConfig
 
 FRONTEND = "frontend"  # a factory with a parameter of this name gets a `Frontend`
+WAVEFORMS = ("waveforms", "waveform", "wav", "wavs", "audio", "x")  # a detector's, not a factory's
 UNUSED = {"out_score_file_name": ""}  # of Speech DF Arena's `load_model`, which writes scores
 
 
@@ -83,8 +87,16 @@ class ExternalEntry:
         elif frontend is None:
             frontend = Frontend(config.frontend)
         own = {k: v for k, v in config.options.items() if k in self._parameters or k not in OPTIONS}
-        product = self._call(own, frontend)
-        module, known = as_module(product, self.name)
+        try:
+            with in_time(self.name, "to be made", ExternalDetectorError):
+                product = self._call(own, frontend)
+                module, known = as_module(product, self.name)
+        except ExternalDetectorError:
+            raise
+        except (Exception, SystemExit) as error:
+            if is_out_of_memory(error):
+                raise
+            raise failed(f"{self.name} cannot be made", error) from error
         said = known | said_by(self.made_by, product, module)
         said |= {name: value for name, value in config.options.items() if name not in own}
         if isinstance(said.get("parts"), str):
@@ -107,7 +119,8 @@ class ExternalEntry:
 
     def _call(self, options: Mapping[str, Any], frontend: Frontend | None) -> Any:
         if not _is_factory(self.made_by):
-            return self.made_by
+            # Every detector that is made has weights of its own.
+            return deepcopy(self.made_by)
         given = dict(options)
         given |= {name: value for name, value in UNUSED.items() if name in self._parameters}
         if frontend is not None:
@@ -121,14 +134,10 @@ class ExternalEntry:
         ]
         if required:
             raise ExternalDetectorError(
-                f"{self.name} needs the option {required[0]}: name it {self.name}?{required[0]}=..."
+                f"{self.name} needs the option {required[0]}: say {self.name}?{required[0]}=... (a "
+                f"function of waveforms calls these {', '.join(WAVEFORMS)})"
             )
-        try:
-            return self.made_by(**given)
-        except Exception as error:
-            raise ExternalDetectorError(
-                f"{self.name} cannot be made:\n{own_traceback(error)}"
-            ) from error
+        return self.made_by(**given)
 
 
 def _is_factory(made_by: Any) -> bool:
@@ -143,4 +152,4 @@ def _takes_waveforms(function: Callable[..., Any]) -> bool:
         names = list(inspect.signature(function).parameters)
     except (TypeError, ValueError):
         return False
-    return names[:1] in (["waveforms"], ["waveform"], ["wav"], ["wavs"], ["audio"], ["x"])
+    return bool(names) and names[0] in WAVEFORMS

@@ -7,6 +7,7 @@ Such code is imported because a user named it, or installed it with an entry poi
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import sys
@@ -19,10 +20,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
+from fakemamba.models.external.time_limit import in_time
+from fakemamba.names import one_line
 from fakemamba.records import shown
 
 GROUP = "fakemamba.detectors"
 Option = bool | int | float | str
+_TORCHS_CALL = str(Path("torch", "nn", "modules", "module.py"))
 _CODE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*(\.[^\W\d]\w*)*")
 
 
@@ -38,7 +42,10 @@ def split_options(name: str) -> tuple[str, dict[str, Option]]:
     """
     base, mark, query = name.partition("?")
     try:
-        pairs = parse_qsl(query, keep_blank_values=True, strict_parsing=bool(mark))
+        # A plus is one, as in a file's name; %2B is one, too.
+        pairs = parse_qsl(
+            query.replace("+", "%2B"), keep_blank_values=True, strict_parsing=bool(mark)
+        )
     except ValueError as error:
         raise ExternalDetectorError(
             f"{shown(name)}: options are written ?option=value&option=value"
@@ -52,12 +59,13 @@ def split_options(name: str) -> tuple[str, dict[str, Option]]:
 
 
 def _value(text: str) -> Option:
-    """A number or a truth, as JSON has them; anything else is a text."""
+    """A number or a truth, as JSON or Python have them; anything else is a text."""
     try:
-        value = json.loads(text)
-    except ValueError:
+        value = json.loads(text.lower() if text in ("True", "False") else text)
+    except (ValueError, RecursionError):
         return text
-    return value if isinstance(value, bool | int | float) else text
+    is_number = isinstance(value, bool | int | float) and -math.inf < value < math.inf
+    return value if is_number else text
 
 
 def is_code_name(name: str) -> bool:
@@ -77,36 +85,55 @@ def load_code(name: str) -> Any:
     if here not in sys.path:
         sys.path.append(here)
     try:
-        found = import_module(module_name)
+        with in_time(name, "to be imported", ExternalDetectorError):
+            found = import_module(module_name)
+            for attribute in path.split("."):
+                found = getattr(found, attribute)
+    except (KeyboardInterrupt, ExternalDetectorError):
+        raise
     except BaseException as error:
-        if isinstance(error, KeyboardInterrupt):
-            raise
-        raise _import_error(name, module_name, error) from error
-    for attribute in path.split("."):
-        if not hasattr(found, attribute):
-            raise ExternalDetectorError(
-                f"{name}: {module_name} has no {path}; it was read from "
-                f"{getattr(sys.modules[module_name], '__file__', None) or 'memory'}"
-            )
-        found = getattr(found, attribute)
+        raise _import_error(name, error) from error
     return found
 
 
-def _import_error(name: str, module: str, error: BaseException) -> ExternalDetectorError:
+def _import_error(name: str, error: BaseException) -> ExternalDetectorError:
+    module_name, _, path = name.partition(":")
     missing = error.name if isinstance(error, ModuleNotFoundError) else None
-    if missing is not None and f"{module}.".startswith(f"{missing}."):
+    if missing is not None and f"{module_name}.".startswith(f"{missing}."):
         return ExternalDetectorError(
             f"{name}: there is no module {missing}, neither installed nor in the current folder"
         )
-    return ExternalDetectorError(f"{name} cannot be imported:\n{own_traceback(error)}")
+    module = sys.modules.get(module_name)
+    if module is not None and isinstance(error, AttributeError):
+        return ExternalDetectorError(
+            f"{name}: {module_name} has no {path}; it was read from "
+            f"{getattr(module, '__file__', None) or 'memory'}"
+        )
+    return failed(f"{name} cannot be imported", error)
+
+
+def failed(what: str, error: BaseException) -> ExternalDetectorError:
+    """What code of others failed at: a line with the error's own, and then its traceback."""
+    lines = traceback.format_exception_only(error)  # of a SyntaxError, first where it is
+    line = next(one for one in lines if not one.startswith(" ")).splitlines()[0]
+    return ExternalDetectorError(f"{what}: {one_line(line)}\n{own_traceback(error)}")
 
 
 def own_traceback(error: BaseException) -> str:
-    """A traceback that begins where code of others does: ours and the import system's are cut."""
-    ours = str(Path(__file__).parents[1])
+    """A traceback that begins where code of others does.
+
+    Frames of ours, of the import system and of torch's calling of modules are cut.
+    """
+    ours = str(Path(__file__).parents[1]) + os.sep
     told = traceback.TracebackException.from_exception(error)
-    frames = [frame for frame in told.stack if not frame.filename.startswith(("<frozen", ours))]
-    first = next((k for k, frame in enumerate(frames) if not _is_python(frame.filename)), 0)
+    frames = [
+        frame
+        for frame in told.stack
+        if not frame.filename.startswith(("<frozen", ours))
+        and not frame.filename.endswith(_TORCHS_CALL)
+    ]
+    theirs = (k for k, frame in enumerate(frames) if not _is_python(frame.filename))
+    first = next(theirs, len(frames))
     told.stack = traceback.StackSummary.from_list(frames[first:])
     return "".join(told.format(chain=False)).rstrip()
 

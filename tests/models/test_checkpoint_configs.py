@@ -1,7 +1,7 @@
 """A checkpoint's config.json, field by field: the detector that it says, or an error, always."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +10,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fakemamba import create_detector, from_pretrained, list_detectors, save_pretrained
-from fakemamba.models.frontend import FrontendConfig
+from fakemamba.models.frontend import FRONTEND_SIZES, FrontendConfig
+from fakemamba.models.frontends.config import LATER_FIELDS
 from fakemamba.models.weight_files import CheckpointError
 
 CASES = Path(__file__).resolve().parents[3] / "shared" / "cases" / "fuzzed"
@@ -139,6 +140,8 @@ def test_any_configuration_is_the_detector_that_it_says_or_an_error(folder, data
     found = read(folder, content)
     if not isinstance(found, str):
         wanted = {key: value for key, value in content.items() if key not in ("format", "detector")}
+        if "family" not in wanted["frontend"]:
+            wanted["frontend"] |= LATER_FIELDS
         assert asdict(found.config) == wanted
         assert json.dumps(asdict(found.config)) == json.dumps(wanted)
 
@@ -155,3 +158,17 @@ def test_any_configuration_is_the_detector_that_it_says_or_an_error(folder, data
 def test_options_in_python_are_checked_by_the_same_rules(options, told):
     with pytest.raises(ValueError, match=told):
         create_detector("fake-mamba", "xls-r-tiny", device="meta", **options)
+
+
+def test_a_front_end_of_another_family_has_all_fields_in_the_file_or_is_refused(tmp_path):
+    chosen = replace(FRONTEND_SIZES["wavlm-tiny"], output="weighted", waveform="utterance")
+    saved = create_detector("xlsr-mamba", chosen, depth=1)
+    save_pretrained(saved, tmp_path)
+    assert from_pretrained(tmp_path).config == saved.config
+    content = json.loads((tmp_path / "config.json").read_text())
+    for name in LATER_FIELDS:
+        left = {key: value for key, value in content["frontend"].items() if key != name}
+        assert f"frontend.{name}: it is missing" in read(tmp_path, content | {"frontend": left})
+    for name, value in (("family", "hubert"), ("output", "odd"), ("conv_bias", 1)):
+        changed = content["frontend"] | {name: value}
+        assert isinstance(read(tmp_path, content | {"frontend": changed}), str)

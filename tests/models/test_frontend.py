@@ -10,11 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from transformers import Wav2Vec2Config, Wav2Vec2Model
 
-from fakemamba.models.frontend import FRONTEND_SIZES, Frontend, frame_count, frame_counts
+from fakemamba.models.frontend import FRONTEND_SIZES, Frontend
 from fakemamba.models.frontend_sources import create_frontend, frontend_config
-from fakemamba.models.wav2vec2_names import transformers_key
+from fakemamba.models.frontends.tensor_names import transformers_key
 from fakemamba.models.weight_files import UnsafeCheckpointError
 
+FRAMING = FRONTEND_SIZES["xls-r-300m"].framing
 PUBLISHED_FRAMES = {
     399: 0,
     400: 1,
@@ -31,19 +32,20 @@ PUBLISHED_FRAMES = {
 
 @pytest.mark.parametrize(("num_samples", "frames"), PUBLISHED_FRAMES.items())
 def test_frame_count_is_the_published_one(num_samples, frames):
-    assert frame_count(num_samples) == frames
+    assert FRAMING.frame_count(num_samples) == frames
 
 
 @given(st.integers(min_value=0, max_value=10**7))
 def test_frame_counts_agrees_with_frame_count(num_samples):
-    assert frame_counts(torch.tensor([num_samples])).tolist() == [frame_count(num_samples)]
+    counts = FRAMING.frame_counts(torch.tensor([num_samples]))
+    assert counts.tolist() == [FRAMING.frame_count(num_samples)]
 
 
 @pytest.mark.parametrize("num_samples", [400, 719, 720, 8_123])
 def test_the_model_gives_as_many_frames_as_counted(num_samples):
     frontend = create_frontend("xls-r-tiny")
     features, lengths = frontend(torch.randn(1, num_samples))
-    assert features.shape == (1, frame_count(num_samples), 64)
+    assert features.shape == (1, FRAMING.frame_count(num_samples), 64)
     assert lengths is None
 
 
@@ -169,6 +171,6 @@ def test_a_hugging_face_folder_is_read_with_training_changes_off(tmp_path, wavef
 
 
 def test_a_folder_of_another_architecture_is_refused(tmp_path):
-    Wav2Vec2Config(do_stable_layer_norm=False).save_pretrained(tmp_path)
-    with pytest.raises(ValueError, match="is not an XLS-R model"):
+    Wav2Vec2Config(hidden_act="relu").save_pretrained(tmp_path)
+    with pytest.raises(ValueError, match=r"is not of a wav2vec 2\.0 model as it is built here"):
         create_frontend(tmp_path)

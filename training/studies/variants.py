@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 from fakemamba.models.frontend import FRONTEND_SIZES
 from fakemamba.models.frontend_sources import frontend_config
+from fakemamba.models.frontends.choices import split_source
 from fakemamba.models.registry import DETECTORS, family_name
 from fakemamba.training.recipe import DetectorRecipe, Option, Recipe
 
@@ -167,12 +168,13 @@ def _frontends(own: DetectorRecipe) -> Iterable[Variant]:
 
 def _named_size(frontend: str) -> str:
     """The name of the sizes that a front-end has, by which it can be made with random weights."""
-    if frontend in FRONTEND_SIZES:
+    source, _ = split_source(frontend)
+    if source in FRONTEND_SIZES:
         return frontend
-    sizes = frontend_config(frontend)
+    sizes, choices = frontend_config(source), frontend.removeprefix(source)
     for name, known in FRONTEND_SIZES.items():
         if replace(sizes, name=name) == known:
-            return name
+            return f"{name}{choices}"
     raise StudyError(
         f"the front-end {frontend} has sizes of its own, which cannot be had with random weights: "
         f"take one of the sizes of {', '.join(FRONTEND_SIZES)}"
