@@ -56,9 +56,9 @@ class FunctionModule(nn.Module):
         self.function = function
         self.lengths = lengths_of(function)
 
-    def forward(self, *given: Any) -> Tensor:
+    def forward(self, waveforms: Tensor, **told: Tensor) -> Tensor:
         """Whatever the function makes of it."""
-        return self.function(*given)
+        return self.function(waveforms, **told)
 
 
 class ExternalDetector(Detector):
@@ -270,10 +270,10 @@ class ExternalDetector(Detector):
         given, counts = self._as_wanted(waveforms, lengths)
         if found is not None and found.changes_input:
             given = given.clone()
-        arguments = (given,) if counts is None else (given, counts)
+        told = {} if counts is None else {"lengths": counts}  # at whatever place it takes them
         with _silence() if found is not None and found.prints else nullcontext():
             try:
-                output = self.network(*arguments)
+                output = self.network(given, **told)
             except (Exception, SystemExit) as error:
                 if is_out_of_memory(error):
                     raise

@@ -106,6 +106,14 @@ def test_every_detector_of_a_module_has_weights_of_its_own(code):
     assert not other.eval().network.training and bool(other.network.weight.any())
 
 
+def test_what_cannot_be_copied_is_taken_as_it_is(code):
+    text = "import threading\nclass Net:\n    lock = property(lambda self: self.kept)\n"
+    text += "    def __init__(self): self.kept = threading.Lock()\n"
+    text += "    def __call__(self, waveforms): return waveforms.sum(1)\nit = Net()"
+    detector = create_detector(f"{code(text)}:it").eval()
+    assert detector(torch.ones(1, 800)).tolist() == [[0, 800]]
+
+
 WITH_FRONTEND = """
 from fakemamba.models.frontend import Frontend
 
@@ -203,6 +211,7 @@ def test_the_sources_of_a_package_are_all_of_its_files(folder):
     entry = detector_entry("their_package:it")
     before = entry.origin()
     (package / "deep" / "other.py").write_text("x = 1")
+    (package / "gone.py").symlink_to("nowhere.py")
     assert entry.origin()["sources_sha256"] != before["sources_sha256"]
 
 
