@@ -73,6 +73,12 @@ class ExternalWorkload(DetectorWorkload):
         return errors | {"external": facts, "fixed_length": fixed_length, "notes": notes}
 
     @property
+    def _tail(self) -> int:
+        """The last second of whatever stands for time along the second axis."""
+        steps = self.first.shape[1]
+        return min(round(steps / self.cell.duration_s), steps // 2)
+
+    @property
     def _external(self) -> ExternalDetector:
         assert isinstance(self.detector, ExternalDetector)
         return self.detector

@@ -31,7 +31,10 @@ from fakemamba.differences import differences
 from fakemamba.environment import describe_device, describe_environment
 from fakemamba.files import write_json
 from fakemamba.journals import JournalError
+from fakemamba.names import one_line
 from fakemamba.result_schema import SCHEMA, STATUSES
+
+OPTIONAL = ("peak_bytes", "resident_bytes")  # figures that come with a reason where there are none
 
 
 def identity_of(device: torch.device, method: Method) -> dict[str, Any]:
@@ -142,6 +145,20 @@ class SweepReport:
         """How many cells ended in which way."""
         counted = Counter(outcome.status for outcome in self.outcomes.values())
         return {status: counted[status] for status in STATUSES if counted[status]}
+
+    def without_figure(self) -> list[str]:
+        """Which figures were asked for that cells do not have, and why: a line a reason."""
+        counted = Counter(
+            (name, reason)
+            for outcome in self.outcomes.values()
+            for name in OPTIONAL
+            if (reason := outcome.details.get(f"{name}_reason")) is not None
+            and outcome.details.get(name) is None
+        )
+        return [
+            f"no {name} of {count} {'cell' if count == 1 else 'cells'}: {one_line(reason)}"
+            for (name, reason), count in counted.items()
+        ]
 
     def is_as_before(self) -> bool:
         """Whether all outcomes are those of the result that is resumed."""
