@@ -122,18 +122,20 @@ class ExternalDetector(Detector):
             ExternalDetectorError: it fails, or returns what no score can be taken from.
         """
         lengths = self.check_input(waveforms, lengths)
-        if lengths is not None and bool((lengths == waveforms.shape[1]).all()):
-            lengths = None
         found = None if self.training else self.inspected(waveforms.device)
+        if (
+            lengths is not None
+            and self.takes_lengths
+            and (found is None or found.batches_by_lengths)
+        ):
+            return self._logits(waveforms, lengths, found)
+        width = waveforms.shape[1]
+        counts = [width] * len(waveforms) if lengths is None else lengths.tolist()
         is_whole = len(waveforms) == 1 or found is None or found.batches
-        if is_whole and (lengths is None or (found is None and self.takes_lengths)):
-            return self._logits(waveforms, lengths, found)
-        if lengths is None:
-            lengths = torch.full((len(waveforms),), waveforms.shape[1])
-        elif found is not None and found.batches_by_lengths:
-            return self._logits(waveforms, lengths, found)
-        rows = zip(waveforms, lengths.tolist(), strict=True)
-        return torch.cat([self._logits(row[None, :length], None, found) for row, length in rows])
+        if is_whole and set(counts) == {width}:
+            return self._logits(waveforms, None, found)
+        rows = zip(waveforms, counts, strict=True)
+        return torch.cat([self._logits(row[None, :count], None, found) for row, count in rows])
 
     def inspected(self, device: torch.device) -> Inspection:
         """What trying it on a device in evaluation mode has shown; it is tried once.
