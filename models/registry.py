@@ -138,7 +138,7 @@ class DetectorEntry:
         try:
             with in_time(self.name, "to be made", ExternalDetectorError):
                 detector = self.load()(config, made)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             if is_out_of_memory(error) or isinstance(error, ExternalDetectorError):
                 raise
             raise failed(f"{self.name} cannot be made", error) from error
@@ -315,7 +315,7 @@ def create_detector(
             ``xls-r-1b``, ``xls-r-2b``, ``xls-r-tiny``: random weights), a fairseq ``.pt``, or a
             Hugging Face folder or id.
         attention: the front-end's, ``sdpa`` or ``eager``.
-        device: where to make it; on ``meta`` nothing is allocated.
+        device: where to make it; on ``meta`` nothing is allocated for one of this package.
         **options: fields of the detector's configuration (``depth``, ``textbook``, ...).
 
     Raises:
@@ -325,9 +325,10 @@ def create_detector(
         CheckpointError: the front-end's files are not those of a whole XLS-R model.
     """
     entry = detector_entry(name)
-    is_meta = device is not None and torch.device(device).type == "meta"
+    # Code of others may look at numbers, which meta has none of.
+    is_meta = device is not None and torch.device(device).type == "meta" and is_ours(name)
     made: Frontend | None = None
-    with torch.device("meta") if is_meta and isinstance(entry, DetectorEntry) else nullcontext():
+    with torch.device("meta") if is_meta else nullcontext():
         if not entry.has_own_frontend:
             make = _on_meta if is_meta else create_frontend
             made = make(frontend, attention)

@@ -72,6 +72,26 @@ def test_it_is_read_by_the_name_that_a_package_declares(code, install, folder):
     assert torch.equal(by_folder.eval()(given), detector(given))
 
 
+def test_a_subclass_of_our_detector_is_read_with_what_it_computes(code, folder):
+    name = code(
+        """
+        from fakemamba.models.fake_mamba import FakeMamba
+
+        class Theirs(FakeMamba):
+            def __init__(self, config, frontend=None):
+                super().__init__(config, frontend)
+                self.register_buffer("window", torch.hann_window(8), persistent=False)
+                self.level = float(self.window.sum())
+        """
+    )
+    detector = create_detector(f"{name}:Theirs", "xls-r-tiny", depth=1).eval()
+    save_pretrained(detector, folder / "checkpoint")
+    read = from_pretrained(folder / "checkpoint", expected=f"{name}:Theirs")
+    assert torch.equal(read.window, detector.window) and read.name == detector.name
+    given = torch.randn(1, 1_600, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(read(given), detector(given))
+
+
 @pytest.mark.parametrize(
     ("name", "told"),
     [

@@ -125,6 +125,7 @@ class Net(nn.Module):
         super().__init__()
         assert isinstance(frontend, Frontend)
         self.features = frontend
+        self.level = float(next(frontend.parameters()).detach().std())
         self.head = nn.Linear(frontend.config.hidden_size, 2)
 
     def forward(self, waveforms, lengths=None):
@@ -145,6 +146,7 @@ def test_a_parameter_frontend_gets_one_of_ours(code):
     assert detector.config.frontend.hidden_size == detector.network.head.in_features
     assert detector.config.options == {"width": 9}
     assert detector.inspected(detector.device).batches_by_lengths
+    assert create_detector(entry.name, "xls-r-tiny", device="meta").device.type == "meta"
     detector.set_attention("eager")
     assert detector(torch.ones(1, 800)).shape == (1, 2)
     assert "has no option frontend" in refusal(f"{entry.name}?frontend=x", frontend="xls-r-tiny")
@@ -175,6 +177,8 @@ class Theirs(Detector):
         super().__init__(config, frontend)
         self.encoder = Encoder(self.config.frontend.hidden_size, config.width)
         self.head = Head(config.width, 2)
+        self.register_buffer("window", torch.hann_window(8), persistent=False)
+        self.level = float(self.window.sum())
         if config.width == 13:
             raise RuntimeError("unlucky")
 """
