@@ -111,7 +111,7 @@ def hugging_face_config(find: Finder, source: str | Path, attention: str) -> Fro
         ],
     )
     in_words = json.dumps({theirs: said[theirs] for theirs in family.sizes.values()})
-    found = parse_record(in_words, form, str(path), CheckpointError, remedy)
+    found: Any = parse_record(in_words, form, str(path), CheckpointError, remedy)
     sizes = {ours: getattr(found, theirs) for ours, theirs in family.sizes.items()}
     if "conv_channels" in sizes:
         if len(set(sizes["conv_channels"])) != 1:

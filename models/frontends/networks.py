@@ -76,10 +76,10 @@ def set_wavlm_attention(network: Any, kind: str) -> None:
 def _wavlm_attentions() -> tuple[type, type]:
     from transformers.models.wavlm.modeling_wavlm import WavLMAttention
 
-    class FusedWavLMAttention(WavLMAttention):  # type: ignore[misc, no-any-unimported, unused-ignore]
+    class FusedWavLMAttention(WavLMAttention):
         """By torch's scaled dot product, to which the gated position bias is added."""
 
-        def torch_multi_head_self_attention(
+        def torch_multi_head_self_attention(  # type: ignore[override]
             self, hidden_states: Tensor, attention_mask: Tensor | None, gated_position_bias: Tensor
         ) -> tuple[Tensor, None]:
             """(B, T, hidden) to the same; the mask (B, T) is True at valid frames."""
