@@ -79,10 +79,15 @@ class Detector(nn.Module):
         raise ValueError(f"{cls.__name__} has no published checkpoint to take sizes from")
 
     @property
+    def framing(self) -> Framing:
+        """How samples become the frames that the encoder gets."""
+        framing: Framing = self.config.frontend.framing
+        return framing
+
+    @property
     def min_samples(self) -> int:
         """The shortest utterance that it takes, at 16 kHz."""
-        framing: Framing = self.config.frontend.framing
-        return framing.samples_for(self.min_frames)
+        return self.framing.samples_for(self.min_frames)
 
     @property
     def _no_split_modules(self) -> list[str]:
@@ -120,8 +125,7 @@ class Detector(nn.Module):
                         f"{waveforms.shape[1]}"
                     )
             lengths = lengths.to(waveforms.device)
-        framing: Framing = self.config.frontend.framing
-        framing.check(shortest, waveforms.shape[1], self.min_frames, type(self).__name__)
+        self.framing.check(shortest, waveforms.shape[1], self.min_frames, type(self).__name__)
         return lengths
 
     def forward(self, waveforms: Tensor, lengths: Tensor | None = None) -> Tensor:
