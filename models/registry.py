@@ -139,8 +139,8 @@ def create_detector(
 
     Args:
         name: one of `list_detectors`.
-        frontend: a named size (``xls-r-300m``, ``xls-r-1b``, ``xls-r-2b``, ``xls-r-tiny``: random
-            weights), a fairseq ``.pt``, or a Hugging Face folder or id.
+        frontend: a named size (``xls-r-300m``, ``wavlm-large``, ...: random weights), a fairseq
+            ``.pt``, or a Hugging Face folder or id; behind a ``?``, what is chosen of it.
         attention: the front-end's, ``sdpa`` or ``eager``.
         device: where to make it; on ``meta`` nothing is allocated.
         **options: fields of the detector's configuration (``depth``, ``textbook``, ...).
@@ -148,7 +148,7 @@ def create_detector(
     Raises:
         UnknownDetectorError: no such name; the message has the nearest.
         ValueError: an unknown front-end, or an option that is unknown or out of its range.
-        CheckpointError: the front-end's files are not those of a whole XLS-R model.
+        CheckpointError: the front-end's files are not those of a whole model.
     """
     detector_entry(name)
     if device is not None and torch.device(device).type == "meta":

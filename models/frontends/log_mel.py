@@ -72,8 +72,9 @@ def _fp32(waveforms: Tensor) -> AbstractContextManager[Any]:
     return torch.autocast(waveforms.device.type, enabled=False)
 
 
-@torch.compiler.assume_constant_result  # torch.compile would go through NumPy's making of it
+@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
 def _constant(values: Callable[..., Any], argument: Any, device: torch.device) -> Tensor:
+    """Whose making by NumPy is nothing that torch.compile should go through."""
     return _kept(values, argument, device)
 
 
