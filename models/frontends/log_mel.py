@@ -81,8 +81,11 @@ def _constant(values: Callable[..., Any], argument: Any, device: torch.device) -
 @cache
 def _kept(values: Callable[..., Any], argument: Any, device: torch.device) -> Tensor:
     """On its device for whoever comes next, who may need gradients as inference does not."""
+    made = values(argument)
+    if device.type == "meta":  # moving numbers there would be counted as work
+        return torch.empty(made.shape, device=device)
     with torch.inference_mode(False):
-        return torch.tensor(values(argument), dtype=torch.float32, device="cpu").to(device)
+        return torch.tensor(made, dtype=torch.float32, device="cpu").to(device)
 
 
 def _window(name: str) -> Any:
