@@ -261,7 +261,8 @@ def _end_to_end(
     """The front-end's share of the time, and whether the detectors differ at all end to end."""
     lines = _asked(group, WHOLE)
     cells = group.cells[group.cells["line"].isin(lines)]
-    found = [frontend_share(of_line) for _, of_line in cells.groupby("line")]
+    behind = cells[~cells["own_frontend"]] if "own_frontend" in cells else cells
+    found = [frontend_share(of_line) for _, of_line in behind.groupby("line")]
     shares = [one for one in found if one is not None]
     said = []
     if shares:
@@ -276,8 +277,7 @@ def _end_to_end(
     ]
     said += _alike(group, lines, own, _pairs(group, WHOLE, lines, lines, crossed))
     if said:
-        frontend = group.setting.frontend or "its front-end"
-        yield f"End to end behind {frontend} {', and '.join(said)}."
+        yield f"End to end behind {group.setting.frontend_words} {', and '.join(said)}."
 
 
 def _alike(
@@ -332,10 +332,13 @@ def _figures(group: Group, decisions: pd.DataFrame) -> tuple[str, list[dict[Any,
     """Real-time factor, latency and memory of the lines asked for, and what they are of."""
     lines = _asked(group, WHOLE)
     known = group.rows_of(decisions).dropna(subset="rtf")
-    own = known[known["line"].isin(lines)].to_dict("records")
-    if not own:
+    asked = known[known["line"].isin(lines)].to_dict("records")
+    if not asked:
         return "", []
-    return f"At {number(own[0]['at_s'])} s behind {group.setting.frontend}", own
+    for one in asked:
+        if one["own_frontend"]:
+            one["line"] = f"{one['line']} (own front-end)"
+    return f"At {number(asked[0]['at_s'])} s behind {group.setting.frontend_words}", asked
 
 
 def _figures_in_words(one: dict[Any, Any]) -> str:

@@ -28,7 +28,7 @@ COLUMNS = (
     *("memory_bytes", "corpus_memory_bytes", "flops", "n_parameters"),
     *(*with_ends(HOUR), *with_ends("eer")),
 )
-NOTES = ("eer_verified", "reason")
+NOTES = ("eer_verified", "reason", "notes", "own_frontend")
 COSTS = ["eer", "rtf", "memory_bytes"]
 TIE = 0.02  # relative: no difference, for being on the front
 
@@ -51,8 +51,9 @@ def decision_table(
         ``at_s``; ``latency_p50_s`` and ``latency_p95_s`` over the lengths, each of the three with
         ``..._low`` and ``..._high``, and ``corpus_memory_bytes``, the largest with weights;
         ``eer`` in per cent with ``eer_low``, ``eer_high`` and ``eer_verified``; whether it is
-        ``on_front``, see there; and the ``reason`` of each figure that is missing, else None. What
-        is unknown is NaN or None.
+        ``on_front``, see there; the ``reason`` of each figure that is missing, else None; and of a
+        detector of others ``notes`` and whether it has its ``own_frontend``. What is unknown is
+        NaN or None.
     """
     if results.empty:
         return pd.DataFrame(columns=[*SUBJECT, *COLUMNS, *NOTES, "on_front"])
@@ -65,7 +66,8 @@ def decision_table(
     for _, others in cells[~cells["detector"].isin(whole["detector"])].groupby("detector"):
         reason = "not measured end to end; measure with --bench-parts end-to-end"
         labels = values_of(others.iloc[0], SUBJECT)
-        rows.append(labels | _error_rate(labels, rates) | {"reason": reason})
+        told = {"reason": reason, "own_frontend": False}
+        rows.append(labels | _error_rate(labels, rates) | told)
     table = pd.DataFrame(rows, columns=[*SUBJECT, *COLUMNS, *NOTES])
     return _with_front(table.astype(dict.fromkeys(COLUMNS, np.float64)))  # None is NaN
 
@@ -133,7 +135,18 @@ def _row(
     rate = _error_rate(labels, rates)
     if rates is not None and not rate:
         reasons.append("no error rate is known of it with this front-end")
-    return labels | figures | rate | {"reason": "; ".join(reasons) or None}
+    is_own = bool(cells["own_frontend"].any()) if "own_frontend" in cells else False
+    told = {"notes": _notes(cells, is_own), "own_frontend": is_own}
+    return labels | figures | rate | told | {"reason": "; ".join(reasons) or None}
+
+
+def _notes(cells: pd.DataFrame, is_own: bool) -> str | None:
+    """What is to be known of a detector of others."""
+    said = ["it brings its own front-end"] if is_own else []
+    for name in ("fixed_length", "notes"):
+        for one in cells[name].dropna() if name in cells else ():
+            said += [one] if isinstance(one, str) else one
+    return "; ".join(dict.fromkeys(said)) or None
 
 
 def latency(cells: pd.DataFrame, at_s: float) -> dict[str, float | None]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -16,11 +15,13 @@ from fakemamba.analysis.scaling.curves import FORMULA
 from fakemamba.analysis.scaling.fit import LEAST_DURATIONS, TOP
 from fakemamba.analysis.scaling.verdicts import Scaling
 from fakemamba.analysis.setting import Group
+from fakemamba.result_schema import OWN_FRONTEND
+from fakemamba.typed import FOLDER, sweep_command
 
 FEW_NAMES = 3
 BUDGET_S = 600
 OPTIONS = {  # of a setting's fields, with what a sweep does if they are not given
-    "frontend": ("--bench-frontend", None),
+    "frontend": ("--bench-frontend", OWN_FRONTEND),
     "device": ("--bench-device", "cpu"),
     "precision": ("--bench-precision", "fp32"),
     "batch_size": ("--bench-batch-sizes", 1),
@@ -99,7 +100,7 @@ def _command(groups: Sequence[Group], undecided: Sequence[Scaling]) -> str | Non
         longest_s *= 2  # where the quadratic part is twice as large beside the linear one
     longest_s = max(longest_s, 2 * TOP * shortest_s)
     durations = np.geomspace(shortest_s, longest_s, GOOD_DURATIONS)
-    words = ["pytest", "bench/bench_detectors.py"]
+    words = [FOLDER]
     words += ["--bench-detectors", ",".join(dict.fromkeys(one.detector for one in own))]
     words += ["--bench-parts", ",".join(dict.fromkeys(one.part for one in own))]
     words += ["--bench-durations", ",".join(f"{one:.3g}" for one in durations)]
@@ -108,4 +109,4 @@ def _command(groups: Sequence[Group], undecided: Sequence[Scaling]) -> str | Non
         if option is not None and value is not None and value != usual:
             words += [option, str(value)]
     words += ["--bench-budget", f"{BUDGET_S:g}", "--benchmark-json=longer.json"]
-    return shlex.join(words)
+    return sweep_command(words)

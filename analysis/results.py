@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from fakemamba.analysis.drift import without_drift
+from fakemamba.analysis.setting import beside_others
 from fakemamba.analysis.validation import ResultsError, read_content, visits_of_data
 from fakemamba.result_schema import FIGURES, WITH_VISITS, is_cell
 
@@ -23,7 +24,7 @@ __all__ = [
     "together",
 ]
 
-TEXTS = ("stopped_by", "error_reason")
+TEXTS = ("stopped_by", "error_reason", "fixed_length")
 DERIVED = ("peak_bytes_with_weights", "net_energy_j", "sm_clock_mhz")
 STATS = {"min": "latency_min_s", "max": "latency_max_s", "iqr": "latency_iqr_s", "rounds": "rounds"}
 WORK_OF = ("detector", "frontend", "part", "batch_size")
@@ -103,7 +104,8 @@ def read_results(paths: Sequence[str | Path]) -> pd.DataFrame:
         ``disturbed_visits`` (how many there were, and of them disturbed), ``steady_s`` and
         ``drift`` (as `without_drift` gives them), ``work`` (a `WorkOverDuration`, None where there
         is none), ``disturbed_by`` (a tuple), ``device_name``, the file it came from (``source``),
-        and the file's place among the given (``launch``).
+        the file's place among the given (``launch``), and ``own_frontend``: a detector with a
+        front-end of its own has a row in every setting that another has, see `beside_others`.
 
     Raises:
         ResultsError: a file cannot be read, was not written by this benchmark, has another schema,
@@ -117,13 +119,13 @@ def read_results(paths: Sequence[str | Path]) -> pd.DataFrame:
         for launch, path in enumerate(map(Path, paths))
         for row in _rows(path, read_content(path), launch)
     ]
-    return _table(rows)
+    return beside_others(_table(rows))
 
 
 def together(launches: Sequence[Launch]) -> pd.DataFrame:
     """The cells of launches as `read_results` gives them of all their files at once."""
     cells = [launch.cells.assign(launch=place) for place, launch in enumerate(launches)]
-    return without_drift(pd.concat(cells, ignore_index=True))
+    return beside_others(without_drift(pd.concat(cells, ignore_index=True)))
 
 
 def require_distinct(paths: Sequence[str | Path]) -> None:
@@ -188,6 +190,7 @@ def _row(entry: dict[str, Any]) -> dict[str, Any]:
         "sm_clock_mhz": _clock_under_load(info),
         "disturbed": bool(disturbed_by),
         "disturbed_by": disturbed_by,
+        "notes": tuple(info.get("notes") or ()),
     }
 
 

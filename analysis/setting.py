@@ -17,6 +17,7 @@ import pandas as pd
 
 from fakemamba.analysis.report.words import is_known, number
 from fakemamba.names import LABEL_LENGTH, one_line
+from fakemamba.result_schema import OWN_FRONTEND
 
 WHOLE = "end-to-end"
 PARTS = ("front-end", "encoder", WHOLE)  # in the order of the signal's way
@@ -63,6 +64,13 @@ class Setting:
     def words(self) -> str:
         """Such as ``xls-r-300m, fp32, batch 1, eager, sdpa attention · CPU: AMD EPYC``."""
         return in_words({name: getattr(self, name) for name in SETTING})
+
+    @property
+    def frontend_words(self) -> str:
+        """What its detectors stand behind."""
+        if self.frontend in (None, OWN_FRONTEND):
+            return "its own front-end"
+        return str(self.frontend)
 
 
 SETTING = tuple(field.name for field in fields(Setting))
@@ -147,6 +155,25 @@ def named(cells: pd.DataFrame, shown: Callable[[object], str] = str) -> pd.DataF
     """Cells of one setting with a column ``line``, the line's name, written as ``shown`` does."""
     names = line_names(_lines(cells), shown)
     return cells.assign(line=[names[one] for one in _lines(cells)])
+
+
+def beside_others(cells: pd.DataFrame) -> pd.DataFrame:
+    """Cells, those of detectors with a front-end of their own once for each other front-end.
+
+    So they stand beside all that ran in the same setting otherwise. ``own_frontend`` tells them.
+    """
+    is_own = cells["frontend"] == OWN_FRONTEND
+    cells = cells.assign(own_frontend=is_own)
+    others, own = cells[~is_own], cells[is_own]
+    same = [name for name in SETTING if name != "frontend"]
+    pieces = [others]
+    for values, of_setting in split(own, same):
+        found = others
+        for name, value in values.items():
+            found = found[found[name].isna() if value is None else found[name] == value]
+        names = found["frontend"].dropna().unique()
+        pieces += [of_setting.assign(frontend=name) for name in names] or [of_setting]
+    return pd.concat(pieces, ignore_index=True) if len(own) else cells
 
 
 def by_setting(cells: pd.DataFrame) -> Iterator[tuple[Setting, pd.DataFrame]]:

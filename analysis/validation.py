@@ -38,6 +38,7 @@ from fakemamba.result_schema import (
     is_cell,
     upgraded_from_1,
 )
+from fakemamba.typed import sweep_command
 from fakemamba.visits import that_count
 
 MOST_BYTES = 64 << 20
@@ -86,7 +87,7 @@ def read_content(path: Path) -> dict[str, Any]:
                 )
             seen.add(cell_id)
     if not seen:
-        raise ResultsError(f"{path} has no cells; measure some with `pytest bench/`")
+        raise ResultsError(f"{path} has no cells; measure some with `{sweep_command()}`")
     return content
 
 
@@ -132,8 +133,8 @@ def _check_frame(path: Path, content: Any) -> None:
     block = content.get("fakemamba") if isinstance(content, dict) else None
     if block is None:
         raise ResultsError(
-            f"{path} has no block 'fakemamba': it was not written by `pytest bench/ "
-            "--benchmark-json=...` of this project"
+            f"{path} has no block 'fakemamba': it was not written by "
+            f"`{sweep_command()} --benchmark-json=...` of this project"
         )
     _require(str(path), content, "fakemamba", OBJECT)
     _require(str(path), content, "benchmarks", LIST)

@@ -1,5 +1,8 @@
 """A function's answer from a process of its own: nothing that ran here before is in it.
 
+It finds modules where this one does (`sys.path`), and imports those that ``loaded`` names first: a
+plug-in may have registered a detector, which is not known otherwise.
+
 For work on a CPU, processes are forked from a server that has imported everything and done nothing,
 so that each begins in a fraction of a second. For a GPU they are begun from the start: a driver
 that was looked at before a fork does not work after it.
@@ -7,9 +10,11 @@ that was looked at before a fork does not work after it.
 
 from __future__ import annotations
 
+import importlib.util
 import multiprocessing
 import os
 import signal
+import sys
 import tempfile
 from collections.abc import Callable
 from multiprocessing.connection import Connection
@@ -19,8 +24,11 @@ from typing import Any
 import torch
 
 from fakemamba.interrupts import hidden_from_children
+from fakemamba.names import shorten
 
 _PRELOADED = ["fakemamba.bench.sweep.isolation"]
+LONGEST_REASON = 300
+loaded: list[tuple[str, str]] = []  # names and files of modules that every new process imports
 
 
 class ChildEndedError(RuntimeError):
@@ -52,7 +60,8 @@ def answer_of(
     ours, theirs = context.Pipe(duplex=False)
     with tempfile.TemporaryDirectory() as folder, ours:
         said = Path(folder) / "said.txt"
-        process = context.Process(target=_answer, args=(theirs, said, function, arguments))
+        work = (list(loaded), function, arguments)
+        process = context.Process(target=_answer, args=(theirs, said, work))
         with hidden_from_children():
             process.start()
         theirs.close()  # so that the pipe ends with the process
@@ -63,7 +72,8 @@ def answer_of(
             return ours.recv()
         except EOFError:
             process.join()
-            raise ChildEndedError(_death(process.exitcode), _text(said)) from None
+            text = _text(said)
+            raise ChildEndedError(_death(process.exitcode, text), text) from None
         finally:
             process.kill()
             process.join()
@@ -77,22 +87,51 @@ def _context(device: torch.device) -> Any:
     return context
 
 
-def _answer(
-    pipe: Connection, said: Path, function: Callable[..., Any], arguments: tuple[Any, ...]
-) -> None:
+def _answer(pipe: Connection, said: Path, work: tuple[Any, ...]) -> None:
     with said.open("w") as file:
         for stream in (1, 2):
             os.dup2(file.fileno(), stream)
+    loaded[:], function, arguments = work
+    for name, path in loaded:
+        _load(name, path)
     pipe.send(function(*arguments))
+
+
+def _load(name: str, path: str) -> None:
+    """Import a module by its name, or the file that pytest found under no such name.
+
+    Raises:
+        ImportError: it cannot be imported here; names it.
+    """
+    try:
+        try:
+            found = importlib.util.find_spec(name)
+        except ModuleNotFoundError:  # of the package that it would be in
+            found = None
+        if found is not None and found.origin == path:
+            importlib.import_module(name)
+            return
+        spec = importlib.util.spec_from_file_location(name, path)
+        assert spec is not None and spec.loader is not None
+        sys.modules[name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[name])
+    except Exception as error:
+        why = f"{type(error).__name__}: {error}"
+        raise ImportError(
+            f"the plug-in {path} cannot be loaded in a new process ({why})"
+        ) from error
 
 
 def _text(path: Path) -> str:
     return path.read_text(errors="replace") if path.exists() else ""
 
 
-def _death(status: int | None) -> str:
+def _death(status: int | None, said: str) -> str:
+    """Why there is no answer; the last line of a traceback says it best."""
     if status is None:
         return "its process left no answer"
+    if status == 1 and said.strip():
+        return f"its process ended with: {shorten(said.strip().splitlines()[-1], LONGEST_REASON)}"
     if status == -signal.SIGKILL:
         return "its process was killed (SIGKILL): by hand, or by the kernel because memory ended"
     if status < 0:

@@ -33,8 +33,8 @@ def claims(
     """Say which of the paper's claims and of this project's goals hold, with intervals.
 
     Args:
-        results: JSON files of one machine, written by `pytest bench/ --benchmark-json`; what is in
-            several of them was measured again.
+        results: JSON files of one machine, written by `fakemamba bench --benchmark-json`; what
+            is in several of them was measured again.
         scoring: JSON files of runs of offline scoring, with `utterances_per_s`.
         json_out: File to write everything to.
         out: Markdown file to write it to.

@@ -8,6 +8,7 @@ from fakemamba.subcommands import run_one_of
 
 COMMANDS = {
     "backends": "the selective scan's implementations, and which can run here.",
+    "bench": "a sweep of detectors from any folder, as `pytest bench/` in a clone.",
     "calibrate": "scores of development trials to a calibration for other trials.",
     "claims": "which claims hold on the machine that results are from?",
     "compare": "whether a change made anything slower, and by how much.",
@@ -32,8 +33,9 @@ COMMANDS = {
     "study": "grids of training runs over one recipe, and what they say as a table.",
     "train": "a recipe, and whatever is to be other than it says, to a detector.",
 }
-# What parses its arguments itself: `train` by the recipe that it names, `corpus` has sub-commands.
-PARSING_THEMSELVES = ("corpus", "train")
+# What parses its arguments itself: `train` by the recipe that it names, `corpus` has sub-commands,
+# and pytest knows those of `bench`.
+PARSING_THEMSELVES = ("bench", "corpus", "train")
 
 
 def run(arguments: Sequence[str]) -> int | None:

@@ -48,7 +48,7 @@ def compare(
     """Compare results of launches that took turns: 0 no regression, 1 regression, 2 no answer.
 
     Args:
-        base: JSON files of `pytest bench/ --benchmark-json` before the change, one a launch.
+        base: JSON files of `fakemamba bench --benchmark-json` before the change, one a launch.
         head: As many with the change; the n-th is the partner of base's n-th.
         json_out: File to write the comparison to.
         markdown: File to write it to, as a comment for a pull request.

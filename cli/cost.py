@@ -30,7 +30,7 @@ def cost(
     """Print percentiles of latency over a corpus, device seconds for an hour of it, and memory.
 
     Args:
-        results: JSON files written by `pytest bench/ --bench-lengths NAME --benchmark-json`.
+        results: JSON files written by `fakemamba bench --bench-lengths NAME --benchmark-json`.
         lengths: The same name of a table of lengths, or its .json (see `fakemamba lengths`).
         csv_out: File to write the table to, with the reason of each figure that is missing.
     """

@@ -22,7 +22,7 @@ def crossover(
     """Print from which duration on one detector beats another, in latency, memory and energy.
 
     Args:
-        results: JSON files written by `pytest bench/ --benchmark-json`; each is one launch.
+        results: JSON files written by `fakemamba bench --benchmark-json`; each is one launch.
         json_out: File to write everything to.
     """
     if not results:

@@ -102,7 +102,7 @@ def detect(
             judgement = judge_score(scored.score, fitted, point, costs.pi_spoof)
             judged_s = scored.num_samples / SAMPLE_RATE_HZ
             rows.append(Row(path, judged_s, judgement, damage=scored.damage))
-    name = type(model).__name__
+    name = model.name or type(model).__name__
     Console().print(table(rows, calibrated=fitted is not None))
     say(f"detector: {name} of {checkpoint}; {origin}")
     for line in explanation(calibration, fitted, point, costs.pi_spoof):
@@ -152,7 +152,7 @@ def _draw(
     """The rows with their pictures: those with a score, unless memory ends."""
     from fakemamba.analysis.pictures.evidence import plot_evidence  # of the extra `report`
 
-    device = next(model.parameters()).device
+    device = model.device
     drawn = []
     for row, name in zip(rows, _picture_names([row.file for row in rows]), strict=True):
         if row.judgement is None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import tyro
 
-from fakemamba import interrupts
+from fakemamba import __version__, interrupts
 from fakemamba.analysis.compare.accepted import read_accepted
 from fakemamba.analysis.compare.comparison import compare
 from fakemamba.analysis.compare.markdown import to_markdown
@@ -24,6 +24,7 @@ from fakemamba.bench.gate.revisions import cache_folder, repository_root, resolv
 from fakemamba.files import write_json, write_whole
 from fakemamba.locks import sole_writer
 from fakemamba.names import visible
+from fakemamba.typed import is_clone, project_name
 
 ACCEPTED = Path("bench") / "accepted.toml"
 WRITTEN = ("comparison.json", "comparison.md")
@@ -73,10 +74,12 @@ def gate(
 
     Each revision gets a git worktree and an environment of its own. They are launched base, head,
     head, base; then one cell of the base against itself, for what the machine's noise amounts to.
-    The same command goes on with what was interrupted.
+    The same command goes on with what was interrupted. In the repository of another package its
+    revisions are installed over the fakemamba that --python has, which measures what
+    --bench-detectors names.
 
     Args:
-        options: Of the sweep, after `--`, as for `pytest bench/`; paths have to be absolute.
+        options: Of the sweep, after `--`, as for `fakemamba bench`; paths have to be absolute.
         base: Revision to compare with.
         head: Revision to judge; the working tree as it is, if left out.
         out: Folder for launches/*.json, comparison.json and .md, and gate.log.
@@ -92,7 +95,8 @@ def gate(
         repository: Any folder of the repository.
         work_dir: Folder for worktrees and environments; in the repository's .git, if left out.
         python: Interpreter to make the environments from.
-        install_deps: What the revisions depend on; otherwise --python has all of it.
+        install_deps: What the revisions depend on, and what builds another package; otherwise
+            --python has all of it.
         keep: Worktrees and environments.
     """
     try:
@@ -109,6 +113,11 @@ def gate(
             **{"base": commits[0], "head": commits[1], "sweep": sweep, "options": options},
             **{"control": control, "python": str(python), "install_deps": install_deps},
         }
+        measured: tuple[str, ...] = ()
+        if not is_clone(root):
+            project = project_name(root) or root.name
+            plan |= {"package": project, "fakemamba": __version__}
+            measured = (f"{project}: base {commits[0]}, head {commits[1]}",)
         named = head or "working tree"
         _tell(f"base {commits[0][:12]} ({base}), head {commits[1][:12]} ({named})")
         with (
@@ -122,7 +131,7 @@ def gate(
                 (out / written).unlink(missing_ok=True)
             blocks = Blocks(*arms, sweep, launch, out / "launches", _tell, control)
             judge = _make_judge(arms[1].folder / ACCEPTED, rules)
-            return _write(decide(blocks, judge, limits), out)
+            return _write(decide(blocks, judge, limits), out, measured)
     except (ValueError, OSError) as error:
         _tell(f"no answer: {error}")
         return NO_ANSWER
@@ -175,7 +184,7 @@ def _noise_floor(control: CellVerdict) -> float:
     return max(control.ratio_high, 1 / control.ratio_low) - 1
 
 
-def _write(decision: Decision[Judged], out: Path) -> int:
+def _write(decision: Decision[Judged], out: Path, measured: tuple[str, ...]) -> int:
     comparison, control = decision.judgement.comparison, decision.judgement.control
     floor = _noise_floor(control)
     notes = (
@@ -184,6 +193,7 @@ def _write(decision: Decision[Judged], out: Path) -> int:
         f"noise floor {floor:.2%}: in {control.cell_id}, base takes {control.ratio:.4f} times "
         f"({control.ratio_low:.4f} to {control.ratio_high:.4f}, {control.pairs} pairs) as long as "
         "itself",
+        *measured,
     )
     comparison = replace(comparison, notes=(*notes, *comparison.notes))
     write_json(out / WRITTEN[0], comparison.to_json())

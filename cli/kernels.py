@@ -12,6 +12,7 @@ from rich.console import Console
 from fakemamba.bench.cells import Cell
 from fakemamba.bench.kernels.degradation import measure_degradation
 from fakemamba.bench.kernels.encoder_paths import measure_encoder_paths
+from fakemamba.bench.measuring.external import frontend_of
 from fakemamba.bench.measuring.scan_workload import backends_for
 from fakemamba.cli.printing import TextTable, counting
 from fakemamba.environment import describe_device, describe_environment
@@ -46,7 +47,7 @@ def kernels(
         raise ValueError("--rounds and --duration must be more than nothing")
     place = resolve_device(device)
     backends = backends_for(place.type)
-    cell = Cell(detector, frontend, "encoder", duration, device=str(place))
+    cell = Cell(detector, frontend_of(detector, frontend), "encoder", duration, device=str(place))
     losses = measure_degradation(cell, ("encoder", "end-to-end"), backends, rounds)
     paths = [
         path

@@ -41,7 +41,7 @@ def lengths(
             `duration_s`, as logs of calls have them; the name of a table, or a table's .json.
             Without one, the tables are listed.
         root: Where the CSV's paths begin, if not at its folder.
-        json_out: File to write the table to, for `pytest bench/ --bench-lengths`.
+        json_out: File to write the table to, for `fakemamba bench --bench-lengths`.
         source: What the recordings are, to be told by the table.
         licence: The recordings' licence, to be told by the table.
         allow_damaged: Measure what is left of damaged recordings.

@@ -28,7 +28,7 @@ def plot(
     """Draw all that the results can answer, write all cells as one CSV, and say what is not drawn.
 
     Args:
-        results: JSON files written by `pytest bench/ --benchmark-json`.
+        results: JSON files written by `fakemamba bench --benchmark-json`.
         out: Folder to write to.
         eer: CSV with a column `detector` and one `eer` in per cent, and `low` and `high` if known:
             error rates, to be drawn against real-time factor and memory.

@@ -9,6 +9,7 @@ from typing import Literal
 from rich.console import Console
 
 from fakemamba.bench.cells import Cell
+from fakemamba.bench.measuring.external import frontend_of
 from fakemamba.bench.profile.files import write_profile
 from fakemamba.bench.profile.profiled import CellProfile, profile_cell
 from fakemamba.cli.printing import TextTable, say
@@ -49,7 +50,7 @@ def profile(
         raise ValueError("--duration, --batch-size and --calls must be more than nothing")
     cell = Cell(
         detector,
-        frontend,
+        frontend_of(detector, frontend),
         "end-to-end",
         duration,
         batch_size=batch_size,

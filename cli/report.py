@@ -28,7 +28,7 @@ def report(
     The page needs no network, and no JavaScript but for its charts, sorting and searching.
 
     Args:
-        results: JSON files written by `pytest bench/ --benchmark-json`.
+        results: JSON files written by `fakemamba bench --benchmark-json`.
         out: File to write, e.g. report.html.
         comparison: What `fakemamba compare --json` wrote, to be shown beside.
         lengths: A table of lengths by its name, or its .json (see `fakemamba lengths`): what such a

@@ -37,7 +37,7 @@ def scaling(
     """Print how latency, peak memory and FLOPs grow with duration, with a verdict each.
 
     Args:
-        results: JSON files written by `pytest bench/ --benchmark-json`; each is one launch.
+        results: JSON files written by `fakemamba bench --benchmark-json`; each is one launch.
         json_out: File to write everything to.
         from_s: Shortest duration to look at, in seconds.
         up_to_s: Longest duration to look at, in seconds.

@@ -74,7 +74,8 @@ def study(
     """
     if int(os.environ.get("WORLD_SIZE", "1")) > 1:
         raise ValueError("a study trains its units one by one, in one process: leave out torchrun")
-    made = with_overrides(read_recipe(recipe), dict(map(_override, overrides)))
+    others = dict(map(_override, overrides))
+    made = with_overrides(read_recipe(recipe, [str(others.get("detector.name"))]), others)
     if root is not None:
         made = replace(made, data=replace(made.data, root=root))
     if summary_only:

@@ -15,6 +15,7 @@ import tyro
 
 from fakemamba.cli.printing import say
 from fakemamba.interrupts import gone_on_with, is_first_rank
+from fakemamba.models.external.names import is_code_name
 from fakemamba.training.recipe import Recipe
 from fakemamba.training.recipe_files import (
     read_recipe,
@@ -39,7 +40,8 @@ def train(arguments: Sequence[str]) -> None:
         ValueError: no recipe is named.
     """
     if arguments and not arguments[0].startswith("-"):
-        recipe = read_recipe(arguments[0])
+        said = [one.partition("=")[2] if one.startswith("--") else one for one in arguments]
+        recipe = read_recipe(arguments[0], said)
     elif {"-h", "--help"} & set(arguments):
         recipe = Recipe()
     else:
@@ -161,6 +163,8 @@ def _report(recipe: "Recipe", result: "TrainingResult") -> str:
     how = {"true": "the mean of epochs", "as-released": "averaged as released from epochs"}
     made = f"epoch {best}" if len(result.best) == 1 else f"{how[selection.averaging]} {best}"
     score = ["fakemamba", "score", "--checkpoint", str(result.detector)]
+    if is_code_name(recipe.detector.name):
+        score += ["--detector", recipe.detector.name]
     if data.crop == "first":
         score += ["--length", str(data.num_samples)]
     if data.corpus is None:

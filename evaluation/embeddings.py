@@ -16,6 +16,8 @@ from fakemamba.data.trials import Trial
 from fakemamba.evaluation.manner import Manner
 from fakemamba.files import atomic_write
 from fakemamba.models.detector import Detector, UnsupportedInputError
+from fakemamba.models.external.names import ExternalDetectorError
+from fakemamba.names import one_line
 
 Vectors = npt.NDArray[np.float32]
 
@@ -95,12 +97,13 @@ def _embed(detector: Detector, batch: Batch) -> list[tuple[Trial, Vectors | str]
     results: list[tuple[Trial, Vectors | str]] = list(batch.failures)
     if not batch.trials:
         return results
-    device = next(detector.parameters()).device
+    device = detector.device
     try:
         vectors = detector.embed(batch.waveforms.to(device), batch.lengths)  # (B, width)
-    except UnsupportedInputError as error:
+    except (UnsupportedInputError, ExternalDetectorError) as error:
         if len(batch.trials) == 1:
-            return [(batch.trials[0], f"{batch.trials[0].path}: {error}; give a fixed --length")]
+            reason = f"{batch.trials[0].path}: {one_line(str(error))}; give a fixed --length"
+            return [(batch.trials[0], reason)]
         rows = (
             Batch((trial,), waveform[None, :length], length[None])
             for trial, waveform, length in zip(

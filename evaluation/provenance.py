@@ -16,8 +16,7 @@ import transformers
 
 from fakemamba import __version__
 from fakemamba.evaluation.manner import Manner
-from fakemamba.files import file_sha256
-from fakemamba.models.checkpoints import CONFIG_NAME, WEIGHTS_NAME
+from fakemamba.models.loading import weights_sha256
 
 # Rooms and files whose change may change a score: all that is between a file and it.
 SCORING_CODE = (
@@ -32,16 +31,6 @@ SCORING_CODE = (
     ("fakemamba.evaluation", "manner.py"),
     ("fakemamba.evaluation", "scoring.py"),
 )
-
-
-def checkpoint_sha256(checkpoint: Path) -> str:
-    """SHA-256 of a checkpoint's file, or of the configuration and weights in a folder."""
-    if not checkpoint.is_dir():
-        return file_sha256(checkpoint)
-    digest = hashlib.sha256()
-    for path in (checkpoint / CONFIG_NAME, checkpoint / WEIGHTS_NAME):
-        digest.update(f"{path.name} {file_sha256(path)}\n".encode())
-    return digest.hexdigest()
 
 
 def code_sha256() -> str:
@@ -86,7 +75,7 @@ def scoring_identity(
     Runs of one identity give the same scores, so that one may go on with another's.
     """
     return {
-        "weights_sha256": checkpoint_sha256(checkpoint),
+        "weights_sha256": weights_sha256(checkpoint),
         "detector": manner.detector,
         "trials_sha256": trials_sha256,
         "length": manner.length,

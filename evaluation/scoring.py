@@ -25,6 +25,9 @@ from fakemamba.evaluation.manner import PLAIN, Manner
 from fakemamba.models.detector import BONA_FIDE, Detector, UnsupportedInputError
 from fakemamba.models.device import is_out_of_memory
 from fakemamba.models.execution.modes import running_in
+from fakemamba.models.external.detector import ExternalDetector
+from fakemamba.models.external.names import ExternalDetectorError
+from fakemamba.names import one_line
 
 Logits = Callable[[Tensor, Tensor | None], Tensor]
 
@@ -62,10 +65,12 @@ def score_trials(
         What became of some trials; every trial is in one of the lists.
 
     Raises:
-        ValueError: a precision or an execution that cannot be.
+        ValueError: a precision or an execution that cannot be; or code of others gives no scores.
     """
-    device = next(detector.parameters()).device
+    device = detector.device
     manner.check_on(device)
+    if isinstance(detector, ExternalDetector):
+        detector.inspected(device)
     logits = _logits(detector, device, manner)
     limit = manner.budget_samples
     under_way: tuple[Batch, Tensor] | None = None
@@ -110,7 +115,7 @@ def _bona_fide(logits: Logits, batch: Batch, device: torch.device) -> Tensor | E
     try:
         with torch.inference_mode():
             return logits(batch.waveforms, None if is_full else batch.lengths)[:, BONA_FIDE]
-    except UnsupportedInputError as error:
+    except (UnsupportedInputError, ExternalDetectorError) as error:
         return error.with_traceback(None)
     except (MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error):
@@ -128,13 +133,11 @@ def _logits(detector: Detector, device: torch.device, manner: Manner) -> Logits:
         return detector.optimize(manner.precision, manner.execution, exact_samples=exact_samples)
 
     def plain(waveforms: Tensor, lengths: Tensor | None) -> Tensor:
-        lengths = detector.check_input(waveforms, lengths)
+        detector.check_input(waveforms, lengths)  # on the CPU, where looking waits for nothing
         lengths = None if lengths is None else lengths.to(device, non_blocking=True)
-        with running_in(device, manner.precision, "sdpa"):
-            features, counts = detector.frontend(waveforms.to(device, non_blocking=True), lengths)
-            encoded = detector.encoder(features, counts)
+        precision = running_in(device, manner.precision, "sdpa")
         with running_in(device, "fp32", "sdpa"):
-            return detector.head(encoded.float(), counts)
+            return detector.scores_in(precision, waveforms.to(device, non_blocking=True), lengths)
 
     return plain
 
@@ -167,4 +170,4 @@ def _why_not(batch: Batch, error: Exception) -> str:
     if is_out_of_memory(error):
         duration_s = batch.waveforms.shape[1] / SAMPLE_RATE_HZ
         return f"{where}: out of memory with {duration_s:.1f} s alone; cut it with a fixed length"
-    return f"{where}: {error}; score with a fixed length"
+    return f"{where}: {one_line(str(error))}; score with a fixed length"

@@ -95,7 +95,9 @@ def _line(error: Exception) -> str | None:
         return str(error) if isinstance(error, (ValueError, OSError)) else None
     if error.name not in EXTRAS:
         return None
-    return f"this needs {error.name}: pip install -e '.[{EXTRAS[error.name]}]' in fakemamba's clone"
+    from fakemamba.typed import install_command
+
+    return f"this needs {error.name}: {install_command(EXTRAS[error.name])}"
 
 
 def _interrupted(name: str, line: str) -> int:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 SCHEMA = 3
+OWN_FRONTEND = "own"  # of a cell whose detector brings its own, which is in no other
 WITH_VISITS = 3  # the first that has them
 MOST = 2.0**63  # of any figure: beyond, whole numbers do not fit into a table's column
 LEAST_COVERAGE = 0.9  # of a cell's time with a formula; below, its count of flops says nothing
@@ -121,7 +122,13 @@ FIGURES = {
     "overhead_share": AMOUNT,
     "attempts": COUNT,
 }
-NOTES = {"stopped_by": TEXT, "error_reason": TEXT, "disturbed_by": TEXTS}
+NOTES = {
+    "stopped_by": TEXT,
+    "error_reason": TEXT,
+    "disturbed_by": TEXTS,
+    "fixed_length": TEXT,  # why the cost is known not to grow
+    "notes": TEXTS,  # of a detector of others
+}
 # Numbers in objects in objects, any of which may be absent or null: where, and the last name.
 DEEP_FIGURES = {("energy",): "net_energy_j", ("machine", "after", "gpu"): "sm_clock_mhz"}
 FACTS = ("gpu", "git", "packages")  # of the environment: objects, if they are there

@@ -1,9 +1,15 @@
-"""A detector as a folder: ``config.json`` (which detector, all sizes) and ``model.safetensors``."""
+"""A detector as a folder: ``config.json`` (which detector, all sizes) and ``model.safetensors``.
+
+Of code of others the folder has the name, but is not enough to run it: whoever reads the folder
+names the code too, or has the package installed that declares it.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
@@ -12,18 +18,15 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from fakemamba.files import atomic_write, require_file, write_json
-from fakemamba.models.detector import Detector, DetectorConfig
+from fakemamba.files import atomic_write, file_sha256, require_file, write_json
+from fakemamba.models.detector import Detector
+from fakemamba.models.external.detector import ExternalConfig
+from fakemamba.models.external.names import is_code_name
 from fakemamba.models.frontends.config import LATER_FIELDS
-from fakemamba.models.registry import (
-    UnknownDetectorError,
-    build_detector,
-    detector_entry,
-    family_name,
-    registered_name,
-)
+from fakemamba.models.registry import DetectorEntry, entry_of_code, family_name, registered_name
 from fakemamba.models.state_dicts import load_exactly, most_blocks, plain_state
 from fakemamba.models.weight_files import CheckpointError, read_weights
+from fakemamba.names import one_line
 from fakemamba.records import parse_record, read_record, shown
 
 FORMAT_VERSION = 1
@@ -55,7 +58,8 @@ def from_pretrained(folder: str | Path, *, expected: str | None = None) -> Detec
 
     Args:
         folder: where ``config.json`` and ``model.safetensors`` are.
-        expected: a registry name; anything else in the folder is an error.
+        expected: a detector's name; anything else in the folder is an error. Code of others is
+            read only if it is named here, or installed under the name that the folder has.
 
     Raises:
         CheckpointError: a file is missing, broken, of another version or of another detector.
@@ -63,20 +67,29 @@ def from_pretrained(folder: str | Path, *, expected: str | None = None) -> Detec
     folder = Path(folder)
     check_files(folder)
     weights = folder / WEIGHTS_NAME
-    name, config = _read_config(folder / CONFIG_NAME)
-    if expected is not None and family_name(expected) != name:
-        raise CheckpointError(f"{folder} holds {name}, not {expected}")
-    state = plain_state(read_weights(weights), weights)
+    name, config = _read_config(folder / CONFIG_NAME, expected)
+    is_external = isinstance(config, ExternalConfig)
+    state = plain_state(read_weights(weights), weights, as_named=is_external)
     _check_sizes(config, state, folder)
-    options = {one.name: getattr(config, one.name) for one in fields(config)}
-    frontend = options.pop("frontend")
+    entry = entry_of_code(expected or name)
     try:
-        with torch.device("meta"):
-            detector = build_detector(expected or name, frontend, options)
+        # Code of others may compute what it keeps beside its weights, which meta has no numbers of.
+        with torch.device("meta") if isinstance(entry, DetectorEntry) else nullcontext():
+            detector = entry.make(entry.config(config.frontend, _options(config)))
     except ValueError as error:
         raise CheckpointError(f"{folder / CONFIG_NAME}: {error}") from error
     load_exactly(detector, state, weights)
     return detector.eval()
+
+
+def checkpoint_sha256(checkpoint: Path) -> str:
+    """SHA-256 of a checkpoint's file, or of the configuration and weights in a folder."""
+    if not checkpoint.is_dir():
+        return file_sha256(checkpoint)
+    digest = hashlib.sha256()
+    for path in (checkpoint / CONFIG_NAME, checkpoint / WEIGHTS_NAME):
+        digest.update(f"{path.name} {file_sha256(path)}\n".encode())
+    return digest.hexdigest()
 
 
 def check_files(folder: Path) -> None:
@@ -89,7 +102,14 @@ def check_files(folder: Path) -> None:
         require_file(folder / name, CheckpointError, _REMEDY)
 
 
-def _read_config(path: Path) -> tuple[str, DetectorConfig]:
+def _options(config: Any) -> dict[str, Any]:
+    """What else than the front-end a detector is made with."""
+    if isinstance(config, ExternalConfig):
+        return dict(config.options)
+    return {f.name: getattr(config, f.name) for f in fields(config) if f.name != "frontend"}
+
+
+def _read_config(path: Path, expected: str | None) -> tuple[str, Any]:
     """A detector's name and its configuration, every field of which is checked and there."""
     said = read_record(path, dict[str, Any], CheckpointError, _REMEDY)
     version, name = said.pop("format", None), said.pop("detector", None)
@@ -102,14 +122,21 @@ def _read_config(path: Path) -> tuple[str, DetectorConfig]:
         raise CheckpointError(
             f"{path}, detector: should be the name of one, but is {shown(name)}; {_REMEDY}"
         )
+    if expected is not None and family_name(expected) != name:
+        raise CheckpointError(f"{path.parent} holds {one_line(name)}, not {expected}")
+    if is_code_name(name) and expected is None:
+        raise CheckpointError(
+            f"{path.parent} is of {one_line(name)}, code that is not run because a file names it: "
+            f"say --detector {one_line(name)}"
+        )
     try:
-        form = detector_entry(name).load().config_class
-    except UnknownDetectorError as error:
+        form = entry_of_code(expected or name).config_class
+    except ValueError as error:
         raise CheckpointError(f"{path}, detector: {error}") from error
     config = parse_record(json.dumps(said), form, str(path), CheckpointError, _REMEDY)
     # A default might be of another detector than was saved, with tensors of the same shapes.
     needed = asdict(config)
-    if not LATER_FIELDS.keys() & said["frontend"].keys():
+    if said["frontend"] and not LATER_FIELDS.keys() & said["frontend"].keys():
         needed["frontend"] = _without_later(needed["frontend"])
     missing = [one for one in _paths(needed) if one not in _paths(said)]
     if missing:
@@ -117,11 +144,11 @@ def _read_config(path: Path) -> tuple[str, DetectorConfig]:
     return name, config
 
 
-def _written(config: DetectorConfig) -> dict[str, Any]:
+def _written(config: Any) -> dict[str, Any]:
     """All fields; of a front-end as they all once were, those that it had then."""
     record = asdict(config)
     frontend = record["frontend"]
-    if all(frontend[name] == default for name, default in LATER_FIELDS.items()):
+    if frontend and all(frontend[name] == default for name, default in LATER_FIELDS.items()):
         record["frontend"] = _without_later(frontend)
     return record
 
@@ -130,11 +157,14 @@ def _without_later(frontend: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in frontend.items() if name not in LATER_FIELDS}
 
 
-def _check_sizes(config: DetectorConfig, state: Mapping[str, Tensor], folder: Path) -> None:
+def _check_sizes(config: Any, state: Mapping[str, Tensor], folder: Path) -> None:
     """Refuse sizes that no tensor has, before anything of such a size is built."""
     blocks = most_blocks(state)
     widest = max(max(value.shape, default=0) for value in state.values())
-    for name, value in _paths(asdict(config)).items():
+    sizes = asdict(config)
+    if isinstance(config, ExternalConfig):
+        del sizes["options"]  # of which it is not known what they are
+    for name, value in _paths(sizes).items():
         most = blocks if name in _BLOCK_COUNTS else widest
         if isinstance(value, int) and value > most:
             raise CheckpointError(

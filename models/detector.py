@@ -8,6 +8,7 @@ bona fide, and its raw logit is the score.
 from __future__ import annotations
 
 from collections.abc import Collection
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
@@ -58,6 +59,7 @@ class Detector(nn.Module):
     official_keys: ClassVar[tuple[tuple[str, str], ...]] = ()
     min_frames: ClassVar[int] = 1  # of the front-end
     takes_layers: ClassVar[bool] = False  # whether the encoder takes frames of all layers
+    name: str | None = None  # of code of others; this package's are told by their class
 
     encoder: nn.Module
     head: nn.Module
@@ -99,6 +101,11 @@ class Detector(nn.Module):
         """The parts by name, in the order in which they are called."""
         return {"front-end": self.frontend, "encoder": self.encoder, "head": self.head}
 
+    @property
+    def device(self) -> torch.device:
+        """Where it is."""
+        return next(self.parameters()).device
+
     def check_input(self, waveforms: Tensor, lengths: Tensor | None) -> Tensor | None:
         """Refuse inputs that no score can be given for; return the lengths on the right device.
 
@@ -125,7 +132,7 @@ class Detector(nn.Module):
                         f"{waveforms.shape[1]}"
                     )
             lengths = lengths.to(waveforms.device)
-        self.framing.check(shortest, waveforms.shape[1], self.min_frames, type(self).__name__)
+        self._check_span(shortest, waveforms.shape[1])
         return lengths
 
     def forward(self, waveforms: Tensor, lengths: Tensor | None = None) -> Tensor:
@@ -160,6 +167,24 @@ class Detector(nn.Module):
         (gradient,) = torch.autograd.grad(logits[:, BONA_FIDE].sum(), features)
         return (gradient * features).sum(-1).detach()
 
+    def set_attention(self, kind: str) -> None:
+        """Use another implementation of attention in the front-end, ``sdpa`` or ``eager``."""
+        self.frontend.set_attention(kind)
+
+    def scores_in(
+        self,
+        autocast: AbstractContextManager[None],
+        waveforms: Tensor,
+        lengths: Tensor | None = None,
+    ) -> Tensor:
+        """Logits (B, 2) of front-end and encoder run in another precision, and the head in fp32.
+
+        A logit that was rounded to bf16 has two or three digits.
+        """
+        with autocast:
+            encoded, frame_lengths = self._encode(waveforms, lengths)
+        return self.head(encoded.float(), frame_lengths)
+
     def optimize(
         self,
         precision: str = "bf16",
@@ -184,8 +209,12 @@ class Detector(nn.Module):
         from fakemamba.models.execution.optimized import OptimizedDetector
 
         if execution is None:
-            execution = "graph" if next(self.parameters()).is_cuda else "eager"
+            execution = "graph" if self.device.type == "cuda" else "eager"
         return OptimizedDetector(self, precision, execution, exact_samples)
+
+    def _check_span(self, shortest: int, longest: int) -> None:
+        """Refuse what the front-end makes no frames of; lengths are in samples."""
+        self.framing.check(shortest, longest, self.min_frames, type(self).__name__)
 
     def _encode(self, waveforms: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor | None]:
         lengths = self.check_input(waveforms, lengths)

@@ -1,27 +1,47 @@
-"""A detector from a checkpoint of either form: a folder of this package, or an official file."""
+"""A detector with its weights: a checkpoint's folder, an official or exported file, or code."""
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
+import torch
+
 from fakemamba.files import kind_of, require_file
-from fakemamba.models.checkpoints import check_files, from_pretrained
+from fakemamba.models.checkpoints import check_files, checkpoint_sha256, from_pretrained
 from fakemamba.models.detector import Detector
+from fakemamba.models.external.exported import SUFFIXES
+from fakemamba.models.external.names import installed_names, is_code_name
 from fakemamba.models.official import convert_official
+from fakemamba.models.registry import build_detector, detector_entry
 from fakemamba.models.weight_files import CheckpointError
 
 
 def check_named(checkpoint: Path, name: str | None) -> None:
-    """Refuse what can be no checkpoint, before anything else is done.
+    """Refuse what can be no detector with weights, before anything else is done.
 
     Raises:
         CheckpointError: it is neither a folder with a detector's files nor a file; or it is a file,
             an official one then, and no detector is named.
+        ExternalDetectorError: code of others cannot be imported, or it takes a front-end, whose
+            weights it does not have.
     """
     if kind_of(checkpoint) == "a folder":
         check_files(checkpoint)
         return
-    require_file(checkpoint, CheckpointError, "name a detector's folder or an official .pth")
+    if _has_own_weights(checkpoint):
+        entry = detector_entry(str(checkpoint))
+        if not entry.has_own_frontend:
+            raise CheckpointError(
+                f"{checkpoint} takes a front-end, so that it has no weights by itself: give a "
+                "checkpoint of it, and its name by --detector"
+            )
+        return
+    require_file(
+        checkpoint,
+        CheckpointError,
+        "name a detector's folder, an official .pth, an exported file or package.module:factory",
+    )
     if name is None:
         raise CheckpointError(
             f"{checkpoint} is not a folder; for an official checkpoint say which one it is with "
@@ -33,13 +53,40 @@ def load_detector(checkpoint: Path, name: str | None = None) -> Detector:
     """Read a detector, in eval mode.
 
     Args:
-        checkpoint: a folder made by ``fakemamba convert``, or an official ``.pth``.
+        checkpoint: a folder made by ``fakemamba convert`` or ``fakemamba train``, an official
+            ``.pth``, an exported ``.onnx`` or ``.pt2``, or what makes a detector with weights:
+            ``package.module:factory``, or a name that an installed package declares.
         name: the detector that it must be of; an official file does not say so itself.
 
     Raises:
         CheckpointError: it cannot be read, is of another detector, or is not named.
+        ExternalDetectorError: code of others makes no detector.
     """
     check_named(checkpoint, name)
+    if _has_own_weights(checkpoint):
+        with torch.random.fork_rng(devices=[]):  # what it draws for itself is the same each time
+            torch.manual_seed(0)
+            return build_detector(str(checkpoint), None, {}).eval()
     if checkpoint.is_dir() or name is None:
         return from_pretrained(checkpoint, expected=name)
     return convert_official([checkpoint], name)
+
+
+def weights_sha256(checkpoint: Path) -> str:
+    """SHA-256 of a checkpoint's files; of code of others, of the tensors that it has."""
+    if checkpoint.exists():
+        return checkpoint_sha256(checkpoint)
+    digest = hashlib.sha256(str(checkpoint).encode())
+    for name, tensor in load_detector(checkpoint).state_dict().items():
+        content = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
+        digest.update(name.encode() + b"\0" + content)
+    return digest.hexdigest()
+
+
+def _has_own_weights(checkpoint: Path) -> bool:
+    """Whether it is an exported file, or code."""
+    text = str(checkpoint)
+    base = text.partition("?")[0]
+    if Path(base).suffix in SUFFIXES:
+        return True
+    return kind_of(checkpoint) is None and (is_code_name(text) or base in installed_names())

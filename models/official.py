@@ -21,7 +21,13 @@ from fakemamba.models.frontends.tensor_names import (
     network_tensors,
     transformers_key,
 )
-from fakemamba.models.registry import DETECTORS, build_detector, detector_entry, family_name
+from fakemamba.models.registry import (
+    DETECTORS,
+    DetectorEntry,
+    build_detector,
+    detector_entry,
+    family_name,
+)
 from fakemamba.models.state_dicts import differences, load_exactly, plain_state, renamed
 from fakemamba.models.weight_files import CheckpointError, read_weights
 
@@ -64,7 +70,7 @@ def convert_official(
             name
             for name in dict.fromkeys(family_name(name) for name in DETECTORS)
             if name != family_name(detector)
-            and detector_entry(name).load().official_keys
+            and DETECTORS[name].load().official_keys
             and not isinstance(_convert(name, frontend_state, rest, frontend, source), str)
         ]
         hint = (
@@ -138,9 +144,10 @@ def _convert(
     source: str,
 ) -> tuple[Detector, dict[str, Tensor]] | str:
     """The detector on the meta device and its tensors, or what does not fit, as text."""
-    detector_class = detector_entry(name).load()
-    if not detector_class.official_keys:
+    entry = detector_entry(name)
+    if not isinstance(entry, DetectorEntry) or not entry.load().official_keys:
         raise CheckpointError(f"{name} has no published checkpoints to convert")
+    detector_class = entry.load()
     names = renamed(rest, lambda key: _rename(key, detector_class.official_keys), source)
     state = {ours: rest[theirs] for ours, theirs in names.items()}
     try:

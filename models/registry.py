@@ -1,38 +1,153 @@
-"""Every detector by name. A new one is one file and one line here.
+"""Every detector by name: ours, in the table below, and anyone's.
 
-Classes are named as ``module:Class`` and imported when asked for.
+A new one of ours is one file and one line here. Classes are named as ``module:Class`` and imported
+when asked for.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from collections.abc import Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass, field, fields, replace
 from difflib import get_close_matches
 from importlib import import_module
+from inspect import getdoc
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 
-from fakemamba.models.detector import Detector
+from fakemamba.files import kind_of, require_file
+from fakemamba.models.detector import Detector, DetectorConfig
+from fakemamba.models.device import is_out_of_memory
+from fakemamba.models.external.exported import SUFFIXES
+from fakemamba.models.external.files import CheckpointEntry, ExportedEntry
+from fakemamba.models.external.loading import ExternalEntry
+from fakemamba.models.external.names import (
+    ExternalDetectorError,
+    failed,
+    installed_names,
+    is_code_name,
+    load_code,
+    split_options,
+)
+from fakemamba.models.external.origin import origin_of_module
+from fakemamba.models.external.time_limit import in_time
 from fakemamba.models.frontend import Frontend, FrontendConfig
 from fakemamba.models.frontend_sources import create_frontend, frontend_config
+from fakemamba.models.frontends.hugging_face import CONFIG_NAME
 from fakemamba.records import shown
 
 LONGEST_NAME = 100  # of which the nearest names are looked for
 
 
+class Entry(Protocol):
+    """What stands behind a detector's name."""
+
+    @property
+    def summary(self) -> str:
+        """A line for people."""
+        ...
+
+    @property
+    def has_own_frontend(self) -> bool:
+        """Whether it takes none of this package's front-ends."""
+        ...
+
+    @property
+    def config_class(self) -> type[Any]:
+        """The form of its configuration."""
+        ...
+
+    def config(self, frontend: FrontendConfig | None, options: Mapping[str, Any]) -> Any:
+        """A configuration; ValueError for options that it does not have."""
+        ...
+
+    def make(self, config: Any, made: Frontend | None = None) -> Detector:
+        """The detector of a configuration; ``made`` is used as its front-end."""
+        ...
+
+    def origin(self) -> dict[str, str | None] | None:
+        """Where code or weights of others come from, for records; None of this package's own."""
+        ...
+
+
 @dataclass(frozen=True)
 class DetectorEntry:
-    """One name: the class behind it, what it presets, and a line for people."""
+    """A class of detectors.
 
+    Attributes:
+        name: without options.
+        target: the class, as ``module:Class``.
+        summary: a line for people.
+        preset: what the name stands for; nothing else may be asked for.
+        options: that stand behind the name.
+        is_ours: it is of this package.
+    """
+
+    name: str
     target: str
     summary: str
-    preset: dict[str, Any] = field(default_factory=dict)
+    preset: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
+    is_ours: bool = True
+    has_own_frontend = False
 
     def load(self) -> type[Detector]:
         """Import the class."""
         module, _, name = self.target.partition(":")
-        return getattr(import_module(module), name)
+        loaded: type[Detector] = getattr(import_module(module), name)
+        return loaded
+
+    @property
+    def config_class(self) -> type[DetectorConfig]:
+        """The form of its configuration."""
+        return self.load().config_class
+
+    def config(self, frontend: FrontendConfig | None, options: Mapping[str, Any]) -> DetectorConfig:
+        """A configuration from exact sizes.
+
+        Raises:
+            ValueError: an option that the detector does not have, or that contradicts the name.
+        """
+        config_class = self.config_class
+        known = [f.name for f in fields(config_class) if f.name != "frontend"]
+        given = {**self.options, **options}
+        for option, value in given.items():
+            if option not in known:
+                guesses = get_close_matches(option, known, n=1)
+                hint = f"; did you mean {guesses[0]}?" if guesses else ""
+                raise ValueError(
+                    f"{self.name} has no option {option!r}{hint} It has: {', '.join(known)}"
+                )
+            if option in self.preset and value != self.preset[option]:
+                raise ValueError(
+                    f"{self.name} means {option}={self.preset[option]}, but {option}={value} was "
+                    f"asked for; use the name {family_name(self.name)} for other sizes"
+                )
+        return config_class(**{"frontend": frontend, **self.preset, **given})
+
+    def make(self, config: DetectorConfig, made: Frontend | None = None) -> Detector:
+        """The detector of a configuration.
+
+        Raises:
+            ExternalDetectorError: a class of others fails.
+        """
+        if self.is_ours:
+            return self.load()(config, made)
+        try:
+            with in_time(self.name, "to be made", ExternalDetectorError):
+                detector = self.load()(config, made)
+        except Exception as error:
+            if is_out_of_memory(error) or isinstance(error, ExternalDetectorError):
+                raise
+            raise failed(f"{self.name} cannot be made", error) from error
+        detector.name = self.name
+        return detector
+
+    def origin(self) -> dict[str, str | None] | None:
+        """Its package, if it is not this one."""
+        return None if self.is_ours else origin_of_module(self.target.partition(":")[0])
 
 
 _FAKE_MAMBA = "fakemamba.models.fake_mamba:FakeMamba"
@@ -40,27 +155,45 @@ _RECONSTRUCTIONS = "fakemamba.models.bimamba_reconstructions"
 _BASELINES = "fakemamba.baselines"
 
 DETECTORS: dict[str, DetectorEntry] = {
-    "fake-mamba": DetectorEntry(_FAKE_MAMBA, "Fake-Mamba of any depth (7 blocks unless said)"),
-    "fake-mamba-s": DetectorEntry(_FAKE_MAMBA, "Fake-Mamba(S), 4 blocks", {"depth": 4}),
-    "fake-mamba-l": DetectorEntry(_FAKE_MAMBA, "Fake-Mamba(L), 7 blocks", {"depth": 7}),
-    "fake-mamba-released": DetectorEntry(
-        _FAKE_MAMBA, "the authors' released weights, 12 blocks", {"depth": 12}
-    ),
-    "trans-bimamba": DetectorEntry(
-        f"{_RECONSTRUCTIONS}:TransBiMamba", "TransBiMamba, a reconstruction"
-    ),
-    "con-bimamba": DetectorEntry(f"{_RECONSTRUCTIONS}:ConBiMamba", "ConBiMamba, a reconstruction"),
-    "xlsr-conformer": DetectorEntry(f"{_BASELINES}.xlsr_conformer:XLSRConformer", "XLSR-Conformer"),
-    "xlsr-conformer-tcm": DetectorEntry(
-        f"{_BASELINES}.xlsr_conformer_tcm:XLSRConformerTCM", "XLSR-Conformer with head tokens"
-    ),
-    "xlsr-mamba": DetectorEntry(
-        f"{_BASELINES}.xlsr_mamba:XLSRMamba", "XLSR-Mamba (DuaBiMamba), faithful unless textbook"
-    ),
-    "xlsr-aasist": DetectorEntry(f"{_BASELINES}.xlsr_aasist:XLSRAASIST", "XLSR-AASIST"),
-    "xlsr-transformer": DetectorEntry(
-        f"{_BASELINES}.xlsr_transformer:XLSRTransformer", "plain self-attention baseline"
-    ),
+    entry.name: entry
+    for entry in (
+        DetectorEntry("fake-mamba", _FAKE_MAMBA, "Fake-Mamba of any depth (7 blocks unless said)"),
+        DetectorEntry("fake-mamba-s", _FAKE_MAMBA, "Fake-Mamba(S), 4 blocks", {"depth": 4}),
+        DetectorEntry("fake-mamba-l", _FAKE_MAMBA, "Fake-Mamba(L), 7 blocks", {"depth": 7}),
+        DetectorEntry(
+            "fake-mamba-released",
+            _FAKE_MAMBA,
+            "the authors' released weights, 12 blocks",
+            {"depth": 12},
+        ),
+        DetectorEntry(
+            "trans-bimamba",
+            f"{_RECONSTRUCTIONS}:TransBiMamba",
+            "TransBiMamba, a reconstruction",
+        ),
+        DetectorEntry(
+            "con-bimamba", f"{_RECONSTRUCTIONS}:ConBiMamba", "ConBiMamba, a reconstruction"
+        ),
+        DetectorEntry(
+            "xlsr-conformer", f"{_BASELINES}.xlsr_conformer:XLSRConformer", "XLSR-Conformer"
+        ),
+        DetectorEntry(
+            "xlsr-conformer-tcm",
+            f"{_BASELINES}.xlsr_conformer_tcm:XLSRConformerTCM",
+            "XLSR-Conformer with head tokens",
+        ),
+        DetectorEntry(
+            "xlsr-mamba",
+            f"{_BASELINES}.xlsr_mamba:XLSRMamba",
+            "XLSR-Mamba (DuaBiMamba), faithful unless textbook",
+        ),
+        DetectorEntry("xlsr-aasist", f"{_BASELINES}.xlsr_aasist:XLSRAASIST", "XLSR-AASIST"),
+        DetectorEntry(
+            "xlsr-transformer",
+            f"{_BASELINES}.xlsr_transformer:XLSRTransformer",
+            "plain self-attention baseline",
+        ),
+    )
 }
 
 
@@ -69,28 +202,72 @@ class UnknownDetectorError(ValueError):
 
 
 def list_detectors() -> list[str]:
-    """The names that `create_detector` takes."""
+    """The names of this package's detectors; `create_detector` takes others too."""
     return list(DETECTORS)
 
 
-def detector_entry(name: str) -> DetectorEntry:
-    """The registry's entry of a name.
+def detector_entry(name: str) -> Entry:
+    """What stands behind a name: ours, of an installed package, of code, or of a file or folder.
 
     Raises:
-        UnknownDetectorError: with the nearest names.
+        UnknownDetectorError: nothing; with the nearest names.
+        ExternalDetectorError: code of others cannot be imported, or its options cannot be read.
     """
-    if name in DETECTORS:
-        return DETECTORS[name]
-    like = name[:LONGEST_NAME].lower().replace("_", "-")
-    guesses = get_close_matches(like, DETECTORS, n=3, cutoff=0.4)
+    base, options = split_options(name)
+    path = Path(base)
+    if base in DETECTORS:  # also where a folder is called so
+        return entry_of_code(name)
+    if path.suffix in SUFFIXES:
+        require_file(path, ExternalDetectorError, "name an exported file that is there")
+        return ExportedEntry(path, options)
+    if kind_of(path / CONFIG_NAME) is not None:
+        if options:
+            raise ExternalDetectorError(f"{base} is a checkpoint, which has no options")
+        return CheckpointEntry(path)
+    return entry_of_code(name)
+
+
+def entry_of_code(name: str) -> Entry:
+    """As `detector_entry`, of names that are no file's.
+
+    Raises: as it does.
+    """
+    base, options = split_options(name)
+    if base in DETECTORS:
+        return replace(DETECTORS[base], options=options)
+    if is_code_name(base):
+        return _entry_of_target(base, base, options)
+    installed = installed_names()
+    if base in installed:
+        return _entry_of_target(base, installed[base].target, options)
+    like = base[:LONGEST_NAME].lower().replace("_", "-")
+    names = [*DETECTORS, *installed]
+    guesses = get_close_matches(like, names, n=3, cutoff=0.4)
     hint = f"did you mean {' or '.join(guesses)}? " if guesses else ""
     raise UnknownDetectorError(
-        f"unknown detector {shown(name)}; {hint}All names: {', '.join(DETECTORS)}"
+        f"unknown detector {shown(base)}; {hint}All names: {', '.join(names)}; one of your own is "
+        "named package.module:factory, or by its exported file or checkpoint folder"
     )
 
 
+def _entry_of_target(name: str, target: str, options: Mapping[str, Any]) -> Entry:
+    made_by = load_code(target)
+    if isinstance(made_by, type) and issubclass(made_by, Detector):
+        lines = (getdoc(made_by) or target).splitlines()
+        return DetectorEntry(name, target, lines[0], options=options, is_ours=False)
+    return ExternalEntry(name, target, made_by, options)
+
+
+def is_ours(name: str) -> bool:
+    """Whether a name is of a detector of this package; nothing is imported."""
+    return name.partition("?")[0] in DETECTORS
+
+
 def build_detector(
-    name: str, frontend: FrontendConfig, options: dict[str, Any], made: Frontend | None = None
+    name: str,
+    frontend: FrontendConfig | None,
+    options: dict[str, Any],
+    made: Frontend | None = None,
 ) -> Detector:
     """A detector from exact sizes; ``made`` is used as its front-end instead of a new one.
 
@@ -99,31 +276,24 @@ def build_detector(
         ValueError: an option that the detector does not have, or that contradicts the name.
     """
     entry = detector_entry(name)
-    detector_class = entry.load()
-    known = [f.name for f in fields(detector_class.config_class) if f.name != "frontend"]
-    for option, value in options.items():
-        if option not in known:
-            guesses = get_close_matches(option, known, n=1)
-            hint = f"; did you mean {guesses[0]}?" if guesses else ""
-            raise ValueError(f"{name} has no option {option!r}{hint} It has: {', '.join(known)}")
-        if option in entry.preset and value != entry.preset[option]:
-            raise ValueError(
-                f"{name} means {option}={entry.preset[option]}, but {option}={value} was asked "
-                f"for; use the name {family_name(name)} for other sizes"
-            )
-    config = detector_class.config_class(frontend=frontend, **{**entry.preset, **options})
-    return detector_class(config, made)
+    return entry.make(entry.config(frontend, options), made)
 
 
 def family_name(name: str) -> str:
-    """The name of the same detector without presets: fake-mamba for fake-mamba-s."""
-    target = detector_entry(name).target
+    """The name of the same detector without presets and options: fake-mamba for fake-mamba-s."""
+    base, _, _ = name.partition("?")
+    if base not in DETECTORS:
+        return base
+    target = DETECTORS[base].target
     return next(other for other, entry in DETECTORS.items() if entry.target == target)
 
 
 def registered_name(detector: Detector) -> str:
-    """The family's name of a detector; torch's FSDP gives it a subclass of its class."""
+    """The name that a checkpoint has of a detector: its family's, or that of code of others."""
+    if detector.name is not None:
+        return family_name(detector.name)
     names = {entry.load(): name for name, entry in reversed(DETECTORS.items())}
+    # torch's FSDP gives it a subclass of its class.
     return next(names[kind] for kind in type(detector).__mro__ if kind in names)
 
 
@@ -138,23 +308,34 @@ def create_detector(
     """Make a detector by name.
 
     Args:
-        name: one of `list_detectors`.
-        frontend: a named size (``xls-r-300m``, ``wavlm-large``, ...: random weights), a fairseq
-            ``.pt``, or a Hugging Face folder or id; behind a ``?``, what is chosen of it.
+        name: one of `list_detectors`, or of another's detector: ``package.module:factory``, with
+            options as ``?depth=4``; a name that an installed package declares in the entry-point
+            group ``fakemamba.detectors``; a checkpoint folder; a file ``.onnx`` or ``.pt2``.
+        frontend: for those that take one of this package's: a named size (``xls-r-300m``,
+            ``wavlm-large``, ...: random weights), a fairseq ``.pt``, or a Hugging Face folder or
+            id; behind a ``?``, what is chosen of it.
         attention: the front-end's, ``sdpa`` or ``eager``.
         device: where to make it; on ``meta`` nothing is allocated.
         **options: fields of the detector's configuration (``depth``, ``textbook``, ...).
 
     Raises:
         UnknownDetectorError: no such name; the message has the nearest.
+        ExternalDetectorError: code of others cannot be imported, or makes no detector.
         ValueError: an unknown front-end, or an option that is unknown or out of its range.
         CheckpointError: the front-end's files are not those of a whole model.
     """
-    detector_entry(name)
-    if device is not None and torch.device(device).type == "meta":
-        config = frontend_config(frontend, attention)
-        with torch.device("meta"):
-            return build_detector(name, config, options)
-    made = create_frontend(frontend, attention)
-    detector = build_detector(name, made.config, options, made)
+    entry = detector_entry(name)
+    is_meta = device is not None and torch.device(device).type == "meta"
+    made: Frontend | None = None
+    with torch.device("meta") if is_meta and isinstance(entry, DetectorEntry) else nullcontext():
+        if not entry.has_own_frontend:
+            make = _on_meta if is_meta else create_frontend
+            made = make(frontend, attention)
+        config = None if made is None else made.config
+        detector = entry.make(entry.config(config, options), made)
     return detector if device is None else detector.to(device)
+
+
+def _on_meta(source: str | Path | FrontendConfig, attention: str) -> Frontend:
+    with torch.device("meta"):
+        return Frontend(frontend_config(source, attention))

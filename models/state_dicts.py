@@ -25,7 +25,7 @@ _MOST_NAMED = 8
 Key = TypeVar("Key")
 
 
-def plain_state(content: Any, source: object) -> dict[str, Tensor]:
+def plain_state(content: Any, source: object, *, as_named: bool = False) -> dict[str, Tensor]:
     """The state dict that a file holds, as the bare model would have it, with floats in fp32.
 
     Holders (``state_dict``, ...), the names of wrappers (``module``, ``_orig_mod``, ...) and a name
@@ -34,6 +34,7 @@ def plain_state(content: Any, source: object) -> dict[str, Tensor]:
     Args:
         content: of `read_weights`.
         source: the file, for errors.
+        as_named: leave the names as they are.
 
     Raises:
         CheckpointError: no state dict, a name twice, or something else than tensors of values.
@@ -45,6 +46,8 @@ def plain_state(content: Any, source: object) -> dict[str, Tensor]:
             f"{source} is not a plain state dict: {_listed(odd)} hold no tensors; save the model's "
             "state_dict() alone"
         )
+    if as_named:
+        return {key: _values(value, source, key) for key, value in content.items()}
     shared = _shared_prefix([plain_name(str(key)) for key in content])
     names = renamed(content, lambda key: plain_name(str(key)).removeprefix(shared), source)
     return {name: _values(content[key], source, key) for name, key in names.items()}

@@ -1,13 +1,16 @@
-"""What tests of several rooms share: oracles of the official code, small detectors, waveforms."""
+"""What tests of several rooms share: oracles, small detectors, code of others, waveforms."""
 
 import contextlib
+import importlib
 import io
 import json
 import os
 import signal
 import subprocess
 import sys
+from itertools import count
 from pathlib import Path
+from textwrap import dedent
 
 # What is as small as in tests is not faster on several threads, and much slower where threads wait
 # for each other. NumPy, torch and the processes that tests start read it when they begin.
@@ -49,6 +52,7 @@ hypothesis.settings.register_profile("search", deadline=None, print_blob=True)
 hypothesis.settings.load_profile("repeatable")
 
 ROOT = Path(__file__).resolve().parents[1]
+NUMBERS = count()  # of modules of others
 ORACLES = ROOT.parent / "shared" / "oracles"
 
 
@@ -122,6 +126,51 @@ def make_detector():
         return create_detector(name, "xls-r-tiny", **options).eval()
 
     return make
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """The current folder; what is imported from it is forgotten afterwards."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    before = set(sys.modules)
+    yield tmp_path
+    for name in set(sys.modules) - before:
+        origin = getattr(sys.modules[name], "__file__", None) or ""
+        if origin.startswith(str(tmp_path)):
+            del sys.modules[name]
+    importlib.invalidate_caches()
+
+
+@pytest.fixture
+def code(folder):
+    """Writes a module that imports torch, into the current folder, and gives its name."""
+
+    def write(text, name=None):
+        name = name or f"theirs_{next(NUMBERS)}"
+        imports = "import torch\nfrom torch import nn\n"
+        (folder / f"{name}.py").write_text(imports + dedent(text))
+        return name
+
+    return write
+
+
+@pytest.fixture
+def install(folder):
+    """Makes a package that declares detectors, as pip leaves it behind."""
+
+    def put(package, **names):
+        information = folder / f"{package.replace('-', '_')}-1.2.dist-info"
+        information.mkdir()
+        (information / "METADATA").write_text(f"Name: {package}\nVersion: 1.2\n")
+        lines = [f"{name} = {target}" for name, target in names.items()]
+        text = "\n".join(["[fakemamba.detectors]", *lines, ""])
+        (information / "entry_points.txt").write_text(text)
+        if str(folder) not in sys.path:
+            sys.path.append(str(folder))
+        importlib.invalidate_caches()
+
+    return put
 
 
 class Attack:

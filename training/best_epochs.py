@@ -35,15 +35,16 @@ def epochs_without_gain(values: Sequence[float]) -> int:
     return len(values) - 1 - values.index(best)
 
 
-def averaged(folders: Sequence[Path], how: str) -> Detector:
+def averaged(folders: Sequence[Path], how: str, name: str | None = None) -> Detector:
     """The detector whose weights are the average of these, the best first, in eval mode.
 
     Args:
         folders: of `save_pretrained`.
         how: ``true`` or ``as-released``, see `average_states`.
+        name: of the detector, without which code of others is not run.
     """
-    detector = from_pretrained(folders[0])
+    detector = from_pretrained(folders[0], expected=name)
     if len(folders) > 1:
-        states = [from_pretrained(folder).state_dict() for folder in folders]
+        states = [from_pretrained(folder, expected=name).state_dict() for folder in folders]
         detector.load_state_dict(average_states(states, how))
     return detector

@@ -7,6 +7,7 @@ from functools import partial
 from torch.utils.checkpoint import checkpoint
 
 from fakemamba.models.detector import Detector
+from fakemamba.models.frontend import Frontend
 from fakemamba.training.recipe import DetectorRecipe, RecipeError
 
 
@@ -17,13 +18,28 @@ def prepare_frontend(detector: Detector, recipe: DetectorRecipe) -> None:
     same in training as in scoring.
 
     Raises:
-        RecipeError: more layers are to be trained than there are.
+        RecipeError: more layers are to be trained than there are, or there is no such front-end.
     """
-    frontend = detector.frontend
+    if recipe.tuned == "all" and not recipe.activation_checkpointing:
+        return
+    frontend = detector.parts.get("front-end")
+    if frontend is None:
+        raise RecipeError(
+            f"detector.tuned is {recipe.tuned!r}, but {recipe.name} names no part `front-end` that "
+            "could be left as it is"
+        )
     if recipe.tuned != "all":
         frontend.requires_grad_(False)
-        if frontend.layer_sum is not None:  # which nobody has trained before
-            frontend.layer_sum.requires_grad_(True)
+        if isinstance(frontend, Frontend) and frontend.layer_sum is not None:
+            frontend.layer_sum.requires_grad_(True)  # which nobody has trained before
+    if recipe.tuned == "none" and not recipe.activation_checkpointing:
+        return
+    if not isinstance(frontend, Frontend):
+        raise RecipeError(
+            f"detector.tuned is {recipe.tuned!r} with activation_checkpointing "
+            f"{recipe.activation_checkpointing}, but the layers of the front-end of {recipe.name} "
+            "are not known: only those of this package's are"
+        )
     if recipe.tuned == "top":
         layers = frontend.layers
         if recipe.tuned_layers > len(layers):

@@ -10,7 +10,7 @@ import json
 import re
 import sys
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict, is_dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -18,8 +18,9 @@ from types import NoneType, UnionType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from fakemamba.files import packaged, write_whole
+from fakemamba.models.external.names import is_code_name
 from fakemamba.models.frontend import FRONTEND_SIZES
-from fakemamba.models.registry import create_detector, detector_entry
+from fakemamba.models.registry import DetectorEntry, create_detector, detector_entry
 from fakemamba.names import one_line
 from fakemamba.training.recipe import PATHS, DetectorRecipe, Recipe, RecipeError
 
@@ -45,12 +46,14 @@ def recipe_summary(name: str) -> str:
     return _named(name).read_text("utf-8").splitlines()[0].lstrip("# ")
 
 
-def read_recipe(path_or_name: str | Path) -> Recipe:
+def read_recipe(path_or_name: str | Path, code: Collection[str] = ()) -> Recipe:
     """Read a recipe, and check all of it but the data.
 
     Args:
         path_or_name: a file, whose name ends in ``.toml`` or has a folder in front, or the name of
             a recipe that comes with the package.
+        code: of others, ``package.module:factory``, that may be imported if the recipe names it:
+            none is because a file does.
 
     Raises:
         RecipeError: no such recipe, no TOML, an unknown table or field, a value of a wrong type or
@@ -68,7 +71,7 @@ def read_recipe(path_or_name: str | Path) -> Recipe:
     except (ValueError, RecursionError) as error:
         raise RecipeError(f"{path} is not TOML: {error}") from error
     try:
-        return _recipe(content, path.absolute().parent)
+        return _recipe(content, path.absolute().parent, code)
     except RecipeError as error:
         field = str(error).split()[0].removesuffix(":")
         raise RecipeError(f"{path}{_line_of(field, text)}: {error}") from error
@@ -94,7 +97,8 @@ def with_overrides(recipe: Recipe, overrides: Mapping[str, Any]) -> Recipe:
             if not isinstance(table, dict):
                 raise RecipeError(f"{name}: {one} is no table")
         table[field] = value
-    return _recipe(content, Path.cwd())
+    named = [content["detector"]["name"]] if isinstance(content["detector"], dict) else []
+    return _recipe(content, Path.cwd(), named)
 
 
 def to_toml(recipe: Recipe) -> str:
@@ -117,9 +121,15 @@ def _named(name: str) -> Path:
     return recipes[name]
 
 
-def _recipe(content: dict[str, Any], folder: Path) -> Recipe:
+def _recipe(content: dict[str, Any], folder: Path, code: Collection[str]) -> Recipe:
     """A recipe from tables, whose paths begin at a folder; errors begin with the field's name."""
     recipe = _located(_typed(Recipe, content, ""), folder)
+    name = recipe.detector.name
+    if is_code_name(name) and name not in code:
+        raise RecipeError(
+            f"detector.name: {one_line(name)} is code that is not run because a file names it: say "
+            f"it in the command, too, by --detector.name {one_line(name)}"
+        )
     return replace(recipe, detector=_with_known_options(recipe.detector))
 
 
@@ -169,17 +179,22 @@ def _hint(hints: Mapping[str, Any], key: str, table: str) -> Any:
 
 
 def _with_known_options(detector: DetectorRecipe) -> DetectorRecipe:
-    """The same, if the registry has it and the network can be made; no memory is allocated."""
+    """The same, if there is such a detector and the network can be made.
+
+    No memory is allocated for one of this package.
+    """
     try:
         entry = detector_entry(detector.name)
     except ValueError as error:
         raise RecipeError(f"detector.name: {error}") from error
-    hints = get_type_hints(entry.load().config_class)
-    hints.pop("frontend")
-    options = {
-        key: _typed(_hint(hints, key, "detector.options"), value, f"detector.options.{key}")
-        for key, value in detector.options.items()
-    }
+    options: dict[str, Any] = dict(detector.options)
+    if isinstance(entry, DetectorEntry):
+        hints = get_type_hints(entry.config_class)
+        hints.pop("frontend")
+        options = {
+            key: _typed(_hint(hints, key, "detector.options"), value, f"detector.options.{key}")
+            for key, value in options.items()
+        }
     try:
         create_detector(detector.name, "xls-r-tiny", device="meta", **options)
     # Sizes that no layer can have are errors of the other two kinds.

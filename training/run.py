@@ -151,7 +151,8 @@ class _Run:
             folders = [self.folder.best(one.epoch) for one in progress.best]
             with self.folder.writing():
                 with appearing_folder(self.folder.detector, is_main=True) as partial:
-                    save_pretrained(averaged(folders, selection.averaging), partial)
+                    name = self.recipe.detector.name
+                    save_pretrained(averaged(folders, selection.averaging, name), partial)
                 self.folder.write_result(result)
         self.accelerator.wait_for_everyone()
         return result

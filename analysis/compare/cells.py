@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from fakemamba.analysis.compare.verdict import STATUS, CellVerdict
@@ -41,6 +41,7 @@ class PairedFigures:
     """One quantity of a measured cell in every launch, pair by pair.
 
     ``clock_log_ratios`` are log(head / base) of the GPU's clock under load, None if not known.
+    ``left_out`` says which pairs are not among them, if any.
     """
 
     cell_id: str
@@ -49,6 +50,7 @@ class PairedFigures:
     head: tuple[float, ...]
     on_gpu: bool
     clock_log_ratios: tuple[float, ...] | None
+    left_out: str = ""
 
 
 def pair_cells(base: Sequence[Launch], head: Sequence[Launch]) -> list[PairedCell]:
@@ -91,27 +93,41 @@ def without_figures(cell: PairedCell) -> CellVerdict | None:
 
 
 def figures_of(cell: PairedCell) -> Iterator[PairedFigures | CellVerdict]:
-    """What a cell that was measured everywhere has to compare, or why a figure cannot be."""
-    base, head = _present(cell.base), _present(cell.head)
-    on_gpu = str(base[0]["device"]).startswith("cuda")
+    """What a cell that was measured everywhere has to compare, or why a figure cannot be.
+
+    A pair with a disturbed launch is left out of times and energy, and that is said: the launch is
+    no measurement, and its partner has no neighbour without it.
+    """
+    pairs = list(zip(_present(cell.base), _present(cell.head), strict=True))
+    on_gpu = str(pairs[0][0]["device"]).startswith("cuda")
+    disturbances = [row["disturbed_by"][0] for one in pairs for row in one if row["disturbed_by"]]
+    quiet = [pair for pair in pairs if not any(row["disturbed_by"] for row in pair)]
     for quantity, column in COLUMNS.items():
+        if not any(_known(pair, column) for pair in pairs):
+            continue
+        usable, left_out = (quiet, len(pairs) - len(quiet)) if quantity in TIMED else (pairs, 0)
+        base, head = [before for before, _ in usable], [after for _, after in usable]
         before, after = (_known(side, column) for side in (base, head))
         count = len(before) + len(after)
-        disturbed = [row["disturbed_by"] for row in (*base, *head) if row["disturbed_by"]]
-        if not count:
-            continue
-        if disturbed and quantity in TIMED:
-            text = f"{len(disturbed)} of {2 * len(base)} launches, such as: {disturbed[0][0]}"
-            code, text = "disturbed", shorten(text, LONGEST_REASON)
-        elif count < 2 * len(base):
-            code, text = "unknown-figure", f"known in {count} of {2 * len(base)} launches"
-        elif len(base) < 2:
+        if left_out and len(usable) < 2:
+            code, text = "disturbed", _disturbed(left_out, len(pairs), disturbances)
+        elif count < 2 * len(usable):
+            code, text = "unknown-figure", f"known in {count} of {2 * len(usable)} launches"
+        elif len(usable) < 2:
             code, text = "too-few-pairs", "one pair has no spread, so there is no interval"
         else:
             clock = _clock_log_ratios(base, head) if quantity == "latency" else None
-            yield PairedFigures(cell.cell_id, quantity, before, after, on_gpu, clock)
+            found = PairedFigures(cell.cell_id, quantity, before, after, on_gpu, clock)
+            if left_out:
+                why = f"; left out: {_disturbed(left_out, len(pairs), disturbances)}"
+                found = replace(found, left_out=why)
+            yield found
             continue
-        yield CellVerdict(cell.cell_id, quantity, "unanswerable", code, text, pairs=len(base))
+        yield CellVerdict(cell.cell_id, quantity, "unanswerable", code, text, pairs=len(usable))
+
+
+def _disturbed(count: int, pairs: int, disturbances: Sequence[str]) -> str:
+    return shorten(f"{count} of {pairs} pairs disturbed, by {disturbances[0]}", LONGEST_REASON)
 
 
 def _ended(cell: PairedCell, verdict: str, code: str, text: str) -> CellVerdict:

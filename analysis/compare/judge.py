@@ -142,7 +142,7 @@ def _verdict(
         quantity=figures.quantity,
         verdict=verdict,
         reason_code=code,
-        reason=reason,
+        reason=reason + figures.left_out,
         ratio=ratio,
         ratio_low=ratio_low,
         ratio_high=ratio_high,

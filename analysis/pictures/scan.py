@@ -23,16 +23,18 @@ from fakemamba.analysis.pictures.figures import (
 )
 from fakemamba.analysis.setting import SETTING, in_words, split
 from fakemamba.names import in_file_name
+from fakemamba.typed import sweep_command
 
 PICTURE = "Latency of the selective scan"
 SHAPE = ("channels", "states")
+SCANS = "bench/bench_scan.py"
 
 
 def plot_scan(results: pd.DataFrame, folder: Path) -> Iterator[Outcome]:
     """Draw one figure a precision, batch and execution; yield each file, or why there is none."""
     cells = results[(results["part"] == "scan") & (results["status"] == "measured")]
     if cells.empty:
-        reason = "no cell of a scan has a time; measure with `pytest bench/bench_scan.py`"
+        reason = f"no cell of a scan has a time; measure with `{sweep_command([SCANS])}`"
         yield NotDrawn(PICTURE.lower(), reason)
         return
     for fields, group in split(cells, (*SETTING, *SHAPE)):

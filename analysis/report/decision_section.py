@@ -65,6 +65,7 @@ def decision_section(
         Field("EER (%)", "eer"),
         Field("of the EER", _rate),
         Field("missing", "reason"),
+        Field("notes", "notes"),
         *labels("backend", "precision", "batch_size", "execution", "attention", "clock"),
         *labels("device_name"),
         Field("95 % interval of latency (ms)", _ends("latency_low_s", "latency_high_s", 1e3)),

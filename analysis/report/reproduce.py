@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import dropwhile, takewhile
 from typing import Any
 
 from fakemamba.analysis.results import Launch
+from fakemamba.typed import sweep_command
 
 DETECTOR_NODE = "bench/bench_detectors.py::bench_detector[{}]"
 NODES = {"scan": "bench/bench_scan.py::bench_scan[{}]"}  # of parts that no detector has
@@ -59,8 +59,7 @@ def replay(launch: Launch) -> Replay:
 
 
 def _command(words: Sequence[str], out: str) -> str:
-    """A line for a shell; names in it are quoted where they need to be."""
-    return shlex.join(["pytest", *words, out])
+    return sweep_command([*words, out])
 
 
 def _how(words: Sequence[str]) -> list[str]:

@@ -284,7 +284,10 @@ def _flops(counted: pd.DataFrame, work: Any) -> pd.Series:
 
 
 def _fixed_length(cells: pd.DataFrame, flops: pd.Series) -> str | None:
-    """Why the input is cut: an output that does not change, or work that does not grow."""
+    """Why the input is cut: said so, an output that does not change, or work that does not grow."""
+    said = cells["fixed_length"].dropna() if "fixed_length" in cells else cells["reason"].iloc[:0]
+    if not said.empty:
+        return str(said.iloc[0])
     wrong = cells[
         (cells["status"] == "wrong") & cells["reason"].str.contains(SAME_OUTPUT, na=False)
     ]

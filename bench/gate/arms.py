@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fakemamba.bench.gate.environments import Arm, dependencies, make_arm
+from fakemamba.bench.gate.packages import make_package_arm
 from fakemamba.bench.gate.revisions import worktree
 from fakemamba.locks import waiting_lock
+from fakemamba.typed import is_clone
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,8 @@ class Workshop:
         folder: for worktrees and environments; gates that share it run one after the other.
         log: gets the output of what is run.
         python: the interpreter to make environments from.
-        install: dependencies, for each revision those that it names; else ``python`` has them.
+        install: dependencies, for each revision those that it names; else ``python`` has them. In
+            another project's repository ``python`` has fakemamba, and what is missing is installed.
         keep: worktrees and arms, for a look at them afterwards.
     """
 
@@ -54,7 +57,11 @@ def two_arms(
 
 def _arm(workshop: Workshop, name: str, checkout: Path, tell: Callable[[str], None]) -> Arm:
     python = below = workshop.python
+    place = workshop.folder / "arms" / name
+    if not is_clone(workshop.repository):
+        tell(f"environment of {name}")
+        return make_package_arm(name, checkout, python, place, workshop.log, workshop.install)
     if workshop.install:
         tell(f"environment of {name}")
         below = dependencies(checkout, python, workshop.folder / "environments", workshop.log)
-    return make_arm(name, checkout, python, below, workshop.folder / "arms" / name, workshop.log)
+    return make_arm(name, checkout, python, below, place, workshop.log)

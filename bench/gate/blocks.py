@@ -93,8 +93,8 @@ class Blocks:
 
     A pair that is there is not launched again; of a pair that was interrupted both are, as only
     neighbours in time are a pair. A pair with a disturbed cell is launched once more, and the first
-    kept as ``*.disturbed``: of dozens of launches one is easily disturbed, and its cells would have
-    no answer.
+    kept as ``*.disturbed``: of dozens of launches one is easily disturbed, and its cells would be
+    judged by the other pairs alone.
 
     Attributes:
         base: the arm that is compared with.

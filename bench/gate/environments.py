@@ -21,18 +21,26 @@ from fakemamba.records import parse_record
 
 COMPLETE = "complete"  # a file that is written last: without it an environment is made anew
 MEASURING = "models"  # the extra of what is measured; revisions from before it depend on all
-PACKAGES = "import json, site; print(json.dumps(site.getsitepackages()))"
+PACKAGES = """
+import json, pathlib, sys
+folders = [pathlib.Path(one) for one in sys.path]
+print(json.dumps([str(one) for one in folders if one.name in ("site-packages", "dist-packages")]))
+"""
 # Its namespace alone: importing more would load torch.
 ORIGIN = "import fakemamba.bench; print(fakemamba.bench.__path__[0])"
 
 
 @dataclass(frozen=True)
 class Arm:
-    """One side of a comparison: a name, its interpreter, and the checkout that it measures."""
+    """One side of a comparison: a name, its interpreter, and the checkout that it measures.
+
+    ``program`` is what the interpreter runs a sweep by.
+    """
 
     name: str
     python: Path
     folder: Path
+    program: tuple[str, ...] = ("-m", "pytest")
 
 
 def dependencies(checkout: Path, python: Path, cache: Path, log: Path) -> Path:
@@ -58,7 +66,7 @@ def dependencies(checkout: Path, python: Path, cache: Path, log: Path) -> Path:
     if folder.exists():
         shutil.rmtree(folder)
     require([python, "-m", "venv", "--without-pip", folder], checkout, log, f"making {folder}")
-    command = [*_pip_install(python, interpreter), *requirements]
+    command = [*pip_install(python, interpreter), *requirements]
     if constraints is not None:
         command += ["--constraint", constraints]
     require(command, checkout, log, f"installing what {checkout.name} depends on")
@@ -105,8 +113,8 @@ def make_arm(name: str, checkout: Path, python: Path, below: Path, folder: Path,
         shutil.rmtree(folder)
     require([below, "-m", "venv", "--without-pip", folder], checkout, log, f"making {folder}")
     interpreter = folder / "bin" / "python"
-    _see(_packages(below, checkout), interpreter, checkout)
-    install = [*_pip_install(python, interpreter), "--no-deps", "--no-build-isolation"]
+    see(packages_of(below, checkout), interpreter, checkout)
+    install = [*pip_install(python, interpreter), "--no-deps", "--no-build-isolation"]
     install += ["--editable", checkout]
     require(install, checkout, log, f"installing {name} ({checkout}) with {below}")
     found = Path(ask([interpreter, "-c", ORIGIN], checkout))
@@ -115,12 +123,12 @@ def make_arm(name: str, checkout: Path, python: Path, below: Path, folder: Path,
     return Arm(name, interpreter, checkout)
 
 
-def _pip_install(python: Path, interpreter: Path) -> list[str | Path]:
+def pip_install(python: Path, interpreter: Path) -> list[str | Path]:
     """The command by which the pip of one interpreter installs for another: making one is slow."""
     return [python, "-m", "pip", "--python", interpreter, "install", "--quiet"]
 
 
-def _packages(interpreter: Path, folder: Path) -> list[str]:
+def packages_of(interpreter: Path, folder: Path) -> list[str]:
     """The folders that an interpreter has packages in."""
     said = ask([interpreter, "-c", PACKAGES], folder)
     place, remedy = f"what {interpreter} says of its packages", "give another interpreter"
@@ -130,11 +138,13 @@ def _packages(interpreter: Path, folder: Path) -> list[str]:
     return found
 
 
-def _see(packages: Sequence[str], interpreter: Path, folder: Path) -> None:
+def see(
+    packages: Sequence[str], interpreter: Path, folder: Path, others: Sequence[str] = ()
+) -> None:
     """Let an environment see folders of packages, after its own.
 
     A line of a .pth file adds a folder, but none of the .pth files in it: an editable installation
-    of another checkout, as developers have, stays unseen.
+    of another checkout, as developers have, stays unseen; but for those lines that are ``others``.
     """
-    own = Path(_packages(interpreter, folder)[0])
-    (own / "below.pth").write_text("".join(f"{path}\n" for path in packages))
+    own = Path(packages_of(interpreter, folder)[0])
+    (own / "below.pth").write_text("".join(f"{line}\n" for line in (*packages, *others)))

@@ -23,7 +23,7 @@ Launcher = Callable[[Arm, Path, Sequence[str]], None]
 
 
 def launcher(options: Sequence[str], log: Path) -> Launcher:
-    """What launches ``pytest`` with the options of a sweep, its output in a log.
+    """What launches an arm's program with the options of a sweep, its output in a log.
 
     Raises:
         GateError: an option is one that the gate sets itself.
@@ -38,7 +38,7 @@ def launcher(options: Sequence[str], log: Path) -> Launcher:
             leftover.unlink(missing_ok=True)
         result.parent.mkdir(parents=True, exist_ok=True)
         quiet = ["-q", "-p", "no:cacheprovider", "--benchmark-quiet"]
-        command = ["-m", "pytest", *tests, *quiet, f"--benchmark-json={running}", *options]
+        command = [*arm.program, *tests, *quiet, f"--benchmark-json={running}", *options]
         status = run_logged([arm.python, *command], arm.folder, log)
         if status not in (0, SOME_CELLS_FAILED) or not running.exists():
             raise GateError(

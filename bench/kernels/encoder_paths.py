@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fakemamba.bench.instruments.clock import time_once
-from fakemamba.bench.measuring.preparation import SEED
+from fakemamba.bench.measuring.workload import SEED
 from fakemamba.models.fake_mamba import FakeMamba
 from fakemamba.models.mamba import Mamba, set_scan_backend
 from fakemamba.models.registry import create_detector

@@ -34,6 +34,8 @@ from fakemamba.bench.outcome import Outcome, Visit
 from fakemamba.models.detector import UnsupportedInputError
 from fakemamba.models.device import is_out_of_memory
 from fakemamba.models.execution.modes import OPTIMIZED, UnsupportedSettingError
+from fakemamba.models.external.names import ExternalDetectorError
+from fakemamba.models.registry import is_ours
 from fakemamba.models.weight_files import CheckpointError
 
 Measurable = Cell | ScanCell
@@ -187,6 +189,9 @@ class Measurer:
             return Outcome(cell, "wrong", str(error))
         except CheckpointError as error:
             return Outcome(cell, "failed", str(error))
+        except ExternalDetectorError as error:
+            reason, _, told = str(error).partition("\n")
+            return Outcome(cell, "failed", reason, traceback=told or None)
         except Exception as error:
             self._opened.pop(cell.id, None)
             self._preparer.release()
@@ -377,11 +382,11 @@ class Measurer:
 
 
 def same_work(cell: Measurable) -> Measurable:
-    """Equal for cells that do the very same: a front-end is the same in every detector.
+    """Equal for cells that do the very same: a front-end is the same in every detector of ours.
 
     How it is timed makes no difference.
     """
-    if isinstance(cell, Cell) and cell.part == "front-end":
+    if isinstance(cell, Cell) and cell.part == "front-end" and is_ours(cell.detector):
         return replace(cell, detector="", backend="none", clock="")
     return replace(cell, clock="")
 

@@ -13,6 +13,11 @@ import torch
 from torch import Tensor, nn
 
 from fakemamba.bench.cells import TRAINING_PARTS, Cell
+from fakemamba.bench.measuring.external import (
+    detector_of_its_own,
+    external_workload,
+    tensor_of,
+)
 from fakemamba.bench.measuring.training_step import (
     Trainee,
     TrainingWorkload,
@@ -21,7 +26,13 @@ from fakemamba.bench.measuring.training_step import (
     make_training_workload,
 )
 from fakemamba.bench.measuring.within import Features, standing_in
-from fakemamba.bench.measuring.workload import DetectorWorkload, Truth, running_as, set_kernels
+from fakemamba.bench.measuring.workload import (
+    SEED,
+    DetectorWorkload,
+    Truth,
+    running_as,
+    set_kernels,
+)
 from fakemamba.data.audio import SAMPLE_RATE_HZ, read_audio
 from fakemamba.data.recordings import real_speech
 from fakemamba.data.synthetic import speech_like
@@ -34,11 +45,12 @@ from fakemamba.models.execution.modes import (
     running_in,
 )
 from fakemamba.models.execution.optimized import fast_frontend, with_frontend
+from fakemamba.models.external.detector import ExternalDetector
 from fakemamba.models.frontend import Frontend
 from fakemamba.models.frontend_sources import create_frontend
-from fakemamba.models.registry import build_detector
+from fakemamba.models.registry import build_detector, is_ours
+from fakemamba.result_schema import OWN_FRONTEND
 
-SEED = 1234
 SPEECH_S = 2.0
 FEATURES_S = 2.0
 MOST_FEATURES = 16
@@ -78,11 +90,14 @@ class WorkloadCache:
             return make_training_workload(cell, trainee, waveforms)
         detector = self._get_detector(cell)
         detector.check_input(torch.empty(cell.batch_size, _num_samples(cell), device="meta"), None)
+        if isinstance(detector, ExternalDetector):
+            waveforms = self._waveforms(cell)
+            return external_workload(
+                cell, detector, waveforms, lambda part: self._in_precision(cell, part)
+            )
         run = self._get_fast(cell, detector) if cell.execution == OPTIMIZED else detector
         set_kernels(run, cell.attention, cell.backend)
-        part = _part(run, cell)
-        if cell.precision == "int8":
-            part = self._get_quantised(cell, part)
+        part = self._in_precision(cell, _part(run, cell))
         first = self._first_input(cell, detector)
         eager = _first_output(part)
         with torch.inference_mode(), running_as(cell, cell.precision):
@@ -112,7 +127,12 @@ class WorkloadCache:
     def _get_detector(self, cell: Cell) -> Detector:
         """The cell's detector on its device, in evaluation mode."""
         key = (cell.detector, cell.frontend, cell.device)
-        if key not in self._detectors:
+        if key not in self._detectors and cell.frontend == OWN_FRONTEND:
+            self._detectors[key] = detector_of_its_own(cell.detector).to(cell.device)
+        elif key not in self._detectors and not is_ours(cell.detector):
+            # Code of others may change the front-end that it is given.
+            self._detectors[key] = _new_detector(cell, _new_frontend(cell))
+        elif key not in self._detectors:
             frontend_key = (cell.frontend, cell.device)
             if frontend_key not in self._frontends:
                 self._frontends[frontend_key] = _new_frontend(cell)
@@ -123,7 +143,8 @@ class WorkloadCache:
         """A detector that is changed by steps of whatever length; nothing else is run on it."""
         key = (*_model_key(cell), cell.part)
         if key not in self._trainees:
-            detector = _new_detector(cell, _new_frontend(cell))
+            frontend = None if cell.frontend == OWN_FRONTEND else _new_frontend(cell)
+            detector = _new_detector(cell, frontend)
             self._trainees[key] = make_trainee(detector, cell.part)
         return self._trainees[key]
 
@@ -136,7 +157,10 @@ class WorkloadCache:
             rows = [speech_like(_num_samples(cell), seed) for seed in seeds]
         return torch.from_numpy(np.stack(rows)).to(cell.device)
 
-    def _get_quantised(self, cell: Cell, part: nn.Module) -> nn.Module:
+    def _in_precision(self, cell: Cell, part: nn.Module) -> nn.Module:
+        """The part, or what int8 makes of it."""
+        if cell.precision != "int8":
+            return part
         key = ("int8", *_model_key(cell), cell.part, cell.backend, cell.attention)
         if key not in self._variants:
             self._variants[key] = quantised(part)
@@ -144,7 +168,8 @@ class WorkloadCache:
 
     def _get_fast(self, cell: Cell, detector: Detector) -> Detector:
         """The detector with a fast front-end, which others share as they share the plain one."""
-        key = ("fast", cell.frontend, cell.device, cell.precision)
+        of_own = "" if is_ours(cell.detector) else cell.detector
+        key = ("fast", cell.frontend, of_own, cell.device, cell.precision)
         if key not in self._variants:
             self._variants[key] = fast_frontend(detector, cell.precision)
         return with_frontend(detector, self._variants[key])
@@ -185,7 +210,8 @@ class WorkloadCache:
     def _known_features(self, cell: Cell, frontend: nn.Module) -> Iterator[None]:
         """Inside, a front-end that has run so on the same waveforms need not do it again."""
         run = frontend.forward
-        how = (cell.frontend, cell.device, cell.precision, cell.attention)
+        of_own = "" if is_ours(cell.detector) else cell.detector
+        how = (cell.frontend, of_own, cell.device, cell.precision, cell.attention)
 
         def answer(waveforms: Tensor, lengths: Tensor | None = None) -> Features:
             content = hashlib.sha256(waveforms.cpu().numpy().tobytes()).digest()
@@ -258,9 +284,10 @@ def _new_frontend(cell: Cell) -> Frontend:
     return create_frontend(cell.frontend).to(cell.device)
 
 
-def _new_detector(cell: Cell, frontend: Frontend) -> Detector:
+def _new_detector(cell: Cell, frontend: Frontend | None) -> Detector:
     torch.manual_seed(SEED)
-    detector = build_detector(cell.detector, frontend.config, {}, frontend)
+    config = None if frontend is None else frontend.config
+    detector = build_detector(cell.detector, config, {}, frontend)
     return detector.to(cell.device).eval()
 
 
@@ -284,12 +311,7 @@ def _part(detector: Detector, cell: Cell) -> nn.Module:
 
 def _first_output(part: nn.Module) -> Callable[[Tensor], Tensor]:
     """The part's tensor, without the lengths that a front-end returns beside it."""
-
-    def call(given: Tensor) -> Tensor:
-        output = part(given)
-        return output[0] if isinstance(output, tuple) else output
-
-    return call
+    return lambda given: tensor_of(part(given))
 
 
 @contextmanager

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from fakemamba.bench.cells import ScanCell
-from fakemamba.bench.measuring.preparation import SEED
 from fakemamba.bench.measuring.verification import WrongResultError, require_finite
+from fakemamba.bench.measuring.workload import SEED
 from fakemamba.models.execution.modes import (
     AUTOCAST_DTYPES,
     OPTIMIZED,

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from fakemamba.bench.cells import Cell
 from fakemamba.bench.measuring.verification import WrongResultError, require_finite
@@ -75,8 +75,8 @@ class TrainingWorkload:
             if parameter.grad is not None:
                 require_finite(parameter.grad, f"the gradient of {name}")
         frozen = self.cell.part == "training-step-frozen"
-        frontend = list(self.detector.frontend.parameters())
-        if any(parameter.grad is not None for parameter in frontend) == frozen:
+        frontend = list(self.detector.parts.get("front-end", nn.Module()).parameters())
+        if frontend and any(parameter.grad is not None for parameter in frontend) == frozen:
             state = "has" if frozen else "has no"
             raise WrongResultError(f"the front-end {state} gradients in a {self.cell.part}")
         require_finite(other, "the loss after a step")
@@ -120,10 +120,15 @@ def make_trainee(detector: Detector, part: str) -> Trainee:
     """A detector that steps change: all of it, or all but its front-end."""
     frozen = part == "training-step-frozen"
     detector.train()
-    detector.frontend.requires_grad_(not frozen)
-    if frozen:
-        detector.frontend.eval()
+    frontend = detector.parts.get("front-end")
+    if frontend is None and frozen:
+        raise UnsupportedSettingError("it names no front-end that could be left as it is")
+    if frontend is not None:
+        frontend.requires_grad_(not frozen)
+        frontend.train(not frozen)
     trained = [parameter for parameter in detector.parameters() if parameter.requires_grad]
+    if not trained:
+        raise UnsupportedSettingError("it has no parameters that could be trained")
     optimizer = torch.optim.Adam(trained, lr=LEARNING_RATE, weight_decay=L2)
     return Trainee(detector, optimizer)
 

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from fakemamba.bench.cells import AnyCell, Cell
+from fakemamba.models.registry import is_ours
 
 
 def cell_within(cell: AnyCell) -> Cell | None:
@@ -28,6 +29,8 @@ def cell_within(cell: AnyCell) -> Cell | None:
     if not isinstance(cell, Cell) or cell.part != "end-to-end" or cell.precision == "int8":
         return None
     if (cell.device, cell.execution, cell.clock) != ("cpu", "eager", "latency"):
+        return None
+    if not is_ours(cell.detector):  # what others make of a front-end is not known
         return None
     return replace(cell, part="front-end")
 

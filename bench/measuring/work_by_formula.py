@@ -14,13 +14,13 @@ from torch import Tensor, nn
 
 from fakemamba.bench.cells import PARTS, AnyCell, Cell
 from fakemamba.bench.instruments.work import Work
-from fakemamba.bench.instruments.work_on_meta import META, MetaCounter
+from fakemamba.bench.instruments.work_on_meta import META, MetaCounter, NoFormulaError
 from fakemamba.data.audio import SAMPLE_RATE_HZ
 from fakemamba.models.detector import Detector, UnsupportedInputError
 from fakemamba.models.execution.modes import OPTIMIZED
 from fakemamba.models.frontend import Frontend
 from fakemamba.models.frontend_sources import frontend_config
-from fakemamba.models.registry import build_detector
+from fakemamba.models.registry import build_detector, is_ours
 from fakemamba.names import one_line
 
 DURATIONS_S = tuple(0.5 * 2**doublings for doublings in range(11))  # to 512 s
@@ -37,13 +37,14 @@ def work_records(cells: Iterable[AnyCell]) -> list[dict[str, Any]]:
     A record has detector, frontend, part, batch_size and lists of equal length: durations_s, flops
     and bytes_moved. Durations that the detector does not take are left out. Where there is no count
     at all the other two are None, and ``reason`` says why. A part that is measured in several ways
-    has one record. Training steps and recordings have none.
+    has one record. Training steps, recordings and detectors of others have none.
     """
     counter = formula_counter()
     parts = {
         (cell.detector, cell.frontend, cell.part, cell.batch_size): None
         for cell in cells
         if isinstance(cell, Cell) and cell.part in PARTS and cell.recording is None
+        if is_ours(cell.detector)
     }
     return [_record(counter, *part) for part in parts]
 
@@ -71,6 +72,8 @@ class FormulaCounter:
             UnsupportedInputError: the detector does not take this duration.
             ValueError: there is no such detector, or the front-end's sizes cannot be read.
         """
+        if not is_ours(detector):
+            raise NoFormulaError("code of others is not run to be counted, but where it is timed")
         made = self._detector(detector, frontend, attention)
         waveforms = torch.empty(batch_size, round(duration_s * SAMPLE_RATE_HZ), device=META)
         made.check_input(waveforms, None)

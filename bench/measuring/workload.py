@@ -22,7 +22,9 @@ from fakemamba.models.detector import Detector
 from fakemamba.models.device import is_out_of_memory
 from fakemamba.models.execution.modes import OPTIMIZED, running_in
 from fakemamba.models.mamba import set_scan_backend
+from fakemamba.models.registry import detector_entry, is_ours
 
+SEED = 1234  # of random weights, and of speech-like input
 ERRORS = ("max_abs_error", "relative_error")
 ROTATED_INPUTS = 4
 
@@ -89,9 +91,21 @@ class DetectorWorkload:
         """
         precision, what = self.cell.precision, f"{self.cell.part} in {self.cell.precision}"
         require_finite(output, f"the output of {what}")
-        self._require_tail_heard(output, other, what)
+        if not self.hears_tail(output, other):
+            raise WrongResultError(
+                f"the output of {what} stays the same when the end of its input changes: it is cut "
+                "to a fixed length, or remembered"
+            )
         together, alone = self.truth.on_ragged_batch()
         require_close(together, alone, precision, "a batch against its rows alone")
+        return self.errors_against_fp32(what)
+
+    def errors_against_fp32(self, what: str) -> dict[str, Any]:
+        """The errors, None where fp32 eager is what was run; ``what`` it is, for messages.
+
+        Raises:
+            WrongResultError: they are beyond the precision's bound.
+        """
         if self._is_plain:
             return dict.fromkeys(ERRORS)
         if not self.truth.errors:
@@ -99,10 +113,11 @@ class DetectorWorkload:
         return self.truth.errors
 
     def facts(self) -> dict[str, Any]:
-        """Sizes of the part."""
+        """Sizes of the part, and where code or weights of others come from."""
         parameters = list(self.part.parameters())
         stored = [*parameters, *self.part.buffers()]
-        return {
+        origin = origin_of(self.cell)
+        return ({} if origin is None else {"origin": origin}) | {
             "n_parameters": sum(parameter.numel() for parameter in parameters),
             "weights_bytes": sum(tensor.numel() * tensor.element_size() for tensor in stored),
         }
@@ -139,22 +154,23 @@ class DetectorWorkload:
         rate_hz = SAMPLE_RATE_HZ if is_waveform else self.detector.framing.frames_per_s
         return min(rate_hz, self.first.shape[1] // 2)
 
-    def _require_tail_heard(self, output: Tensor, other: Tensor, what: str) -> None:
+    def hears_tail(self, output: Tensor, other: Tensor) -> bool:
+        """Whether the outputs of the first two inputs, which differ in their ends, differ."""
         if self._tail == 0 or not torch.equal(output, other):
-            return
+            return True
         # A mean over a long input may move by less than a step of a lower precision.
         plain = self.truth.plain
-        if self.cell.precision != "fp32" and not torch.equal(
+        return self.cell.precision != "fp32" and not torch.equal(
             plain(self.first), plain(with_other_tail(self.first, self._tail))
-        ):
-            return
-        raise WrongResultError(
-            f"the output of {what} stays the same when the end of its input changes: it is cut to "
-            "a fixed length, or remembered"
         )
+
+
+def origin_of(cell: Cell) -> dict[str, str | None] | None:
+    """Where a cell's detector comes from, if it is not of this package."""
+    return None if is_ours(cell.detector) else detector_entry(cell.detector).origin()
 
 
 def set_kernels(detector: Detector, attention: str, backend: str) -> None:
     """Let a detector, and all that share its front-end, use these kernels."""
-    detector.frontend.set_attention("eager" if attention == "eager" else "sdpa")
+    detector.set_attention("eager" if attention == "eager" else "sdpa")
     set_scan_backend(detector, "auto" if backend == "none" else backend)

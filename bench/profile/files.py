@@ -19,7 +19,7 @@ from fakemamba.bench.instruments.trace import RANGE
 from fakemamba.bench.profile.attribution import OperatorShare
 from fakemamba.bench.profile.profiled import CellProfile
 from fakemamba.files import atomic_write, write_csv, write_json, write_whole
-from fakemamba.names import in_spreadsheet
+from fakemamba.names import in_file_name, in_spreadsheet
 
 TRACE_SUFFIX = ".pt.trace.json.gz"  # what TensorBoard's profiler plug-in looks for
 MEMORY_KINDS = {
@@ -36,7 +36,7 @@ def write_profile(profile: CellProfile, folder: str | Path) -> Iterator[Path]:
     snapshot, which only a GPU has, for pytorch.org/memory_viz.
     """
     folder = Path(folder)
-    written = [folder / f"{profile.cell['detector']}{TRACE_SUFFIX}"]
+    written = [folder / f"{in_file_name([profile.cell['detector']])}{TRACE_SUFFIX}"]
     write_whole(written[-1], gzip.compress(profile.calls.trace_json.encode()))
     yield written[-1]
     written.append(folder / "operators.csv")

@@ -17,6 +17,8 @@ from fakemamba.bench.sweep.plan import PROFILES, SweepOptions
 from fakemamba.models.device import resolve_device
 from fakemamba.models.execution.modes import ATTENTIONS, EXECUTIONS, PRECISIONS
 
+ROOM = Path(__file__).resolve().parents[1]  # the folder of the sweep's files
+
 
 def _of(names: tuple[str, ...]) -> str:
     return ", ".join(names)
@@ -130,7 +132,8 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "--bench-timeout": {
         "type": float,
         "metavar": "S",
-        "help": "end an isolated cell after so many seconds",
+        "help": "end an isolated cell after so many seconds; and code of others, isolated or not, "
+        "that takes longer to be imported, made or tried (300)",
     },
     "--bench-seed": {"type": int, "default": 0, "help": "of the random order"},
     "--bench-resume": {
@@ -213,9 +216,13 @@ def arguments(config: pytest.Config) -> list[str]:
 def _target(config: pytest.Config, target: str) -> str:
     """A file, folder or test in the command, as seen from the project's root."""
     name, *test = target.split("::", 1)
-    path, root = (config.invocation_params.dir / name).resolve(), config.rootpath.resolve()
-    if path.is_relative_to(root):
-        name = path.relative_to(root).as_posix() + ("/" if path.is_dir() else "")
+    path = (config.invocation_params.dir / name).resolve()
+    if config.option.pyargs and not path.exists():
+        path = ROOM.parent.joinpath(*name.split(".")[1:])
+        path = path if path.is_dir() else path.with_suffix(".py")
+    roots = [one for one in (ROOM.parent, config.rootpath.resolve()) if path.is_relative_to(one)]
+    if roots:
+        name = path.relative_to(roots[0]).as_posix() + ("/" if path.is_dir() else "")
     else:
         name = path.name
     return "::".join([name, *test])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from itertools import product
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import torch
 from fakemamba.bench.cells import PARTS, TRAINING_PARTS, Cell
 from fakemamba.bench.instruments.clock import MODES
 from fakemamba.bench.instruments.rounds import Effort
+from fakemamba.bench.measuring.external import detector_of_its_own, frontend_of
 from fakemamba.data.audio import SAMPLE_RATE_HZ, read_audio
 from fakemamba.data.lengths import draw_durations, read_lengths
 from fakemamba.data.manifest import read_manifest
@@ -172,11 +174,14 @@ def plan(options: SweepOptions) -> list[Cell]:
         for detector in series.detectors:
             own_s = series.durations_on(options.device)
             lengths_here = inputs or [(duration_s, None) for duration_s in own_s]
-            sizes = product(lengths_here, options.batch_sizes, series.parts)
+            traits = _traits(detector, tuple(options.backends), options.device)
+            parts = tuple(part for part in series.parts if part in traits.parts)
+            frontend = frontend_of(detector, series.frontend)
+            sizes = product(lengths_here, options.batch_sizes, parts)
             settings = list(
                 product(
                     options.precisions,
-                    _backends(detector, options),
+                    traits.backends,
                     options.executions,
                     options.attentions,
                 )
@@ -185,7 +190,7 @@ def plan(options: SweepOptions) -> list[Cell]:
                 cells += [
                     Cell(
                         detector=detector,
-                        frontend=series.frontend,
+                        frontend=frontend,
                         part=part,
                         duration_s=duration_s,
                         batch_size=batch_size,
@@ -247,13 +252,33 @@ def _with_frontend(series: Sequence[Series], frontend: str) -> list[Series]:
     return list(by_parts.values())
 
 
-def _backends(detector: str, options: SweepOptions) -> list[str]:
-    """The scan backends that a detector will use, ``none`` where it has no Mamba."""
-    model = create_detector(detector, "xls-r-tiny", device="meta")
-    if not has_mamba(model):
-        return ["none"]
-    device = torch.device(options.device)
-    return list(dict.fromkeys(resolve_backend(name, device) for name in options.backends))
+@dataclass(frozen=True)
+class _Traits:
+    """What a detector's cells can be.
+
+    Attributes:
+        parts: that can be measured.
+        backends: the scan backends that it will use, ``none`` where it has no Mamba.
+    """
+
+    parts: tuple[str, ...]
+    backends: tuple[str, ...]
+
+
+@cache
+def _traits(name: str, backends: tuple[str, ...], device: str) -> _Traits:
+    entry = detector_entry(name)
+    if entry.has_own_frontend:
+        model = detector_of_its_own(name)
+    else:
+        model = create_detector(name, "xls-r-tiny", device="meta")
+    named = (*model.parts, "end-to-end", *TRAINING_PARTS)
+    used: tuple[str, ...] = ("none",)
+    if has_mamba(model):
+        place = torch.device(device)
+        used = tuple(dict.fromkeys(resolve_backend(one, place) for one in backends))
+    parts = tuple(part for part in (*PARTS, *TRAINING_PARTS) if part in named)
+    return _Traits(parts, used)
 
 
 def _require_distinct(cells: Sequence[Cell]) -> None:

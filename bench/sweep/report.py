@@ -23,12 +23,18 @@ from pytest_benchmark.stats import Stats
 
 from fakemamba.bench.cells import PARTS, Cell
 from fakemamba.bench.measuring.work_by_formula import work_records
+from fakemamba.bench.measuring.workload import origin_of
 from fakemamba.bench.method import Method
 from fakemamba.bench.outcome import Outcome
 from fakemamba.bench.sweep.saved import saved_result
+from fakemamba.differences import differences
 from fakemamba.environment import describe_device, describe_environment
 from fakemamba.files import write_json
+from fakemamba.journals import JournalError
+from fakemamba.names import one_line
 from fakemamba.result_schema import SCHEMA, STATUSES
+
+OPTIONAL = ("peak_bytes", "resident_bytes")  # figures that come with a reason where there are none
 
 
 def identity_of(device: torch.device, method: Method) -> dict[str, Any]:
@@ -53,6 +59,26 @@ def merged_commands(path: Path, commands: list[list[str]]) -> list[list[str]]:
     if path.exists():
         earlier = json.loads(path.read_text())["fakemamba"]["options"].get("commands", [])
     return [one for one in earlier if one not in commands] + commands
+
+
+def require_same_code(known: Iterable[Outcome]) -> None:
+    """Refuse to go on with cells of others' code that is another by now.
+
+    Args:
+        known: of cells that are to be measured.
+
+    Raises:
+        JournalError: it has changed; names what differs.
+    """
+    for outcome in known:
+        cell, before = outcome.cell, outcome.details.get("origin")
+        if not isinstance(cell, Cell) or not before:
+            continue
+        if differing := differences(before, origin_of(cell) or {}):
+            raise JournalError(
+                f"{cell.detector} has changed since it was measured: {'; '.join(differing)}. "
+                "Measure it into another file"
+            )
 
 
 class SweepReport:
@@ -88,7 +114,7 @@ class SweepReport:
             "schema": SCHEMA,
             "options": self.options,
             "identity": self.identity,
-            "environment": describe_environment(self.device),
+            "environment": describe_environment(self.device) | self._origins(),
             "status_counts": self.counts(),
         }
         present = {entry["fullname"] for entry in output["benchmarks"]}
@@ -108,10 +134,31 @@ class SweepReport:
         ]
         return work_records([*before, *(outcome.cell for outcome in self.outcomes.values())])
 
+    def _origins(self) -> dict[str, Any]:
+        """Where detectors of others come from, by their names."""
+        infos = [entry["extra_info"] for entry in self.earlier.values()]
+        infos += [outcome.to_json() for outcome in self.outcomes.values()]
+        origins = {info["cell"]["detector"]: info["origin"] for info in infos if "origin" in info}
+        return {"detectors": origins} if origins else {}
+
     def counts(self) -> dict[str, int]:
         """How many cells ended in which way."""
         counted = Counter(outcome.status for outcome in self.outcomes.values())
         return {status: counted[status] for status in STATUSES if counted[status]}
+
+    def without_figure(self) -> list[str]:
+        """Which figures were asked for that cells do not have, and why: a line a reason."""
+        counted = Counter(
+            (name, reason)
+            for outcome in self.outcomes.values()
+            for name in OPTIONAL
+            if (reason := outcome.details.get(f"{name}_reason")) is not None
+            and outcome.details.get(name) is None
+        )
+        return [
+            f"no {name} of {count} {'cell' if count == 1 else 'cells'}: {one_line(reason)}"
+            for (name, reason), count in counted.items()
+        ]
 
     def is_as_before(self) -> bool:
         """Whether all outcomes are those of the result that is resumed."""

@@ -8,6 +8,7 @@ from importlib import metadata
 
 from fakemamba.data.open_speech.attacks import ATTACKS
 from fakemamba.data.open_speech.prompts import READERS
+from fakemamba.typed import install_command
 
 # Modules that all need, and whose version may change a sample.
 LIBRARIES = ("av", "numpy", "scipy", "soundfile", "soxr")
@@ -48,7 +49,7 @@ def installed_versions() -> dict[str, str]:
     if missing := [name for name in debian_packages() if name not in debian]:
         remedies.append(f"apt-get install --no-install-recommends {' '.join(missing)}")
     if missing := [name for name in python_modules() if name not in packages]:
-        remedies.append(f"pip install -e '.[corpus]'  # {' '.join(missing)}")
+        remedies.append(f"{install_command('corpus')}  # {' '.join(missing)}")
     if remedies:
         listed = "\n  ".join(remedies)
         raise MissingPackagesError(

@@ -104,8 +104,9 @@ def quantised(module: nn.Module) -> nn.Module:
         if isinstance(mamba, Mamba)
         for layer in mamba.modules()
     }
+    holder = nn.Sequential(copy.deepcopy(module))  # a module that is one layer is replaced, too
     names = {
-        name
+        f"0.{name}".rstrip(".")
         for name, layer in module.named_modules()
         if type(layer) is nn.Linear and id(layer) not in inside_mamba
     }
@@ -115,8 +116,8 @@ def quantised(module: nn.Module) -> nn.Module:
         warnings.filterwarnings("ignore", message=".*deprecated.*")
         from torch.ao.quantization import quantize_dynamic
 
-        result: nn.Module = quantize_dynamic(copy.deepcopy(module), names, dtype=torch.qint8)
-    return result
+        result: nn.Sequential = quantize_dynamic(holder, names, dtype=torch.qint8, inplace=True)
+    return result[0]
 
 
 def executed(

@@ -73,7 +73,7 @@ class OptimizedDetector:
         execution: str,
         exact_samples: Collection[int] = (),
     ) -> None:
-        device = next(detector.parameters()).device
+        device = detector.device
         check_optimized(device, precision, execution)
         self.detector = with_frontend(detector, fast_frontend(detector, precision))
         self.precision, self.execution, self.device = precision, execution, device

@@ -39,6 +39,14 @@ WAYS["benchmarks"] += [
     *reference("scan.json", 0)["benchmarks"],
 ]
 OLD = reference("recordings.json", 0, 1)
+# A detector of others, with a front-end of its own.
+OWN = shortened(copy.deepcopy(WAYS), 0)
+OWN["benchmarks"][0]["extra_info"]["cell"]["frontend"] = "own"
+OWN["benchmarks"][0]["extra_info"] |= {
+    "fixed_length": "it is cut",
+    "notes": ["rows are run one at a time", ""],
+    "external": {"parts": {"encoder": "net"}, "num_samples": None, "batches": False},
+}
 CELL_ID = WAYS["benchmarks"][0]["extra_info"]["cell_id"]
 
 
@@ -96,6 +104,17 @@ def test_every_reference_result_is_accepted(path):
     measured = launch.cells[launch.cells["status"] == "measured"]
     medians = measured["samples_s"].map(pd.Series).map(pd.Series.median)
     pd.testing.assert_series_equal(medians, measured["latency_s"], check_names=False)
+
+
+def test_what_a_detector_of_others_says_is_read(tmp_path):
+    (tmp_path / "x.json").write_text(json.dumps(OWN))
+    (row,) = read_results([tmp_path / "x.json"]).to_dict("records")
+    assert row["notes"] == ("rows are run one at a time", "") and row["own_frontend"]
+    assert row["fixed_length"] == "it is cut" and row["frontend"] == "own"
+    changed = replaced(OWN, (*INFO, "fixed_length"), None)
+    (tmp_path / "x.json").write_text(json.dumps(without(changed, (*INFO, "notes"))))
+    (row,) = read_results([tmp_path / "x.json"]).to_dict("records")
+    assert row["notes"] == () and row["fixed_length"] is None
 
 
 def test_an_older_schema_is_upgraded_to_the_ids_of_today(tmp_path):
@@ -251,6 +270,9 @@ LATENCY_S = WAYS["benchmarks"][0]["extra_info"]["latency_s"]
         ((*INFO, "status"), [], r"'status' is \[\]"),
         ((*INFO, "status"), "failed", "is failed but has a time"),
         ((*INFO, "disturbed_by"), "throttled", "'disturbed_by' is 'throttled'.*a list of texts"),
+        ((*INFO, "notes"), "slow", "'notes' is 'slow'.*a list of texts"),
+        ((*INFO, "notes"), [1], r"'notes' is \[1\].*a list of texts"),
+        ((*INFO, "fixed_length"), True, "'fixed_length' is True, but has to be a text"),
         ((*INFO, "energy"), 5, "'energy' is 5, but has to be an object"),
         ((*INFO, "energy", "net_energy_j"), "5 J", "'net_energy_j' is '5 J'"),
         ((*INFO, "machine"), [], r"'machine' is \[\], but has to be an object"),
@@ -400,10 +422,10 @@ def mutable_places(content):
 
 @pytest.mark.parametrize(
     ("content", "where"),
-    [(WAYS, mutable_places(WAYS)), (OLD, mutable_places(OLD))],
-    ids=["schema 2", "schema 1"],
+    [(one, mutable_places(one)) for one in (WAYS, OLD, OWN)],
+    ids=["schema 2", "schema 1", "own front-end"],
 )
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_whatever_is_anywhere_is_read_or_refused_by_name(tmp_path, content, where, data):
     place = data.draw(st.sampled_from(where))

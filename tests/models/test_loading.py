@@ -27,7 +27,7 @@ def places(tmp_path, make_detector):
     [
         ("piped", None, r"model\.safetensors is a pipe, not a file"),
         ("empty", None, r"config\.json: no such file.*fakemamba convert"),
-        ("absent", None, "absent: no such file; name a detector's folder or an official"),
+        ("absent", None, "absent: no such file; name a detector's folder, an official"),
         ("absent", "fake-mamba", "absent: no such file"),
         ("pipe.pth", "fake-mamba", "is a pipe, not a file"),
         ("page.pth", None, "say which one it is with --detector"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from fakemamba.evaluation.manner import Manner
 from fakemamba.evaluation.score_files import read_scores
 from fakemamba.evaluation.score_run import Output
 from fakemamba.evaluation.uncertainty import Resampling
+from fakemamba.models.external.names import is_code_name
 from fakemamba.training.studies.variants import StudyError
 
 
@@ -75,22 +76,24 @@ class Judging:
             "test.replicates": self.replicates,
         }
 
-    def judge(self, detector: Path, scores: Path) -> Evaluation:
+    def judge(self, detector: Path, scores: Path, name: str) -> Evaluation:
         """Score all trials, going on with what is there, and evaluate the scores.
 
         Args:
             detector: a folder made by this package.
             scores: the file to write them to.
+            name: of the detector.
 
         Raises:
             StudyError: some trials have no score.
             ValueError: scoring or evaluating is not possible.
         """
+        manner = replace(self.manner, detector=name) if is_code_name(name) else self.manner
         result = score_checkpoint(
             detector,
             lambda: self.trials,
             Output(scores),
-            self.manner,
+            manner,
             resume=True,
             progress=self.progress,
             told=self.identity(),

@@ -68,8 +68,9 @@ def run_unit(recipe: Recipe, folder: Path, judging: Judging, train: Train) -> Un
     """
     try:
         trained = train(recipe, folder / "run")
-        evaluation = judging.judge(trained.detector, folder / "scores.csv")
-        parameters = load_detector(trained.detector).parameters()
+        name = recipe.detector.name
+        evaluation = judging.judge(trained.detector, folder / "scores.csv", name)
+        parameters = load_detector(trained.detector, name).parameters()
         unit = Unit(
             status="done",
             epochs=trained.epochs,

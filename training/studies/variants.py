@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from fakemamba.models.frontend import FRONTEND_SIZES
 from fakemamba.models.frontend_sources import frontend_config
 from fakemamba.models.frontends.choices import split_source
-from fakemamba.models.registry import detector_entry, family_name
+from fakemamba.models.registry import DETECTORS, family_name
 from fakemamba.training.recipe import DetectorRecipe, Option, Recipe
 
 OWN = "recipe"  # what all others are compared with
@@ -120,7 +120,7 @@ def _durations(own: DetectorRecipe) -> Iterable[Variant]:
     family = family_name(own.name)
     depth: dict[str, Option] = {}
     if family == FAKE_MAMBA:
-        preset = detector_entry(own.name).preset.get("depth", DEPTH)
+        preset = DETECTORS[own.name].preset.get("depth", DEPTH)
         depth = {"depth": own.options.get("depth", preset)}
     encoders = (
         Variant("pn-bimamba", replace(own, name="fake-mamba-l", options={}), "Fake-Mamba(L)"),

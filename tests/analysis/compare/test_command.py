@@ -187,6 +187,18 @@ def test_disturbed_times_are_no_answer_but_memory_is():
     assert compare(base, sides(disturbed_by=("GPU throttled: power",))[1]).exit_code == 2
 
 
+@pytest.mark.parametrize("side", [0, 1], ids=["base", "head"])
+def test_a_disturbed_launch_is_left_out_with_its_partner_and_said(side):
+    both = sides(change=1.1)
+    both[side][2].cells.at[0, "disturbed_by"] = ("another program",)
+    both[side][2].cells.at[0, "latency_s"] = 5.0
+    comparison = compare(*both)
+    found = only(comparison)
+    assert (found.verdict, found.pairs, comparison.exit_code) == ("regressed", PAIRS - 1, 1)
+    assert found.reason.endswith(f"; left out: 1 of {PAIRS} pairs disturbed, by another program")
+    assert only(comparison, "peak-memory").pairs == PAIRS
+
+
 def test_a_figure_that_one_side_lacks_is_no_answer():
     comparison = compare(*sides(peak_bytes=None))
     assert judged(comparison, "peak-memory") == ("unanswerable", "unknown-figure", 2)

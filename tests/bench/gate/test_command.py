@@ -243,3 +243,24 @@ def test_an_interrupted_gate_leaves_a_tidy_repository(repository, tmp_path, stop
         _, said = running.communicate(timeout=30)
     assert running.returncode == 128 + stop and b"the same command goes on" in said
     assert git(repository, "worktree", "list") == before
+
+
+def test_another_packages_revisions_are_gated_and_named(
+    repository, run_gate, tmp_path, monkeypatch
+):
+    made = []
+
+    def make_package_arm(name, checkout, python, *_):
+        made.append(name)
+        return Arm(name, python, checkout)
+
+    monkeypatch.setattr(arms, "make_package_arm", make_package_arm)
+    project = repository / "pyproject.toml"
+    project.write_text(PROJECT.replace('name = "fakemamba"', 'name = "tiny"'))
+    commit(repository, "tiny")
+    write_speed(repository, CELLS | {"200f": 0.0115})
+    assert run_gate(base="tiny") == 1
+    content, verdicts = comparison(tmp_path)
+    assert made == ["base", "head"] and verdicts["200f"] == "regressed"
+    base = git(repository, "rev-parse", "tiny").strip()
+    assert any(note.startswith(f"tiny: base {base}, head ") for note in content["notes"])

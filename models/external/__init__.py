@@ -1,0 +1,1 @@
+"""Detectors of others: any PyTorch module or callable, by the name of what makes it."""

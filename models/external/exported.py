@@ -1,0 +1,221 @@
+"""Detectors as files that an engine runs: ONNX by ONNX Runtime, ``.pt2`` by torch.export.
+
+Nothing in such a file is executed but its graph, of torch's operators. torch unpickles what a
+``.pt2`` has besides, evaluates its sizes as Python, and calls whatever function it names: so one
+that has anything but a graph of operators and plain tensors is refused.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import operator
+import pickle
+import re
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch._ops import HigherOrderOperator, OpOverload
+from torch.export.pt2_archive import PT2ArchiveReader
+
+from fakemamba.models.external.names import ExternalDetectorError
+from fakemamba.models.weight_files import CheckpointError
+from fakemamba.records import shown
+
+SUFFIXES = (".onnx", ".pt2")
+FLOAT = "tensor(float)"
+_GRAPH, _SAMPLES = "models/model.json", "data/sample_inputs/model.pt"
+_CONFIGS = ("data/weights/model_weights_config.json", "data/constants/model_constants_config.json")
+_PLAIN = re.compile(
+    r"data/(weights/(weight_\d+|model_weights_config\.json)"
+    r"|constants/(tensor_\d+|model_constants_config\.json)|sample_inputs/model\.pt)"
+    r"|models/model\.json|archive_format|archive_version|byteorder|\.data/(version|serialization_id)"
+)
+_SIZE = re.compile(r"(?:Symbol\('\w+'|(?!__)[\w\s+\-*/(),<>=&|~%]|(?<=\d)\.(?=\d))*", re.ASCII)
+_IMPORTING = ("__enum__", "default_factory", "\\u")  # in a tree's form; the last may hide them
+_SIZE_OPERATORS = (
+    *(operator.getitem, operator.add, operator.sub, operator.mul, operator.floordiv),
+    *(operator.truediv, operator.mod, operator.pow, operator.neg, operator.and_, operator.or_),
+    *(operator.eq, operator.ne, operator.lt, operator.le, operator.gt, operator.ge),
+    *(torch.sym_float, torch.sym_int, torch.sym_max, torch.sym_min, torch.sym_not),
+)
+
+
+def read_exported(path: Path) -> tuple[nn.Module, dict[str, Any]]:
+    """The module behind an exported file, and what the file says of its input.
+
+    Raises:
+        CheckpointError: it is not such a file, or holds what is not run.
+    """
+    return _onnx(path) if path.suffix == ".onnx" else _torch_export(path)
+
+
+class OnnxModule(nn.Module):
+    """An ONNX graph of waveforms (B, L), and lengths (B,) if it takes them, on the CPU."""
+
+    def __init__(self, path: Path, session: Any) -> None:
+        super().__init__()
+        self.path = path
+        self._session = session
+        names = [one.name for one in session.get_inputs()]
+        self._waveforms, self._lengths = names[0], (names[1:] or [None])[0]
+        self.lengths = "none" if self._lengths is None else "needed"
+
+    def forward(self, waveforms: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """The graph's first output."""
+        if waveforms.device.type != "cpu":
+            raise ExternalDetectorError(f"{self.path} is run by ONNX Runtime on the CPU only")
+        given = {self._waveforms: waveforms.float().contiguous().numpy()}
+        if self._lengths is not None and lengths is not None:
+            given[self._lengths] = lengths.to(torch.int64).numpy()
+        return torch.from_numpy(self._session.run(None, given)[0])
+
+
+def _onnx(path: Path) -> tuple[nn.Module, dict[str, Any]]:
+    try:
+        import onnxruntime
+    except ModuleNotFoundError as error:
+        raise CheckpointError(f"{path} needs ONNX Runtime: pip install onnxruntime") from error
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    options.log_severity_level = 3  # errors; its warnings are about how it was exported
+    try:
+        session = onnxruntime.InferenceSession(
+            str(path), options, providers=["CPUExecutionProvider"]
+        )
+    except Exception as error:  # of a dozen kinds of its own
+        line = " ".join(str(error).split())
+        raise CheckpointError(f"{path} cannot be read by ONNX Runtime: {line}") from error
+    inputs = session.get_inputs()
+    told = ", ".join(f"{one.name} {one.type} {one.shape}" for one in inputs)
+    is_known = (
+        1 <= len(inputs) <= 2
+        and inputs[0].type == FLOAT
+        and len(inputs[0].shape) == 2
+        and (len(inputs) == 1 or (inputs[1].type == "tensor(int64)" and len(inputs[1].shape) == 1))
+    )
+    if not is_known:
+        raise CheckpointError(
+            f"{path} takes {told}, but a detector's graph takes waveforms (batch, samples) as "
+            "float, and lengths (batch) as int64 if any"
+        )
+    samples = inputs[0].shape[1]
+    return OnnxModule(path, session), {"num_samples": samples if isinstance(samples, int) else None}
+
+
+def _torch_export(path: Path) -> tuple[nn.Module, dict[str, Any]]:
+    _require_plain(path)
+    try:
+        program = torch.export.load(path)
+    except Exception as error:  # of a dozen kinds of its own
+        line = str(error).strip().splitlines()
+        raise CheckpointError(
+            f"{path} cannot be read by torch.export: {line[0] if line else type(error).__name__}"
+        ) from error
+    _require_operators(program, path)
+    signature = program.graph_signature
+    names = signature.user_inputs
+    shapes = {
+        node.name: tuple(node.meta["val"].shape)
+        for node in program.graph.nodes
+        if node.op == "placeholder" and node.name in names
+    }
+    if not 1 <= len(names) <= 2 or len(shapes[str(names[0])]) != 2:
+        told = ", ".join(f"{name} {list(shape)}" for name, shape in shapes.items())
+        raise CheckpointError(
+            f"{path} takes {told}, but a detector takes waveforms (batch, samples), and lengths "
+            "(batch,) if any"
+        )
+    samples = shapes[str(names[0])][1]
+    module = program.module()
+    return _Exported(module, len(names) == 2), {
+        "num_samples": samples if isinstance(samples, int) else None
+    }
+
+
+class _Exported(nn.Module):
+    """A program of torch.export; it has no training mode, and needs none to be scored."""
+
+    def __init__(self, program: nn.Module, takes_lengths: bool) -> None:
+        super().__init__()
+        self.program = program
+        self.lengths = "needed" if takes_lengths else "none"
+
+    def forward(self, waveforms: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """Its only output."""
+        output: Tensor = self.program(waveforms, *(() if lengths is None else (lengths,)))
+        return output
+
+    def train(self, mode: bool = True) -> _Exported:
+        """Nothing: an exported program refuses to be asked."""
+        return self
+
+
+def _require_plain(path: Path) -> None:
+    """Refuse an archive with anything that torch would run while it reads it.
+
+    It is read by torch's own reader, so that nothing is seen here that torch sees otherwise.
+
+    Raises:
+        CheckpointError: it has such things, or is no archive of torch.export.
+    """
+    try:
+        archive = PT2ArchiveReader(str(path))
+        names = archive.get_file_names()
+        strange = [name for name in names if not _PLAIN.fullmatch(name)]
+        if len(set(names)) < len(names):
+            strange = names
+        for name in () if strange else _CONFIGS:
+            entries = json.loads(archive.read_bytes(name))["config"].values()
+            strange += [
+                entry["path_name"]
+                for entry in entries
+                if entry["use_pickle"] is not False
+                or not re.fullmatch(r"(weight|tensor)_\d+", entry["path_name"])
+            ]
+        if not strange:
+            strange = _strange_texts(json.loads(archive.read_bytes(_GRAPH)))
+        if not strange:
+            torch.load(io.BytesIO(archive.read_bytes(_SAMPLES)), weights_only=True)
+    except pickle.UnpicklingError:
+        strange = [_SAMPLES]
+    except Exception as error:  # of a dozen kinds of torch's own
+        line = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise CheckpointError(f"{path} is no archive of torch.export: {line}") from error
+    if strange:
+        raise _not_plain(path, strange[0])
+
+
+def _not_plain(path: Path, what: str) -> CheckpointError:
+    return CheckpointError(
+        f"{path} holds more than a graph of operators and plain tensors, {shown(what)}, which "
+        "could run any code: export it again, by torch 2.9 or later and without objects of your own"
+    )
+
+
+def _strange_texts(value: Any, key: str = "") -> list[str]:
+    """The texts in a graph's record that torch would evaluate or import, if they are not sizes."""
+    if isinstance(value, dict):
+        return [one for name, inner in value.items() for one in _strange_texts(inner, name)]
+    if isinstance(value, list):
+        return [one for inner in value for one in _strange_texts(inner, key)]
+    if not isinstance(value, str):
+        return []
+    is_strange = key == "expr_str" and not _SIZE.fullmatch(value)
+    return [value] if is_strange or any(word in value for word in _IMPORTING) else []
+
+
+def _require_operators(program: torch.export.ExportedProgram, path: Path) -> None:
+    """Refuse a graph that calls anything but torch's operators.
+
+    Raises:
+        CheckpointError: it does.
+    """
+    for module in program.graph_module.modules():
+        for node in module.graph.nodes if isinstance(module, torch.fx.GraphModule) else ():
+            target = node.target
+            is_operator = isinstance(target, OpOverload | HigherOrderOperator)
+            if node.op == "call_function" and not is_operator and target not in _SIZE_OPERATORS:
+                raise _not_plain(path, str(target))
