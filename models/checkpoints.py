@@ -23,7 +23,7 @@ from fakemamba.models.detector import Detector
 from fakemamba.models.external.detector import ExternalConfig
 from fakemamba.models.external.names import is_code_name
 from fakemamba.models.frontends.config import LATER_FIELDS
-from fakemamba.models.registry import DetectorEntry, entry_of_code, family_name, registered_name
+from fakemamba.models.registry import entry_of_code, family_name, is_ours, registered_name
 from fakemamba.models.state_dicts import load_exactly, most_blocks, plain_state
 from fakemamba.models.weight_files import CheckpointError, read_weights
 from fakemamba.names import one_line
@@ -74,7 +74,7 @@ def from_pretrained(folder: str | Path, *, expected: str | None = None) -> Detec
     entry = entry_of_code(expected or name)
     try:
         # Code of others may compute what it keeps beside its weights, which meta has no numbers of.
-        with torch.device("meta") if isinstance(entry, DetectorEntry) else nullcontext():
+        with torch.device("meta") if is_ours(expected or name) else nullcontext():
             detector = entry.make(entry.config(config.frontend, _options(config)))
     except ValueError as error:
         raise CheckpointError(f"{folder / CONFIG_NAME}: {error}") from error

@@ -28,6 +28,7 @@ from fakemamba.models.external.inspection import Inspection, inspect_calls
 from fakemamba.models.external.names import ExternalDetectorError, Option, failed
 from fakemamba.models.external.time_limit import in_time
 from fakemamba.models.frontend import Frontend, FrontendConfig
+from fakemamba.models.frontends.framing import Framing
 from fakemamba.records import check_fields
 
 if TYPE_CHECKING:
@@ -56,9 +57,9 @@ class FunctionModule(nn.Module):
         self.function = function
         self.lengths = lengths_of(function)
 
-    def forward(self, *given: Any) -> Tensor:
+    def forward(self, waveforms: Tensor, **told: Tensor) -> Tensor:
         """Whatever the function makes of it."""
-        return self.function(*given)
+        return self.function(waveforms, **told)
 
 
 class ExternalDetector(Detector):
@@ -89,6 +90,12 @@ class ExternalDetector(Detector):
         self._parts = self._find_parts(frontend)
         self._inspections: dict[str, Inspection | ExternalDetectorError] = {}
         self.register_buffer("_place", torch.empty(0), persistent=False)
+
+    @property
+    def framing(self) -> Framing:
+        """That of the front-end it was given; its own is taken to have 50 frames a second, too."""
+        frontend = self.config.frontend
+        return Framing(first_samples=1) if frontend is None else frontend.framing
 
     @property
     def min_samples(self) -> int:
@@ -122,18 +129,20 @@ class ExternalDetector(Detector):
             ExternalDetectorError: it fails, or returns what no score can be taken from.
         """
         lengths = self.check_input(waveforms, lengths)
-        if lengths is not None and bool((lengths == waveforms.shape[1]).all()):
-            lengths = None
         found = None if self.training else self.inspected(waveforms.device)
+        if (
+            lengths is not None
+            and self.takes_lengths
+            and (found is None or found.batches_by_lengths)
+        ):
+            return self._logits(waveforms, lengths, found)
+        width = waveforms.shape[1]
+        counts = [width] * len(waveforms) if lengths is None else lengths.tolist()
         is_whole = len(waveforms) == 1 or found is None or found.batches
-        if is_whole and (lengths is None or (found is None and self.takes_lengths)):
-            return self._logits(waveforms, lengths, found)
-        if lengths is None:
-            lengths = torch.full((len(waveforms),), waveforms.shape[1])
-        elif found is not None and found.batches_by_lengths:
-            return self._logits(waveforms, lengths, found)
-        rows = zip(waveforms, lengths.tolist(), strict=True)
-        return torch.cat([self._logits(row[None, :length], None, found) for row, length in rows])
+        if is_whole and set(counts) == {width}:
+            return self._logits(waveforms, None, found)
+        rows = zip(waveforms, counts, strict=True)
+        return torch.cat([self._logits(row[None, :count], None, found) for row, count in rows])
 
     def inspected(self, device: torch.device) -> Inspection:
         """What trying it on a device in evaluation mode has shown; it is tried once.
@@ -270,10 +279,10 @@ class ExternalDetector(Detector):
         given, counts = self._as_wanted(waveforms, lengths)
         if found is not None and found.changes_input:
             given = given.clone()
-        arguments = (given,) if counts is None else (given, counts)
+        told = {} if counts is None else {"lengths": counts}  # at whatever place it takes them
         with _silence() if found is not None and found.prints else nullcontext():
             try:
-                output = self.network(*arguments)
+                output = self.network(given, **told)
             except (Exception, SystemExit) as error:
                 if is_out_of_memory(error):
                     raise

@@ -1,15 +1,14 @@
 """Detectors as files that an engine runs: ONNX by ONNX Runtime, ``.pt2`` by torch.export.
 
-Nothing in such a file is executed but its graph, of torch's operators. torch unpickles what a
-``.pt2`` has besides, evaluates its sizes as Python, and calls whatever function it names: so one
-that has anything but a graph of operators and plain tensors is refused.
+Nothing in such a file is executed but its graph, of torch's operators: torch sees to that. It also
+unpickles what a ``.pt2`` has besides, and evaluates its sizes as Python: so one that has anything
+but a graph and plain tensors is refused.
 """
 
 from __future__ import annotations
 
 import io
 import json
-import operator
 import pickle
 import re
 from pathlib import Path
@@ -17,7 +16,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch._ops import HigherOrderOperator, OpOverload
 from torch.export.pt2_archive import PT2ArchiveReader
 
 from fakemamba.models.external.names import ExternalDetectorError
@@ -35,12 +33,6 @@ _PLAIN = re.compile(
 )
 _SIZE = re.compile(r"(?:Symbol\('\w+'|(?!__)[\w\s+\-*/(),<>=&|~%]|(?<=\d)\.(?=\d))*", re.ASCII)
 _IMPORTING = ("__enum__", "default_factory", "\\u")  # in a tree's form; the last may hide them
-_SIZE_OPERATORS = (
-    *(operator.getitem, operator.add, operator.sub, operator.mul, operator.floordiv),
-    *(operator.truediv, operator.mod, operator.pow, operator.neg, operator.and_, operator.or_),
-    *(operator.eq, operator.ne, operator.lt, operator.le, operator.gt, operator.ge),
-    *(torch.sym_float, torch.sym_int, torch.sym_max, torch.sym_min, torch.sym_not),
-)
 
 
 def read_exported(path: Path) -> tuple[nn.Module, dict[str, Any]]:
@@ -114,7 +106,6 @@ def _torch_export(path: Path) -> tuple[nn.Module, dict[str, Any]]:
         raise CheckpointError(
             f"{path} cannot be read by torch.export: {line[0] if line else type(error).__name__}"
         ) from error
-    _require_operators(program, path)
     signature = program.graph_signature
     names = signature.user_inputs
     shapes = {
@@ -190,7 +181,7 @@ def _require_plain(path: Path) -> None:
 
 def _not_plain(path: Path, what: str) -> CheckpointError:
     return CheckpointError(
-        f"{path} holds more than a graph of operators and plain tensors, {shown(what)}, which "
+        f"{path} holds more than a graph and plain tensors, {shown(what)}, which "
         "could run any code: export it again, by torch 2.9 or later and without objects of your own"
     )
 
@@ -205,17 +196,3 @@ def _strange_texts(value: Any, key: str = "") -> list[str]:
         return []
     is_strange = key == "expr_str" and not _SIZE.fullmatch(value)
     return [value] if is_strange or any(word in value for word in _IMPORTING) else []
-
-
-def _require_operators(program: torch.export.ExportedProgram, path: Path) -> None:
-    """Refuse a graph that calls anything but torch's operators.
-
-    Raises:
-        CheckpointError: it does.
-    """
-    for module in program.graph_module.modules():
-        for node in module.graph.nodes if isinstance(module, torch.fx.GraphModule) else ():
-            target = node.target
-            is_operator = isinstance(target, OpOverload | HigherOrderOperator)
-            if node.op == "call_function" and not is_operator and target not in _SIZE_OPERATORS:
-                raise _not_plain(path, str(target))

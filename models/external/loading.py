@@ -119,8 +119,10 @@ class ExternalEntry:
 
     def _call(self, options: Mapping[str, Any], frontend: Frontend | None) -> Any:
         if not _is_factory(self.made_by):
-            # Every detector that is made has weights of its own.
-            return deepcopy(self.made_by)
+            try:
+                return deepcopy(self.made_by)  # every detector that is made has its own weights
+            except Exception:  # it holds what cannot be copied, as an engine's session
+                return self.made_by
         given = dict(options)
         given |= {name: value for name, value in UNUSED.items() if name in self._parameters}
         if frontend is not None:

@@ -152,10 +152,7 @@ class InstalledName:
     @property
     def packages(self) -> str:
         """Those that declare it, with their versions."""
-        return " and ".join(
-            f"{point.dist.name} {point.dist.version}" if point.dist else point.value
-            for point in self.points
-        )
+        return " and ".join(map(_package, self.points))
 
     def load(self) -> Any:
         """Import what it names.
@@ -170,7 +167,7 @@ class InstalledName:
         """As ``package.module:attribute``.
 
         Raises:
-            ExternalDetectorError: several packages declare the name.
+            ExternalDetectorError: several packages declare the name, or one declares no attribute.
         """
         if len(self.points) > 1:
             targets = " or ".join(point.value for point in self.points)
@@ -178,7 +175,13 @@ class InstalledName:
                 f"{shown(self.name)} is declared by {self.packages}: name the code itself, "
                 f"{targets}"
             )
-        return self.points[0].value
+        value = self.points[0].value.partition("[")[0].replace(" ", "")  # without extras
+        if not is_code_name(value):
+            raise ExternalDetectorError(
+                f"{shown(self.name)} is declared by {self.packages} as {shown(value)}, but should "
+                "be as package.module:attribute"
+            )
+        return value
 
 
 def installed_names() -> dict[str, InstalledName]:
@@ -191,8 +194,14 @@ def installed_names() -> dict[str, InstalledName]:
 
 def _distinct(points: Iterable[EntryPoint]) -> list[EntryPoint]:
     """Without those that one package has twice on the path, as an editable one may."""
-    by_package = {
-        (point.name, point.value, point.dist.name if point.dist else None): point
-        for point in points
-    }
+    by_package = {(point.name, point.value, _package(point)): point for point in points}
     return list(by_package.values())
+
+
+def _package(point: EntryPoint) -> str:
+    """The package that declares it, with its version; what it declares where it does not say."""
+    try:
+        package = (point.dist.name, point.dist.version) if point.dist else ()
+    except Exception:  # without metadata: of several kinds, by Python's version
+        package = ()
+    return " ".join(package) if package and all(package) else point.value

@@ -27,7 +27,9 @@ def origin_of_module(module_name: str) -> dict[str, str | None]:
 
 @cache
 def _packages() -> dict[str, list[str]]:
-    return {top: list(names) for top, names in packages_distributions().items()}
+    # A package whose metadata is gone has no name.
+    found = {top: [*filter(None, names)] for top, names in packages_distributions().items()}
+    return {top: names for top, names in found.items() if names}
 
 
 def _sources_sha256(top: str) -> str | None:
@@ -38,7 +40,7 @@ def _sources_sha256(top: str) -> str | None:
         return None
     digest = hashlib.sha256()
     for folder in folders:
-        for path in sorted(folder.rglob("*.py")):
+        for path in sorted(filter(Path.is_file, folder.rglob("*.py"))):
             digest.update(str(path.relative_to(folder)).encode() + b"\0" + path.read_bytes())
     if not folders and alone is not None:
         digest.update(Path(alone).read_bytes())

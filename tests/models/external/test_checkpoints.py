@@ -13,7 +13,7 @@ from fakemamba.models.weight_files import CheckpointError
 
 NET = """
 class Net(nn.Module):
-    def __init__(self, width=4, note="plain", scale: float = 1.0):
+    def __init__(self, width=4, note="plain", scale=1):
         super().__init__()
         self.filters = nn.Conv1d(1, width, 400, 320)
         self.module = nn.Linear(width, 2)  # a name that wrappers use
@@ -28,7 +28,7 @@ def saved(code, folder):
     """A detector of others, and the folder that it was saved to."""
     torch.manual_seed(0)
     name = f"{code(NET)}:Net"
-    detector = create_detector(name, width=5, note="other", scale=1_000_000.0).eval()
+    detector = create_detector(name, width=5, note="other", scale=1_000_000).eval()
     save_pretrained(detector, folder / "checkpoint")
     return detector, folder / "checkpoint"
 
@@ -39,7 +39,7 @@ def test_it_is_read_again_by_who_names_it(saved):
     for name in (detector.name, f"{detector.name}?width=5"):
         read = load_detector(path, name)
         assert torch.equal(read(given), detector(given)) and not read.training
-        assert read.config.options == {"width": 5, "note": "other", "scale": 1e6}
+        assert read.config.options == {"width": 5, "note": "other", "scale": 1_000_000}
 
 
 def refusal(path, name=None):
@@ -70,6 +70,26 @@ def test_it_is_read_by_the_name_that_a_package_declares(code, install, folder):
     assert torch.equal(from_pretrained(folder / "checkpoint")(given), detector(given))
     by_folder = create_detector(str(folder / "checkpoint"))
     assert torch.equal(by_folder.eval()(given), detector(given))
+
+
+def test_a_subclass_of_our_detector_is_read_with_what_it_computes(code, folder):
+    name = code(
+        """
+        from fakemamba.models.fake_mamba import FakeMamba
+
+        class Theirs(FakeMamba):
+            def __init__(self, config, frontend=None):
+                super().__init__(config, frontend)
+                self.register_buffer("window", torch.hann_window(8), persistent=False)
+                self.level = float(self.window.sum())
+        """
+    )
+    detector = create_detector(f"{name}:Theirs", "xls-r-tiny", depth=1).eval()
+    save_pretrained(detector, folder / "checkpoint")
+    read = from_pretrained(folder / "checkpoint", expected=f"{name}:Theirs")
+    assert torch.equal(read.window, detector.window) and read.name == detector.name
+    given = torch.randn(1, 1_600, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(read(given), detector(given))
 
 
 @pytest.mark.parametrize(

@@ -83,6 +83,19 @@ def test_one_that_cannot_do_without_lengths_gets_them(code):
     assert detector(torch.ones(2, 800)).tolist() == [[0, 1], [0, 1]]
 
 
+@pytest.mark.parametrize(
+    "parameters", ["waveforms, mask=None, lengths=None", "waveforms, *, lengths"]
+)
+def test_lengths_are_told_by_their_name(code, parameters):
+    found, _ = inspected(
+        code,
+        "n = waveforms.shape[1] if lengths is None else lengths; "
+        "return waveforms.square().sum(1) / n",
+        parameters,
+    )
+    assert found.batches_by_lengths and found.notes == ()
+
+
 def test_one_that_writes_into_its_input_gets_a_copy(code):
     found, detector = inspected(code, "return waveforms.mul_(2).square().mean(1)")
     assert found.changes_input

@@ -106,6 +106,14 @@ def test_every_detector_of_a_module_has_weights_of_its_own(code):
     assert not other.eval().network.training and bool(other.network.weight.any())
 
 
+def test_what_cannot_be_copied_is_taken_as_it_is(code):
+    text = "import threading\nclass Net:\n    lock = property(lambda self: self.kept)\n"
+    text += "    def __init__(self): self.kept = threading.Lock()\n"
+    text += "    def __call__(self, waveforms): return waveforms.sum(1)\nit = Net()"
+    detector = create_detector(f"{code(text)}:it").eval()
+    assert detector(torch.ones(1, 800)).tolist() == [[0, 800]]
+
+
 WITH_FRONTEND = """
 from fakemamba.models.frontend import Frontend
 
@@ -117,6 +125,7 @@ class Net(nn.Module):
         super().__init__()
         assert isinstance(frontend, Frontend)
         self.features = frontend
+        self.level = float(next(frontend.parameters()).detach().std())
         self.head = nn.Linear(frontend.config.hidden_size, 2)
 
     def forward(self, waveforms, lengths=None):
@@ -137,6 +146,7 @@ def test_a_parameter_frontend_gets_one_of_ours(code):
     assert detector.config.frontend.hidden_size == detector.network.head.in_features
     assert detector.config.options == {"width": 9}
     assert detector.inspected(detector.device).batches_by_lengths
+    assert create_detector(entry.name, "xls-r-tiny", device="meta").device.type == "meta"
     detector.set_attention("eager")
     assert detector(torch.ones(1, 800)).shape == (1, 2)
     assert "has no option frontend" in refusal(f"{entry.name}?frontend=x", frontend="xls-r-tiny")
@@ -167,6 +177,8 @@ class Theirs(Detector):
         super().__init__(config, frontend)
         self.encoder = Encoder(self.config.frontend.hidden_size, config.width)
         self.head = Head(config.width, 2)
+        self.register_buffer("window", torch.hann_window(8), persistent=False)
+        self.level = float(self.window.sum())
         if config.width == 13:
             raise RuntimeError("unlucky")
 """
@@ -203,6 +215,7 @@ def test_the_sources_of_a_package_are_all_of_its_files(folder):
     entry = detector_entry("their_package:it")
     before = entry.origin()
     (package / "deep" / "other.py").write_text("x = 1")
+    (package / "gone.py").symlink_to("nowhere.py")
     assert entry.origin()["sources_sha256"] != before["sources_sha256"]
 
 

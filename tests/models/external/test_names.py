@@ -187,6 +187,28 @@ def test_a_broken_package_breaks_no_other(code, install):
     assert detector_entry("fake-mamba").is_ours
 
 
+def test_a_package_without_metadata_breaks_no_other(code, install, folder):
+    good, also = code("def make():\n    return 1"), code("def make():\n    return 2")
+    install("good", good=f"{good}:make")
+    install("odd", odd=f"{also}:make")
+    (folder / "odd-1.2.dist-info" / "METADATA").unlink()
+    assert detector_entry("good").made_by() == 1 and detector_entry("odd").made_by() == 2
+    assert installed_names()["odd"].packages in (f"{also}:make", "odd 1.2")  # by Python's version
+
+
+@pytest.mark.parametrize("written", ["{0}:make [extra]", "{0} : make", "{0}:make[a,b]"])
+def test_what_stands_around_a_declared_name_is_no_part_of_it(code, install, written):
+    install("their-package", theirs=written.format(code("def make():\n    return 1")))
+    assert detector_entry("theirs").made_by() == 1
+
+
+@pytest.mark.parametrize("written", ["{0}", "{0}:", "a b"])
+def test_a_declaration_of_no_attribute_is_refused(code, install, written):
+    install("their-package", theirs=written.format(code("")))
+    with pytest.raises(ExternalDetectorError, match=r"declared by their-package 1\.2 as"):
+        detector_entry("theirs")
+
+
 def test_a_name_of_this_package_is_this_packages(code, install, folder):
     name = code("raise ValueError('imported')")
     install("impostor", **{"fake-mamba-l": f"{name}:make"})
