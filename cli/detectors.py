@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.console import Console
 
-from fakemamba.cli.printing import TextTable, say
+from fakemamba.cli.printing import TextTable
 from fakemamba.models.external.names import InstalledName, installed_names
 from fakemamba.models.frontend import FRONTEND_SIZES
 from fakemamba.models.registry import DETECTORS, create_detector, detector_entry
@@ -32,8 +32,10 @@ def detectors() -> None:
         for name, one in sorted(installed.items()):
             table.add_row(name, *_told(one), one.packages)
         console.print(table)
-    say(f"Front-ends: {', '.join(FRONTEND_SIZES)}, or a file, folder or Hugging Face id.")
-    say("Others: package.module:factory, an exported file, a checkpoint's folder.")
+    front_ends = f"Front-ends: {', '.join(FRONTEND_SIZES)}, or a file, folder or Hugging Face id."
+    others = "Other detectors: package.module:factory, an exported file, a checkpoint's folder."
+    for line in (front_ends, others):
+        console.print(line, markup=False, highlight=False)
 
 
 def _told(installed: InstalledName) -> tuple[str, str]:
