@@ -9,8 +9,13 @@ told by the markers, which are all different, and by the lines of a family.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+import logging
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import astuple, dataclass
+from itertools import product
+
+log = logging.getLogger(__name__)
 
 Dashes = tuple[float, ...]  # lengths of line and gap in turn, in line widths; () is a whole line
 
@@ -22,6 +27,9 @@ class Look:
     colour: str
     marker: str
     dashes: Dashes
+
+
+Looks = Mapping[str, Look]  # by the names of detectors
 
 
 LOOKS: dict[str, Look] = {
@@ -37,9 +45,12 @@ LOOKS: dict[str, Look] = {
     "xlsr-aasist": Look("#b82467", "*", (1.5, 1.5)),
     "xlsr-transformer": Look("#565000", "P", (6, 1.5, 1.5, 1.5, 1.5, 1.5)),
 }
-# Others, too, are drawn alike everywhere: their name decides, and no marker of the above is theirs.
-OTHER_MARKERS = ("h", "d", "H", "8")
+# Others have dashes that no detector above has, so that they look like none of these.
 OTHER_DASHES = ((3, 1), (10, 2, 2, 2))
+COLOURS = tuple(one.colour for one in LOOKS.values())
+KNOWN_MARKERS = tuple(one.marker for one in LOOKS.values())
+MARKERS = ("h", "d", "H", "8", *KNOWN_MARKERS)
+MOST_OTHERS = len(COLOURS) * len(MARKERS) * len(OTHER_DASHES)  # that can all look different
 
 # Parts and figures of no detector: from dark to light, so that a printer keeps them apart.
 GREYS = ("#262626", "#6e6e6e", "#a8a8a8", "#dedede")
@@ -54,34 +65,65 @@ BACKEND_LOOKS: dict[str, Look] = {
 }
 
 
+def looks_of(detectors: Iterable[str]) -> dict[str, Look]:
+    """The looks of the detectors of one set of results, by their names.
+
+    Those above have theirs. Another's is drawn by its name, from those that are most unlike all
+    others here: of up to eleven detectors every colour is different, of up to fifteen every marker.
+    More than `MOST_OTHERS` cannot all be told apart, which is logged. Their order does not matter.
+    """
+    names = list(dict.fromkeys(detectors))
+    return _apart(names, {name: LOOKS[name] for name in names if name in LOOKS})
+
+
 def look(detector: str) -> Look:
-    """The look of a detector; of a name that is not known, one drawn by the name itself."""
-    if detector in LOOKS:
-        return LOOKS[detector]
-    number = int.from_bytes(hashlib.sha256(detector.encode()).digest()[:8], "big")
-    number, place = divmod(number, len(LOOKS))
-    number, marker = divmod(number, len(OTHER_MARKERS))
-    known = list(LOOKS.values())
-    dashes = OTHER_DASHES[number % len(OTHER_DASHES)]
-    return Look(known[place].colour, OTHER_MARKERS[marker], dashes)
+    """The look of a detector that stands alone."""
+    return looks_of([detector])[detector]
 
 
 def system_looks(systems: Sequence[str]) -> dict[str, Look]:
-    """The looks of the systems in one picture, by their names: of up to eleven, all are different.
+    """The looks of the systems in one picture, by their names; see `looks_of`.
 
-    A system whose name begins with a detector's, as score files often do, looks like the detector;
-    the others take what looks are left, in their order.
+    A system whose name begins with a detector's, as score files often do, looks like the detector.
     """
     owners: dict[str, str] = {}
     for system in systems:
         begins = [detector for detector in LOOKS if system.startswith(detector)]
         if begins:
             owners.setdefault(max(begins, key=len), system)
-    looks = {system: LOOKS[detector] for detector, system in owners.items()}
-    left = iter([one for detector, one in LOOKS.items() if detector not in owners])
-    return {
-        system: looks[system] if system in looks else next(left, look(system)) for system in systems
+    return _apart(systems, {system: LOOKS[detector] for detector, system in owners.items()})
+
+
+def _apart(names: Sequence[str], known: Looks) -> dict[str, Look]:
+    """Looks that go with the known ones, in the order of the names."""
+    looks = dict(known)
+    unknown = sorted(set(names) - set(known))
+    if len(unknown) > MOST_OTHERS:
+        log.warning("of %d other detectors only %d can look different", len(unknown), MOST_OTHERS)
+    for name in unknown:
+        looks[name] = _most_unlike(name, list(looks.values()))
+    return {name: looks[name] for name in names}
+
+
+def _most_unlike(name: str, others: Sequence[Look]) -> Look:
+    """What others have least often, and of several such the one that the name draws."""
+    colours, markers, dashes = (
+        Counter(getattr(one, what) for one in others) for what in ("colour", "marker", "dashes")
+    )
+    ranks: dict[object, tuple[int, int]] = {
+        **{one: (colours[one], _drawn(name, one)) for one in COLOURS},
+        **{one: (2 * markers[one] + (one in KNOWN_MARKERS), _drawn(name, one)) for one in MARKERS},
+        **{one: (dashes[one], _drawn(name, one)) for one in OTHER_DASHES},
     }
+    every = [Look(*one) for one in product(COLOURS, MARKERS, OTHER_DASHES)]
+    taken = set(others)
+    free = [one for one in every if one not in taken] or every
+    return min(free, key=lambda one: [ranks[part] for part in astuple(one)])
+
+
+def _drawn(name: str, what: object) -> int:
+    """The same number in every process, and no order among names."""
+    return int.from_bytes(hashlib.sha256(f"{name}\0{what}".encode(errors="surrogatepass")).digest())
 
 
 def colour(detector: str) -> str:

@@ -8,7 +8,7 @@ Here, and nowhere else, stands what the fields are, in which order, and how peop
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -151,9 +151,9 @@ def groups_of(results: pd.DataFrame) -> list[Group]:
     return sorted(found, key=lambda group: -len(group.cells))
 
 
-def named(cells: pd.DataFrame, shown: Callable[[object], str] = str) -> pd.DataFrame:
-    """Cells of one setting with a column ``line``, the line's name, written as ``shown`` does."""
-    names = line_names(_lines(cells), shown)
+def named(cells: pd.DataFrame) -> pd.DataFrame:
+    """Cells of one setting with a column ``line``, the line's name."""
+    names = line_names(_lines(cells))
     return cells.assign(line=[names[one] for one in _lines(cells)])
 
 
@@ -196,20 +196,16 @@ def values_of(row: Mapping[Any, Any] | pd.Series, names: Sequence[str]) -> dict[
     return {name: _plain(row.get(name)) for name in names}
 
 
-def line_names(
-    lines: Iterable[tuple[str, str | None]], shown: Callable[[object], str] = str
-) -> dict[tuple[str, str | None], str]:
+def line_names(lines: Iterable[tuple[str, str | None]]) -> dict[tuple[str, str | None], str]:
     """Names for detectors with backends: the backend is told where a detector has several.
 
     Args:
         lines: pairs of them, in order; a pair may occur again.
-        shown: how a name is written.
     """
     distinct = dict.fromkeys(lines)
     backends = Counter(detector for detector, _ in distinct)
     return {
-        (detector, backend): shown(detector)
-        + (f" ({shown(backend)})" if backends[detector] > 1 else "")
+        (detector, backend): detector + (f" ({backend})" if backends[detector] > 1 else "")
         for detector, backend in distinct
     }
 

@@ -56,19 +56,19 @@ def read_content(path: Path) -> dict[str, Any]:
     Raises:
         ResultsError: it is not a result, or not whole, or contradicts itself.
     """
-    content = _parsed(path)
+    content = parsed(path)
     _check_frame(path, content)
     if content["fakemamba"]["schema"] == 1:
         content = upgraded_from_1(content)
     block = content["fakemamba"]
     for name in ("environment", "options", "identity"):
-        _require(f"{path}, block 'fakemamba'", block, name, OBJECT)
+        require(f"{path}, block 'fakemamba'", block, name, OBJECT)
     environment = f"{path}, 'environment'"
-    _require(environment, block["environment"], "device", TEXT)
+    require(environment, block["environment"], "device", TEXT)
     for name in FACTS:
         _object(environment, block["environment"], name)
-    _require(f"{path}, 'options'", {"commands": []} | block["options"], "commands", COMMANDS)
-    _require(f"{path}", {"datetime": None} | content, "datetime", TEXT_OR_NULL)
+    require(f"{path}, 'options'", {"commands": []} | block["options"], "commands", COMMANDS)
+    require(f"{path}", {"datetime": None} | content, "datetime", TEXT_OR_NULL)
     has_visits = block["schema"] >= WITH_VISITS
     if has_visits:
         _check_work(path, block)
@@ -91,8 +91,12 @@ def read_content(path: Path) -> dict[str, Any]:
     return content
 
 
-def _parsed(path: Path) -> Any:
-    """What the JSON of a file is."""
+def parsed(path: Path) -> Any:
+    """What the JSON of a file is.
+
+    Raises:
+        ResultsError: it cannot be read, is too large, or is no JSON.
+    """
     try:
         size, is_file = path.stat().st_size, path.is_file()
         text = path.read_text(encoding="utf-8") if is_file and size <= MOST_BYTES else ""
@@ -136,8 +140,8 @@ def _check_frame(path: Path, content: Any) -> None:
             f"{path} has no block 'fakemamba': it was not written by "
             f"`{sweep_command()} --benchmark-json=...` of this project"
         )
-    _require(str(path), content, "fakemamba", OBJECT)
-    _require(str(path), content, "benchmarks", LIST)
+    require(str(path), content, "fakemamba", OBJECT)
+    require(str(path), content, "benchmarks", LIST)
     schema = block.get("schema")
     if not SIZE.holds(schema) or schema > SCHEMA:
         newer = "update this project" if SIZE.holds(schema) else "use the version that wrote it"
@@ -145,36 +149,36 @@ def _check_frame(path: Path, content: Any) -> None:
             f"{path} has schema {shown(schema)}, but this version reads 1 to {SCHEMA}; "
             f"{newer}, or measure again"
         )
-    _require_plain(str(path), {name: content[name] for name in content if name != "benchmarks"})
+    require_plain(str(path), {name: content[name] for name in content if name != "benchmarks"})
     for index, entry in enumerate(content["benchmarks"]):
         where = _place(path, index, entry)
-        _require_plain(where, entry)
-        _require(where, {"entry": entry}, "entry", OBJECT)
-        _require(where, entry, "extra_info", OBJECT)
+        require_plain(where, entry)
+        require(where, {"entry": entry}, "entry", OBJECT)
+        require(where, entry, "extra_info", OBJECT)
         if is_cell(entry):
-            _require(where, entry, "stats", OBJECT)
-            _require(where, entry["extra_info"], "cell", OBJECT)
+            require(where, entry, "stats", OBJECT)
+            require(where, entry["extra_info"], "cell", OBJECT)
 
 
 def _check_cell(where: str, entry: dict[str, Any]) -> None:
     """Check one cell: all fields are there and of their kinds, and agree with each other."""
     info, stats = entry["extra_info"], entry["stats"]
-    _require(where, info, "cell_id", TEXT)
+    require(where, info, "cell_id", TEXT)
     for name, kind in CELL.items():
-        _require(where, info["cell"], name, kind)
+        require(where, info["cell"], name, kind)
     for name in info["cell"]:
-        _require(where, info["cell"], name, SCALAR)
+        require(where, info["cell"], name, SCALAR)
     for name, kind in INFO.items():
-        _require(where, info, name, kind)
+        require(where, info, name, kind)
     for name, kind in {**FIGURES, **NOTES}.items():
         if info.get(name) is not None:
-            _require(where, info, name, kind)
+            require(where, info, name, kind)
     for path, name in DEEP_FIGURES.items():
         inside = _object(where, info, *path)
         if inside.get(name) is not None:
-            _require(where, inside, name, NUMBER)
+            require(where, inside, name, NUMBER)
     if info["status"] == "measured":
-        _require(where, info, "latency_s", TIME)
+        require(where, info, "latency_s", TIME)
         if STATS.keys() - stats.keys() == {"data"}:
             raise ResultsError(
                 f"{where}, stats has no 'data'; pytest-benchmark leaves every round's time out of "
@@ -182,7 +186,7 @@ def _check_cell(where: str, entry: dict[str, Any]) -> None:
                 "--benchmark-save-data: give what --benchmark-json wrote, or measure again"
             )
         for name, kind in STATS.items():
-            _require(f"{where}, stats", stats, name, kind)
+            require(f"{where}, stats", stats, name, kind)
         _check_agreement(where, info, stats)
     elif info.get("latency_s") is not None or any(one is not None for one in stats.values()):
         raise ResultsError(
@@ -192,24 +196,17 @@ def _check_cell(where: str, entry: dict[str, Any]) -> None:
 
 def _check_agreement(where: str, info: dict[str, Any], stats: dict[str, Any]) -> None:
     """Check that figures which follow from others do, so that none is in another unit."""
-    cell, data, latency_s = info["cell"], stats["data"], info["latency_s"]
+    check_stats(where, stats)
+    cell, latency_s = info["cell"], info["latency_s"]
     audio_s = cell["duration_s"] * cell["batch_size"]
     followed = {
-        "stats.min": (stats["min"], min(data), "the least of stats.data"),
-        "stats.max": (stats["max"], max(data), "the most of stats.data"),
-        "stats.median": (stats["median"], statistics.median(data), "the median of stats.data"),
-        "stats.rounds": (stats["rounds"], len(data), "the length of stats.data"),
         "latency_s": (latency_s, stats["median"], "stats.median (in seconds)"),
         "throughput": (info.get("throughput"), audio_s / latency_s, "audio seconds / latency_s"),
     }
     if cell["batch_size"] == 1:
         real_time = (info.get("rtf"), latency_s / cell["duration_s"], "latency_s / duration_s")
         followed["rtf"] = real_time
-    for name, (value, wanted, words) in followed.items():
-        if value is not None and not math.isclose(value, wanted, rel_tol=CLOSENESS):
-            raise ResultsError(
-                f"{where}: {name} is {value:.9g}, but {words} is {wanted:.9g}; {REMEDY}"
-            )
+    _check_followed(where, followed)
     low_s, high_s = info.get("latency_low_s"), info.get("latency_high_s")
     if (low_s is not None and low_s > latency_s) or (high_s is not None and high_s < latency_s):
         raise ResultsError(
@@ -218,15 +215,39 @@ def _check_agreement(where: str, info: dict[str, Any], stats: dict[str, Any]) ->
         )
 
 
+def check_stats(where: str, stats: dict[str, Any]) -> None:
+    """Check that pytest-benchmark's figures are those of the times that it gives.
+
+    Raises:
+        ResultsError: one is not.
+    """
+    data = stats["data"]
+    followed = {
+        "stats.min": (stats["min"], min(data), "the least of stats.data"),
+        "stats.max": (stats["max"], max(data), "the most of stats.data"),
+        "stats.median": (stats["median"], statistics.median(data), "the median of stats.data"),
+        "stats.rounds": (stats["rounds"], len(data), "the length of stats.data"),
+    }
+    _check_followed(where, followed)
+
+
+def _check_followed(where: str, followed: dict[str, tuple[float | None, float, str]]) -> None:
+    for name, (value, wanted, words) in followed.items():
+        if value is not None and not math.isclose(value, wanted, rel_tol=CLOSENESS):
+            raise ResultsError(
+                f"{where}: {name} is {value:.9g}, but {words} is {wanted:.9g}; {REMEDY}"
+            )
+
+
 def _check_visits(where: str, info: dict[str, Any], figures_s: list[float]) -> None:
     """Check that a cell's visits are in order, and that stats.data are their figures."""
-    _require(where, info, "visits", LIST)
+    require(where, info, "visits", LIST)
     visits = info["visits"]
     for index, visit in enumerate(visits):
         place = f"{where}, visits[{index}]"
-        _require(place, {"visit": visit}, "visit", OBJECT)
+        require(place, {"visit": visit}, "visit", OBJECT)
         for name, kind in VISIT.items():
-            _require(place, visit, name, kind)
+            require(place, visit, name, kind)
         if index and visit["pass"] <= visits[index - 1]["pass"]:
             raise ResultsError(
                 f"{place}: 'pass' is {visit['pass']} after {visits[index - 1]['pass']}, but visits "
@@ -256,12 +277,12 @@ def visits_of_data(visits: list[dict[str, Any]], figures_s: list[float]) -> list
 
 def _check_work(path: Path, block: dict[str, Any]) -> None:
     """Check the work by formula, which may be absent."""
-    _require(f"{path}, block 'fakemamba'", {"work": []} | block, "work", LIST)
+    require(f"{path}, block 'fakemamba'", {"work": []} | block, "work", LIST)
     for index, record in enumerate(block.get("work", [])):
         where = f"{path}, work[{index}]"
-        _require(where, {"record": record}, "record", OBJECT)
+        require(where, {"record": record}, "record", OBJECT)
         for name, kind in WORK.items():
-            _require(where, record, name, kind)
+            require(where, record, name, kind)
         durations_s = record["durations_s"]
         lengths = {len(record[name]) for name in ("durations_s", "flops", "bytes_moved")}
         if record["reason"] is None and len(lengths) > 1:
@@ -272,7 +293,12 @@ def _check_work(path: Path, block: dict[str, Any]) -> None:
             raise ResultsError(f"{where}: durations_s have to ascend, from more than 0 s; {REMEDY}")
 
 
-def _require(where: str, fields: dict[str, Any], name: str, kind: Kind) -> None:
+def require(where: str, fields: dict[str, Any], name: str, kind: Kind) -> None:
+    """Check that a field is there, and what it has to be.
+
+    Raises:
+        ResultsError: it is not.
+    """
     if name not in fields:
         raise ResultsError(f"{where} has no {name!r}; {REMEDY}")
     if not kind.holds(fields[name]):
@@ -285,13 +311,17 @@ def _object(where: str, fields: dict[str, Any], *path: str) -> dict[str, Any]:
     """The object at the end of a path of names; an empty one where there is none."""
     for name in path:
         if fields.get(name) is not None:
-            _require(where, fields, name, OBJECT)
+            require(where, fields, name, OBJECT)
         fields, where = fields.get(name) or {}, f"{where}, {name}"
     return fields
 
 
-def _require_plain(where: str, value: Any) -> None:
-    """Check that nothing in a value is NaN, infinite, or a text that no file can hold."""
+def require_plain(where: str, value: Any) -> None:
+    """Check that nothing in a value is NaN, infinite, or a text that no file can hold.
+
+    Raises:
+        ResultsError: something is.
+    """
     todo = [("", value)]
     while todo:
         place, value = todo.pop()

@@ -21,6 +21,7 @@ PROGRAM = "fakemamba bench"
 SETTINGS = (
     *("-c", os.devnull, f"--rootdir={HERE.parent}", "--noconftest", "--import-mode=importlib"),
     *("-p", "no:cacheprovider", "-p", "fakemamba.bench.plugin"),
+    "--assert=plain",  # else pytest rewrites all modules of a package that it has a plugin of
 )
 
 

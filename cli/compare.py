@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -16,6 +17,8 @@ from fakemamba.analysis.compare.accepted import read_accepted
 from fakemamba.analysis.compare.comparison import compare as compare_launches
 from fakemamba.analysis.compare.from_json import read_comparison
 from fakemamba.analysis.compare.markdown import to_markdown
+from fakemamba.analysis.compare.plain import are_plain, read_any_launch
+from fakemamba.analysis.compare.rounds import compare_rounds
 from fakemamba.analysis.compare.verdict import Comparison, Rules
 from fakemamba.analysis.compare.wording import (
     basis,
@@ -25,7 +28,7 @@ from fakemamba.analysis.compare.wording import (
     interval,
     interval_name,
 )
-from fakemamba.analysis.results import read_launch, require_distinct
+from fakemamba.analysis.results import require_distinct
 from fakemamba.cli.printing import TextTable, say
 from fakemamba.files import write_json, write_whole
 from fakemamba.names import one_line
@@ -41,11 +44,13 @@ def compare(
     markdown: Path | None = None,
     strict: bool = False,
     min_effect: float = 0.025,
-    floor_us: float = 50.0,
+    floor_us: float | None = None,
     accepted: Path | None = None,
     from_json: Path | None = None,
 ) -> int:
     """Compare results of launches that took turns: 0 no regression, 1 regression, 2 no answer.
+
+    Files of any project's pytest-benchmark are compared by the same rules, benchmark by benchmark.
 
     Args:
         base: JSON files of `fakemamba bench --benchmark-json` before the change, one a launch.
@@ -54,19 +59,22 @@ def compare(
         markdown: File to write it to, as a comment for a pull request.
         strict: Undecided cells are an error.
         min_effect: The least slowdown that counts, as a share.
-        floor_us: And the least in microseconds.
+        floor_us: And the least in microseconds; if left out, 50 in a sweep, 0 in others' files.
         accepted: TOML file of slow-downs that are let through, such as bench/accepted.toml.
         from_json: Instead of comparing: a comparison's JSON, which is checked and written to
             --markdown; 0 whatever the verdict is, 2 if it is no comparison.
     """
     try:
-        rules = Rules(min_effect=min_effect, floor_s=floor_us / 1e6, strict=strict)
+        rules = Rules(min_effect=min_effect, strict=strict)
+        if floor_us is not None:
+            rules = replace(rules, floor_s=floor_us / 1e6)
         if from_json is None:
-            comparison = _compare(base, head, rules, accepted)
+            comparison = _compare(base, head, rules, floor_us is None, accepted)
             _write(comparison, json_out, markdown)
             _show(comparison)
             return comparison.exit_code
-        if base or head or accepted or json_out or rules != Rules() or markdown is None:
+        others = (base, head, accepted, json_out, floor_us is not None, rules != Rules())
+        if any(others) or markdown is None:
             raise ValueError("--from-json goes with --markdown alone: it compares nothing")
         _write(read_comparison(from_json), None, markdown)
         return 0
@@ -76,13 +84,23 @@ def compare(
 
 
 def _compare(
-    base: Sequence[Path], head: Sequence[Path], rules: Rules, accepted: Path | None
+    base: Sequence[Path],
+    head: Sequence[Path],
+    rules: Rules,
+    has_usual_floor: bool,
+    accepted: Path | None,
 ) -> Comparison:
     if not base or not head:
         raise ValueError("no results given: fakemamba compare --base B.json ... --head H.json ...")
     require_distinct([*base, *head])
     entries = [] if accepted is None else read_accepted(accepted)
-    before, after = ([read_launch(path) for path in side] for side in (base, head))
+    before, after = ([read_any_launch(path) for path in side] for side in (base, head))
+    if not are_plain([*before, *after]):
+        return compare_launches(before, after, rules, entries)
+    if has_usual_floor:  # pytest-benchmark repeats what is too short for a clock
+        rules = replace(rules, floor_s=0.0)
+    if len(before) == len(after) == 1:
+        return compare_rounds(before[0], after[0], rules, entries)
     return compare_launches(before, after, rules, entries)
 
 

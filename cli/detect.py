@@ -168,7 +168,7 @@ def _draw(
             say(f"no picture of {row.file}: out of memory; cut it by --length", file=sys.stderr)
             drawn.append(row)
             continue
-        framing = model.config.frontend.framing
+        framing = model.framing
         path = plot_evidence(
             waveform,
             evidence,

@@ -19,7 +19,7 @@ from fakemamba.data.decoding import Decoded, DecodingError, NothingDecodedError,
 from fakemamba.files import require_file
 
 SAMPLE_RATE_HZ = 16_000
-MIN_SAMPLES = 400  # one front-end frame
+MIN_SAMPLES = 400  # a frame of XLS-R's; a detector that needs more says so itself
 
 log = logging.getLogger(__name__)
 

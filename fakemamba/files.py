@@ -145,6 +145,31 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
             partial.unlink(missing_ok=True)
 
 
+@contextmanager
+def appearing_folder(folder: Path, *, is_main: bool = True) -> Iterator[Path]:
+    """A folder to write to, beside ``folder``, that gets its name when the block ends well.
+
+    What ``folder`` was before is removed then. Every rank of a run may write to it. Only the main
+    one's makes it, and gives it its name: between them and the others there must be barriers.
+
+    Raises:
+        OSError: it cannot be made, or renamed.
+    """
+    partial = beside(folder, "partial")
+    if is_main:
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+    try:
+        yield partial
+    except BaseException:
+        if is_main:
+            shutil.rmtree(partial, ignore_errors=True)
+        raise
+    if is_main:
+        shutil.rmtree(folder, ignore_errors=True)
+        partial.rename(folder)
+
+
 def write_whole(path: str | Path, content: str | bytes) -> None:
     """Write bytes, or a text in UTF-8, whole or not at all.
 

@@ -11,6 +11,7 @@ import hashlib
 import logging
 import re
 from collections.abc import Iterable
+from itertools import count
 from typing import Any
 
 LABEL_LENGTH, LINE_LENGTH = 48, 200
@@ -38,6 +39,27 @@ def visible(text: str) -> str:
 def shorten(text: str, length: int = LABEL_LENGTH) -> str:
     """The beginning of a long text, as long as ``length`` at the most."""
     return text if len(text) <= length else text[: length - 1] + "…"
+
+
+def short_name(name: str, length: int = LABEL_LENGTH) -> str:
+    """A name on one line; of a long one the middle is left out, as options stand at its end."""
+    name = visible(" ".join(name.split()))
+    end = (length - 1) // 2
+    return name if len(name) <= length else f"{name[: length - 1 - end]}…{name[-end:]}"
+
+
+def short_names(names: Iterable[str], length: int = LABEL_LENGTH) -> dict[str, str]:
+    """`short_name` of each; those that would become the same are numbered."""
+    found: dict[str, str] = {}
+    for name in dict.fromkeys(names):
+        short = short_name(name, length)
+        for number in count(2):
+            if short not in found.values():
+                break
+            mark = f" ({number})"
+            short = short_name(name, length - len(mark)) + mark
+        found[name] = short
+    return found
 
 
 def one_line(text: str, length: int = LINE_LENGTH) -> str:

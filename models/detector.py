@@ -81,10 +81,15 @@ class Detector(nn.Module):
         raise ValueError(f"{cls.__name__} has no published checkpoint to take sizes from")
 
     @property
+    def framing(self) -> Framing:
+        """How samples become the frames that the encoder gets."""
+        framing: Framing = self.config.frontend.framing
+        return framing
+
+    @property
     def min_samples(self) -> int:
         """The shortest utterance that it takes, at 16 kHz."""
-        framing: Framing = self.config.frontend.framing
-        return framing.samples_for(self.min_frames)
+        return self.framing.samples_for(self.min_frames)
 
     @property
     def _no_split_modules(self) -> list[str]:
@@ -209,8 +214,7 @@ class Detector(nn.Module):
 
     def _check_span(self, shortest: int, longest: int) -> None:
         """Refuse what the front-end makes no frames of; lengths are in samples."""
-        framing: Framing = self.config.frontend.framing
-        framing.check(shortest, longest, self.min_frames, type(self).__name__)
+        self.framing.check(shortest, longest, self.min_frames, type(self).__name__)
 
     def _encode(self, waveforms: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor | None]:
         lengths = self.check_input(waveforms, lengths)

@@ -312,8 +312,8 @@ def create_detector(
             options as ``?depth=4``; a name that an installed package declares in the entry-point
             group ``fakemamba.detectors``; a checkpoint folder; a file ``.onnx`` or ``.pt2``.
         frontend: for those that take one of this package's: a named size (``xls-r-300m``,
-            ``xls-r-1b``, ``xls-r-2b``, ``xls-r-tiny``: random weights), a fairseq ``.pt``, or a
-            Hugging Face folder or id.
+            ``wavlm-large``, ...: random weights), a fairseq ``.pt``, or a Hugging Face folder or
+            id; behind a ``?``, what is chosen of it.
         attention: the front-end's, ``sdpa`` or ``eager``.
         device: where to make it; on ``meta`` nothing is allocated for one of this package.
         **options: fields of the detector's configuration (``depth``, ``textbook``, ...).
@@ -322,7 +322,7 @@ def create_detector(
         UnknownDetectorError: no such name; the message has the nearest.
         ExternalDetectorError: code of others cannot be imported, or makes no detector.
         ValueError: an unknown front-end, or an option that is unknown or out of its range.
-        CheckpointError: the front-end's files are not those of a whole XLS-R model.
+        CheckpointError: the front-end's files are not those of a whole model.
     """
     entry = detector_entry(name)
     # Code of others may look at numbers, which meta has none of.

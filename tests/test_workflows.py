@@ -1,5 +1,6 @@
 """The workflows of .github: rights, limits, and that every step can be run without GitHub."""
 
+import inspect
 import re
 from configparser import ConfigParser
 from pathlib import Path
@@ -7,11 +8,15 @@ from pathlib import Path
 import pytest
 import yaml
 
+from fakemamba.bench.sweep.options import OPTIONS
+from fakemamba.cli.gate import gate
 from fakemamba.data.open_speech.packages import debian_packages
 
 ROOT = Path(__file__).resolve().parents[1]
 FILES = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 WORKFLOWS = {path.stem: yaml.safe_load(path.read_text()) for path in FILES}
+ACTION_FILE = ROOT / ".github" / "actions" / "gate" / "action.yml"
+ACTION = yaml.safe_load(ACTION_FILE.read_text())
 # What people outside may choose: titles, branches, inputs, and what is taken from them.
 FOREIGN = re.compile(r"\$\{\{[^}]*\b(github\.event|github\.head_ref|inputs|vars|steps)\b")
 
@@ -24,6 +29,12 @@ def jobs():
     ]
 
 
+def parts():
+    """Jobs, and the action, which has steps as they have."""
+    every = [pytest.param(*one.values, id=one.id) for one in jobs()]
+    return [*every, pytest.param(ACTION, ACTION["runs"], id="action")]
+
+
 def triggers(workflow):
     return workflow[True]  # YAML 1.1 reads the key `on` as a truth value
 
@@ -33,7 +44,7 @@ def rights(workflow, job):
 
 
 def test_there_are_the_workflows_that_the_documentation_names():
-    assert set(WORKFLOWS) == {"tests", "gate", "comment"}
+    assert set(WORKFLOWS) == {"tests", "gate", "comment", "gate-package"}
 
 
 @pytest.mark.parametrize(("workflow", "job"), jobs())
@@ -60,29 +71,31 @@ def test_no_workflow_gives_rights_or_secrets_to_code_of_a_fork(workflow):
                     assert step["with"]["ref"] == default
 
 
-@pytest.mark.parametrize(("workflow", "job"), jobs())
+@pytest.mark.parametrize(("workflow", "job"), parts())
 def test_no_script_is_made_of_what_others_may_write(workflow, job):
     """Such values reach a script by its environment: in its text, they could be commands."""
     scripts = [step["run"] for step in job["steps"] if "run" in step]
-    assert scripts
+    assert scripts or workflow["name"] == "gate-package"
     assert [script for script in scripts if "${{" in script] == []
     for step in job["steps"]:
         assert not FOREIGN.search(str(step.get("shell", "")))
 
 
-@pytest.mark.parametrize(("workflow", "job"), jobs())
+@pytest.mark.parametrize(("workflow", "job"), parts())
 def test_actions_are_githubs_own_and_named_by_commit(workflow, job):
     used = [step["uses"] for step in job["steps"] if "uses" in step]
     assert used
+    if workflow["name"] == "gate-package":
+        assert used.pop() == f"./.fakemamba/{ACTION_FILE.parent.relative_to(ROOT)}"
     for name in used:
         assert re.fullmatch(r"actions/[a-z-]+(/[a-z]+)?@[0-9a-f]{40}", name), name
 
 
 def test_one_commit_of_an_action_is_used_and_its_version_stands_beside_it():
     found = {}
-    for path in FILES:
+    for path in (*FILES, ACTION_FILE):
         for line in path.read_text().splitlines():
-            if "uses:" in line:
+            if "uses: actions/" in line:
                 action, version = re.fullmatch(
                     r"\s+(?:- )?uses: actions/([a-z-]+)\S*@([0-9a-f]{40} # v[0-9.]+)", line
                 ).groups()
@@ -158,3 +171,47 @@ def test_hooks_of_commits_check_what_tox_lints():
     ruff = {one.removesuffix(" {tox_root}") for one in commands if one.startswith("ruff")}
     assert {entry for entry, when in stages.items() if "pre-commit" in when} == ruff
     assert "pre-push" in stages["tox -e lint"]
+
+
+def yaml_blocks(page):
+    text = (ROOT / "docs" / page).read_text()
+    return [yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)]
+
+
+def test_what_other_repositories_write_is_short_and_has_inputs_that_are_there():
+    calling, stepwise = yaml_blocks("ci.md")
+    (called,) = calling["jobs"].values()
+    path, _, revision = called["uses"].partition("@")
+    assert path == "OWNER/fakemamba/.github/workflows/gate-package.yml" and revision
+    inputs = triggers(WORKFLOWS["gate-package"])["workflow_call"]["inputs"]
+    required = {name for name, one in inputs.items() if one.get("required")}
+    assert required <= called["with"].keys() <= inputs.keys()
+    assert calling["permissions"] == {"contents": "read"} and "secrets" not in called
+    text = (ROOT / "docs" / "ci.md").read_text()
+    assert len(re.search(r"```yaml\n(.*?)```", text, re.DOTALL)[1].splitlines()) <= 10
+
+    checkout, step = stepwise["steps"]
+    assert checkout["with"] == {"fetch-depth": 0, "persist-credentials": False}
+    assert step["uses"].partition("@")[0] == "OWNER/fakemamba/.github/actions/gate"
+    assert step["with"].keys() <= ACTION["inputs"].keys()
+
+
+def test_the_workflow_hands_on_inputs_that_the_action_has_and_the_action_uses_all():
+    call = WORKFLOWS["gate-package"]["jobs"]["gate"]["steps"][-1]
+    assert call["with"].keys() <= ACTION["inputs"].keys()
+    inputs = triggers(WORKFLOWS["gate-package"])["workflow_call"]["inputs"]
+    for name, value in call["with"].items():
+        assert value == f"${{{{ inputs.{name} }}}}" and name in inputs
+        assert inputs[name].get("default") == ACTION["inputs"][name].get("default")
+    for name in ACTION["inputs"]:
+        assert f"${{{{ inputs.{name} }}}}" in ACTION_FILE.read_text()
+    assert {step["shell"] for step in ACTION["runs"]["steps"] if "run" in step} == {"bash"}
+
+
+def test_options_that_the_action_gives_are_those_of_the_commands():
+    text = ACTION_FILE.read_text()
+    (command,) = re.findall(r"fakemamba\" gate (.*?)\n\n", text, re.DOTALL)
+    own, _, sweep = command.partition(" -- ")
+    known = {f"--{name.replace('_', '-')}" for name in inspect.signature(gate).parameters}
+    assert {*re.findall(r"--[a-z-]+", own)} <= known
+    assert {*re.findall(r"--[a-z-]+", sweep)} <= OPTIONS.keys()

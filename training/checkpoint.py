@@ -7,12 +7,12 @@ from dataclasses import asdict, dataclass
 from accelerate import Accelerator
 from torch import nn
 
-from fakemamba.files import write_json
+from fakemamba.files import appearing_folder, write_json
 from fakemamba.models.checkpoints import save_pretrained
 from fakemamba.models.detector import Detector
 from fakemamba.training.manifest import write_manifest
 from fakemamba.training.progress import Progress
-from fakemamba.training.run_folder import PROGRESS, RunFolder, TrainingError, appearing_folder
+from fakemamba.training.run_folder import PROGRESS, RunFolder, TrainingError
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from accelerate.utils import DistributedDataParallelKwargs, set_seed
 
 from fakemamba import create_detector
 from fakemamba.data.trials import Trial
-from fakemamba.files import file_sha256
+from fakemamba.files import appearing_folder, file_sha256
 from fakemamba.interrupts import is_first_rank
 from fakemamba.locks import sole_writer
 from fakemamba.models.checkpoints import save_pretrained
@@ -43,7 +43,6 @@ from fakemamba.training.run_folder import (
     TrainingError,
     TrainingResult,
     TrainingStoppedError,
-    appearing_folder,
 )
 from fakemamba.training.run_record import run_identity, write_down
 from fakemamba.training.stopping import stop_asked_for

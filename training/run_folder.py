@@ -157,8 +157,7 @@ class RunFolder:
 
     def newest_checkpoint(self) -> Path | None:
         """The state to go on from, None if there is none yet."""
-        whole = (path for path in self.checkpoints.glob("epoch-*") if path.suffix != ".partial")
-        return max(whole, default=None)
+        return max(self.checkpoints.glob("epoch-*"), default=None)
 
     def checkpoint_of(self, progress: Progress) -> Path:
         """Where a state belongs."""
@@ -228,28 +227,6 @@ class RunFolder:
     def _read(self, path: Path, form: type[T]) -> T:
         remedy = "train in another folder"
         return read_record(path, form, TrainingError, remedy, is_sealed=True, stamp=STAMP)
-
-
-@contextmanager
-def appearing_folder(folder: Path, *, is_main: bool) -> Iterator[Path]:
-    """A folder to write to, beside ``folder``, that gets its name when the block ends well.
-
-    Every rank may write to it. Only the main one's makes it, and gives it its name: between them
-    and the others there must be barriers.
-    """
-    partial = folder.with_name(f"{folder.name}.partial")
-    if is_main:
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
-    try:
-        yield partial
-    except BaseException:
-        if is_main:
-            shutil.rmtree(partial, ignore_errors=True)
-        raise
-    if is_main:
-        shutil.rmtree(folder, ignore_errors=True)
-        partial.rename(folder)
 
 
 def _is_passing(path: Path) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from fakemamba.analysis.palette import Look, look
+from fakemamba.analysis.palette import Look, Looks
 
 
 @dataclass(frozen=True)
@@ -22,10 +22,15 @@ class Line:
 Lines = Sequence[tuple[Line, pd.DataFrame]]  # each with its cells
 
 
-def lines_of(cells: pd.DataFrame) -> list[tuple[Line, pd.DataFrame]]:
-    """The cells of each line of one setting, from `named`; a detector's lines follow each other."""
+def lines_of(cells: pd.DataFrame, looks: Looks) -> list[tuple[Line, pd.DataFrame]]:
+    """The cells of each line of one setting, a detector's lines one after the other.
+
+    Args:
+        cells: from `named`.
+        looks: of all detectors of the results, from `looks_of`.
+    """
     return [
-        (Line(str(name), look(str(detector)), variant), of_line)
+        (Line(str(name), looks[str(detector)], variant), of_line)
         for detector, of_detector in cells.groupby("detector", sort=False)
         for variant, (name, of_line) in enumerate(of_detector.groupby("line", sort=False))
     ]

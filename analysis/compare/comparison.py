@@ -16,6 +16,7 @@ from fakemamba.analysis.compare.accepted import Accepted
 from fakemamba.analysis.compare.cells import PairedFigures, figures_of, pair_cells, without_figures
 from fakemamba.analysis.compare.judge import judge_figures
 from fakemamba.analysis.compare.machine import describe, differences, took_turns
+from fakemamba.analysis.compare.plain import PlainLaunch
 from fakemamba.analysis.compare.verdict import (
     DEFAULT_RULES,
     QUANTITIES,
@@ -118,7 +119,7 @@ def _notes(
     if took_turns(base, head) is False:
         yield "launches of base and head did not take turns: the machine's drift is in the ratios"
     absent = [name for name in QUANTITIES if name not in {cell.quantity for cell in cells}]
-    if absent:
+    if absent and not isinstance(base[0], PlainLaunch):
         yield f"not compared, as no cell has it: {', '.join(absent)}"
     versions = [describe(side).get("torch") for side in (base, head)]
     if versions[0] != versions[1]:

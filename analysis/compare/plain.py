@@ -47,6 +47,8 @@ def read_any_launch(path: Path) -> Launch:
     used = {name: content.get(name) for name in ("machine_info", "commit_info", "datetime")}
     require_plain(str(path), used)
     require(str(path), used, "machine_info", OBJECT)
+    if used["commit_info"] is not None:
+        require(str(path), used, "commit_info", OBJECT)
     require(str(path), used, "datetime", TEXT_OR_NULL)
     require(str(path), content, "benchmarks", LIST)
     rows: dict[str, dict[str, Any]] = {}
@@ -122,14 +124,13 @@ def _name(where: str, entry: dict[str, Any]) -> str:
 
 def _environment(used: dict[str, Any]) -> dict[str, Any]:
     """What has to be equal, and what people want to know, by the names that a sweep has."""
-    machine, commit = used["machine_info"], used["commit_info"]
+    machine, commit = used["machine_info"], used["commit_info"] or {}
     cpu = machine.get("cpu")
     brand = cpu.get("brand_raw") if isinstance(cpu, dict) else None
     processor, kind, system, python = (machine.get(name) for name in FACTS)
-    git = {"commit": commit.get("id"), "dirty": commit.get("dirty")} if commit else {}
     return {
         "device": f"{brand or processor or 'unknown CPU'}, {kind}",
         "system": system,
         "python": python,
-        "git": git,
+        "git": {"commit": commit.get("id"), "dirty": commit.get("dirty")},
     }

@@ -37,8 +37,9 @@ def basis(comparison: Comparison) -> str:
     """What the verdict rests on, in one or two sentences."""
     rules = comparison.rules
     noise = "was not measured" if rules.noise_floor is None else f"is {rules.noise_floor:.1%}"
+    pairs = "1 pair" if comparison.pairs == 1 else f"{comparison.pairs} pairs"
     return (
-        f"{comparison.pairs} pairs of launches. A change of latency counts above "
+        f"{pairs} of launches. A change of latency counts above "
         f"{rules.min_effect:.1%} and {figure('latency', rules.floor_s)}; the noise floor {noise}."
     )
 

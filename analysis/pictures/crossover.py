@@ -17,8 +17,9 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from fakemamba.analysis.palette import GREYS, look
+from fakemamba.analysis.palette import GREYS, Looks
 from fakemamba.analysis.pictures.figures import (
+    LONGEST_NAME,
     Caption,
     NotDrawn,
     Outcome,
@@ -27,10 +28,10 @@ from fakemamba.analysis.pictures.figures import (
     house_style,
     plain_log_ticks,
     save_figure,
-    shortened,
 )
 from fakemamba.analysis.scaling.crossover import Crossover
 from fakemamba.analysis.setting import PARTS
+from fakemamba.names import short_names
 
 PICTURE = "Which detector is better, and from which duration on"
 QUANTITIES = ("latency", "peak-memory", "energy")
@@ -46,7 +47,7 @@ NOTES = (
 
 
 def plot_crossover(
-    crossovers: Sequence[Crossover], against: Sequence[str], folder: Path
+    crossovers: Sequence[Crossover], against: Sequence[str], looks: Looks, folder: Path
 ) -> Iterator[Outcome]:
     """Draw one figure a setting: parts below each other, quantities side by side, a bar a rival.
 
@@ -55,6 +56,7 @@ def plot_crossover(
     Args:
         crossovers: from `crossovers`.
         against: names in order; the first of them that a setting has is compared with all others.
+        looks: of all detectors of the results.
         folder: to write to.
 
     Yields:
@@ -62,7 +64,7 @@ def plot_crossover(
     """
     table = pd.DataFrame([{**one.labels(), "pair": one} for one in crossovers if _is_fair(one)])
     drawn = False
-    for caption, group in captioned(table):
+    for caption, group in captioned(table, looks):
         pairs = list(group["pair"])
         present = {
             name for one in pairs if one.start_s is not None for name in (one.detector, one.rival)
@@ -103,8 +105,9 @@ def _draw(pairs: list[Crossover], against: str, caption: Caption, folder: Path) 
             for axes, quantity in zip(line, quantities, strict=True):
                 shown = [one for one in pairs if (one.part, one.quantity) == (part, quantity)]
                 for one in shown:
-                    _draw_bar(axes, one, rows[part].index(_name(one, against)))
-                axes.set_yticks(range(len(rows[part])), rows[part])
+                    _draw_bar(axes, one, rows[part].index(_name(one, against)), caption.looks)
+                ticks = short_names(rows[part], LONGEST_NAME).values()
+                axes.set_yticks(range(len(rows[part])), ticks)
                 axes.set(ylim=(len(rows[part]) - 0.4, -0.6), title=f"{part}, {quantity}")
                 axes.grid(visible=False, axis="y")
                 axes.label_outer()
@@ -115,14 +118,15 @@ def _draw(pairs: list[Crossover], against: str, caption: Caption, folder: Path) 
         for axes in grid[-1]:
             axes.set_xlabel("audio duration (s)")
         winners = dict.fromkeys(name for one in pairs for name in (one.detector, one.rival))
+        labels = short_names(winners, LONGEST_NAME)
         handles: list[Artist] = [
             Line2D(
                 *([], []),
-                color=look(name).colour,
-                marker=look(name).marker,
+                color=caption.looks[name].colour,
+                marker=caption.looks[name].marker,
                 markeredgecolor="white",
                 linewidth=8,
-                label=shortened(name),
+                label=labels[name],
             )
             for name in sorted(winners, key=lambda name: name != against)
         ]
@@ -138,20 +142,22 @@ def _name(pair: Crossover, against: str) -> str:
     """The other detector, and the backend of the scan if there is one."""
     rival = pair.rival if pair.detector == against else pair.detector
     backends = {pair.backend, pair.rival_backend} - {NO_SCAN, None}
-    return shortened(rival) + "".join(f" ({backend})" for backend in backends)
+    return rival + "".join(f" ({backend})" for backend in backends)
 
 
-def _draw_bar(axes: Axes, pair: Crossover, row: int) -> None:
+def _draw_bar(axes: Axes, pair: Crossover, row: int, looks: Looks) -> None:
     if pair.start_s is None:
         axes.text(0.02, row, "not compared", transform=axes.get_yaxis_transform(), **SMALL)
         return
     style: Style
     for low_s, high_s, winner in segments(pair):
-        style = OPEN if winner is None else {"facecolor": look(winner).colour, "edgecolor": "white"}
+        style = OPEN
+        if winner is not None:
+            style = {"facecolor": looks[winner].colour, "edgecolor": "white"}
         axes.barh(row, high_s - low_s, left=low_s, height=HEIGHT, linewidth=0.5, **style)
         if winner is not None:
             middle_s = np.sqrt(low_s * high_s)
-            style = {"color": look(winner).colour, "marker": look(winner).marker}
+            style = {"color": looks[winner].colour, "marker": looks[winner].marker}
             axes.plot(middle_s, row, **style, markersize=8, markeredgecolor="white")
     if pair.from_s is not None and pair.from_s > pair.start_s:
         axes.vlines(pair.from_s, row - HEIGHT / 2, row + HEIGHT / 2, color=GREYS[0], linewidth=2)
@@ -159,7 +165,7 @@ def _draw_bar(axes: Axes, pair: Crossover, row: int) -> None:
     text = "open"
     if pair.verdict != "undecided" and pair.ratio is not None and pair.ratio_ci is not None:
         low, high = pair.ratio_ci
-        style = {"color": look(pair.detector).colour, "marker": look(pair.detector).marker}
+        style = {"color": looks[pair.detector].colour, "marker": looks[pair.detector].marker}
         axes.plot(1.035, row, **style, **beside)
         text = f"{pair.ratio:.3g} × ({low:.3g}–{high:.3g})"
     axes.text(1.07, row, text, **SMALL, **beside)

@@ -12,6 +12,7 @@ from matplotlib.ticker import EngFormatter, Formatter
 
 from fakemamba.analysis.charts.durations import FIT_NOTE, DurationSeries, duration_series
 from fakemamba.analysis.charts.quantities import QUANTITIES, Quantity
+from fakemamba.analysis.palette import looks_of
 from fakemamba.analysis.pictures.figures import (
     PLAIN_NUMBERS,
     Caption,
@@ -58,10 +59,10 @@ def plot_durations(
     Yields:
         Each file, or why there is none.
     """
-    cells = part_cells(results)
+    cells, looks = part_cells(results), looks_of(results["detector"])
     for quantity in QUANTITIES:
         drawn, alone = False, []
-        for caption, group in captioned(cells):
+        for caption, group in captioned(cells, looks):
             shown = quantity.of(group)
             # A logarithmic axis has no place for the peak of 0 bytes that a small call may have.
             known = group[(group["status"] == "measured") & (group[shown.column] > 0)]
@@ -94,7 +95,7 @@ def _draw(
 ) -> Path:
     with house_style():
         figure, panels = part_panels(cells["part"])
-        lines = drawn_lines(cells)
+        lines = drawn_lines(cells, caption.looks)
         for one in (series := duration_series(lines, quantity, fits)):
             _draw_series(panels[one.part], one)
         notes = [FIT_NOTE, *notes] if any(one.fit is not None for one in series) else notes

@@ -6,7 +6,7 @@ import textwrap
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +26,10 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import Formatter, FuncFormatter, LogLocator, NullFormatter
 
 from fakemamba.analysis.charts import lines
-from fakemamba.analysis.palette import GREYS
+from fakemamba.analysis.palette import GREYS, Looks
 from fakemamba.analysis.setting import PARTS, by_setting, named
 from fakemamba.files import atomic_write
-from fakemamba.names import in_file_name, shorten, visible
+from fakemamba.names import in_file_name, short_name, short_names
 
 UNUSUAL = {"execution": "eager", "clock": "latency"}  # in a file's name only if it is not this
 FILLS = ("full", "none", "left")  # of the markers of a detector's first, second, third backend
@@ -60,10 +60,11 @@ Style = dict[str, Any]  # Matplotlib's properties
 
 @dataclass(frozen=True)
 class Caption:
-    """What all of a figure has in common: in words, and as the end of its file's name."""
+    """What all of a figure has in common: in words, as the end of its file's name, and in looks."""
 
     title: str
     file_name: str
+    looks: Looks = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -117,8 +118,11 @@ def part_cells(results: pd.DataFrame) -> pd.DataFrame:
     return results[results["part"].isin(PARTS)]
 
 
-def captioned(cells: pd.DataFrame) -> Iterator[tuple[Caption, pd.DataFrame]]:
-    """The cells of each figure, which are of one setting; their files' names are different."""
+def captioned(cells: pd.DataFrame, looks: Looks) -> Iterator[tuple[Caption, pd.DataFrame]]:
+    """The cells of each figure, which are of one setting; their files' names are different.
+
+    ``looks`` are those of all detectors of the results, so that pictures of them agree.
+    """
     if cells.empty:
         return
     devices = cells.groupby("device")["device_name"].nunique()
@@ -132,17 +136,20 @@ def captioned(cells: pd.DataFrame) -> Iterator[tuple[Caption, pd.DataFrame]]:
         ]
         name = in_file_name(words)
         used[name] += 1
-        yield Caption(setting.words, f"{name}-{used[name]}" if used[name] > 1 else name), group
+        unique = f"{name}-{used[name]}" if used[name] > 1 else name
+        yield Caption(setting.words, unique, looks), group
 
 
-def drawn_lines(cells: pd.DataFrame) -> list[tuple[DrawnLine, pd.DataFrame]]:
+def drawn_lines(cells: pd.DataFrame, looks: Looks) -> list[tuple[DrawnLine, pd.DataFrame]]:
     """The cells of each line of one setting, under names that a legend has room for."""
-    return [(DrawnLine.of(line), of_it) for line, of_it in lines.lines_of(named(cells, shortened))]
+    found = lines.lines_of(named(cells), looks)
+    names = short_names((line.name for line, _ in found), LONGEST_NAME)
+    return [(DrawnLine.of(replace(line, name=names[line.name])), of_it) for line, of_it in found]
 
 
 def shortened(name: object) -> str:
     """A name that a legend has room for."""
-    return shorten(visible(" ".join(str(name).split())), LONGEST_NAME)
+    return short_name(str(name), LONGEST_NAME)
 
 
 def part_panels(parts: Iterable[str], width_in: float = 4.0) -> tuple[Figure, dict[str, Axes]]:

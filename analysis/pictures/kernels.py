@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from pydantic import Field
 
 from fakemamba.analysis.charts.steps import step_medians
-from fakemamba.analysis.palette import GREYS, Look, backend_look, look
+from fakemamba.analysis.palette import GREYS, Look, backend_look, look, looks_of
 from fakemamba.analysis.pictures.figures import (
     PLAIN_NUMBERS,
     Caption,
@@ -93,9 +93,9 @@ def plot_degradation(results: pd.DataFrame, folder: Path) -> Iterator[Outcome]:
 
     Drawn are detectors that were measured with several backends at equal durations.
     """
-    cells = part_cells(results)
+    cells, looks = part_cells(results), looks_of(results["detector"])
     drawn = False
-    for caption, group in captioned(cells[cells["status"] == "measured"]):
+    for caption, group in captioned(cells[cells["status"] == "measured"], looks):
         slowdowns = slowdown(group)
         if not slowdowns.empty:
             drawn = True
@@ -156,7 +156,7 @@ def _draw_degradation(
     durations_s = list(slowdowns["duration_s"])
     with house_style():
         figure, panels = part_panels(slowdowns["part"])
-        lines = drawn_lines(slowdowns)
+        lines = drawn_lines(slowdowns, caption.looks)
         for line, of_line in lines:
             for part, group in of_line.groupby("part"):
                 medians = step_medians(group, "slowdown", durations_s)

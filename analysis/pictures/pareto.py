@@ -12,7 +12,7 @@ from matplotlib.ticker import EngFormatter, StrMethodFormatter
 
 from fakemamba.analysis.charts.quantities import shown_memory
 from fakemamba.analysis.decision import COSTS, TIE, decision_table
-from fakemamba.analysis.palette import GREYS
+from fakemamba.analysis.palette import GREYS, looks_of
 from fakemamba.analysis.pictures.figures import (
     Caption,
     NotDrawn,
@@ -55,7 +55,7 @@ def plot_pareto(
             "no detector with an error rate was measured end-to-end with the front-end that it is "
             "of, and with its memory",
         )
-    for caption, points in captioned(known):
+    for caption, points in captioned(known, looks_of(results["detector"])):
         if len(points) < 2:
             (name,) = points["detector"]
             reason = f"only {name} has all three in this setting: {caption.title}"
@@ -70,7 +70,7 @@ def _draw(
 ) -> Path:
     byte = EngFormatter(unit="B")
     largest = points["memory_bytes"].max()
-    lines = drawn_lines(points)
+    lines = drawn_lines(points, caption.looks)
     with house_style():
         figure, axes = plt.subplots(figsize=(7.5, 4.8))
         for line, of_line in lines:

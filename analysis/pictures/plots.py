@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from fakemamba.analysis.palette import looks_of
 from fakemamba.analysis.pictures.crossover import plot_crossover
 from fakemamba.analysis.pictures.durations import plot_durations
 from fakemamba.analysis.pictures.figures import Outcome, part_cells
@@ -70,7 +71,7 @@ def plot_results(
     yield from plot_shares(results, folder)
     pairs = [] if parts.empty else crossovers(parts)
     against = [beside.against] if beside.against else list(dict.fromkeys(parts["detector"]))
-    yield from plot_crossover(pairs, against, folder)
+    yield from plot_crossover(pairs, against, looks_of(results["detector"]), folder)
     yield from plot_roofline(results, folder)
     yield from plot_pareto(results, beside.eer, beside.eer_source, folder)
     yield from plot_degradation(results, folder)

@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import EngFormatter
 
 from fakemamba.analysis.charts.rooflines import Range, Roofline, roofline
-from fakemamba.analysis.palette import GREYS
+from fakemamba.analysis.palette import GREYS, looks_of
 from fakemamba.analysis.pictures.figures import (
     Caption,
     NotDrawn,
@@ -39,9 +39,9 @@ def plot_roofline(results: pd.DataFrame, folder: Path) -> Iterator[Outcome]:
     Cells less than 90 % of whose time has a flop formula, or whose work was not counted, are not
     drawn; a note says how many. A setting that has no other cells gets no figure.
     """
-    cells = part_cells(results)
+    cells, looks = part_cells(results), looks_of(results["detector"])
     drawn = False
-    for caption, group in captioned(cells[cells["status"] == "measured"]):
+    for caption, group in captioned(cells[cells["status"] == "measured"], looks):
         found = roofline(group)
         if found is not None:
             drawn = True
@@ -60,7 +60,7 @@ def _draw(found: Roofline, caption: Caption, folder: Path) -> Path:
     durations_s = np.unique(cells["duration_s"])
     with house_style():
         figure, panels = part_panels(cells["part"], width_in=4.4)
-        lines = drawn_lines(cells)
+        lines = drawn_lines(cells, caption.looks)
         for line, of_line in lines:
             for part, group in of_line.groupby("part"):
                 group = group.sort_values("duration_s")

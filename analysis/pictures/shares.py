@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Patch
 from matplotlib.ticker import PercentFormatter
 
-from fakemamba.analysis.palette import GREYS
+from fakemamba.analysis.palette import GREYS, looks_of
 from fakemamba.analysis.pictures.figures import (
     Caption,
     DrawnLine,
@@ -37,10 +37,11 @@ LINE_NOTE = "100 % is the end-to-end latency at the same duration; a part alone 
 
 def plot_shares(results: pd.DataFrame, folder: Path) -> Iterator[Outcome]:
     """Draw one figure a setting, a panel a detector; yield each file, or why there is none."""
-    cells = part_cells(results)
+    cells, looks = part_cells(results), looks_of(results["detector"])
     drawn = False
-    for caption, group in captioned(cells[cells["status"] == "measured"]):
-        shares = [(line, part_shares(of_line)) for line, of_line in drawn_lines(group)]
+    for caption, group in captioned(cells[cells["status"] == "measured"], looks):
+        lines = drawn_lines(group, caption.looks)
+        shares = [(line, part_shares(of_line)) for line, of_line in lines]
         shares = [(line, table) for line, table in shares if not table.empty]
         if shares:
             drawn = True

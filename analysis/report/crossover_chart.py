@@ -8,7 +8,7 @@ from fakemamba.analysis.report.traces import Axis, Chart, Style, Trace, hover, p
 from fakemamba.analysis.report.words import plotly_label
 from fakemamba.analysis.scaling.crossover import Crossover
 from fakemamba.analysis.setting import Group
-from fakemamba.names import shorten
+from fakemamba.names import short_names
 
 INK = "#1b1f24"
 ROW_HEIGHT = 34  # pixels a pair
@@ -34,12 +34,14 @@ def crossover_charts(
         panels = [part for part in group.parts if part in present]
         if not panels:
             continue
+        short = short_names(group.lines, NAME_LENGTH)
         traces = []
         for one, from_s in those:
             line = group.lines.index(group.line_of(one.detector, one.backend))
             names = (group.lines[line], group.line_of(one.rival, one.rival_backend))
+            pair = "<br>against ".join(plotly_label(short[name]) for name in names)
             where = (panels.index(one.part), line, styles[line])
-            traces.append(_bar(one, from_s, names, where))
+            traces.append(_bar(one, from_s, pair, names, where))
         most = max(map(present.count, panels))
         yield Chart(
             f"crossover-{quantity}",
@@ -55,11 +57,10 @@ def crossover_charts(
 
 
 def _bar(
-    one: Crossover, from_s: float, names: tuple[str, str], where: tuple[int, int, Style]
+    one: Crossover, from_s: float, pair: str, names: tuple[str, str], where: tuple[int, int, Style]
 ) -> Trace:
     """A thick line from the crossover to the end of the measurements, with its interval."""
     panel, line, style = where
-    pair = "<br>against ".join(plotly_label(shorten(name, NAME_LENGTH)) for name in names)
     low_s, high_s = one.from_s_ci or (from_s, from_s)
     bars = {"type": "data", "array": [high_s - from_s, 0], "arrayminus": [from_s - low_s, 0]}
     told = f"takes less than {plotly_label(names[1])} from %{{x:.3~g}} s"

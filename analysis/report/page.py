@@ -24,6 +24,7 @@ from plotly.offline import get_plotlyjs
 from fakemamba.analysis.answers import Answers, answers
 from fakemamba.analysis.compare.verdict import Comparison
 from fakemamba.analysis.decision import decision_table
+from fakemamba.analysis.palette import looks_of
 from fakemamba.analysis.published import beside_ours, read_published
 from fakemamba.analysis.report.answer import answer
 from fakemamba.analysis.report.chart_data import chart_data, first_chart_data
@@ -101,7 +102,7 @@ def write_report(launches: Sequence[Launch], path: str | Path, extras: Extras = 
 def render(launches: Sequence[Launch], extras: Extras = NOTHING) -> tuple[str, Answers]:
     """The page as HTML, and its answers; see `write_report`."""
     results = together(launches)
-    groups = groups_of(results)
+    groups, looks = groups_of(results), looks_of(results["detector"])
     thresholds = Thresholds()
     scalings = scale(results, thresholds) if groups else []
     crossed = crossovers(results) if groups else []
@@ -136,8 +137,8 @@ def render(launches: Sequence[Launch], extras: Extras = NOTHING) -> tuple[str, A
             table_sections=sections,
             replays=[replay(launch) for launch in launches],
             environment=environment_table(launches),
-            first_chart=first_chart_data(found, scalings),
-            charts=chart_data(groups, scalings, crossed, decisions, extras.rates_source),
+            first_chart=first_chart_data(found, scalings, looks),
+            charts=chart_data(groups, scalings, crossed, decisions, extras.rates_source, looks),
             version=version("fakemamba"),
         )
     )

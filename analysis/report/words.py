@@ -7,14 +7,14 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from fakemamba.names import shorten, visible
+from fakemamba.names import short_name
 
 UNKNOWN = "–"
 
 
 def plotly_label(text: str) -> str:
     """A short label that Plotly, which knows some tags and ``%{...}``, shows as it is."""
-    escaped = html.escape(shorten(visible(text)), quote=False)
+    escaped = html.escape(short_name(text), quote=False)
     return escaped.replace("%", "&#37;").replace("$", "&#36;").replace("\n", " ")
 
 

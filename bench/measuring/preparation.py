@@ -193,7 +193,7 @@ class WorkloadCache:
         """
         short = waveforms[:, : round(FEATURES_S * SAMPLE_RATE_HZ)]
         frames = self._plain_features(cell, detector, short)
-        count = detector.config.frontend.framing.frame_count(num_samples)
+        count = detector.framing.frame_count(num_samples)
         return frames.repeat(1, -(-count // frames.shape[1]), 1)[:, :count].contiguous()
 
     def _plain_features(self, cell: Cell, detector: Detector, waveforms: Tensor) -> Tensor:

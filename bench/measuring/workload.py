@@ -150,8 +150,8 @@ class DetectorWorkload:
     @property
     def _tail(self) -> int:
         """The last second, in samples or frames; half of what is shorter."""
-        framing = self.detector.config.frontend.framing
-        rate_hz = SAMPLE_RATE_HZ if self.first.ndim == 2 else framing.frames_per_s
+        is_waveform = self.first.ndim == 2
+        rate_hz = SAMPLE_RATE_HZ if is_waveform else self.detector.framing.frames_per_s
         return min(rate_hz, self.first.shape[1] // 2)
 
     def hears_tail(self, output: Tensor, other: Tensor) -> bool:

@@ -28,6 +28,7 @@ from fakemamba.models.external.inspection import Inspection, inspect_calls
 from fakemamba.models.external.names import ExternalDetectorError, Option, failed
 from fakemamba.models.external.time_limit import in_time
 from fakemamba.models.frontend import Frontend, FrontendConfig
+from fakemamba.models.frontends.framing import Framing
 from fakemamba.records import check_fields
 
 if TYPE_CHECKING:
@@ -89,6 +90,12 @@ class ExternalDetector(Detector):
         self._parts = self._find_parts(frontend)
         self._inspections: dict[str, Inspection | ExternalDetectorError] = {}
         self.register_buffer("_place", torch.empty(0), persistent=False)
+
+    @property
+    def framing(self) -> Framing:
+        """That of the front-end it was given; its own is taken to have 50 frames a second, too."""
+        frontend = self.config.frontend
+        return Framing(first_samples=1) if frontend is None else frontend.framing
 
     @property
     def min_samples(self) -> int:

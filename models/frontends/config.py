@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from difflib import get_close_matches
 from pkgutil import resolve_name
 from typing import Annotated, Any, Literal
 
@@ -64,8 +65,10 @@ class FrontendConfig:
     def __post_init__(self) -> None:
         check_fields(self)
         if self.family not in FAMILIES:
+            guesses = get_close_matches(self.family, FAMILIES, n=1)
+            hint = f"; did you mean {guesses[0]}?" if guesses else ""
             raise ValueError(
-                f"front-end family {self.family!r} is not one of {', '.join(FAMILIES)}"
+                f"front-end family {self.family!r} is not one of {', '.join(FAMILIES)}{hint}"
             )
         if self.attention not in ATTENTION_KINDS:
             raise ValueError(

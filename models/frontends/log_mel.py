@@ -6,6 +6,7 @@ an utterance ends. Whatever the precision around them, they are computed in fp32
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from typing import Any
@@ -34,9 +35,10 @@ def kaldi_log_mel(waveforms: Tensor, lengths: Tensor | None) -> tuple[Tensor, Te
         frames = waveforms.float().unfold(1, WINDOW, HOP) * FULL_SCALE  # (B, F, 400)
         frames = frames - frames.mean(-1, keepdim=True)
         before = torch.cat([frames[..., :1], frames[..., :-1]], -1)
-        frames = (frames - 0.97 * before) * _window("povey", waveforms.device)
+        frames = (frames - 0.97 * before) * _constant(_window, "povey", waveforms.device)
         power = _power(F.pad(frames, (0, KALDI_FFT - WINDOW)))
-        features = (power @ _kaldi_filters(waveforms.device)).clamp(min=KALDI_FLOOR).log()
+        filters = _constant(_kaldi_filters, KALDI_MELS, waveforms.device)
+        features = (power @ filters).clamp(min=KALDI_FLOOR).log()
         counts = None
         if lengths is not None:
             counts = torch.div(lengths - WINDOW, HOP, rounding_mode="floor") + 1
@@ -52,9 +54,10 @@ def whisper_log_mel(waveforms: Tensor, num_mels: int) -> Tensor:
     with _fp32(waveforms):
         padded = F.pad(waveforms.float(), (0, WHISPER_SAMPLES - waveforms.shape[1]))
         around = F.pad(padded[:, None], (WINDOW // 2, WINDOW // 2), mode="reflect")[:, 0]
-        frames = around.unfold(1, WINDOW, HOP)[:, :-1] * _window("hann", waveforms.device)
-        power = _power(frames)  # (B, 3000, 201)
-        mels = (power @ _whisper_filters(num_mels, waveforms.device)).clamp(min=1e-10).log10()
+        window = _constant(_window, "hann", waveforms.device)
+        power = _power(around.unfold(1, WINDOW, HOP)[:, :-1] * window)  # (B, 3000, 201)
+        filters = _constant(_whisper_filters, num_mels, waveforms.device)
+        mels = (power @ filters).clamp(min=1e-10).log10()
         loudest = mels.amax((1, 2), keepdim=True)
         return ((torch.maximum(mels, loudest - 8.0) + 4.0) / 4.0).transpose(1, 2)
 
@@ -69,16 +72,30 @@ def _fp32(waveforms: Tensor) -> AbstractContextManager[Any]:
     return torch.autocast(waveforms.device.type, enabled=False)
 
 
-@cache
-def _window(name: str, device: torch.device) -> Tensor:
-    return _constant(window_function(WINDOW, name, periodic=name == "hann"), device)
+@torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]
+def _constant(values: Callable[..., Any], argument: Any, device: torch.device) -> Tensor:
+    """Whose making by NumPy is nothing that torch.compile should go through."""
+    return _kept(values, argument, device)
 
 
 @cache
-def _kaldi_filters(device: torch.device) -> Tensor:
-    filters = mel_filter_bank(
+def _kept(values: Callable[..., Any], argument: Any, device: torch.device) -> Tensor:
+    """On its device for whoever comes next, who may need gradients as inference does not."""
+    made = values(argument)
+    if device.type == "meta":  # moving numbers there would be counted as work
+        return torch.empty(made.shape, device=device)
+    with torch.inference_mode(False):
+        return torch.tensor(made, dtype=torch.float32, device="cpu").to(device)
+
+
+def _window(name: str) -> Any:
+    return window_function(WINDOW, name, periodic=name == "hann")
+
+
+def _kaldi_filters(num_mels: int) -> Any:
+    return mel_filter_bank(
         num_frequency_bins=KALDI_FFT // 2 + 1,
-        num_mel_filters=KALDI_MELS,
+        num_mel_filters=num_mels,
         min_frequency=20,
         max_frequency=SAMPLE_RATE_HZ // 2,
         sampling_rate=SAMPLE_RATE_HZ,
@@ -86,12 +103,10 @@ def _kaldi_filters(device: torch.device) -> Tensor:
         mel_scale="kaldi",
         triangularize_in_mel_space=True,
     )
-    return _constant(filters, device)
 
 
-@cache
-def _whisper_filters(num_mels: int, device: torch.device) -> Tensor:
-    filters = mel_filter_bank(
+def _whisper_filters(num_mels: int) -> Any:
+    return mel_filter_bank(
         num_frequency_bins=WINDOW // 2 + 1,
         num_mel_filters=num_mels,
         min_frequency=0.0,
@@ -100,10 +115,3 @@ def _whisper_filters(num_mels: int, device: torch.device) -> Tensor:
         norm="slaney",
         mel_scale="slaney",
     )
-    return _constant(filters, device)
-
-
-def _constant(values: Any, device: torch.device) -> Tensor:
-    """Kept for whoever comes next, who may need gradients that inference has no use for."""
-    with torch.inference_mode(False):
-        return torch.tensor(values, dtype=torch.float32, device="cpu").to(device)

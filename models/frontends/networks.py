@@ -76,7 +76,7 @@ def set_wavlm_attention(network: Any, kind: str) -> None:
 def _wavlm_attentions() -> tuple[type, type]:
     from transformers.models.wavlm.modeling_wavlm import WavLMAttention
 
-    class FusedWavLMAttention(WavLMAttention):  # type: ignore[misc, no-any-unimported, unused-ignore]
+    class FusedWavLMAttention(WavLMAttention):
         """By torch's scaled dot product, to which the gated position bias is added."""
 
         def torch_multi_head_self_attention(  # type: ignore[override]

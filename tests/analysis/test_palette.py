@@ -7,18 +7,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fakemamba.analysis.charts.lines import Line
 from fakemamba.analysis.palette import (
     BACKEND_LOOKS,
     GREYS,
     LOOKS,
+    MOST_OTHERS,
     Look,
     backend_look,
     colour,
     dashes,
     look,
+    looks_of,
     marker,
     system_looks,
 )
+from fakemamba.analysis.report.traces import Style
 from fakemamba.models.registry import list_detectors
 
 # How linear RGB looks without one kind of cones: Machado, Oliveira and Fernandes 2009, severity 1.
@@ -53,6 +57,7 @@ TO_OKLAB = [
 ]
 LEAST_DISTANCE = 0.12  # of OKLab, where black and white are 1 apart, and 0.02 can just be seen
 LEAST_CONTRAST = 1.8  # against white paper
+ALONE = Look("#6d0555", "d", (3, 1))
 
 
 def linear(name):
@@ -104,10 +109,37 @@ def test_every_look_is_of_a_detector_that_there_is():
 
 def test_an_unknown_detector_always_looks_the_same_and_never_like_a_known_one():
     known = {one.marker for one in LOOKS.values()}
-    for name in ("my-detector", "другой", "", "a" * 10_000, "<script>"):
+    for name in ("my-detector", "другой", "", "a" * 10_000, "<script>", "\ud800"):
         assert look(name).marker not in known
-    assert look("my-detector") == Look("#eb5d26", "8", (10, 2, 2, 2))  # in every process
+    assert look("my-detector") == ALONE  # in every process
     assert len({look(f"detector-{number}") for number in range(200)}) > 40
+
+
+@given(
+    st.lists(st.one_of(st.sampled_from(list(LOOKS)), st.text(max_size=5)), unique=True, max_size=40)
+)
+def test_detectors_of_any_names_are_told_apart_in_any_order_on_the_page_and_in_pictures(names):
+    looks = looks_of(names)
+    assert list(looks) == names and looks == looks_of(sorted(names))
+    assert all(looks[name] == LOOKS[name] for name in names if name in LOOKS)
+    for what, count in (("colour", 11), ("marker", 15)):
+        assert len({getattr(one, what) for one in looks.values()}) >= min(len(names), count)
+    assert len(set(looks.values())) == len(names)
+    assert len({Style.of(Line(name, looks[name])) for name in names}) == len(names)
+
+
+def test_as_many_are_told_apart_as_there_are_looks_and_more_are_told(caplog):
+    names = [f"{number}" for number in range(MOST_OTHERS)]
+    assert len(set(looks_of([*names, *LOOKS]).values())) == MOST_OTHERS + len(LOOKS)
+    assert not caplog.records
+    assert len(looks_of([*names, "one more"])) == MOST_OTHERS + 1
+    assert f"of {MOST_OTHERS + 1} other detectors only {MOST_OTHERS}" in caplog.text
+
+
+def test_a_detector_keeps_its_look_where_one_is_added_that_is_not_like_it():
+    before = looks_of(["fake-mamba-l", "mine"])
+    after = looks_of(["fake-mamba-l", "mine", "xlsr-conformer", "theirs"])
+    assert before["mine"] == after["mine"] != after["theirs"]
 
 
 def test_backends_of_the_scan_are_grey_and_differ_without_it():

@@ -17,6 +17,8 @@ from fakemamba.names import (
     in_markdown_code,
     in_spreadsheet,
     one_line,
+    short_name,
+    short_names,
     visible,
 )
 
@@ -77,6 +79,18 @@ def test_numbers_and_other_texts_stay_as_they_are(value):
 @pytest.mark.parametrize("value", ["=1+1", "+1+1", "-2+3", "@SUM(A1)", "\t=1", "\r=1", " =1"])
 def test_formulas_are_texts(value):
     assert in_spreadsheet(value) == f"'{value}"
+
+
+def test_a_long_name_keeps_its_end_where_options_stand():
+    assert short_name("a.b:make?depth=4") == "a.b:make?depth=4"
+    assert short_name("package.module:factory?depth=4&width=32", 24) == "package.modu…=4&width=32"
+
+
+@given(st.lists(NAMES, unique=True, max_size=12), st.integers(12, 48))
+def test_short_names_are_short_and_differ(names, length):
+    short = short_names(names, length)
+    assert list(short) == names and len(set(short.values())) == len(names)
+    assert all(len(one) <= length and not UNSEEN.search(one) for one in short.values())
 
 
 @given(st.lists(NAMES, min_size=1, max_size=8))

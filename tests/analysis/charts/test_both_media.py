@@ -8,7 +8,7 @@ from matplotlib.colors import to_hex
 
 from fakemamba.analysis.charts.lines import lines_of
 from fakemamba.analysis.charts.quantities import QUANTITIES
-from fakemamba.analysis.palette import colour
+from fakemamba.analysis.palette import colour, looks_of
 from fakemamba.analysis.pictures.durations import plot_durations
 from fakemamba.analysis.pictures.roofline import plot_roofline
 from fakemamba.analysis.published import read_published
@@ -50,7 +50,9 @@ def traces_of(chart, part, line):
 def test_points_and_fits_over_duration(cells, tmp_path, figures, place, kind, scale_of_page):
     scalings = scale(cells)
     (group,) = groups_of(cells)
-    charts = list(duration_charts(group, lines_of(group.cells), scalings))
+    charts = list(
+        duration_charts(group, lines_of(group.cells, looks_of(group.cells["detector"])), scalings)
+    )
     list(plot_durations(cells, tmp_path, scalings, read_published()))
     assert [one.kind for one in QUANTITIES][place] == kind
     chart = charts[place]
@@ -75,7 +77,9 @@ def test_ceilings_of_all_cells_though_parts_found_different_ones(cells, tmp_path
     cells = cells.assign(copy_bytes_per_s=cells["part"].map(rates), flop_coverage=1.0)
     cells = cells.assign(bytes_moved=cells["flops"] / 3)
     (group,) = groups_of(cells)
-    styles = [Style.of(line) for line, _ in lines_of(group.cells)]
+    styles = [
+        Style.of(line) for line, _ in lines_of(group.cells, looks_of(group.cells["detector"]))
+    ]
     (chart,) = roofline_charts(group, styles)
     list(plot_roofline(cells, tmp_path))
     slopes = [one for one in chart.traces if "a large copy" in one.get("hovertemplate", "")]
@@ -91,7 +95,8 @@ def test_a_detector_s_backends_have_one_look_but_for_their_markers():
     lines = lines_of(
         pd.DataFrame(
             [("b", "b (cpu)"), ("a", "a"), ("b", "b (torch)")], columns=["detector", "line"]
-        )
+        ),
+        looks_of("ab"),
     )
     assert [(line.name, line.variant) for line, _ in lines] == [
         ("b (cpu)", 0),

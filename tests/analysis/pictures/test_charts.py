@@ -9,7 +9,7 @@ from matplotlib.colors import to_hex
 
 from fakemamba.analysis.decision import decision_table
 from fakemamba.analysis.error_rates import published_eer, read_eer
-from fakemamba.analysis.palette import BACKEND_LOOKS, colour
+from fakemamba.analysis.palette import BACKEND_LOOKS, LOOKS, colour
 from fakemamba.analysis.pictures.crossover import plot_crossover, segments
 from fakemamba.analysis.pictures.figures import NotDrawn
 from fakemamba.analysis.pictures.kernels import plot_degradation, plot_kernels, slowdown
@@ -133,7 +133,7 @@ def test_the_crossover_chart_has_a_bar_a_rival(tmp_path, figures):
     pairs += [crossover(rival="xlsr-mamba", rival_backend="torch")]  # unfair: another scan
     pairs += [crossover("undecided", quantity="peak-memory", start_s=None, to_s=None)]
     pairs += [crossover(detector="xlsr-mamba", backend="cpu")]  # not about fake-mamba-l
-    (path,) = plot_crossover(pairs, ["fake-mamba-l", "xlsr-mamba"], tmp_path)
+    (path,) = plot_crossover(pairs, ["fake-mamba-l", "xlsr-mamba"], LOOKS, tmp_path)
     assert path.name == "crossover-xls-r-300m-cpu-fp32-b1-sdpa.png"
     (axes,) = figures[0].axes
     assert axes.get_title() == "encoder, latency"
@@ -150,9 +150,9 @@ def test_the_crossover_chart_has_a_bar_a_rival(tmp_path, figures):
 
 
 def test_a_chart_against_a_detector_that_is_not_there_is_refused_with_the_reason(tmp_path):
-    (outcome,) = plot_crossover([crossover()], ["typo"], tmp_path)
+    (outcome,) = plot_crossover([crossover()], ["typo"], LOOKS, tmp_path)
     assert outcome.reason.startswith("no other detector than typo")
-    (outcome,) = plot_crossover([], ["a", "b"], tmp_path)
+    (outcome,) = plot_crossover([], ["a", "b"], LOOKS, tmp_path)
     assert outcome.reason.startswith("no two detectors were measured")
 
 

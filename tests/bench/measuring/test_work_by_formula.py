@@ -42,6 +42,23 @@ def test_shapes_alone_give_the_counts_of_a_run(name, cache, counter):
         assert counts(counter.count_cell(cell)) == counts(run), cell.id
 
 
+@pytest.mark.parametrize(
+    "frontend",
+    [
+        "wav2vec2-tiny",
+        "hubert-tiny?output=weighted",
+        "wavlm-tiny",
+        "w2v-bert-tiny?waveform=utterance",
+    ],
+)
+def test_front_ends_of_other_families_have_the_counts_of_a_run(frontend, cache, counter):
+    cell = Cell("fake-mamba-s", frontend, "end-to-end", 0.5, 2)
+    work = cache.prepare(cell)
+    work.run_eager()  # the first call also makes the filters of log-mel features
+    run = count_work(work.run_eager, CPU)
+    assert counts(counter.count_cell(cell)) == counts(run)
+
+
 def test_unfused_attention_is_counted_as_it_is(cache, counter):
     cell = Cell("xlsr-conformer", TINY, "front-end", 1.0, attention="eager")
     run = count_work(cache.prepare(cell).run_eager, CPU)

@@ -5,6 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fakemamba import create_detector
 from fakemamba.data.synthetic import speech_like
 from fakemamba.models.execution.fast_frontend import FastFrontend
 from fakemamba.models.execution.fused_norm import by_kernel, norm_of_sum
@@ -38,6 +39,29 @@ def test_its_features_are_those_of_the_plain_one(frontend, dtype):
     for samples in (400, 401, 16_003):
         waveforms = torch.stack([torch.from_numpy(speech_like(samples, k)) for k in range(2)])
         assert both(frontend, fast, waveforms) < LARGEST_ERROR[dtype]
+
+
+def test_hubert_without_biases_has_one_too_and_may_be_normalised():
+    torch.manual_seed(0)
+    plain = create_frontend("hubert-tiny?waveform=utterance").eval()
+    waveforms = torch.stack([torch.from_numpy(speech_like(8_000, k)) for k in range(2)])
+    lengths = torch.tensor([8_000, 5_000])
+    assert both(plain, FastFrontend(plain), waveforms, lengths) < LARGEST_ERROR[torch.float32]
+
+
+@pytest.mark.parametrize(
+    ("source", "told"),
+    [
+        ("wavlm-tiny", "not made for WavLM"),
+        ("w2v-bert-tiny", "not made for w2v-BERT"),
+        ("wav2vec2-tiny", "not made for norms after attention or a group norm"),
+        ("xls-r-tiny?output=weighted", "not made for output weighted"),
+    ],
+)
+def test_a_front_end_that_there_is_no_fast_one_of_is_refused(source, told):
+    with pytest.raises(UnsupportedSettingError, match=told) as caught:
+        create_detector("xlsr-mamba", source, depth=1).optimize("fp32", "eager")
+    assert "\n" not in str(caught.value)
 
 
 @given(lengths=st.lists(st.integers(400, 9_000), min_size=1, max_size=4))

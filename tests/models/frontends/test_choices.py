@@ -53,6 +53,21 @@ def test_what_cannot_be_chosen_is_told_with_what_can(source, told):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"family": "wavml"}, "family 'wavml' is not one of .*; did you mean wavlm"),
+        ({"num_mels": 80}, "num_mels should be 1: WavLM has no such thing"),
+        ({"family": "whisper"}, "conv_channels should be 1: Whisper has no such thing"),
+        ({"output": "first"}, "output: should be 'last', 'last-raw', .*, but is 'first'"),
+        ({"waveform": 1}, "waveform: should be 'none', .*, but is 1"),
+    ],
+)
+def test_a_configuration_that_cannot_be_is_refused(changes, told):
+    with pytest.raises(ValueError, match=told):
+        replace(TINY, **changes)
+
+
 def test_a_file_may_have_a_question_mark_in_its_name(tmp_path):
     path = tmp_path / "really?layers=1.pt"
     path.touch()

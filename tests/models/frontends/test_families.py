@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fakemamba import create_detector, list_detectors
+from fakemamba import create_detector, from_pretrained, list_detectors, save_pretrained
 from fakemamba.data.synthetic import speech_like
 from fakemamba.models.detector import UnsupportedInputError
 from fakemamba.models.frontend import FRONTEND_SIZES, Frontend
@@ -104,6 +104,17 @@ def test_an_utterance_without_a_frame_is_refused(name):
     assert made(speech(made.min_samples)[None])[0].shape[1] == 1
     with pytest.raises(UnsupportedInputError, match=r"too short: .* needs"):
         made(torch.zeros(1, made.min_samples - 1))
+
+
+@pytest.mark.parametrize("name", SMALL)
+@torch.inference_mode()
+def test_a_detector_is_saved_and_read_with_its_front_end(tmp_path, name):
+    chosen = replace(SMALL[name], output="weighted", waveform="utterance-fairseq")
+    detector = create_detector("xlsr-mamba", chosen, depth=1).eval()
+    save_pretrained(detector, tmp_path)
+    waveforms, lengths = torch.randn(2, 3_000), torch.tensor([3_000, 2_000])
+    read = from_pretrained(tmp_path)
+    assert torch.equal(read(waveforms, lengths), detector(waveforms, lengths))
 
 
 def test_whisper_takes_thirty_seconds_and_no_more():

@@ -1,0 +1,1 @@
+"""A speech-deepfake detector; `fakemamba detectors` lists it."""
