@@ -29,6 +29,7 @@ FILES = {
     "detector.py": "src/$package/detector.py",
     "recipe.toml": "recipes/$name.toml",
     "test_detector.py": "tests/test_detector.py",
+    "workflow.yml": ".github/workflows/gate.yml",
 }
 
 

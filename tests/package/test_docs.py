@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted(
     page
-    for pattern in ("*.md", "docs/*.md", "examples/*.md", "results/**/*.md", "data/**/*.md")
+    for pattern in ("*.md", "docs/*.md", "examples/**/*.md", "results/**/*.md", "data/**/*.md")
     for page in ROOT.glob(pattern)
 )
 LINK = re.compile(r"\]\(([^()\s]+)\)")

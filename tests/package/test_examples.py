@@ -68,8 +68,3 @@ def test_measure_a_detector_prints_every_part_with_its_interval(run):
 def test_measure_a_detector_says_why_there_is_no_time(run):
     printed = run("measure_a_detector.py", "fake-mamba-s", "no-such-front-end")
     assert len(printed) == 3 and all("failed" in line and "no-such" in line for line in printed)
-
-
-def test_own_detector_runs_and_times_its_parts(run):
-    printed = run("own_detector.py")
-    assert [line.partition(":")[0] for line in printed] == ["Frontend", "Projection"]
