@@ -49,7 +49,7 @@ def run(arguments: Sequence[str]) -> int:
         pytest's exit status.
     """
     _see(Path.cwd())
-    return int(pytest.main([*arguments, *SETTINGS], plugins=[Targets()]))
+    return int(pytest.main([*SETTINGS, *arguments], plugins=[Targets()]))
 
 
 def _see(folder: Path) -> None:

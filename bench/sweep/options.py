@@ -16,6 +16,7 @@ from fakemamba.bench.method import INSTRUMENTS, Method
 from fakemamba.bench.sweep.plan import PROFILES, SweepOptions
 from fakemamba.models.device import resolve_device
 from fakemamba.models.execution.modes import ATTENTIONS, EXECUTIONS, PRECISIONS
+from fakemamba.models.frontend_sources import frontend_config
 
 ROOM = Path(__file__).resolve().parents[1]  # the folder of the sweep's files
 
@@ -243,16 +244,19 @@ def sweep_options(config: pytest.Config) -> SweepOptions:
     """Which cells are asked for.
 
     Raises:
-        ValueError: there is no such device.
+        ValueError: there is no such device or front-end.
+        OSError: the front-end's file is not there.
     """
     option = config.getoption
+    if (frontend := option("--bench-frontend")) is not None:
+        frontend_config(frontend)  # one that cannot be is told before anything is measured
     device = resolve_device(option("--bench-device"))
     return SweepOptions(
         profile=option("--bench-profile"),
         device=str(device),
         detectors=option("--bench-detectors"),
         durations_s=option("--bench-durations"),
-        frontend=option("--bench-frontend"),
+        frontend=frontend,
         parts=option("--bench-parts"),
         precisions=option("--bench-precision"),
         batch_sizes=option("--bench-batch-sizes"),

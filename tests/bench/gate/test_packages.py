@@ -84,7 +84,9 @@ def test_what_cannot_be_installed_is_one_line_with_the_remedy(tmp_path):
 
 
 @pytest.mark.at_length
-def test_a_slower_revision_of_another_package_is_a_regression(package, tmp_path, monkeypatch):
+def test_a_slower_revision_of_another_package_is_a_regression(
+    package, tmp_path, monkeypatch, capsys
+):
     """The whole gate: real environments, launches and times, by a detector's name alone."""
     sweep = ["--bench-detectors", NAME, "--bench-durations", "0.25", "--bench-time", "0"]
     sweep += ["--bench-parts", "end-to-end", "--bench-visits", "3", "--bench-instruments", "memory"]
@@ -101,5 +103,8 @@ def test_a_slower_revision_of_another_package_is_a_regression(package, tmp_path,
     git(package, "tag", "base")
     write_detector(package, 0.08)
     where = {"repository": package, "out": tmp_path / "out", "install_deps": False}
-    assert command.gate(tuple(sweep), base="base", **where) == 1
+    status = command.gate(tuple(sweep), base="base", **where)
+    if status == command.NO_ANSWER and "disturbed" in capsys.readouterr().err:
+        pytest.skip("other programs disturb this machine")
+    assert status == 1
     assert "Regression in 1 of 1 cells" in (tmp_path / "out" / "comparison.md").read_text()

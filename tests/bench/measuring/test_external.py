@@ -162,7 +162,7 @@ def test_an_operator_of_its_own_is_counted_where_it_has_a_formula(measured):
             return mix(waveforms.reshape(-1, 100), self.weight).square().mean()[None]
     """
     plain = measured(text.format(name="theirs_plain"), measurer=new_measurer("work")).details
-    assert plain["flop_coverage"] < 0.9 and any("mix" in one for one in plain["uncounted"])
+    assert any("mix" in one for one in plain["uncounted"]) and plain["flop_coverage"] < 1
 
     formula = """
     from torch.utils.flop_counter import register_flop_formula
@@ -178,8 +178,8 @@ def test_an_operator_of_its_own_is_counted_where_it_has_a_formula(measured):
         for operator in [*flop_counter.flop_registry]:
             if "theirs_counted" in str(operator):
                 del flop_counter.flop_registry[operator]
-    assert counted["flops"] >= 2 * 32 * 100 * 100
-    assert counted["flop_coverage"] > plain["flop_coverage"]
+    assert counted["flops"] >= plain["flops"] + 2 * 32 * 100 * 100
+    assert not any("mix" in one for one in counted["uncounted"])
 
 
 @pytest.mark.parametrize("part", ["training-step", "training-step-frozen"])

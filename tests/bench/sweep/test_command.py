@@ -52,6 +52,14 @@ def swept(tmp_path_factory):
     return folder, finished, json.loads((folder / "out.json").read_text())
 
 
+@pytest.mark.parametrize("name", ["wavlm-tinny", "wavlm-tiny?layer=1", "absent.pt"])
+def test_a_front_end_that_cannot_be_is_told_before_anything_is_measured(bench, tmp_path, name):
+    finished = bench(tmp_path, "--bench-frontend", name)
+    assert finished.returncode == pytest.ExitCode.USAGE_ERROR
+    (line,) = [one for one in finished.stderr.splitlines() if one]
+    assert line.startswith("ERROR: ") and name.partition("?")[0] in line
+
+
 def test_every_cell_ends_in_a_record(swept):
     _, finished, results = swept
     entries = results["benchmarks"]
