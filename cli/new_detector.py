@@ -59,7 +59,9 @@ def new_detector(
         raise ValueError(f"{folder} is {kind}; name another folder with --out")
     if kind == "a folder" and any(folder.iterdir()):
         raise ValueError(f"{folder} is not empty; name another folder with --out")
-    with appearing_folder(folder) as partial:
+    if folder.resolve() == Path.cwd():
+        raise ValueError(f"{folder} is the folder you are in; name another one with --out")
+    with appearing_folder(folder.resolve()) as partial:
         for path, text in written(name, package).items():
             write_whole(partial / path, text)
     say(

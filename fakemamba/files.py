@@ -161,13 +161,13 @@ def appearing_folder(folder: Path, *, is_main: bool = True) -> Iterator[Path]:
         partial.mkdir(parents=True)
     try:
         yield partial
+        if is_main:
+            shutil.rmtree(folder, ignore_errors=True)
+            partial.rename(folder)
     except BaseException:
         if is_main:
             shutil.rmtree(partial, ignore_errors=True)
         raise
-    if is_main:
-        shutil.rmtree(folder, ignore_errors=True)
-        partial.rename(folder)
 
 
 def write_whole(path: str | Path, content: str | bytes) -> None:

@@ -101,9 +101,18 @@ def test_a_folder_that_is_not_empty_is_left_as_it_is(write, tmp_path, capsys):
     assert "thesis.txt is a file; name another folder" in capsys.readouterr().err
 
 
-def test_an_empty_folder_is_filled(write, tmp_path):
+def test_an_empty_folder_is_filled_also_behind_a_link(write, tmp_path):
     (tmp_path / "mine").mkdir()
-    assert write("mine") == 0 and (tmp_path / "mine" / "pyproject.toml").is_file()
+    (tmp_path / "link").symlink_to("mine")
+    assert write("mine", "--out", "link") == 0
+    assert (tmp_path / "mine" / "pyproject.toml").is_file() and (tmp_path / "link").is_symlink()
+    assert {path.name for path in tmp_path.iterdir()} == {"mine", "link"}
+
+
+def test_the_folder_that_the_shell_is_in_is_not_replaced(write, tmp_path, capsys):
+    assert write("mine", "--out", ".") == 1
+    assert ". is the folder you are in; name another one" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
 
 
 def test_where_a_file_cannot_be_written_nothing_is_left(write, tmp_path, monkeypatch, capsys):
