@@ -15,11 +15,12 @@ from fakemamba.analysis.scaling.verdicts import Ends, Scaling, Thresholds, scale
 from fakemamba.analysis.setting import line_names
 from fakemamba.cli.printing import TextTable, say
 from fakemamba.files import write_json
+from fakemamba.names import short_names
 
 COLOURS = {"near-linear": "green", "quadratic": "red", "fixed-length input": "magenta"}
 QUANTITIES = {"latency": "latency", "peak-memory": "memory", "flops": "FLOPs"}
 MOST_NAMED = 4
-VERDICT_WIDTH = 11
+VERDICT_WIDTH, NAME_WIDTH = 11, 24  # letters; so that a terminal has room for the figures
 LONGEST = "1.04 (0.92–1.18)"
 
 
@@ -75,7 +76,8 @@ def _print_table(console: Console, setting: str, group: list[Scaling]) -> None:
     """A block a part and quantity, a line a detector; without a fit there is only a reason."""
     names = line_names((one.detector, one.backend) for one in group)
     console.rule(Text(setting), align="left", style="dim")
-    width = max(map(len, names.values()))
+    short = short_names(names.values(), NAME_WIDTH)
+    width = max(map(len, short.values()))
     fitted = [one for one in group if one.quadratic_share is not None or one.verdict in COLOURS]
     for heading, rows in grouped((_heading(one), one) for one in fitted).items():
         shown = TextTable(box=None, padding=(0, 1), pad_edge=False)
@@ -91,7 +93,7 @@ def _print_table(console: Console, setting: str, group: list[Scaling]) -> None:
                 _figure(one.exponent, one.exponent_ci, ".2f"),
                 _crossover(one),
             )
-            shown.add_row(verdict, Text(names[one.detector, one.backend]), *figures)
+            shown.add_row(verdict, Text(short[names[one.detector, one.backend]]), *figures)
         console.print(Text(heading, style="bold"))
         console.print(shown)
         console.print()

@@ -72,6 +72,19 @@ def test_verdicts_thresholds_range_and_setting_are_printed(results, capsys):
     assert "share < 0.25 and exponent < 1.15" in " ".join(printed.split())
 
 
+def test_long_names_leave_room_for_the_figures_and_keep_what_differs(results, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "100")
+    text = Path(results).read_text()
+    for detector, depth in zip(CURVES, (2, 3), strict=True):
+        text = text.replace(detector, f"package.models.module:factory?depth={depth}&width=32")
+    Path(results).write_text(text)
+    scaling((results,))
+    printed = capsys.readouterr().out
+    assert "quadratic share" in printed and "crossover (s)" in printed
+    assert re.search(r"near-linear +package.mode…=2&width=32 +\d+% \(.*%\) +\d\.\d\d \(", printed)
+    assert re.search(r"quadratic +package.mode…=3&width=32 +\d+%", printed)
+
+
 def test_the_json_is_a_list_of_what_was_found(results, tmp_path, capsys):
     run(scaling, results, "--json", str(tmp_path / "new" / "scaling.json"))
     found = json.loads((tmp_path / "new" / "scaling.json").read_text())
