@@ -296,9 +296,9 @@ def method(config: pytest.Config, profile: str) -> Method:
 
 
 def budget_s(config: pytest.Config, sweep: SweepOptions) -> float | None:
-    """Seconds for all cells: as asked for, or the profile's, which is for its own cells.
+    """Seconds for all cells: as asked for, or the profile's, whichever detectors and parts it has.
 
-    None is as many as it takes.
+    Where anything else of its cells is chosen, None: as many seconds as it takes.
 
     Raises:
         ValueError: there is no time at all, or no number of seconds.
@@ -312,6 +312,7 @@ def budget_s(config: pytest.Config, sweep: SweepOptions) -> float | None:
     is_own = all(
         config.getoption(name) in (None, False, OPTIONS[name].get("default"))
         for name in CHOOSING_CELLS
+        if name not in ("--bench-detectors", "--bench-parts")
     )
     return budgets_s[sweep.device != "cpu"] if is_own else None
 
