@@ -150,6 +150,44 @@ class DetectorEntry:
         return None if self.is_ours else origin_of_module(self.target.partition(":")[0])
 
 
+@dataclass(frozen=True)
+class BehindEntry:
+    """A detector whose name says its front-end, too: ``fake-mamba-l?frontend=wavlm-base``.
+
+    So it can stand beside others that are behind another.
+
+    Attributes:
+        entry: of the detector.
+        source: of the front-end, as `create_frontend` takes it.
+    """
+
+    entry: Entry
+    source: str
+    has_own_frontend = True
+
+    @property
+    def summary(self) -> str:
+        """The detector's."""
+        return f"{self.entry.summary}, behind {self.source}"
+
+    @property
+    def config_class(self) -> type[Any]:
+        """The detector's."""
+        return self.entry.config_class
+
+    def config(self, frontend: FrontendConfig | None, options: Mapping[str, Any]) -> Any:
+        """The detector's; a front-end is given only where a checkpoint has said it."""
+        return self.entry.config(frontend or frontend_config(self.source), options)
+
+    def make(self, config: Any, made: Frontend | None = None) -> Detector:
+        """The detector, behind its front-end."""
+        return self.entry.make(config, made or create_frontend(self.source))
+
+    def origin(self) -> dict[str, str | None] | None:
+        """The detector's."""
+        return self.entry.origin()
+
+
 _FAKE_MAMBA = "fakemamba.models.fake_mamba:FakeMamba"
 _RECONSTRUCTIONS = "fakemamba.models.bimamba_reconstructions"
 _BASELINES = "fakemamba.baselines"
@@ -233,6 +271,16 @@ def entry_of_code(name: str) -> Entry:
     Raises: as it does.
     """
     base, options = split_options(name)
+    if "frontend" in options:
+        source = str(options.pop("frontend"))
+        entry = _entry_of_code(base, options)
+        if entry.has_own_frontend:
+            raise ExternalDetectorError(f"{base} takes no front-end, so {shown(source)} has no use")
+        return BehindEntry(entry, source)
+    return _entry_of_code(base, options)
+
+
+def _entry_of_code(base: str, options: Mapping[str, Any]) -> Entry:
     if base in DETECTORS:
         return replace(DETECTORS[base], options=options)
     if is_code_name(base):
@@ -310,7 +358,8 @@ def create_detector(
     Args:
         name: one of `list_detectors`, or of another's detector: ``package.module:factory``, with
             options as ``?depth=4``; a name that an installed package declares in the entry-point
-            group ``fakemamba.detectors``; a checkpoint folder; a file ``.onnx`` or ``.pt2``.
+            group ``fakemamba.detectors``; a checkpoint folder; a file ``.onnx`` or ``.pt2``. With
+            ``?frontend=`` the name says its front-end, too.
         frontend: for those that take one of this package's: a named size (``xls-r-300m``,
             ``wavlm-large``, ...: random weights), a fairseq ``.pt``, or a Hugging Face folder or
             id; behind a ``?``, what is chosen of it.

@@ -22,6 +22,7 @@ from fakemamba.models.frontend import Frontend
 from fakemamba.models.frontend_sources import frontend_config
 from fakemamba.models.registry import build_detector, is_ours
 from fakemamba.names import one_line
+from fakemamba.result_schema import OWN_FRONTEND
 
 DURATIONS_S = tuple(0.5 * 2**doublings for doublings in range(11))  # to 512 s
 # Autocast to bf16 or fp16 casts nothing on the meta device, and int8 and the optimized front-end
@@ -44,7 +45,7 @@ def work_records(cells: Iterable[AnyCell]) -> list[dict[str, Any]]:
         (cell.detector, cell.frontend, cell.part, cell.batch_size): None
         for cell in cells
         if isinstance(cell, Cell) and cell.part in PARTS and cell.recording is None
-        if is_ours(cell.detector)
+        if is_ours(cell.detector) and cell.frontend != OWN_FRONTEND
     }
     return [_record(counter, *part) for part in parts]
 

@@ -120,7 +120,7 @@ def _durations(own: DetectorRecipe) -> Iterable[Variant]:
     family = family_name(own.name)
     depth: dict[str, Option] = {}
     if family == FAKE_MAMBA:
-        preset = DETECTORS[own.name].preset.get("depth", DEPTH)
+        preset = DETECTORS[own.name.partition("?")[0]].preset.get("depth", DEPTH)
         depth = {"depth": own.options.get("depth", preset)}
     encoders = (
         Variant("pn-bimamba", replace(own, name="fake-mamba-l", options={}), "Fake-Mamba(L)"),
