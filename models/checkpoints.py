@@ -123,6 +123,8 @@ def _read_config(path: Path, expected: str | None) -> tuple[str, Any]:
             f"{path}, detector: should be the name of one, but is {shown(name)}; {_REMEDY}"
         )
     if expected is not None and family_name(expected) != name:
+        if not is_code_name(expected):
+            entry_of_code(expected)  # there may be no such detector
         raise CheckpointError(f"{path.parent} holds {one_line(name)}, not {expected}")
     if is_code_name(name) and expected is None:
         raise CheckpointError(

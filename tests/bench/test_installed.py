@@ -60,6 +60,7 @@ def test_a_module_of_the_folder_is_found_and_statuses_are_pytests(elsewhere):
     assert "not found" in named.stderr
 
 
+@pytest.mark.at_length
 def test_help_has_the_options_and_what_is_wrong_is_one_line(elsewhere):
     told = run(elsewhere, "sub-command", "--help")
     assert told.returncode == 0 and told.stdout.startswith("usage: fakemamba bench ")
@@ -79,6 +80,7 @@ DETECTORS["{name}"] = DETECTORS["xlsr-aasist"]
 """
 
 
+@pytest.mark.at_length
 def test_what_plugins_register_is_known_in_processes_of_cells(elsewhere):
     names = {"named": "named.py", "of-variable": "of_variable.py", "conftest": "conftest.py"}
     for name, file in names.items():
@@ -98,6 +100,7 @@ def test_what_plugins_register_is_known_in_processes_of_cells(elsewhere):
         assert info["resident_bytes"] is not None or "not readable" in reason
 
 
+@pytest.mark.at_length
 def test_what_a_process_of_a_cell_does_not_know_is_said(elsewhere):
     """A plug-in that registers in a hook, which only pytest calls."""
     hook = PLUGIN.format(name="mine").replace("\nDETEC", "\ndef pytest_addoption():\n    DETEC")

@@ -234,7 +234,10 @@ def test_an_interrupted_gate_leaves_a_tidy_repository(repository, tmp_path, stop
     before = git(repository, "worktree", "list")
     environment = os.environ | {"TMPDIR": str(tmp_path)}
     with subprocess.Popen(
-        [sys.executable, "-c", program], cwd=repository, env=environment, stderr=subprocess.PIPE
+        [sys.executable, "-P", "-c", program],
+        cwd=repository,
+        env=environment,
+        stderr=subprocess.PIPE,
     ) as running:
         while b"launching" not in running.stderr.readline():
             assert running.poll() is None

@@ -99,6 +99,7 @@ def contents(folder):
     }
 
 
+@pytest.mark.at_length
 def test_an_interrupted_build_goes_on_to_the_same_bytes(tiny, whole, tmp_path):
     halves = tmp_path / "halves"
     with pytest.raises(Killed):

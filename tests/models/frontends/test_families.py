@@ -93,9 +93,13 @@ def test_a_row_depends_on_its_own_samples_alone(frontend, lengths, seed):
         row[:length] = speech(length, seed)
         alone.append(frontend(row[None, :length])[0])
     features, counts = frontend(waveforms, torch.tensor(lengths))
+    # w2v-BERT's features are normalised over time: of few frames that are much alike, it enlarges
+    # the rounding of a batch's transform. Another row's samples would show in the first digit.
+    is_enlarged = frontend.config.family == "wav2vec2-bert"
+    close = {"rtol": 1e-2, "atol": 1e-3} if is_enlarged else {"rtol": 1e-4, "atol": 3e-5}
     for row, count, wanted in zip(features, counts.tolist(), alone, strict=True):
         assert wanted.shape[2] == count
-        torch.testing.assert_close(row[:, :count], wanted[0], rtol=1e-4, atol=3e-5)
+        torch.testing.assert_close(row[:, :count], wanted[0], **close)
 
 
 @pytest.mark.parametrize("name", SMALL)
