@@ -22,7 +22,7 @@ from transformers import (
     pipeline,
 )
 
-from fakemamba.models.external.detector import OUR_RATE_HZ, FunctionModule
+from fakemamba.models.external.detector import OUR_RATE_HZ, FunctionModule, rows_of
 from fakemamba.models.external.names import ExternalDetectorError
 from fakemamba.records import shown
 
@@ -89,8 +89,7 @@ class _Classifier(nn.Module):
 
     def forward(self, waveforms: Tensor, lengths: Tensor | None = None) -> Tensor:
         """(B, L) to (B, classes); the extractor normalises, pads and masks as its card says."""
-        counts = [waveforms.shape[1]] * len(waveforms) if lengths is None else lengths.tolist()
-        rows = [row[:n].cpu().numpy() for row, n in zip(waveforms, counts, strict=True)]
+        rows = [row.cpu().numpy() for row in rows_of(waveforms, lengths)]
         given = self._extractor(
             rows,
             sampling_rate=self._extractor.sampling_rate,
@@ -134,11 +133,7 @@ class _SpoofBench(nn.Module):
 
     def forward(self, waveforms: Tensor, lengths: Tensor | None = None) -> Tensor:
         """(B, L) to (B,)."""
-        counts = [waveforms.shape[1]] * len(waveforms) if lengths is None else lengths.tolist()
-        rows = [
-            row[:count].cpu().numpy().astype(np.float32)
-            for row, count in zip(waveforms, counts, strict=True)
-        ]
+        rows = [row.cpu().numpy().astype(np.float32) for row in rows_of(waveforms, lengths)]
         rate_hz = _rate_of(self._product).get("sample_rate_hz", OUR_RATE_HZ)
         if _has(self._product, "score_batch"):
             scores = self._product.score_batch(rows, [rate_hz] * len(rows))

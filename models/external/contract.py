@@ -57,6 +57,9 @@ class Contract:
         Raises:
             ExternalDetectorError: that cannot be.
         """
+        parts = said.get("parts")
+        if isinstance(parts, str):
+            said = {**said, "parts": parts_of_text(parts)}
         try:
             return replace(self, **said)
         except ValueError as error:

@@ -136,13 +136,11 @@ class ExternalDetector(Detector):
             and (found is None or found.batches_by_lengths)
         ):
             return self._logits(waveforms, lengths, found)
-        width = waveforms.shape[1]
-        counts = [width] * len(waveforms) if lengths is None else lengths.tolist()
+        rows = rows_of(waveforms, lengths)
         is_whole = len(waveforms) == 1 or found is None or found.batches
-        if is_whole and set(counts) == {width}:
+        if is_whole and {len(row) for row in rows} == {waveforms.shape[1]}:
             return self._logits(waveforms, None, found)
-        rows = zip(waveforms, counts, strict=True)
-        return torch.cat([self._logits(row[None, :count], None, found) for row, count in rows])
+        return torch.cat([self._logits(row[None], None, found) for row in rows])
 
     def inspected(self, device: torch.device) -> Inspection:
         """What trying it on a device in evaluation mode has shown; it is tried once.
@@ -180,9 +178,7 @@ class ExternalDetector(Detector):
                 f"{self.name} names no part `head`, whose input would be the embedding"
             )
         lengths = self.check_input(waveforms, lengths)
-        counts = [waveforms.shape[1]] * len(waveforms) if lengths is None else lengths.tolist()
-        rows = zip(waveforms, counts, strict=True)
-        given = [self.input_of("head", row[None, :count]) for row, count in rows]
+        given = [self.input_of("head", row[None]) for row in rows_of(waveforms, lengths)]
         return torch.cat([one.mean(1) if one.ndim == 3 else one.flatten(1) for one in given])
 
     def input_of(self, part: str, waveforms: Tensor) -> Tensor:
@@ -304,8 +300,7 @@ class ExternalDetector(Detector):
         rate_hz, num_samples = self.contract.sample_rate_hz, self.contract.num_samples
         if rate_hz == OUR_RATE_HZ and num_samples is None:
             return waveforms, lengths
-        counts = [waveforms.shape[1]] * len(waveforms) if lengths is None else lengths.tolist()
-        rows = [row[:count] for row, count in zip(waveforms, counts, strict=True)]
+        rows = rows_of(waveforms, lengths)
         if rate_hz != OUR_RATE_HZ:
             rows = [_resampled(row, rate_hz) for row in rows]
         if num_samples is not None:
@@ -331,6 +326,12 @@ class ExternalDetector(Detector):
             if id(frontend) in paths:
                 parts = {"front-end": paths[id(frontend)]} | parts
         return parts
+
+
+def rows_of(waveforms: Tensor, lengths: Tensor | None) -> list[Tensor]:
+    """The rows of waveforms (B, L), each without its padding."""
+    counts = [waveforms.shape[1]] * len(waveforms) if lengths is None else lengths.tolist()
+    return [row[:count] for row, count in zip(waveforms, counts, strict=True)]
 
 
 def lengths_of(module: Any) -> Lengths:

@@ -9,7 +9,7 @@ from typing import Any
 
 from fakemamba.files import file_sha256
 from fakemamba.models.detector import Detector
-from fakemamba.models.external.contract import OPTIONS, Contract, parts_of_text
+from fakemamba.models.external.contract import OPTIONS, Contract
 from fakemamba.models.external.detector import ExternalConfig, ExternalDetector
 from fakemamba.models.external.exported import read_exported
 from fakemamba.models.external.names import ExternalDetectorError, Option
@@ -53,8 +53,6 @@ class ExportedEntry:
         module, known = read_exported(self.path)
         said = {name: value for name, value in known.items() if value is not None}
         said |= dict(config.options)
-        if isinstance(said.get("parts"), str):
-            said["parts"] = parts_of_text(said["parts"])
         contract = Contract().updated(said, str(self.path))
         return ExternalDetector(str(self.path), config, module, contract)
 

@@ -12,7 +12,7 @@ from torch import nn
 
 from fakemamba.models.device import is_out_of_memory
 from fakemamba.models.external.adapters import as_module
-from fakemamba.models.external.contract import OPTIONS, Contract, parts_of_text, said_by
+from fakemamba.models.external.contract import OPTIONS, Contract, said_by
 from fakemamba.models.external.detector import ExternalConfig, ExternalDetector
 from fakemamba.models.external.names import ExternalDetectorError, Option, failed
 from fakemamba.models.external.origin import origin_of_module
@@ -99,8 +99,6 @@ class ExternalEntry:
             raise failed(f"{self.name} cannot be made", error) from error
         said = known | said_by(self.made_by, product, module)
         said |= {name: value for name, value in config.options.items() if name not in own}
-        if isinstance(said.get("parts"), str):
-            said["parts"] = parts_of_text(said["parts"])
         contract = Contract().updated(said, self.name)
         return ExternalDetector(self.name, config, module, contract, frontend)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from torch import Tensor
@@ -100,50 +101,41 @@ _QUIET = {
     "mask_feature_prob": 0.0,
 }
 _RATE = {"sampling_rate": 16_000}
-_CONVOLUTIONAL = Framing(first_samples=400)
+# Those whose frames are made of the waveform by wav2vec 2.0's convolutions.
+_convolutional = partial(
+    Family,
+    framing=Framing(first_samples=400),
+    sizes=_CONVOLUTIONAL_SIZES,
+    quiet=_QUIET,
+    extractor=_RATE,
+    run=through_convolutions,
+    prepare=exact_norms,
+)
 
 FAMILIES: dict[str, Family] = {
-    "wav2vec2": Family(
+    "wav2vec2": _convolutional(
         title="wav2vec 2.0",
         config_class="transformers:Wav2Vec2Config",
         model_class="transformers:Wav2Vec2Model",
         example="facebook/wav2vec2-xls-r-300m",
-        framing=_CONVOLUTIONAL,
-        sizes=_CONVOLUTIONAL_SIZES,
         fixed=_FIXED,
-        quiet=_QUIET,
-        extractor=_RATE,
         prefixes=("wav2vec2.",),
-        run=through_convolutions,
-        prepare=exact_norms,
     ),
-    "hubert": Family(
+    "hubert": _convolutional(
         title="HuBERT",
         config_class="transformers:HubertConfig",
         model_class="transformers:HubertModel",
         example="facebook/hubert-large-ll60k",
-        framing=_CONVOLUTIONAL,
-        sizes=_CONVOLUTIONAL_SIZES,
         fixed={**_FIXED, "feat_proj_layer_norm": True, "conv_pos_batch_norm": False},
-        quiet=_QUIET,
-        extractor=_RATE,
         prefixes=("hubert.",),
-        run=through_convolutions,
-        prepare=exact_norms,
     ),
-    "wavlm": Family(
+    "wavlm": _convolutional(
         title="WavLM",
         config_class="transformers:WavLMConfig",
         model_class="transformers:WavLMModel",
         example="microsoft/wavlm-large",
-        framing=_CONVOLUTIONAL,
-        sizes=_CONVOLUTIONAL_SIZES,
         fixed={**_FIXED, "num_buckets": 320, "max_bucket_distance": 800},
-        quiet=_QUIET,
-        extractor=_RATE,
         prefixes=("wavlm.",),
-        run=through_convolutions,
-        prepare=exact_norms,
         set_attention=set_wavlm_attention,
     ),
     "wav2vec2-bert": Family(

@@ -96,7 +96,7 @@ def test_a_subclass_of_our_detector_is_read_with_what_it_computes(code, folder):
     ("name", "told"),
     [
         ("not-installed", "unknown detector 'not-installed'"),
-        ("/tmp/net.onnx", "unknown detector"),
+        ("/models/net.onnx", "unknown detector"),
         ("../other", "unknown detector"),
         ("checkpoint", "unknown detector"),
         ("os:system", "code that is not run because a file names it"),
