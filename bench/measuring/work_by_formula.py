@@ -80,10 +80,10 @@ class FormulaCounter:
         made.check_input(waveforms, None)
 
         def counted(module: nn.Module, given: Tensor) -> tuple[Work, Any]:
-            key = (module, waveforms.shape)
+            key = (module, given.shape)
             return self._keep(key, lambda: self._counter.count(lambda: module(given)))
 
-        front_end, (features, _) = counted(made.frontend, waveforms)
+        front_end, (features, _) = counted(made.frontend, made.prepared(waveforms)[0])
         if part == "front-end":
             return front_end
         encoder, encoded = counted(made.encoder, features)
