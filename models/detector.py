@@ -1,9 +1,9 @@
 """A detector: waveforms to two logits, in three parts that can each be called and measured alone.
 
 front-end: waveforms (B, L) -> features (B, T, F), or of all layers (B, layers, T, F); encoder:
-features -> encoded frames, or graph nodes, or one vector; head: encoded -> logits (B, 2). End to end
-is exactly their sum, of waveforms as the detector prepares them. Unless a detector says otherwise,
-index 1 of the logits is bona fide, and its raw logit is the score.
+features -> encoded frames, or graph nodes, or one vector; head: encoded -> logits (B, 2). End to
+end is exactly their sum, of waveforms as the detector prepares them. Unless a detector says
+otherwise, index 1 of the logits is bona fide, and its raw logit is the score.
 """
 
 from __future__ import annotations
