@@ -20,10 +20,11 @@ def convert(
     average: Literal["true", "as-released"] = "true",
     frontend_heads: Annotated[int | None, tyro.conf.arg(metavar="HEADS")] = None,
 ) -> None:
-    """Read official .pth checkpoints and write config.json and model.safetensors.
+    """Read official checkpoints and write config.json and model.safetensors.
 
     Args:
-        checkpoints: One file, or several to average, the best epoch first.
+        checkpoints: One file (of torch or safetensors) or folder in Hugging Face's layout, or
+            several to average, the best epoch first.
         detector: A detector's name (see `fakemamba detectors`); fake-mamba stands for any depth.
         out: Folder to write to.
         average: Of several files: their true mean, or (2·b1+b2+b3+b4)/5 as the published code does.

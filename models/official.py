@@ -15,9 +15,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from fakemamba.files import kind_of
 from fakemamba.models.detector import Detector
 from fakemamba.models.frontend import FrontendConfig
 from fakemamba.models.frontend_sources import usual_heads
+from fakemamba.models.frontends.hugging_face import finder, hugging_face_weights
 from fakemamba.models.frontends.tensor_names import POSITION_WEIGHT, family_of, network_tensors
 from fakemamba.models.registry import (
     DETECTORS,
@@ -42,7 +44,9 @@ def convert_official(
     """Read one official checkpoint, or the average of several, as a detector in eval mode.
 
     Args:
-        paths: ``.pth`` files of one detector, the best epoch first.
+        paths: ``.pth`` files of one detector, the best epoch first, in torch's or safetensors'
+            format; or folders in Hugging Face's layout, with a ``model.safetensors`` or a
+            ``pytorch_model.bin``.
         detector: a registry name; ``fake-mamba`` stands for any depth.
         average: ``true`` mean, or ``as-released``: (2·b1 + b2 + ... + bn)/(n + 1) of files b0..bn,
             which is what the published averaging codes do, and leaves the best epoch out.
@@ -54,7 +58,7 @@ def convert_official(
         CheckpointError: the tensors are not those of this detector; the message names them.
     """
     source = ", ".join(str(path) for path in paths)
-    states = [plain_state(read_weights(Path(path)), path) for path in paths]
+    states = [plain_state(_content(Path(path)), path) for path in paths]
     official = average_states(states, average)
     converted = _convert(detector, official, frontend_heads, source)
     if isinstance(converted, str):
@@ -105,6 +109,13 @@ def average_states(states: Sequence[dict[str, Tensor]], how: str) -> dict[str, T
             total += weight * state[key].double()
         averaged[key] = (total / sum(weights)).to(first.dtype)
     return averaged
+
+
+def _content(path: Path) -> Any:
+    """What is in a file of weights, or in those of a folder in Hugging Face's layout."""
+    if kind_of(path) == "a folder":
+        return hugging_face_weights(finder(path), str(path))[0]
+    return read_weights(path)
 
 
 def _fits(name: str, official: dict[str, Tensor], source: str) -> bool:

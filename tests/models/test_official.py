@@ -4,6 +4,7 @@ import itertools
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from fakemamba.data.audio import read_audio
 from fakemamba.models.official import average_states, convert_official
@@ -54,6 +55,21 @@ def test_a_padded_batch_gives_the_official_logits_too(name, detector, oracle):
     lengths = torch.tensor([len(row) for row in rows])
     found = model(torch.nn.utils.rnn.pad_sequence(rows, batch_first=True), lengths)
     assert (found - wanted).abs().max() < TOLERANCE
+
+
+def test_a_folder_in_the_layout_of_hugging_face_is_read(oracle, tmp_path):
+    path, heads, waveforms, wanted = oracle("antideepfake")
+    state = torch.load(path, weights_only=True)
+    save_file(state, tmp_path / "model.safetensors")
+    (tmp_path / "config.json").write_text("{}")  # of its sizes; the tensors say them
+    model = convert_official([tmp_path], "antideepfake", frontend_heads=heads)
+    with torch.inference_mode():
+        assert (model(waveforms[0][None])[0] - wanted[0]).abs().max() < TOLERANCE
+
+
+def test_a_folder_without_weights_is_refused(tmp_path):
+    with pytest.raises(CheckpointError, match=r"no weights: neither model\.safetensors nor"):
+        convert_official([tmp_path], "antideepfake")
 
 
 @pytest.fixture
