@@ -276,9 +276,9 @@ def detector_entry(name: str) -> Entry:
         require_file(path, ExternalDetectorError, "name an exported file that is there")
         return ExportedEntry(path, options)
     if kind_of(path / CONFIG_NAME) is not None:
-        if options:
-            raise ExternalDetectorError(f"{base} is a checkpoint, which has no options")
-        return CheckpointEntry(path)
+        checkpoint = CheckpointEntry(path)
+        checkpoint.config(None, options)  # of which it has none
+        return checkpoint
     return entry_of_code(name)
 
 
