@@ -1,0 +1,177 @@
+"""Whether `auto` may use a Triton kernel on a GPU: once it has given there what torch gives.
+
+On a device, driver or version that nobody has tried, a kernel may be wrong, raise, crash or hang.
+So before `auto` first uses one, small cases of it (`cases`) are run and compared with torch
+(`comparison`), in a process of its own: after an access to memory that is not there, nothing runs
+in a process any more, and what hangs on a GPU cannot be ended from within. It takes as long as
+importing torch and compiling the kernel, once: the check is kept on the disk. Where it failed, torch
+computes instead.
+
+Nothing is checked while a CUDA graph is captured or torch.compile traces: a check from before holds,
+else torch computes.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+from hashlib import sha256
+from pathlib import Path
+
+import torch
+
+from fakemamba.environment import describe_gpu
+from fakemamba.kernel_checks import (
+    Circumstances,
+    KernelCheck,
+    kept_or_made,
+    known_check,
+    note_check,
+)
+from fakemamba.names import one_line
+from fakemamba.records import parse_record
+
+log = logging.getLogger(__name__)
+
+MODELS = Path(__file__).resolve().parents[1]
+PROGRAM = "fakemamba.models.trust.comparison"
+LIMIT_S = 300.0  # for a check; most of it is compiling
+NOT_ITS_FAULT = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+_lock = threading.Lock()
+_told: set[str] = set()
+
+
+def is_trusted(kernel: str, device: torch.device) -> bool:
+    """Whether `auto` may use a kernel on a GPU; if nobody knows, it is checked, which takes a while.
+
+    Args:
+        kernel: one of `fakemamba.models.trust.cases.KERNELS`.
+        device: a GPU.
+    """
+    gpu = torch.cuda.current_device() if device.index is None else device.index
+    check = known_check(kernel, gpu)
+    if check is None:
+        if torch.compiler.is_compiling():
+            return False
+        if torch.cuda.is_current_stream_capturing():
+            _tell_of_capture(kernel)
+            return False
+        check = _check(kernel, gpu)
+    return check.status == "passed"
+
+
+def kernel_names() -> tuple[str, ...]:
+    """All kernels that are checked."""
+    from fakemamba.models.trust.cases import KERNELS
+
+    return tuple(KERNELS)
+
+
+def _check(kernel: str, gpu: int) -> KernelCheck:
+    """The check of a kernel on a GPU: from the disk, or made now; a warning where it is not used."""
+    with _lock:
+        if (known := known_check(kernel, gpu)) is not None:
+            return known
+        around = _circumstances(kernel, torch.device("cuda", gpu))
+        check = kept_or_made(around, lambda: _made(around, f"cuda:{gpu}"))
+        note_check(kernel, gpu, check)
+    if check.status != "passed":
+        log.warning("%s", _warning(around, check))
+    return check
+
+
+def _made(around: Circumstances, device: str) -> KernelCheck:
+    log.info(
+        "the kernel %s is compared with torch on %s, which takes a while, once",
+        *(around.kernel, around.device),
+    )
+    return check_in_process(around.kernel, device)
+
+
+def check_in_process(kernel: str, device: str, limit_s: float = LIMIT_S) -> KernelCheck:
+    """Check a kernel in a new process, which is ended after ``limit_s``.
+
+    It is no child by `multiprocessing`, which would run a script again that has no main guard.
+    """
+    command = [sys.executable, "-P", "-m", PROGRAM, kernel, device, str(limit_s)]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    try:
+        program = subprocess.Popen(
+            command,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,  # it is ended with the compilers that it has begun
+        )
+    except OSError as error:
+        return KernelCheck("not-checked", f"no process can be started: {error}", {})
+    with program:
+        try:
+            answer, said = program.communicate(timeout=limit_s)
+        except subprocess.TimeoutExpired:
+            return KernelCheck("failed", f"it was not done after {limit_s:g} s", {})
+        finally:
+            if program.returncode is None:
+                os.killpg(program.pid, signal.SIGKILL)
+    if program.returncode == 0:
+        return parse_record(
+            answer.rstrip().rpartition(b"\n")[2], KernelCheck, PROGRAM, ValueError, "report this"
+        )
+    return _of_death(program.returncode, said.decode(errors="replace"))
+
+
+def _of_death(status: int, said: str) -> KernelCheck:
+    last = one_line((said.strip().splitlines() or ["it said nothing"])[-1])
+    if status > 0:  # the program ends so only before it has begun with the kernel
+        return KernelCheck("not-checked", f"the process that was to check it ended: {last}", {})
+    number = signal.Signals(-status)
+    is_known = number not in NOT_ITS_FAULT
+    error = f"the process that checked it ended by {number.name} ({last})"
+    return KernelCheck("failed" if is_known else "not-checked", error, {})
+
+
+def _circumstances(kernel: str, device: torch.device) -> Circumstances:
+    import triton
+
+    from fakemamba.models.trust.cases import KERNELS
+
+    properties = torch.cuda.get_device_properties(device)
+    sources = [MODELS / name for name in (*KERNELS[kernel].sources, "trust/cases.py")]
+    is_interpreted = os.environ.get("TRITON_INTERPRET") == "1"
+    return Circumstances(
+        kernel=kernel,
+        sources_sha256=sha256(b"".join(one.read_bytes() for one in sources)).hexdigest(),
+        device=properties.name,
+        architecture=getattr(properties, "gcnArchName", f"{properties.major}.{properties.minor}"),
+        driver=(describe_gpu(device) or {}).get("driver"),
+        torch=torch.__version__,
+        triton=triton.__version__ + (" (interpreted)" if is_interpreted else ""),
+    )
+
+
+def _warning(around: Circumstances, check: KernelCheck) -> str:
+    what = "is not right" if check.status == "failed" else "could not be compared with torch"
+    remedy = "the next process tries again"
+    if check.status == "failed" and around.driver is not None:
+        remedy = f"to try again, remove {around.path}"
+    return (
+        f"the kernel {around.kernel} {what} on {around.device} (driver {around.driver}, torch "
+        f"{around.torch}, triton {around.triton}): {check.error}. torch computes instead, slower; "
+        f"{remedy}"
+    )
+
+
+def _tell_of_capture(kernel: str) -> None:
+    if kernel not in _told:
+        _told.add(kernel)
+        log.warning(
+            "a CUDA graph is captured before the kernel %s was compared with torch, so torch "
+            "computes in it, slower; make one call before it is captured",
+            kernel,
+        )
