@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from hashlib import sha256
@@ -29,6 +29,7 @@ STAMP: Stamp = {"kind": "fakemamba-kernel-check", "schema": 1}
 FOLDER, LOCK = "fakemamba/kernels", ".lock"
 CheckStatus = Literal["passed", "failed", "not-checked"]
 CHECK_STATUSES = get_args(CheckStatus)
+HOW_IT_ENDED = {"failed": "is not right here", "not-checked": "could not be compared with torch"}
 
 
 @dataclass(frozen=True)
@@ -107,6 +108,15 @@ def describe_kernels(device: torch.device) -> dict[str, Any]:
     gpu = device.index or 0
     on_gpu = device.type == "cuda"
     return {name: asdict(one) for (name, where), one in _known.items() if on_gpu and where == gpu}
+
+
+def unused_kernels(described: Mapping[str, Any]) -> list[str]:
+    """What is to be told of kernels that torch computes for, by `describe_kernels` of a device."""
+    return [
+        f"torch computes for the kernel {name}, which {HOW_IT_ENDED[one['status']]}: {one['error']}"
+        for name, one in described.items()
+        if one["status"] != "passed"
+    ]
 
 
 def kept_or_made(circumstances: Circumstances, check: Callable[[], KernelCheck]) -> KernelCheck:

@@ -39,7 +39,9 @@ def device_lock(
         OSError: the lock file cannot be opened.
     """
     gpu, folder = _visible_gpu(device), folder or Path(tempfile.gettempdir())
-    with waiting_lock(folder / NAME.format("machine"), "another gate", tell, shared=gpu is not None):
+    with waiting_lock(
+        folder / NAME.format("machine"), "another gate", tell, shared=gpu is not None
+    ):
         if gpu is None:
             yield
         else:

@@ -1,14 +1,13 @@
 """Whether `auto` may use a Triton kernel on a GPU: once it has given there what torch gives.
 
 On a device, driver or version that nobody has tried, a kernel may be wrong, raise, crash or hang.
-So before `auto` first uses one, small cases of it (`cases`) are run and compared with torch
-(`comparison`), in a process of its own: after an access to memory that is not there, nothing runs
-in a process any more, and what hangs on a GPU cannot be ended from within. It takes as long as
-importing torch and compiling the kernel, once: the check is kept on the disk. Where it failed, torch
-computes instead.
+So before `auto` first uses one, small cases of it (`cases`) are compared with torch (`comparison`),
+in a process of its own: after an access to memory that is not there, nothing runs in a process any
+more, and what hangs on a GPU cannot be ended from within. That takes as long as to import torch and
+to compile the kernel, once, as the check is kept on the disk. Where it failed, torch computes.
 
-Nothing is checked while a CUDA graph is captured or torch.compile traces: a check from before holds,
-else torch computes.
+Nothing is checked while a CUDA graph is captured or torch.compile traces: there, a check from
+before holds, and without one torch computes.
 """
 
 from __future__ import annotations
@@ -20,12 +19,14 @@ import subprocess
 import sys
 import threading
 from hashlib import sha256
+from importlib.util import find_spec
 from pathlib import Path
 
 import torch
 
 from fakemamba.environment import describe_gpu
 from fakemamba.kernel_checks import (
+    HOW_IT_ENDED,
     Circumstances,
     KernelCheck,
     kept_or_made,
@@ -39,7 +40,7 @@ log = logging.getLogger(__name__)
 
 MODELS = Path(__file__).resolve().parents[1]
 PROGRAM = "fakemamba.models.trust.comparison"
-LIMIT_S = 300.0  # for a check; most of it is compiling
+LIMIT_S = 180.0  # for a check; compiling for three precisions takes half a minute of a core
 NOT_ITS_FAULT = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 _lock = threading.Lock()
@@ -47,13 +48,13 @@ _told: set[str] = set()
 
 
 def is_trusted(kernel: str, device: torch.device) -> bool:
-    """Whether `auto` may use a kernel on a GPU; if nobody knows, it is checked, which takes a while.
+    """Whether `auto` may use a kernel on a GPU; if nobody knows, it is checked, which takes long.
 
     Args:
         kernel: one of `fakemamba.models.trust.cases.KERNELS`.
         device: a GPU.
     """
-    gpu = torch.cuda.current_device() if device.index is None else device.index
+    gpu = _number(device)
     check = known_check(kernel, gpu)
     if check is None:
         if torch.compiler.is_compiling():
@@ -65,15 +66,18 @@ def is_trusted(kernel: str, device: torch.device) -> bool:
     return check.status == "passed"
 
 
-def kernel_names() -> tuple[str, ...]:
-    """All kernels that are checked."""
+def check_all(device: torch.device) -> dict[str, KernelCheck]:
+    """The check of each kernel on a device; none where `auto` uses no such kernel."""
+    if device.type != "cuda" or find_spec("triton") is None:
+        return {}
     from fakemamba.models.trust.cases import KERNELS
 
-    return tuple(KERNELS)
+    gpu = _number(device)
+    return {kernel: known_check(kernel, gpu) or _check(kernel, gpu) for kernel in KERNELS}
 
 
 def _check(kernel: str, gpu: int) -> KernelCheck:
-    """The check of a kernel on a GPU: from the disk, or made now; a warning where it is not used."""
+    """The check of a kernel on a GPU, from the disk or made now; warns if it is not used."""
     with _lock:
         if (known := known_check(kernel, gpu)) is not None:
             return known
@@ -136,6 +140,10 @@ def _of_death(status: int, said: str) -> KernelCheck:
     return KernelCheck("failed" if is_known else "not-checked", error, {})
 
 
+def _number(device: torch.device) -> int:
+    return torch.cuda.current_device() if device.index is None else device.index
+
+
 def _circumstances(kernel: str, device: torch.device) -> Circumstances:
     import triton
 
@@ -156,14 +164,13 @@ def _circumstances(kernel: str, device: torch.device) -> Circumstances:
 
 
 def _warning(around: Circumstances, check: KernelCheck) -> str:
-    what = "is not right" if check.status == "failed" else "could not be compared with torch"
     remedy = "the next process tries again"
     if check.status == "failed" and around.driver is not None:
         remedy = f"to try again, remove {around.path}"
     return (
-        f"the kernel {around.kernel} {what} on {around.device} (driver {around.driver}, torch "
-        f"{around.torch}, triton {around.triton}): {check.error}. torch computes instead, slower; "
-        f"{remedy}"
+        f"the kernel {around.kernel} {HOW_IT_ENDED[check.status]}: {check.error}. torch computes "
+        f"instead, slower; {remedy} ({around.device}, driver {around.driver}, torch "
+        f"{around.torch}, triton {around.triton})"
     )
 
 

@@ -1,4 +1,4 @@
-"""The Triton kernels that `auto` uses, each with small cases of what they compute, and torch's form.
+"""The Triton kernels that `auto` uses, each with small cases of what it computes, by torch too.
 
 A kernel is a line in ``KERNELS``. Its cases have ragged rows, both directions, and sizes that leave
 the last tile and the last block of channels partly empty, with what is compiled in as detectors
@@ -78,11 +78,10 @@ def _selective_scan(dtype: torch.dtype) -> Iterator[Case]:
         "delta_bias": normal(2, channels).float(),
     }
 
-
-    def scan(backend: str, **inputs: Tensor) -> Sequence[Tensor]:
+    def scan(backend: str, **inputs: Any) -> Sequence[Tensor]:
         return (directional_scan(**inputs, **both, backend=backend),)  # zero in the padding
 
-    def convolution(backend: str, **inputs: Tensor) -> Sequence[Tensor]:
+    def convolution(backend: str, **inputs: Any) -> Sequence[Tensor]:
         y = causal_conv_silu(**inputs, **both, backend=backend)
         return (y[:, own.to(y.device)],)
 
@@ -98,16 +97,16 @@ def _selective_scan(dtype: torch.dtype) -> Iterator[Case]:
 
 def _fused_norm(dtype: torch.dtype) -> Iterator[Case]:
     normal = _Draw(dtype)
-    # Of the convolutions, of XLS-R's 300 million parameters, of its 1 billion.
-    for columns, gelu, has_residual in ((512, True, False), (1024, False, True), (1280, False, True)):
+    # Of a front-end's convolutions; of XLS-R's blocks with 300 million parameters, with 1 billion.
+    for columns, is_first in ((512, True), (1024, False), (1280, False)):
         inputs = {
             "x": 3 * normal(2, 3, columns) + 1,
-            **({"residual": normal(2, 3, columns).float()} if has_residual else {}),
+            **({} if is_first else {"residual": normal(2, 3, columns).float()}),
             "shift": normal(columns).float(),
             "weight": normal(columns).float(),
             "bias": normal(columns).float(),
         }
-        how: dict[str, Any] = {"eps": 1e-5, "gelu": gelu}
+        how: dict[str, Any] = {"eps": 1e-5, "gelu": is_first}
         by_kernel = partial(_norm, fused_norm.by_kernel, dtype=dtype, **how)
         by_torch = partial(_norm, fused_norm.norm_of_sum, dtype=torch.float32, **how)
         yield Case(f"the norm of {columns} columns", inputs, by_kernel, by_torch)
