@@ -103,7 +103,7 @@ def check_in_process(kernel: str, device: str, limit_s: float = LIMIT_S) -> Kern
     It is no child by `multiprocessing`, which would run a script again that has no main guard.
     """
     command = [sys.executable, "-P", "-m", PROGRAM, kernel, device, str(limit_s)]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, map(str, sys.path)))}
     try:
         program = subprocess.Popen(
             command,
