@@ -16,7 +16,7 @@ from fakemamba.bench.cells import PARTS
 from fakemamba.bench.programs.steps import Step
 from fakemamba.bench.sweep.plan import EVERY_DETECTOR, RIVALS
 from fakemamba.models.scan import unavailable_backends
-from fakemamba.models.trust import LIMIT_S
+from fakemamba.models.trust.process import LIMIT_S
 
 OURS = "fake-mamba-l"
 SMALL = "xls-r-tiny"

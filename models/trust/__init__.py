@@ -2,9 +2,10 @@
 
 On a device, driver or version that nobody has tried, a kernel may be wrong, raise, crash or hang.
 So before `auto` first uses one, small cases of it (`cases`) are compared with torch (`comparison`),
-in a process of its own: after an access to memory that is not there, nothing runs in a process any
-more, and what hangs on a GPU cannot be ended from within. That takes as long as to import torch and
-to compile the kernel, once, as the check is kept on the disk. Where it failed, torch computes.
+in a process of its own (`process`): after an access to memory that is not there, nothing runs in a
+process any more, and what hangs on a GPU cannot be ended from within. That takes as long as to
+import torch and to compile the kernel, once, as the check is kept on the disk. Where it failed,
+torch computes.
 
 Nothing is checked while a CUDA graph is captured or torch.compile traces: there, a check from
 before holds, and without one torch computes.
@@ -14,12 +15,8 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
-import subprocess
-import sys
 import threading
 from hashlib import sha256
-from importlib.util import find_spec
 from pathlib import Path
 
 import torch
@@ -33,15 +30,11 @@ from fakemamba.kernel_checks import (
     known_check,
     note_check,
 )
-from fakemamba.names import one_line
-from fakemamba.records import parse_record
+from fakemamba.models.trust.process import check_in_process
 
 log = logging.getLogger(__name__)
 
 MODELS = Path(__file__).resolve().parents[1]
-PROGRAM = "fakemamba.models.trust.comparison"
-LIMIT_S = 180.0  # for a check; compiling for three precisions takes half a minute of a core
-NOT_ITS_FAULT = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 _lock = threading.Lock()
 _told: set[str] = set()
@@ -68,10 +61,13 @@ def is_trusted(kernel: str, device: torch.device) -> bool:
 
 def check_all(device: torch.device) -> dict[str, KernelCheck]:
     """The check of each kernel on a device; none where `auto` uses no such kernel."""
-    if device.type != "cuda" or find_spec("triton") is None:
+    if device.type != "cuda":
         return {}
+    from fakemamba.models.scan import triton_scan
     from fakemamba.models.trust.cases import KERNELS
 
+    if triton_scan.unavailable() is not None:
+        return {}
     gpu = _number(device)
     return {kernel: known_check(kernel, gpu) or _check(kernel, gpu) for kernel in KERNELS}
 
@@ -95,49 +91,6 @@ def _made(around: Circumstances, device: str) -> KernelCheck:
         *(around.kernel, around.device),
     )
     return check_in_process(around.kernel, device)
-
-
-def check_in_process(kernel: str, device: str, limit_s: float = LIMIT_S) -> KernelCheck:
-    """Check a kernel in a new process, which is ended after ``limit_s``.
-
-    It is no child by `multiprocessing`, which would run a script again that has no main guard.
-    """
-    command = [sys.executable, "-P", "-m", PROGRAM, kernel, device, str(limit_s)]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, map(str, sys.path)))}
-    try:
-        program = subprocess.Popen(
-            command,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,  # it is ended with the compilers that it has begun
-        )
-    except OSError as error:
-        return KernelCheck("not-checked", f"no process can be started: {error}", {})
-    with program:
-        try:
-            answer, said = program.communicate(timeout=limit_s)
-        except subprocess.TimeoutExpired:
-            return KernelCheck("failed", f"it was not done after {limit_s:g} s", {})
-        finally:
-            if program.returncode is None:
-                os.killpg(program.pid, signal.SIGKILL)
-    if program.returncode == 0:
-        return parse_record(
-            answer.rstrip().rpartition(b"\n")[2], KernelCheck, PROGRAM, ValueError, "report this"
-        )
-    return _of_death(program.returncode, said.decode(errors="replace"))
-
-
-def _of_death(status: int, said: str) -> KernelCheck:
-    last = one_line((said.strip().splitlines() or ["it said nothing"])[-1])
-    if status > 0:  # the program ends so only before it has begun with the kernel
-        return KernelCheck("not-checked", f"the process that was to check it ended: {last}", {})
-    number = signal.Signals(-status)
-    is_known = number not in NOT_ITS_FAULT
-    error = f"the process that checked it ended by {number.name} ({last})"
-    return KernelCheck("failed" if is_known else "not-checked", error, {})
 
 
 def _number(device: torch.device) -> int:

@@ -8,12 +8,12 @@ import pytest
 import torch
 
 from fakemamba.kernel_checks import KernelCheck
-from fakemamba.models import trust
 from fakemamba.models.scan import chunked, triton_scan
 from fakemamba.models.scan.convolution import causal_conv_silu
-from fakemamba.models.trust import check_in_process, comparison
+from fakemamba.models.trust import comparison, process
 from fakemamba.models.trust.cases import BOUNDS, KERNELS, Case, Kernel
 from fakemamba.models.trust.comparison import check_on
+from fakemamba.models.trust.process import check_in_process
 
 CPU = torch.device("cpu")
 IS_INTERPRETED = not torch.cuda.is_available() and triton_scan.unavailable() is None
@@ -150,7 +150,7 @@ def program(tmp_path, monkeypatch):
 
     def put(text):
         (tmp_path / "in_its_place.py").write_text(text)
-        monkeypatch.setattr(trust, "PROGRAM", "in_its_place")
+        monkeypatch.setattr(process, "PROGRAM", "in_its_place")
 
     return put
 
@@ -185,6 +185,7 @@ def is_running(pid):
         ("os.abort()", "failed", "ended by SIGABRT"),
         ("os.kill(os.getpid(), signal.SIGKILL)", "not-checked", "ended by SIGKILL"),
         ("raise ImportError('no torch')", "not-checked", "ImportError: no torch"),
+        ("print('nothing')", "not-checked", "the process that was to check it ended: so far"),
     ],
 )
 def test_how_its_process_ends_says_whose_fault_it_is(program, ending, status, told):

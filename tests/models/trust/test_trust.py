@@ -1,4 +1,4 @@
-"""What `auto` does with kernels on a GPU that nobody has tried, which here is only said to exist."""
+"""What `auto` does with kernels on a GPU that nobody has tried, and that is only said to be."""
 
 import logging
 from types import SimpleNamespace
