@@ -211,3 +211,10 @@ def test_a_python_that_cannot_be_started_says_nothing_of_the_kernel(monkeypatch)
 def test_a_kernel_may_have_bounds_of_its_own():
     kernel = replace(kernel_of(lambda x: (x.square() * 1.05,)), bounds=dict.fromkeys(BOUNDS, 0.1))
     assert check_on(kernel, CPU).status == "passed"
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+def test_all_pass_on_the_gpu_that_is_here():
+    for kernel in KERNELS:
+        check = check_in_process(kernel, "cuda:0")
+        assert check.status == "passed", (kernel, check)
