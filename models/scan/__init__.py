@@ -15,6 +15,7 @@ from torch.overrides import handle_torch_function, has_torch_function
 
 from fakemamba.models.scan import chunked, cpu, official, reference, triton_scan
 from fakemamba.models.scan.inputs import ScanInputs
+from fakemamba.models.trust import is_trusted
 
 BACKENDS: dict[str, ModuleType] = {
     "reference": reference,
@@ -53,12 +54,15 @@ def check_backend(name: str) -> str:
 def resolve_backend(name: str, device: torch.device, dtype: torch.dtype = torch.float32) -> str:
     """The backend that will run: ``auto`` is the fastest that there is for a device and dtype.
 
+    Kernels for GPUs are compared with torch before ``auto`` first uses them there, see
+    `fakemamba.models.trust`.
+
     Raises: see `check_backend`.
     """
     if check_backend(name) != "auto":
         return name
     if device.type == "cuda" and dtype != torch.float64 and triton_scan.unavailable() is None:
-        return "triton"
+        return "triton" if is_trusted("selective-scan", device) else "torch"
     if device.type == "cpu" and dtype != torch.float64 and cpu.unavailable() is None:
         return "cpu"
     return "torch"

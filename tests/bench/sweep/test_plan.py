@@ -45,6 +45,26 @@ def test_full_goes_on_beyond_64_s():
     assert min(durations) == 0.5 and 64.0 in durations and max(durations) > 1_000
 
 
+def test_kernels_for_a_gpu_are_decided_on_before_anything_is_measured(monkeypatch):
+    asked = []
+
+    def is_trusted(kernel, device):
+        asked.append((kernel, str(device)))
+        return False
+
+    monkeypatch.setattr("fakemamba.models.scan.is_trusted", is_trusted)
+    monkeypatch.setattr("fakemamba.models.execution.fused_norm.is_trusted", is_trusted)
+    monkeypatch.setattr("fakemamba.models.execution.fused_norm.norm_kernel", object())
+    monkeypatch.setattr("fakemamba.models.scan.triton_scan.unavailable", lambda: None)
+    wanted = {"detectors": ["xlsr-mamba"], "device": "cuda:1", "executions": ["optimized"]}
+    assert {cell.backend for cell in plan(options(**wanted))} == {"torch"}
+    assert set(asked) == {("selective-scan", "cuda:1"), ("fused-norm", "cuda:1")}
+    asked.clear()
+    assert {one.backend for one in plan(options(**wanted, backends=["triton"]))} == {"triton"}
+    plan(options(**wanted | {"executions": ["eager"], "backends": ["triton"]}))
+    assert asked == [("fused-norm", "cuda:1")]
+
+
 def shape(cells):
     """Detectors, parts and durations of the cells of each part alone."""
     by_part = {}
