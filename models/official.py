@@ -137,7 +137,8 @@ def _convert(
         raise CheckpointError(f"{name} has no published checkpoints to convert")
     detector_class = entry.load()
     theirs = detector_class.official_frontend
-    raw, rest = {}, {}
+    raw: dict[str, Tensor] = {}
+    rest: dict[str, Tensor] = {}
     for key, value in official.items():
         kept = raw if key.startswith(theirs.prefix) else rest
         kept[key.removeprefix(theirs.prefix) if kept is raw else key] = value
