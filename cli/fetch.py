@@ -24,8 +24,8 @@ def fetch(
     Args:
         name: Of the weights, as `fakemamba weights` lists them.
         out: Folder to write to; otherwise NAME. What is there is pinned by its source.json.
-        revision: Branch, tag or commit of the repository; otherwise its newest. Needed to replace
-            what is pinned.
+        revision: Branch, tag or commit of the repository; otherwise what is known, or its newest.
+            Needed to replace what is pinned, and to take a file that is not as others had it.
     """
     source = weight_source(name)
     folder = Path(source.name) if out is None else out
@@ -37,12 +37,12 @@ def fetch(
     detector_entry(source.detector)  # there may be none in this version: not after a download
     pin = pinned(source, folder)
     try:
-        files = look_up_all(source, revision, pin)
+        files, known = look_up_all(source, revision, pin)
         if is_there(folder, files, pin):
             say(f"{folder} has it already, of revision {files[0].commit}")
             return
         say(f"Revision {files[0].commit}, {', '.join(_told(one) for one in files)}")
-        origin = fetch_to(source, folder, files, pin)
+        origin = fetch_to(source, folder, files, known)
     except HubError as error:
         raise HubError(f"{error}; {_by_hand(source, folder)}") from error
     for file, sha256 in origin.sha256.items():

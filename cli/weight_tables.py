@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from fakemamba.models.weight_sources import WeightSource, in_bytes
+from fakemamba.models.weight_sources import NOT_SAID, WeightSource
 from fakemamba.names import in_markdown
 
 HEADS = ("weights", "size", "EER, %")
@@ -22,7 +22,6 @@ SHORT = {
     "In-the-Wild": "ITW",
 }
 NOT_VERIFIED = "?"
-NOT_SAID = "not stated"
 PLACES = {
     **{"drive.google.com": "Google Drive", "entuedu-my.sharepoint.com": "OneDrive"},
     "huggingface.co": "Hugging Face, by hand",
@@ -45,12 +44,7 @@ def heading(source: WeightSource) -> str:
 
 def cells(source: WeightSource, published: pd.DataFrame) -> tuple[str, ...]:
     """The texts of a row below its heading, as HEADS names them."""
-    return (source.name, size(source), _rates(source, published))
-
-
-def size(source: WeightSource) -> str:
-    """How large the files are, as computed."""
-    return NOT_SAID if source.size_bytes is None else f"≈ {in_bytes(source.size_bytes)}"
+    return (source.name, source.size, _rates(source, published))
 
 
 def markdown(sources: Mapping[str, WeightSource], published: pd.DataFrame) -> str:
@@ -58,7 +52,7 @@ def markdown(sources: Mapping[str, WeightSource], published: pd.DataFrame) -> st
     lines = [f"| {' | '.join(PAGE_HEADS)} |", "|---" * len(PAGE_HEADS) + "|"]
     for source in sources.values():
         where = in_markdown(source.hub or _place(source))
-        texts = (source.format, size(source), source.terms, _rates(source, published))
+        texts = (source.format, source.size, source.terms, _rates(source, published))
         command = f"fakemamba fetch {source.name}" if source.hub else source.convert_command()
         row = [f"`{source.name}`", f"`{source.detector}`", f"[{where}]({source.page})"]
         row += [in_markdown(text) for text in texts]

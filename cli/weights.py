@@ -15,7 +15,6 @@ from fakemamba.cli.weight_tables import (
     cells,
     heading,
     printed_rates,
-    size,
 )
 from fakemamba.models.weight_sources import weight_source, weight_sources, without_weights
 
@@ -23,8 +22,8 @@ from fakemamba.models.weight_sources import weight_source, weight_sources, witho
 def weights(names: tyro.conf.Positional[tuple[str, ...]], /) -> None:
     """List published weights: where, how large, under which licence, and what they reach.
 
-    Sizes are computed from the number of parameters, in fp32. A rate with a question mark was
-    printed by others, or could not be verified.
+    Sizes with ≈ are computed from the number of parameters, in fp32. A rate with a question mark
+    was printed by others, or could not be verified.
 
     Args:
         names: Weights of which all is to be told; none for the list of all.
@@ -48,7 +47,11 @@ def weights(names: tyro.conf.Positional[tuple[str, ...]], /) -> None:
         say(f"  {source.page}")
         files = ", ".join(source.files) or "whose names were not seen"
         say(f"  files: {files} ({source.format})")
-        say(f"  size: {size(source)}\n  licence: {source.terms}")
+        say(f"  size: {source.size}\n  licence: {source.terms}")
+        if source.revision:
+            say(f"  revision, as others had it: {source.revision}")
+        for file, sha256 in source.sha256.items():
+            say(f"  SHA-256 of {file}, as others had it: {sha256}")
         if source.note:
             say(f"  {source.note}")
         for rate in printed_rates(source, published).to_dict("records"):

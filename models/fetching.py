@@ -13,7 +13,7 @@ from typing import Any
 
 from fakemamba.files import kind_of, write_json
 from fakemamba.models.checkpoints import CONFIG_NAME, check_files, save_pretrained
-from fakemamba.models.hub import HubFile, download, look_up
+from fakemamba.models.hub import NEWEST, HubFile, download, look_up
 from fakemamba.models.official import convert_official
 from fakemamba.models.weight_files import CheckpointError
 from fakemamba.models.weight_sources import WeightSource
@@ -51,6 +51,8 @@ def pinned(source: WeightSource, folder: Path) -> Origin | None:
     Raises:
         CheckpointError: it has others, or its record cannot be read.
     """
+    if (kind := kind_of(folder)) not in (None, "a folder"):
+        raise CheckpointError(f"{folder} is {kind}, not a folder; {_REMEDY}")
     record = folder / RECORD_NAME
     if kind_of(record) is None:
         if kind_of(folder / CONFIG_NAME) is not None:
@@ -62,29 +64,39 @@ def pinned(source: WeightSource, folder: Path) -> Origin | None:
     return origin
 
 
-def look_up_all(source: WeightSource, revision: str | None, pin: Origin | None) -> list[HubFile]:
-    """What the hub says of all files of a source, all of them at one commit.
+def look_up_all(
+    source: WeightSource, revision: str | None, pin: Origin | None
+) -> tuple[list[HubFile], dict[str, str]]:
+    """What the hub says of all files of a source, at one commit, and the SHA-256 that are known.
+
+    Known is what was fetched at this commit, or else, unless a revision is asked for, what others
+    had.
 
     Args:
         source: of the hub.
-        revision: what was asked for; None for the newest.
+        revision: what is asked for; None for the source's, or the newest.
         pin: what the folder has.
 
     Raises:
         HubError: as `look_up`.
-        CheckpointError: it is not what is pinned.
+        CheckpointError: it is not what is pinned or known.
     """
-    first = look_up(source.hub, source.files[0], *([revision] if revision else []))
-    if pin is not None and revision is None and first.commit != pin.revision:
+    first = look_up(source.hub, source.files[0], revision or source.revision or NEWEST)
+    is_pinned = pin is not None and first.commit == pin.revision
+    if pin is not None and revision is None and not is_pinned:
         raise CheckpointError(
-            f"{source.hub} is at revision {first.commit} now, and {source.name} was fetched at "
+            f"{source.hub} has revision {first.commit} now, and {source.name} was fetched at "
             f"{pin.revision}: say --revision {first.commit} to replace it, or keep what there is"
         )
     others = [look_up(source.hub, name, first.commit) for name in source.files[1:]]
+    if pin is not None and is_pinned:
+        known = pin.sha256
+    else:
+        known = source.sha256 if revision is None else {}
     files = [first, *others]
     for file in files:
-        _compare(file, file.sha256, pin)
-    return files
+        _compare(file, file.sha256, known)
+    return files, known
 
 
 def is_there(folder: Path, files: list[HubFile], pin: Origin | None) -> bool:
@@ -99,20 +111,26 @@ def is_there(folder: Path, files: list[HubFile], pin: Origin | None) -> bool:
 
 
 def fetch_to(
-    source: WeightSource, folder: Path, files: list[HubFile], pin: Origin | None
+    source: WeightSource, folder: Path, files: list[HubFile], known: dict[str, str]
 ) -> Origin:
     """Download files, convert them, and write the folder and its record.
 
+    Args:
+        source: of the hub.
+        folder: to write to.
+        files: of `look_up_all`, as is ``known``.
+        known: their SHA-256.
+
     Raises:
         HubError: as `download`.
-        CheckpointError: a file is not what is pinned, or is no checkpoint of the detector.
+        CheckpointError: a file is not what is known, or is no checkpoint of the detector.
         OSError: something cannot be written.
     """
     paths: list[Path] = []
     sha256: dict[str, str] = {}
     for file in files:
         path, sha256[file.name] = download(file)
-        _compare(file, sha256[file.name], pin)
+        _compare(file, sha256[file.name], known)
         paths.append(path)
     options: dict[str, Any] = dict(source.options)
     detector = convert_official(paths, source.detector, **options)
@@ -124,14 +142,12 @@ def fetch_to(
     return origin
 
 
-def _compare(file: HubFile, sha256: str | None, pin: Origin | None) -> None:
-    """Refuse content that is not what was fetched at the same commit."""
-    if pin is None or sha256 is None or file.commit != pin.revision:
-        return
-    known = pin.sha256.get(file.name)
-    if known not in (None, sha256):
+def _compare(file: HubFile, sha256: str | None, known: dict[str, str]) -> None:
+    """Refuse content that is not what is known."""
+    wanted = known.get(file.name)
+    if None not in (wanted, sha256) and wanted != sha256:
         raise CheckpointError(
-            f"{file.name} of {file.repository} has the SHA-256 {sha256}, but at the same revision "
-            f"{file.commit} it had {known}: it was replaced, which git does not do; ask its "
-            f"publisher, and {_REMEDY} if you trust it"
+            f"{file.name} of {file.repository} has the SHA-256 {sha256} at revision {file.commit}, "
+            f"but is known with {wanted}: it was replaced. If you trust it, say --revision "
+            f"{file.commit}, and another folder with --out"
         )

@@ -29,6 +29,7 @@ from huggingface_hub.errors import (
 from fakemamba.files import file_sha256, naming
 from fakemamba.records import shown
 
+NEWEST = constants.DEFAULT_REVISION
 SHA256 = re.compile(r"[0-9a-f]{64}")  # an ETag that is not one is of a small file, kept in git
 
 
@@ -57,7 +58,7 @@ class HubFile:
     sha256: str | None = None
 
 
-def look_up(repository: str, name: str, revision: str = constants.DEFAULT_REVISION) -> HubFile:
+def look_up(repository: str, name: str, revision: str = NEWEST) -> HubFile:
     """What the hub says of a file; where it is not reached, what the cache has of it.
 
     Args:
@@ -119,7 +120,7 @@ def _told(error: Exception, repository: str, name: str, revision: str) -> HubErr
     elif isinstance(error, RepositoryNotFoundError):
         line = f"{hub} has no repository {repository} that can be read without other rights"
     elif isinstance(error, RevisionNotFoundError):
-        line = f"{repository} has no revision {shown(revision)}"
+        line = f"{repository} has no revision {shown(revision)}; --revision {NEWEST} is the newest"
     elif isinstance(error, EntryNotFoundError) and not isinstance(error, LocalEntryNotFoundError):
         line = f"{repository} has no file {name} at revision {revision}"
     elif isinstance(error, HfHubHTTPError):

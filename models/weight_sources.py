@@ -21,6 +21,7 @@ from fakemamba.records import parse_record
 TABLE = Path(__file__).with_name("weight_sources.toml")
 HUB = "https://huggingface.co"
 UNNAMED = "CHECKPOINT.pth"  # stands for a file whose name was not seen
+NOT_SAID = "not stated"
 FP32_BYTES = 4
 NOT_COMMERCIAL = "NOT FOR COMMERCIAL USE"
 _REMEDY = "models/weight_sources.py says what its fields are"
@@ -41,6 +42,10 @@ class WeightSource:
         address: the page to download them from by hand; of a hub's repository it need not be said.
         files: their names; none where no name was seen.
         parameters: how many, 0 where that is not known.
+        bytes: of all files, 0 where that was not seen.
+        revision: the commit of the hub that is taken unless another is asked for; empty for the
+            newest.
+        sha256: of files, as others had them.
         options: of `fakemamba.models.official.convert_official`.
         printed: systems of results/published.csv, and the data sets whose error rates are of
             these very files; none for all of a system's.
@@ -56,6 +61,9 @@ class WeightSource:
     address: str = ""
     files: tuple[str, ...] = ()
     parameters: int = 0
+    bytes: int = 0
+    revision: str = ""
+    sha256: dict[str, str] = field(default_factory=dict)
     options: dict[str, str | int] = field(default_factory=dict)
     printed: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
@@ -69,9 +77,12 @@ class WeightSource:
         return self.address or f"{HUB}/{self.hub}"
 
     @property
-    def size_bytes(self) -> int | None:
-        """How large the files are in fp32, by their parameters; None where that is not known."""
-        return self.parameters * FP32_BYTES * max(1, len(self.files)) or None
+    def size(self) -> str:
+        """How large the files are, as seen, or else about so in fp32, by their parameters."""
+        if self.bytes:
+            return in_bytes(self.bytes)
+        computed = self.parameters * FP32_BYTES * max(1, len(self.files))
+        return f"≈ {in_bytes(computed)}" if computed else NOT_SAID
 
     @property
     def terms(self) -> str:

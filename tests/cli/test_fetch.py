@@ -2,9 +2,12 @@
 
 import hashlib
 import json
+import logging
 import os
+import resource
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,8 +20,9 @@ from fakemamba import from_pretrained, save_pretrained
 from fakemamba.cli.main import main
 from fakemamba.models import hub as models_hub
 from fakemamba.models.checkpoints import checkpoint_sha256
+from fakemamba.models.weight_sources import weight_source
 
-NAME, REPOSITORY, FILE = "xlsr-mamba-la", "AustinXiao/XLSR-Mamba-LA", "model.safetensors"
+NAME, REPOSITORY, FILE = "xlsr-mamba-df", "AustinXiao/XLSR-Mamba-DF", "model.safetensors"
 BY_HAND = (
     f"download {{}}/{REPOSITORY}/resolve/main/{FILE} to this folder by hand, then "
     f"`fakemamba convert {FILE} --detector xlsr-mamba --out {NAME}`"
@@ -134,7 +138,7 @@ def test_another_revision_has_to_be_asked_for(fetch, hub, make_detector):
     hub.put(REPOSITORY, FILE, official(other), NEXT_COMMIT)
     status, _, error = fetch(NAME)
     assert status == 1 and len(downloads(hub)) == 1
-    assert f"is at revision {NEXT_COMMIT} now, and {NAME} was fetched at {COMMIT}" in error
+    assert f"has revision {NEXT_COMMIT} now, and {NAME} was fetched at {COMMIT}" in error
     assert f"say --revision {NEXT_COMMIT} to replace it" in error
     assert fetch(NAME, "--revision", NEXT_COMMIT)[0] == 0
     assert from_pretrained(NAME).head.classifier.bias[0].item() == 7.0
@@ -146,8 +150,25 @@ def test_other_content_at_the_same_revision_is_refused(fetch, hub, content):
     fetch(NAME)
     hub.put(REPOSITORY, FILE, content + b"\0" * 8)
     status, _, error = fetch(NAME)
-    assert status == 1 and "but at the same revision" in error and "it was replaced" in error
+    assert status == 1 and "it was replaced" in error and f"--revision {COMMIT}" in error
     assert fetch(NAME, "--revision", COMMIT)[0] == 1
+
+
+def test_content_that_is_not_as_others_had_it_has_to_be_asked_for(fetch, hub, content):
+    """Of this one a SHA-256 is in the table, which that of a small detector is not."""
+    hub.put("AustinXiao/XLSR-Mamba-LA", FILE, content)
+    status, _, error = fetch("xlsr-mamba-la")
+    assert status == 1 and "but is known with bb8a1af0b3f9" in error and not downloads(hub)
+    assert fetch("xlsr-mamba-la", "--revision", COMMIT)[0] == 0
+    assert fetch("xlsr-mamba-la")[0] == 0  # as it is pinned now
+
+
+def test_a_commit_of_the_table_is_taken_and_no_other(fetch, hub, monkeypatch):
+    source = replace(weight_source(NAME), revision=COMMIT)
+    monkeypatch.setattr("fakemamba.cli.fetch.weight_source", lambda name: source)
+    hub.put(REPOSITORY, FILE, b"another", NEXT_COMMIT)
+    assert fetch(NAME)[0] == 0
+    assert record(NAME)["revision"] == COMMIT
 
 
 def test_content_that_is_not_what_the_hub_announces_is_refused(fetch, hub):
@@ -231,13 +252,17 @@ def test_wrong_content_is_called_what_it_is(fetch, hub, wrong, message):
     assert not Path(NAME).exists()
 
 
-def test_a_full_disk_is_one_line(fetch, hub, monkeypatch):
-    def full(*arguments, **options):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(models_hub, "hf_hub_download", full)
-    status, _, error = fetch(NAME)
-    assert status == 1 and "No space left on device" in error and "cache" in error
+def test_a_full_disk_is_one_line(fetch, hub):
+    """A limit of the size of files stands in for it."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, before[1]))
+    try:
+        status, _, error = fetch(NAME)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert status == 1 and "File too large" in error and "cache" in error
+    assert not Path(NAME).exists()
+    assert fetch(NAME)[0] == 0
 
 
 def test_folders_of_others_are_left_alone(fetch, hub, make_detector, tmp_path):
@@ -245,8 +270,10 @@ def test_folders_of_others_are_left_alone(fetch, hub, make_detector, tmp_path):
     status, _, error = fetch(NAME, "--out", str(tmp_path / "mine"))
     assert status == 1 and "holds a detector that was not fetched" in error
     fetch(NAME)
-    status, _, error = fetch("xlsr-mamba-df", "--out", NAME)
-    assert status == 1 and f"{NAME} holds {NAME}, not xlsr-mamba-df" in error
+    status, _, error = fetch("xlsr-mamba-la", "--out", NAME)
+    assert status == 1 and f"{NAME} holds {NAME}, not xlsr-mamba-la" in error
+    Path("file").touch()
+    assert "file is a file, not a folder" in fetch(NAME, "--out", "file")[2]
     Path(NAME, "source.json").write_text("{")
     status, _, error = fetch(NAME)
     assert status == 1 and "source.json is not JSON" in error and "--out" in error
@@ -267,7 +294,7 @@ def test_what_is_not_for_commercial_use_says_so_first(fetch, hub):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("xlsr-mamba-lb", "did you mean xlsr-mamba-l"),
+        ("xlsr-mamba-lb", "did you mean xlsr-mamba-"),
         ("xlsr-mamba", "say xlsr-mamba-la or xlsr-mamba-df"),
         ("xlsr-conformer", "no weights of xlsr-conformer are published: none"),
         ("\x1b[31m", "`fakemamba weights` lists them"),
@@ -287,3 +314,8 @@ def test_the_endpoint_of_the_environment_is_asked(hub, tmp_path):
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.stdout == f"{COMMIT}\n", done.stderr
+
+
+def test_requests_are_not_logged_as_their_addresses_may_be_signed(fetch, hub):
+    fetch(NAME)
+    assert {logging.getLogger(one).getEffectiveLevel() for one in ("httpx", "httpx2")} == {30}
