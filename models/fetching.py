@@ -136,7 +136,8 @@ def fetch_to(
     detector = convert_official(paths, source.detector, **options)
     fetched = datetime.now(UTC).isoformat(timespec="seconds")
     origin = Origin(source.name, source.hub, files[0].commit, sha256, source.terms, fetched)
-    (folder / RECORD_NAME).unlink(missing_ok=True)  # so that it is never beside other weights
+    for name in (RECORD_NAME, CONFIG_NAME):  # neither is ever beside other weights, if this is killed
+        (folder / name).unlink(missing_ok=True)
     save_pretrained(detector, folder)
     write_json(folder / RECORD_NAME, {**STAMP, **asdict(origin)})
     return origin

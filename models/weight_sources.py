@@ -96,7 +96,8 @@ class WeightSource:
     @property
     def downloads(self) -> tuple[str, ...]:
         """The addresses of the files themselves; none of those that a person has to choose."""
-        return tuple(f"{self.page}/resolve/main/{name}" for name in self.files if self.hub)
+        revision = self.revision or "main"
+        return tuple(f"{self.page}/resolve/{revision}/{name}" for name in self.files if self.hub)
 
     def convert_command(self, folder: Path | None = None) -> str:
         """What makes a detector's folder of the downloaded files, to be typed in a shell."""

@@ -265,6 +265,20 @@ def test_a_full_disk_is_one_line(fetch, hub):
     assert fetch(NAME)[0] == 0
 
 
+def test_what_was_killed_while_it_was_replaced_is_fetched_again(fetch, hub, content, monkeypatch):
+    fetch(NAME)
+    hub.put(REPOSITORY, FILE, content, NEXT_COMMIT)
+
+    def killed(*arguments):
+        raise OSError("killed")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("fakemamba.models.fetching.save_pretrained", killed)
+        assert fetch(NAME, "--revision", "main")[0] == 1
+    assert fetch(NAME)[0] == 0
+    assert record(NAME)["revision"] == NEXT_COMMIT
+
+
 def test_folders_of_others_are_left_alone(fetch, hub, make_detector, tmp_path):
     save_pretrained(make_detector("xlsr-mamba"), tmp_path / "mine")
     status, _, error = fetch(NAME, "--out", str(tmp_path / "mine"))
