@@ -136,7 +136,7 @@ def fetch_to(
     detector = convert_official(paths, source.detector, **options)
     fetched = datetime.now(UTC).isoformat(timespec="seconds")
     origin = Origin(source.name, source.hub, files[0].commit, sha256, source.terms, fetched)
-    for name in (RECORD_NAME, CONFIG_NAME):  # neither is ever beside other weights, if this is killed
+    for name in (RECORD_NAME, CONFIG_NAME):  # if it is killed, neither is beside others
         (folder / name).unlink(missing_ok=True)
     save_pretrained(detector, folder)
     write_json(folder / RECORD_NAME, {**STAMP, **asdict(origin)})
