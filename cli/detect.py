@@ -19,7 +19,7 @@ from fakemamba.data.audio import SAMPLE_RATE_HZ, cut_or_tile, read_recording
 from fakemamba.data.trials import Trial
 from fakemamba.evaluation.calibration import Calibration, read_calibration
 from fakemamba.evaluation.judgement import OperatingPoint, judge_score, operating_point
-from fakemamba.evaluation.manner import Manner
+from fakemamba.evaluation.manner import PLAIN, Execution, Manner, Precision
 from fakemamba.evaluation.metrics.costs import DCF_ASVSPOOF5
 from fakemamba.evaluation.provenance import scoring_identity
 from fakemamba.evaluation.score_origin import ScoreOrigin
@@ -28,6 +28,7 @@ from fakemamba.evaluation.trial_list import survey
 from fakemamba.files import file_sha256, write_json
 from fakemamba.models.detector import Detector
 from fakemamba.models.device import is_out_of_memory, resolve_device
+from fakemamba.models.execution.engines.frontend import engine_starts
 from fakemamba.models.loading import check_named, load_detector
 from fakemamba.names import in_file_name
 
@@ -48,6 +49,8 @@ def detect(
     cost_false_accept: float | None = None,
     detector: str | None = None,
     length: Annotated[int | None, tyro.conf.arg(metavar="SAMPLES")] = None,
+    precision: Precision = "fp32",
+    execution: Execution = PLAIN,
     allow_damaged: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
     plots: Path | None = None,
     json_out: Annotated[Path | None, tyro.conf.arg(name="json")] = None,
@@ -69,6 +72,8 @@ def detect(
         cost_false_accept: What it costs to accept a spoof; 10 if not given.
         detector: The detector that the checkpoint must be of; needed for an official .pth.
         length: Cut or tile every clip to so many samples, as the calibration's trials were.
+        precision: As of `fakemamba score`.
+        execution: As of `fakemamba score`: onnxruntime and openvino run the front-end on a CPU.
         allow_damaged: Judge what is left of damaged recordings; --json says which these are.
         plots: Folder for a PNG of each recording, with frame evidence over the waveform.
         json_out: File to write everything to.
@@ -76,7 +81,9 @@ def detect(
     """
     if not files:
         raise ValueError("no recordings given: fakemamba detect FILE ... --checkpoint CHECKPOINT")
-    manner = Manner(detector, length, allow_damaged=allow_damaged, device=device)
+    manner = Manner(
+        detector, length, precision, execution, allow_damaged=allow_damaged, device=device
+    )
     words = {"pi_spoof": pi_spoof, "c_miss": cost_miss, "c_fa": cost_false_accept}
     given = {name: value for name, value in words.items() if value is not None}
     if given and calibration is None:
@@ -88,6 +95,7 @@ def detect(
     point = operating_point(threshold, fitted, costs)
     check_named(checkpoint, detector)
     place = resolve_device(manner.device)
+    manner.check_on(place)
     trials = [Trial(str(number), path) for number, path in enumerate(files)]
     identity = scoring_identity(checkpoint, survey(lambda: trials).sha256, manner, place)
     origin = ScoreOrigin(str(identity["weights_sha256"]), length)
@@ -116,6 +124,7 @@ def detect(
             "detector": name,
             "checkpoint": str(checkpoint),
             "identity": identity,
+            "engines": [one.to_json() for one in engine_starts()],
             "calibration": _facts(calibration, fitted),
             "costs": None if fitted is None else asdict(costs),
             "operating_point": None if point is None else asdict(point),

@@ -6,9 +6,13 @@ from functools import cache
 
 import numpy as np
 import soundfile
+import torch
+from torch import Tensor
 
 from fakemamba.data.audio import Waveform, cut_or_tile
 from fakemamba.files import packaged
+
+EXAMPLE_SAMPLES = 64_000  # 4 s
 
 
 def real_speech(num_samples: int, row: int) -> Waveform:
@@ -19,6 +23,12 @@ def real_speech(num_samples: int, row: int) -> Waveform:
     speakers = _recordings()
     start = row % len(speakers)
     return cut_or_tile(np.concatenate(speakers[start:] + speakers[:start]), num_samples)
+
+
+def speech_examples() -> Tensor:
+    """Speech (people, samples) of all of them, to take ranges of activations from."""
+    rows = [real_speech(EXAMPLE_SAMPLES, row) for row in range(len(_recordings()))]
+    return torch.from_numpy(np.stack(rows))
 
 
 @cache

@@ -17,6 +17,7 @@ from fakemamba.evaluation.score_run import Output, Result, ScoreRun
 from fakemamba.evaluation.scoring import Scored
 from fakemamba.evaluation.trial_list import survey
 from fakemamba.locks import sole_writer
+from fakemamba.models.execution.engines.frontend import engine_starts
 from fakemamba.models.loading import load_detector
 
 
@@ -80,6 +81,7 @@ def score_checkpoint(
             "batch_seconds": manner.batch_seconds,
             "workers": manner.workers,
             "ranks": ranks.count,
+            "engines": [one.to_json() for one in engine_starts()],
         }
         facts = {"trials": told, "settings": how, "environment": describe_environment(ranks.device)}
         return run.finish(facts)

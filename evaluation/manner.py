@@ -17,13 +17,13 @@ from fakemamba.data.audio import SAMPLE_RATE_HZ
 from fakemamba.data.batches import Batch, batches
 from fakemamba.data.trials import Trial
 from fakemamba.models.execution import optimized
+from fakemamba.models.execution.engines.frontend import ENGINES
+from fakemamba.models.execution.modes import UnsupportedSettingError, slower_than_fp32
 
 PLAIN: Final = "plain"
-EXECUTIONS = (PLAIN, *optimized.EXECUTIONS)
-PRECISIONS = {
-    execution: ("fp32", "bf16") if execution == PLAIN else optimized.PRECISIONS
-    for execution in EXECUTIONS
-}
+Precision = Literal["fp32", "tf32", "bf16", "fp16", "int8"]
+Execution = Literal["plain", "eager", "compile", "graph", "onnxruntime", "openvino"]
+PRECISIONS = {PLAIN: ("fp32", "bf16"), **optimized.PRECISIONS}  # by execution
 MOST_WORKERS = 8
 
 
@@ -36,7 +36,9 @@ class Manner:
         length: Cut or tile every clip to so many samples (the papers: 66800 or 64600).
         precision: bf16 is for front-end and encoder, and with another execution than plain for the
             front-end alone; the head is in fp32, and so are the scores.
-        execution: All but plain are the optimized detector; graph (CUDA graphs) is the fastest.
+        execution: All but plain are the optimized detector; graph (CUDA graphs) is the fastest on a
+            GPU. onnxruntime and openvino run the front-end on a CPU, in fp32 or int8 (and openvino
+            in bf16).
         batch_seconds: Audio in a batch with its padding; halved where memory ends.
         workers: Threads that decode; by default a core's each, up to 8.
         allow_damaged: Score what is left of damaged recordings; OUT.json says which these are.
@@ -48,8 +50,8 @@ class Manner:
 
     detector: str | None = None
     length: Annotated[int | None, tyro.conf.arg(metavar="SAMPLES")] = None
-    precision: Literal["fp32", "tf32", "bf16", "fp16"] = "fp32"
-    execution: Literal["plain", "eager", "compile", "graph"] = PLAIN
+    precision: Precision = "fp32"
+    execution: Execution = PLAIN
     batch_seconds: Annotated[float, tyro.conf.arg(metavar="S")] = 64.0
     workers: int | None = None
     allow_damaged: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
@@ -69,8 +71,8 @@ class Manner:
         Raises:
             ValueError: no such precision or execution, or not on this device.
         """
-        if self.execution not in EXECUTIONS:
-            known = ", ".join(EXECUTIONS)
+        if self.execution not in PRECISIONS:
+            known = ", ".join(PRECISIONS)
             raise ValueError(f"execution {self.execution!r} is not one of {known}")
         precisions = PRECISIONS[self.execution]
         if self.precision not in precisions:
@@ -80,6 +82,13 @@ class Manner:
             )
         if self.execution != PLAIN:
             optimized.check_optimized(device, self.precision, self.execution)
+        elif slow := slower_than_fp32(device, self.precision):
+            raise UnsupportedSettingError(slow)
+
+    def engine_versions(self) -> str | None:
+        """What runs the front-end, if an engine does, with the versions of its packages."""
+        engine = ENGINES.get(self.execution)
+        return None if engine is None else engine.versions(self.precision)
 
     @property
     def budget_samples(self) -> int:

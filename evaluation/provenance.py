@@ -82,6 +82,7 @@ def scoring_identity(
         "allow_damaged": manner.allow_damaged,
         "precision": manner.precision,
         "execution": manner.execution,
+        "engine": manner.engine_versions(),
         "device": device.type,
         "fakemamba": __version__,
         "code_sha256": code_sha256(),

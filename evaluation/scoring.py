@@ -20,6 +20,7 @@ from torch import Tensor
 
 from fakemamba.data.audio import SAMPLE_RATE_HZ
 from fakemamba.data.batches import Batch
+from fakemamba.data.recordings import speech_examples
 from fakemamba.data.trials import Trial
 from fakemamba.evaluation.manner import PLAIN, Manner
 from fakemamba.models.detector import Detector, UnsupportedInputError
@@ -130,7 +131,12 @@ def _scores(detector: Detector, device: torch.device, manner: Manner) -> Scores:
     """The function from waveforms (B, L) and lengths (B,) on the CPU to scores (B,) in fp32."""
     if manner.execution != PLAIN:
         exact_samples = () if manner.length is None else (manner.length,)
-        fast = detector.optimize(manner.precision, manner.execution, exact_samples=exact_samples)
+        fast = detector.optimize(
+            manner.precision,
+            manner.execution,
+            exact_samples=exact_samples,
+            examples=speech_examples(),
+        )
         return lambda waveforms, lengths: detector.scores(fast(waveforms, lengths))
 
     def plain(waveforms: Tensor, lengths: Tensor | None) -> Tensor:

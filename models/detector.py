@@ -252,30 +252,36 @@ class Detector(nn.Module):
 
     def optimize(
         self,
-        precision: str = "bf16",
+        precision: str | None = None,
         execution: str | None = None,
         *,
         exact_samples: Collection[int] = (),
+        examples: Tensor | None = None,
     ) -> OptimizedDetector:
         """This detector for inference, faster, with the weights that it has now.
 
         Encoder and head are the same modules, and are put into evaluation mode.
 
         Args:
-            precision: of the front-end's products, bf16, fp16, tf32 or fp32. Everything else is in
-                fp32 (with bf16 and fp16 on a GPU, in TF32).
+            precision: of the front-end's products, bf16, fp16, tf32 or fp32, and int8 of engines.
+                Everything else is in fp32 (with bf16 and fp16 on a GPU, in TF32). By default fp32
+                of an engine, and elsewhere bf16 where it is faster than fp32.
             execution: ``graph`` plays back CUDA graphs, one for each bucket of shapes; ``compile``
-                is torch.compile's; ``eager``. By default a graph on a GPU, and eager on a CPU.
+                is torch.compile's; ``eager``; ``onnxruntime`` and ``openvino`` are engines that run
+                the front-end on a CPU. By default a graph on a GPU, and eager on a CPU.
             exact_samples: lengths with graphs of their own, such as the one that clips are cut to.
+            examples: speech (n, samples), as int8 of OpenVINO takes ranges of activations from it.
 
         Raises:
-            UnsupportedSettingError: this device cannot do it.
+            UnsupportedSettingError: this device cannot do it, or only more slowly than in fp32.
         """
-        from fakemamba.models.execution.optimized import OptimizedDetector
+        from fakemamba.models.execution import optimized
 
         if execution is None:
             execution = "graph" if self.device.type == "cuda" else "eager"
-        return OptimizedDetector(self, precision, execution, exact_samples)
+        if precision is None:
+            precision = optimized.usual_precision(self.device, execution)
+        return optimized.OptimizedDetector(self, precision, execution, exact_samples, examples)
 
     def _check_span(self, shortest: int, longest: int) -> None:
         """Refuse what the front-end makes no frames of; lengths are in samples."""

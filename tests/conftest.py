@@ -139,6 +139,12 @@ def make_detector():
 
 
 @pytest.fixture
+def every_precision(monkeypatch):
+    """As on a CPU that has instructions for all precisions; this one computes in them, slowly."""
+    monkeypatch.setattr("fakemamba.models.execution.modes.has_fast", lambda precision: True)
+
+
+@pytest.fixture
 def folder(tmp_path, monkeypatch):
     """The current folder; what is imported from it is forgotten afterwards."""
     monkeypatch.chdir(tmp_path)

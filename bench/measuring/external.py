@@ -27,7 +27,7 @@ from fakemamba.bench.measuring.workload import (
 )
 from fakemamba.data.recordings import real_speech
 from fakemamba.models.detector import Detector
-from fakemamba.models.execution.modes import OPTIMIZED, UnsupportedSettingError, executed
+from fakemamba.models.execution.modes import OTHER_FRONTENDS, UnsupportedSettingError, executed
 from fakemamba.models.external.detector import ExternalDetector
 from fakemamba.models.external.exported import OnnxModule
 from fakemamba.models.frontend import Frontend
@@ -101,9 +101,10 @@ def external_workload(
         UnsupportedSettingError: it has no such part, or its part cannot be run by itself.
         ExternalDetectorError: no scores can be had of it.
     """
-    if cell.execution == OPTIMIZED:
+    if cell.execution in OTHER_FRONTENDS:
         raise UnsupportedSettingError(
-            f"{cell.detector} is external: the optimized execution is for detectors of this package"
+            f"{cell.detector} is external: execution {cell.execution} is for detectors of this "
+            "package"
         )
     if cell.part != "end-to-end" and cell.part not in detector.parts:
         raise UnsupportedSettingError(f"{cell.detector} names no part {cell.part}")

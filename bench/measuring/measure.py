@@ -20,7 +20,7 @@ from fakemamba.bench.instruments.ceilings import Ceilings, measure_ceilings
 from fakemamba.bench.instruments.clock import Clock, NoSuchClockError, make_clock, time_once
 from fakemamba.bench.instruments.energy import measure_energy
 from fakemamba.bench.instruments.machine import disturbances, read_state
-from fakemamba.bench.instruments.memory import measure_peak
+from fakemamba.bench.instruments.memory import CPU_KIND, PeakMemory, measure_peak
 from fakemamba.bench.instruments.memory_limit import memory_ends_politely
 from fakemamba.bench.instruments.resident import resident_growth
 from fakemamba.bench.instruments.work import Work, count_work
@@ -33,11 +33,13 @@ from fakemamba.bench.method import Method
 from fakemamba.bench.outcome import Outcome, Visit
 from fakemamba.models.detector import UnsupportedInputError
 from fakemamba.models.device import is_out_of_memory
+from fakemamba.models.execution.engines.frontend import ENGINES
 from fakemamba.models.execution.modes import OPTIMIZED, UnsupportedSettingError
 from fakemamba.models.external.names import ExternalDetectorError
 from fakemamba.models.registry import is_ours
 from fakemamba.models.weight_files import CheckpointError
 
+ENGINE_MEMORY = "an engine takes its memory by itself; the instrument resident sees it"
 Measurable = Cell | ScanCell
 UNSUPPORTED = (
     UnsupportedInputError,
@@ -283,7 +285,10 @@ class Measurer:
         facts, before = work.facts(), self._frontend_call(cell_within(cell))
         start_s = time.perf_counter()
         with standing_in(before.part, before.again) if before else nullcontext():
-            if "memory" in self.method.instruments:
+            if "memory" in self.method.instruments and cell.execution in ENGINES:
+                call()
+                facts |= PeakMemory(None, None, CPU_KIND, ENGINE_MEMORY).figures()
+            elif "memory" in self.method.instruments:
                 facts |= measure_peak(call, work.device).figures()
             else:
                 call()
@@ -338,7 +343,7 @@ class Measurer:
         details: dict[str, Any] = {}
         if work.device.type == "cuda" and cell.clock == "latency":
             details |= device_only_s(work, inputs, make_clock(work.device, "device"))
-        if "work" in self.method.instruments:
+        if "work" in self.method.instruments and cell.execution not in ENGINES:
             details |= self._count(cell, work)
         if "energy" in self.method.instruments:
             details |= self._energy(cell, work, inputs, latency_s)

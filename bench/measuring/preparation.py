@@ -35,17 +35,19 @@ from fakemamba.bench.measuring.workload import (
     set_kernels,
 )
 from fakemamba.data.audio import SAMPLE_RATE_HZ, read_audio
-from fakemamba.data.recordings import real_speech
+from fakemamba.data.recordings import real_speech, speech_examples
 from fakemamba.data.synthetic import speech_like
 from fakemamba.models.detector import Detector
+from fakemamba.models.execution.engines.frontend import ENGINES
 from fakemamba.models.execution.modes import (
     OPTIMIZED,
+    OTHER_FRONTENDS,
     check_setting,
     executed,
     quantised,
     running_in,
 )
-from fakemamba.models.execution.optimized import fast_frontend, with_frontend
+from fakemamba.models.execution.optimized import engine_frontend, fast_frontend, with_frontend
 from fakemamba.models.external.detector import ExternalDetector
 from fakemamba.models.frontend import Frontend
 from fakemamba.models.frontend_sources import create_frontend
@@ -96,7 +98,7 @@ class WorkloadCache:
             return external_workload(
                 cell, detector, waveforms, lambda part: self._in_precision(cell, part)
             )
-        run = self._get_fast(cell, detector) if cell.execution == OPTIMIZED else detector
+        run = self._get_fast(cell, detector) if cell.execution in OTHER_FRONTENDS else detector
         set_kernels(run, cell.attention, cell.backend)
         part = self._in_precision(cell, _part(run, cell))
         first = self._first_input(cell, detector)
@@ -159,8 +161,8 @@ class WorkloadCache:
         return torch.from_numpy(np.stack(rows)).to(cell.device)
 
     def _in_precision(self, cell: Cell, part: nn.Module) -> nn.Module:
-        """The part, or what int8 makes of it."""
-        if cell.precision != "int8":
+        """The part, or what int8 makes of it; an engine has done that already."""
+        if cell.precision != "int8" or cell.execution in ENGINES:
             return part
         key = ("int8", *_model_key(cell), cell.part, cell.backend, cell.attention)
         if key not in self._variants:
@@ -168,12 +170,17 @@ class WorkloadCache:
         return self._variants[key]
 
     def _get_fast(self, cell: Cell, detector: Detector) -> Detector:
-        """The detector with a fast front-end, which others share as they share the plain one."""
+        """The detector with the front-end of its execution, shared as the plain one is."""
         of_own = "" if is_ours(cell.detector) else cell.detector
         output = detector.config.frontend.output
-        key = ("fast", cell.frontend, output, of_own, cell.device, cell.precision)
-        if key not in self._variants:
+        taken = (output, detector.config.frontend.waveform)
+        key = (cell.execution, cell.frontend, *taken, of_own, cell.device, cell.precision)
+        if key not in self._variants and cell.execution == OPTIMIZED:
             self._variants[key] = fast_frontend(detector, cell.precision)
+        elif key not in self._variants:
+            self._variants[key] = engine_frontend(
+                detector, cell.execution, cell.precision, speech_examples()
+            )
         return with_frontend(detector, self._variants[key])
 
     def _first_input(self, cell: Cell, detector: Detector) -> Tensor:
@@ -223,7 +230,7 @@ class WorkloadCache:
         def answer(waveforms: Tensor, lengths: Tensor | None = None) -> Features:
             content = hashlib.sha256(waveforms.cpu().numpy().tobytes()).digest()
             has_lengths = lengths is not None
-            key = (*how, cell.execution == OPTIMIZED, waveforms.shape, has_lengths, content)
+            key = (*how, _frontend_kind(cell), waveforms.shape, has_lengths, content)
             if key not in self._features:
                 if len(self._features) >= MOST_FEATURES:
                     self._features.pop(next(iter(self._features)))
@@ -263,8 +270,9 @@ class WorkloadCache:
 
     def _ragged_batch(self, cell: Cell, detector: Detector) -> tuple[Tensor, Tensor]:
         """Scores of two utterances together, and of each alone, in the cell's precision."""
-        precision = "fp32" if cell.precision == "int8" else cell.precision
-        how = (precision, cell.backend, cell.attention, cell.execution == OPTIMIZED)
+        is_quantised_here = cell.precision == "int8" and cell.execution not in ENGINES
+        precision = "fp32" if is_quantised_here else cell.precision
+        how = (precision, cell.backend, cell.attention, _frontend_kind(cell))
         key = (*_model_key(cell), *how)
         if key not in self._ragged:
             # The flash kernel takes no mask: there, both utterances have the same length.
@@ -282,6 +290,11 @@ class WorkloadCache:
                 together = detector(batch, torch.tensor(lengths) if has_mask else None)
             self._ragged[key] = (together, torch.cat(alone))
         return self._ragged[key]
+
+
+def _frontend_kind(cell: Cell) -> str:
+    """The execution, if it has a front-end of its own."""
+    return cell.execution if cell.execution in OTHER_FRONTENDS else ""
 
 
 def _model_key(cell: Cell) -> tuple[object, ...]:

@@ -18,7 +18,7 @@ from fakemamba.bench.instruments.work import Work
 from fakemamba.bench.instruments.work_on_meta import META, MetaCounter, NoFormulaError
 from fakemamba.data.audio import SAMPLE_RATE_HZ
 from fakemamba.models.detector import Detector, UnsupportedInputError
-from fakemamba.models.execution.modes import OPTIMIZED
+from fakemamba.models.execution.modes import OTHER_FRONTENDS
 from fakemamba.models.frontend import Frontend
 from fakemamba.models.frontend_sources import frontend_config
 from fakemamba.models.registry import build_detector, is_ours
@@ -101,7 +101,7 @@ class FormulaCounter:
             not isinstance(cell, Cell)
             or cell.part not in PARTS
             or cell.precision not in PRECISIONS
-            or cell.execution == OPTIMIZED
+            or cell.execution in OTHER_FRONTENDS
         ):
             return None
         attention = "eager" if cell.attention == "eager" else "sdpa"

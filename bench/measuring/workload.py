@@ -21,7 +21,8 @@ from fakemamba.bench.measuring.verification import (
 from fakemamba.data.audio import SAMPLE_RATE_HZ
 from fakemamba.models.detector import Detector
 from fakemamba.models.device import is_out_of_memory
-from fakemamba.models.execution.modes import OPTIMIZED, running_in
+from fakemamba.models.execution.engines.frontend import ENGINES, EngineFrontend
+from fakemamba.models.execution.modes import OTHER_FRONTENDS, running_in, slower_than_fp32
 from fakemamba.models.mamba import set_scan_backend
 from fakemamba.models.registry import detector_entry, is_ours
 
@@ -32,9 +33,9 @@ FIXED_LENGTH = "its input is cut, or repeated, to a fixed length"
 
 
 def running_as(cell: Cell, precision: str) -> AbstractContextManager[None]:
-    """`running_in` for a cell; the weights of an optimized one have the precision themselves."""
-    device, is_optimized = torch.device(cell.device), cell.execution == OPTIMIZED
-    return running_in(device, precision, cell.attention, autocast=not is_optimized)
+    """`running_in` for a cell; where another front-end is run, it has the precision by itself."""
+    device, is_other = torch.device(cell.device), cell.execution in OTHER_FRONTENDS
+    return running_in(device, precision, cell.attention, autocast=not is_other)
 
 
 @dataclass(frozen=True)
@@ -118,14 +119,24 @@ class DetectorWorkload:
         return self.truth.errors
 
     def facts(self) -> dict[str, Any]:
-        """Sizes of the part, and where code or weights of others come from."""
+        """Sizes of the part, where code or weights of others come from, how an engine started."""
         parameters = list(self.part.parameters())
         stored = [*parameters, *self.part.buffers()]
-        origin = origin_of(self.cell)
-        return ({} if origin is None else {"origin": origin}) | {
+        facts: dict[str, Any] = {
             "n_parameters": sum(parameter.numel() for parameter in parameters),
             "weights_bytes": sum(tensor.numel() * tensor.element_size() for tensor in stored),
         }
+        if (origin := origin_of(self.cell)) is not None:
+            facts["origin"] = origin
+        for one in self.part.modules():
+            if isinstance(one, EngineFrontend):
+                facts["n_parameters"] += one.num_parameters
+                facts["weights_bytes"] += one.start.files_bytes
+                facts |= {"engine": one.start.to_json(), "cold_start_s": one.start.cold_start_s}
+        if self.cell.execution not in ENGINES:  # whose precisions are not torch's
+            slow = slower_than_fp32(self.device, self.cell.precision)
+            facts |= {} if slow is None else {"notes": [f"slower than plain fp32: {slow}"]}
+        return facts
 
     def _errors(self, what: str) -> dict[str, Any]:
         try:

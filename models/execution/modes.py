@@ -3,7 +3,8 @@
 Precisions: ``fp32`` with TF32 switched off; ``tf32`` with it on; ``bf16`` and ``fp16`` through
 autocast; ``int8`` with dynamically quantised linear layers (those of a Mamba excepted, whose
 weights the scan's mixer uses itself), on a CPU. With execution ``optimized``, which is a graph on a
-GPU, the front-end is that of `fast_frontend`, and its weights have the precision.
+GPU, the front-end is that of `fast_frontend`, and with an engine's name it is the engine's: it has
+the precision by itself, and all that comes after it is in fp32.
 """
 
 from __future__ import annotations
@@ -19,24 +20,23 @@ import torch
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from fakemamba.models.execution.engines.frontend import ENGINES
+from fakemamba.models.execution.errors import UnsupportedSettingError as UnsupportedSettingError
 from fakemamba.models.execution.graphs import capture
 from fakemamba.models.mamba import Mamba
 
 PRECISIONS = ("fp32", "tf32", "bf16", "fp16", "int8")
 OPTIMIZED = "optimized"
-EXECUTIONS = ("eager", "compile", "graph", OPTIMIZED)
+OTHER_FRONTENDS = (OPTIMIZED, *ENGINES)  # which have the precision by themselves
+EXECUTIONS = ("eager", "compile", "graph", *OTHER_FRONTENDS)
 ATTENTIONS = ("sdpa", "eager", "flash")
 AUTOCAST_DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 Given = TypeVar("Given")
 COMPILERS = ("c++", "g++", "clang++", "cl")
 
 
-class UnsupportedSettingError(ValueError):
-    """This device cannot run a precision, execution or attention kernel."""
-
-
 def check_setting(device: torch.device, precision: str, execution: str) -> None:
-    """Refuse what a device cannot do, or only so slowly that nobody can want it.
+    """Refuse what a device cannot do.
 
     Raises:
         UnsupportedSettingError: says what is missing.
@@ -46,18 +46,39 @@ def check_setting(device: torch.device, precision: str, execution: str) -> None:
         raise UnsupportedSettingError("TF32 is a GPU's: a CPU has no such precision")
     if precision == "int8" and not on_cpu:
         raise UnsupportedSettingError("dynamic int8 quantisation is torch's for CPUs only")
-    if precision == "fp16" and on_cpu and execution == OPTIMIZED:
-        raise UnsupportedSettingError(
-            "a CPU multiplies in fp16 many times slower than in fp32: use fp32 there, or bf16"
-        )
     if precision == "int8" and execution == OPTIMIZED:
         raise UnsupportedSettingError("the optimized front-end is not quantised")
     if execution == "graph" and on_cpu:
         raise UnsupportedSettingError("CUDA graphs need a CUDA GPU")
+    if execution in ENGINES:
+        if not on_cpu:
+            raise UnsupportedSettingError(f"{ENGINES[execution].title} is run on a CPU only here")
+        ENGINES[execution].check(precision)
     if execution == "compile" and on_cpu and not any(map(shutil.which, COMPILERS)):
         raise UnsupportedSettingError(
             "torch.compile needs a C++ compiler on a CPU, and none is on the path"
         )
+
+
+def slower_than_fp32(device: torch.device, precision: str) -> str | None:
+    """Why a precision of torch's is slower than plain fp32 on a device, and what to use there.
+
+    None where it is not. A CPU without instructions for a half precision takes several times as
+    long as in fp32.
+    """
+    if device.type != "cpu" or precision not in AUTOCAST_DTYPES or has_fast(precision):
+        return None
+    others = [one for one in AUTOCAST_DTYPES if one != precision and has_fast(one)]
+    return (
+        f"this CPU has no instructions for {precision} and takes several times as long as in fp32: "
+        f"use {' or '.join(('fp32', *others))} there"
+    )
+
+
+def has_fast(precision: str) -> bool:
+    """Whether the matrix products of oneDNN have a half precision, bf16 or fp16, on this CPU."""
+    known = getattr(torch.ops.mkldnn, f"_is_mkldnn_{precision}_supported")
+    return torch.backends.mkldnn.is_available() and known()
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from fakemamba.models.detector import Detector
 from fakemamba.models.execution.buckets import Buckets, Call
+from fakemamba.models.execution.engines.frontend import ENGINES, EngineFrontend
 from fakemamba.models.execution.fast_frontend import FastFrontend
 from fakemamba.models.execution.graphs import capture
 from fakemamba.models.execution.modes import (
@@ -18,35 +19,56 @@ from fakemamba.models.execution.modes import (
     UnsupportedSettingError,
     check_setting,
     running_in,
+    slower_than_fp32,
 )
 from fakemamba.models.frontend import Frontend
 
-PRECISIONS = ("fp32", "tf32", *AUTOCAST_DTYPES)
-EXECUTIONS = ("eager", "compile", "graph")
+PRECISIONS = {
+    **dict.fromkeys(("eager", "compile", "graph"), ("fp32", "tf32", *AUTOCAST_DTYPES)),
+    **{name: engine.precisions for name, engine in ENGINES.items()},
+}  # by execution
 
 
 def check_optimized(device: torch.device, precision: str, execution: str) -> None:
-    """Refuse what an optimized detector cannot do on a device.
+    """Refuse what an optimized detector cannot do on a device, or only more slowly than fp32.
 
     Raises:
         UnsupportedSettingError: no such precision or execution, or not there.
     """
-    if execution not in EXECUTIONS:
+    if execution not in PRECISIONS:
         raise UnsupportedSettingError(
-            f"execution {execution!r} is not one of {', '.join(EXECUTIONS)}"
-        )
-    if precision not in PRECISIONS:
-        raise UnsupportedSettingError(
-            f"the optimized front-end has no {precision}, but {', '.join(PRECISIONS)}"
+            f"execution {execution!r} is not one of {', '.join(PRECISIONS)}"
         )
     check_setting(device, precision, execution)
+    if execution in ENGINES:
+        return
+    if precision not in PRECISIONS[execution]:
+        raise UnsupportedSettingError(
+            f"the optimized front-end has no {precision}, but {', '.join(PRECISIONS[execution])}"
+        )
     check_setting(device, precision, OPTIMIZED)
+    if slow := slower_than_fp32(device, precision):
+        raise UnsupportedSettingError(slow)
+
+
+def usual_precision(device: torch.device, execution: str) -> str:
+    """The one of an execution that nobody gave one for."""
+    is_slow = execution in ENGINES or slower_than_fp32(device, "bf16") is not None
+    return "fp32" if is_slow else "bf16"
 
 
 def fast_frontend(detector: Detector, precision: str) -> FastFrontend:
-    """`FastFrontend` of a detector's front-end; ``precision`` is one of `PRECISIONS`."""
+    """`FastFrontend` of a detector's front-end, in a precision that is no engine's alone."""
     assert isinstance(detector.frontend, Frontend)
     return FastFrontend(detector.frontend, AUTOCAST_DTYPES.get(precision, torch.float32))
+
+
+def engine_frontend(
+    detector: Detector, execution: str, precision: str, examples: Tensor | None
+) -> EngineFrontend:
+    """`EngineFrontend` of a detector's front-end."""
+    assert isinstance(detector.frontend, Frontend)
+    return EngineFrontend(detector.frontend, execution, precision, examples)
 
 
 def with_frontend(detector: Detector, frontend: nn.Module) -> Detector:
@@ -61,9 +83,9 @@ class OptimizedDetector:
     """Waveforms to logits, without gradients.
 
     Attributes:
-        detector: what is run, with a `FastFrontend`.
+        detector: what is run, with a `FastFrontend` or an `EngineFrontend`.
         precision: of the front-end's products.
-        execution: eager, compile or graph.
+        execution: a key of `PRECISIONS`.
     """
 
     def __init__(
@@ -72,10 +94,16 @@ class OptimizedDetector:
         precision: str,
         execution: str,
         exact_samples: Collection[int] = (),
+        examples: Tensor | None = None,
     ) -> None:
         device = detector.device
         check_optimized(device, precision, execution)
-        self.detector = with_frontend(detector, fast_frontend(detector, precision))
+        frontend: nn.Module
+        if execution in ENGINES:
+            frontend = engine_frontend(detector, execution, precision, examples)
+        else:
+            frontend = fast_frontend(detector, precision)
+        self.detector = with_frontend(detector, frontend)
         self.precision, self.execution, self.device = precision, execution, device
         self._call: Call = self.detector
         if execution == "compile":

@@ -215,14 +215,16 @@ class ExternalDetector(Detector):
 
     def optimize(
         self,
-        precision: str = "bf16",
+        precision: str | None = None,
         execution: str | None = None,
         *,
         exact_samples: Collection[int] = (),
+        examples: Tensor | None = None,
     ) -> OptimizedDetector:
-        """Only of detectors of this package: the fast front-end is written for theirs."""
+        """Only of detectors of this package: fast front-ends and engines are made of theirs."""
         raise UnsupportedSettingError(
-            f"{self.name} is external: the optimized execution is for detectors of this package; "
+            f"{self.name} is external: the optimized execution and engines are for detectors of "
+            "this package; "
             "bf16 by autocast, int8 and compile are for all"
         )
 

@@ -21,6 +21,7 @@ from torch.export.pt2_archive import PT2ArchiveReader
 from fakemamba.models.external.names import ExternalDetectorError
 from fakemamba.models.weight_files import CheckpointError
 from fakemamba.records import shown
+from fakemamba.typed import install_command
 
 SUFFIXES = (".onnx", ".pt2")
 FLOAT = "tensor(float)"
@@ -69,7 +70,9 @@ def _onnx(path: Path) -> tuple[nn.Module, dict[str, Any]]:
     try:
         import onnxruntime
     except ModuleNotFoundError as error:
-        raise CheckpointError(f"{path} needs ONNX Runtime: pip install onnxruntime") from error
+        raise CheckpointError(
+            f"{path} needs ONNX Runtime: {install_command('onnxruntime')}"
+        ) from error
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
     options.log_severity_level = 3  # errors; its warnings are about how it was exported

@@ -10,7 +10,7 @@ from fakemamba.models.masking import masked_mean, zero_padding
 
 # transformers' extractors and fairseq's layer_norm add different numbers to the variance.
 Waveform = Literal["none", "utterance", "utterance-fairseq"]
-_EPS = {"utterance": 1e-7, "utterance-fairseq": 1e-5}
+EPS = {"utterance": 1e-7, "utterance-fairseq": 1e-5}
 
 
 def normalised(waveforms: Tensor, lengths: Tensor | None, how: Waveform) -> Tensor:
@@ -22,4 +22,4 @@ def normalised(waveforms: Tensor, lengths: Tensor | None, how: Waveform) -> Tens
         return waveforms
     centred = waveforms - masked_mean(waveforms, lengths)[:, None]
     variance = masked_mean(centred.square(), lengths)[:, None]
-    return zero_padding((centred / (variance + _EPS[how]).sqrt())[..., None], lengths)[..., 0]
+    return zero_padding((centred / (variance + EPS[how]).sqrt())[..., None], lengths)[..., 0]

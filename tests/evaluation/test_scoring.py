@@ -170,7 +170,9 @@ def test_a_score_that_is_no_number_is_a_failure(trials, make_detector):
     assert all("gives nan" in one.reason for one in results(detector, trials).values())
 
 
-def test_bf16_is_near_fp32_and_its_scores_are_not_rounded_to_bf16(trials, make_detector):
+def test_bf16_is_near_fp32_and_its_scores_are_not_rounded_to_bf16(
+    trials, make_detector, every_precision
+):
     detector = make_detector("fake-mamba-s")
     exact, rough = results(detector, trials), results(detector, trials, precision="bf16")
     exact, rough = (np.array([r[t.trial_id].score for t in trials]) for r in (exact, rough))
@@ -186,7 +188,9 @@ def test_another_precision_is_refused(trials):
 
 
 @pytest.mark.parametrize(("precision", "error"), [("fp32", 1e-4), ("bf16", 0.05)])
-def test_an_optimized_detector_gives_the_same_scores(trials, make_detector, precision, error):
+def test_an_optimized_detector_gives_the_same_scores(
+    trials, make_detector, every_precision, precision, error
+):
     detector = make_detector("xlsr-conformer")
     options = {"execution": "eager", "precision": precision}
     for length in (None, 6_000):

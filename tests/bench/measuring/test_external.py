@@ -96,7 +96,7 @@ def test_it_is_compiled_or_there_is_no_compiler(measured, monkeypatch):
 @pytest.mark.parametrize(
     ("changes", "told"),
     [
-        ({"execution": "optimized"}, "is external: the optimized execution is for detectors of"),
+        ({"execution": "optimized"}, "is external: execution optimized is for detectors of"),
         ({"attention": "eager"}, "has no front-end of this package, whose attention could be"),
         ({"name": "detector", "precision": "int8"}, "has no linear layers that could be"),
         ({"name": "detector", "part": "training-step"}, "no parameters that could be trained"),

@@ -93,7 +93,6 @@ def test_an_optimized_cell_carries_its_error_and_is_counted_whole(part, precisio
     [
         (replace(CELL, execution="optimized", attention="eager"), "no eager attention"),
         (replace(CELL, execution="optimized", precision="int8"), "is not quantised"),
-        (replace(CELL, execution="optimized", precision="fp16"), "use fp32 there"),
         (replace(CELL, execution="optimized", part="training-step"), "optimized"),
         (replace(CELL, duration_s=0.01), "160 samples is too short"),
         (replace(CELL, detector="xlsr-aasist", duration_s=0.06), "needs 1040 samples"),
@@ -109,7 +108,6 @@ def test_an_optimized_cell_carries_its_error_and_is_counted_whole(part, precisio
     ids=[
         "no-eager",
         "no-int8",
-        "no-fp16",
         "no-training",
         "short",
         "short-aasist",

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from fakemamba import list_detectors
 from fakemamba.data.synthetic import speech_like
 from fakemamba.models.detector import UnsupportedInputError
-from fakemamba.models.execution import buckets
+from fakemamba.models.execution import buckets, modes
 from fakemamba.models.execution.buckets import UNIT_SAMPLES, Buckets, bucket
 from fakemamba.models.execution.fused_norm import FusedNorm
 from fakemamba.models.execution.modes import UnsupportedSettingError
@@ -38,7 +38,7 @@ class Captured:
 
 @pytest.mark.parametrize("name", list_detectors())
 @torch.inference_mode()
-def test_scores_are_those_of_the_plain_detector(name, make_detector):
+def test_scores_are_those_of_the_plain_detector(name, make_detector, every_precision):
     plain = make_detector(name)
     waveforms, lengths = ragged([16_000, 9_000, 12_345])
     wanted = plain(waveforms, lengths)
@@ -148,18 +148,21 @@ def test_kernels_are_decided_on_before_a_detector_is_compiled(make_detector, mon
         ("fp64", "eager", "no fp64"),
         ("bf16", "graph", "need a CUDA GPU"),
         ("tf32", "eager", "a GPU's"),
-        (
-            "fp16",
-            "eager",
-            "a CPU .* in fp16 many times slower than in fp32: use fp32 there, or bf16",
-        ),
-        ("fp16", "compile", "use fp32 there, or bf16"),
-        ("bf16", "optimized", "not one of eager, compile, graph"),
+        ("fp16", "compile", "no instructions for fp16 .* than in fp32: use fp32 or bf16 there"),
+        ("bf16", "optimized", "not one of eager, compile, graph, onnxruntime, openvino"),
     ],
 )
-def test_what_cannot_be_is_refused(make_detector, precision, execution, message):
+def test_what_cannot_be_is_refused(make_detector, monkeypatch, precision, execution, message):
+    monkeypatch.setattr(modes, "has_fast", lambda precision: precision == "bf16")
     with pytest.raises(UnsupportedSettingError, match=message):
         make_detector("fake-mamba-s").optimize(precision, execution)
+
+
+def test_where_no_half_precision_is_fast_the_usual_one_is_fp32(make_detector, monkeypatch):
+    monkeypatch.setattr(modes, "has_fast", lambda precision: False)
+    assert make_detector("fake-mamba-s").optimize().precision == "fp32"
+    with pytest.raises(UnsupportedSettingError, match="instructions for bf16 .* use fp32 there"):
+        make_detector("fake-mamba-s").optimize("bf16")
 
 
 def test_too_short_an_utterance_is_refused(make_detector):

@@ -188,7 +188,7 @@ def test_the_embedding_is_what_its_head_is_given(net, code):
 def test_it_has_no_frames_optimized_execution_or_attention_of_ours(net):
     with pytest.raises(UnsupportedSettingError, match="no evidence by frames"):
         net.frames(noise(1, 800))
-    with pytest.raises(UnsupportedSettingError, match="optimized execution is for detectors of"):
+    with pytest.raises(UnsupportedSettingError, match="and engines are for detectors of"):
         net.optimize()
     with pytest.raises(UnsupportedSettingError, match="no front-end of this package"):
         net.set_attention("eager")

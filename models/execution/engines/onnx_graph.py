@@ -1,0 +1,125 @@
+"""An ONNX graph, put together node by node; its weights lie in one file beside it.
+
+So the graph is small, whatever the model, and memory-mapped weights are not copied.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+from onnx import TensorProto, helper, numpy_helper
+from torch import Tensor
+
+from fakemamba.models.execution.engines.engine import GRAPH_NAME, WEIGHTS_NAME
+
+OPSET = 20  # the first with Gelu
+IR_VERSION = 10  # of that time, so that engines of that time read it
+ALIGNMENT = 4_096  # of weights in their file: that of pages
+# Products of pairs of bytes are summed in 16 bits where a CPU has no VNNI: with weights of 7 bits
+# these sums cannot overflow, and integers are the same everywhere.
+MOST_INT8 = 64
+
+
+class OnnxGraph:
+    """A graph under construction. A value is known by its name.
+
+    Args:
+        folder: where its two files are written.
+        int8: whether linear layers multiply in int8, activations being quantised as they come.
+    """
+
+    def __init__(self, folder: Path, *, int8: bool = False) -> None:
+        self._folder, self._int8 = folder, int8
+        self._nodes: list[onnx.NodeProto] = []
+        self._initializers: list[TensorProto] = []
+        self._weights = (folder / WEIGHTS_NAME).open("wb")
+
+    def __enter__(self) -> OnnxGraph:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._weights.close()
+
+    def node(self, kind: str, *inputs: str, **attributes: Any) -> str:
+        """The only output of an operator."""
+        return self.nodes(kind, *inputs, count=1, **attributes)[0]
+
+    def nodes(self, kind: str, *inputs: str, count: int, **attributes: Any) -> list[str]:
+        """The outputs of an operator."""
+        number = len(self._nodes)
+        names = [f"{kind}_{number}_{output}" for output in range(count)]
+        self._nodes.append(
+            helper.make_node(kind, list(inputs), names, f"{kind}_{number}", **attributes)
+        )
+        return names
+
+    def constant(self, value: Any, kind: type = np.int64) -> str:
+        """A few numbers, in the graph itself."""
+        name = f"constant_{len(self._initializers)}"
+        self._initializers.append(numpy_helper.from_array(np.asarray(value, kind), name))
+        return name
+
+    def weight(self, tensor: Tensor) -> str:
+        """A tensor in the file of weights."""
+        content = tensor.detach().cpu().contiguous().numpy()
+        self._weights.write(bytes(-self._weights.tell() % ALIGNMENT))
+        name = f"weight_{len(self._initializers)}"
+        made = TensorProto(
+            name=name,
+            data_type=helper.np_dtype_to_tensor_dtype(content.dtype),
+            dims=content.shape,
+            data_location=TensorProto.EXTERNAL,
+        )
+        place = (
+            ("location", WEIGHTS_NAME),
+            ("offset", self._weights.tell()),
+            ("length", content.nbytes),
+        )
+        for key, value in place:
+            made.external_data.add(key=key, value=str(value))
+        self._weights.write(content)
+        self._initializers.append(made)
+        return name
+
+    def linear(self, given: str, weight: Tensor, bias: Tensor) -> str:
+        """(..., in) to (..., out), by a weight (out, in) and a bias (out,)."""
+        weight = weight.detach().float()
+        if not self._int8:
+            product = self.node("MatMul", given, self.weight(weight.T))
+            return self.node("Add", product, self.weight(bias.float()))
+        scales = weight.abs().amax(1).clamp(min=1e-12) / MOST_INT8  # (out,)
+        whole = (weight / scales[:, None]).round().to(torch.int8)
+        quantised, scale, zero = self.nodes("DynamicQuantizeLinear", given, count=3)
+        summed = self.node("MatMulInteger", quantised, self.weight(whole.T), zero)
+        product = self.node(
+            "Mul",
+            self.node("Cast", summed, to=TensorProto.FLOAT),
+            self.node("Mul", scale, self.weight(scales)),
+        )
+        return self.node("Add", product, self.weight(bias.float()))
+
+    def write(self, output: str) -> None:
+        """Write the graph from waveforms (B, L) and lengths (B,) to this output."""
+        graph = helper.make_graph(
+            [*self._nodes, helper.make_node("Identity", [output], ["features"])],
+            "front-end",
+            [
+                helper.make_tensor_value_info("waveforms", TensorProto.FLOAT, ["batch", "samples"]),
+                helper.make_tensor_value_info("lengths", TensorProto.INT64, ["batch"]),
+            ],
+            [helper.make_tensor_value_info("features", TensorProto.FLOAT, None)],
+            self._initializers,
+        )
+        opset = helper.make_opsetid("", OPSET)
+        made = helper.make_model(graph, ir_version=IR_VERSION, opset_imports=[opset])
+        (self._folder / GRAPH_NAME).write_bytes(made.SerializeToString())

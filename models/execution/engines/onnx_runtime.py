@@ -1,0 +1,42 @@
+"""ONNX Runtime: fp32, and int8 with activations that are quantised as they come."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from fakemamba.models.execution.engines.engine import GRAPH_NAME, Engine, Run
+
+
+class OnnxRuntime(Engine):
+    """Runs the graph as it is; in int8 its linear layers are already."""
+
+    name, title = "onnxruntime", "ONNX Runtime"
+    precisions = ("fp32", "int8")
+    dynamic = ("int8",)
+
+    def packages(self, precision: str) -> tuple[str, ...]:
+        """See `Engine`."""
+        return ("onnxruntime", "onnx")
+
+    def convert(self, folder: Path, precision: str, examples: Tensor | None) -> None:
+        """Nothing: it optimizes the graph when it loads it."""
+
+    def open(self, folder: Path, precision: str, threads: int) -> Run:
+        """See `Engine`."""
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+        options.log_severity_level = 3  # errors
+        session = onnxruntime.InferenceSession(
+            str(folder / GRAPH_NAME), options, providers=["CPUExecutionProvider"]
+        )
+
+        def run(waveforms: Tensor, lengths: Tensor) -> Tensor:
+            given = {"waveforms": waveforms.numpy(), "lengths": lengths.numpy()}
+            return torch.from_numpy(session.run(None, given)[0])
+
+        return run

@@ -1,0 +1,93 @@
+"""OpenVINO: fp32, bf16 where the CPU multiplies in it, and int8 with ranges found by NNCF."""
+
+from __future__ import annotations
+
+import os
+from contextlib import redirect_stdout
+from io import StringIO
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from fakemamba.models.execution.engines.engine import GRAPH_NAME, WEIGHTS_NAME, Engine, Run
+from fakemamba.models.execution.errors import UnsupportedSettingError
+
+QUANTISED_NAME = "quantised.xml"
+PRECISION_HINTS = {"fp32": "f32", "bf16": "bf16", "int8": "f32"}  # int8: of all that is not
+
+
+class OpenVino(Engine):
+    """Runs the graph as it is; in int8, what NNCF makes of it."""
+
+    name, title = "openvino", "OpenVINO"
+    precisions = ("fp32", "bf16", "int8")
+
+    def packages(self, precision: str) -> tuple[str, ...]:
+        """See `Engine`."""
+        return ("openvino", "onnx", *(("nncf",) if precision == "int8" else ()))
+
+    def lacking(self, precision: str) -> str | None:
+        """See `Engine`."""
+        import openvino
+
+        can = openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
+        if precision == "bf16" and "BF16" not in can:
+            return "OpenVINO has no bf16 on this CPU, which does not multiply in it: use fp32 there"
+        return None
+
+    def convert(self, folder: Path, precision: str, examples: Tensor | None) -> None:
+        """See `Engine`."""
+        if precision != "int8":
+            return
+        if examples is None:
+            raise UnsupportedSettingError(
+                "int8 of OpenVINO takes ranges of activations from speech: give examples of it"
+            )
+        os.environ.setdefault("NNCF_CI", "1")  # it would tell its makers of its use
+        import nncf
+        import openvino
+
+        nncf.set_log_level(40)  # errors
+        given = [
+            {"waveforms": row[None].numpy(), "lengths": torch.tensor([row.numel()]).numpy()}
+            for row in examples
+        ]
+        model = openvino.Core().read_model(folder / GRAPH_NAME)
+        first = next(one for one in model.get_ordered_ops() if "Convolution" in one.get_type_name())
+        smoothing = nncf.AdvancedSmoothQuantParameters(matmul=0.5)  # by default half as exact here
+        with redirect_stdout(StringIO()):  # of bars that show progress
+            made = nncf.quantize(
+                model,
+                nncf.Dataset(given),
+                model_type=nncf.ModelType.TRANSFORMER,
+                subset_size=len(given),
+                # It is given the waveform, whose quiet parts 8 bits would silence.
+                ignored_scope=nncf.IgnoredScope(names=[first.get_friendly_name()]),
+                advanced_parameters=nncf.AdvancedQuantizationParameters(
+                    smooth_quant_alphas=smoothing
+                ),
+            )
+        openvino.save_model(made, folder / QUANTISED_NAME, compress_to_fp16=False)
+        del made, model  # which hold the weights' file
+        for name in (GRAPH_NAME, WEIGHTS_NAME):
+            (folder / name).unlink()
+
+    def open(self, folder: Path, precision: str, threads: int) -> Run:
+        """See `Engine`."""
+        import openvino
+
+        core = openvino.Core()
+        name = QUANTISED_NAME if precision == "int8" else GRAPH_NAME
+        settings = {
+            "INFERENCE_NUM_THREADS": threads,
+            "INFERENCE_PRECISION_HINT": PRECISION_HINTS[precision],
+            "PERFORMANCE_HINT": "LATENCY",
+        }
+        compiled = core.compile_model(core.read_model(folder / name), "CPU", settings)
+
+        def run(waveforms: Tensor, lengths: Tensor) -> Tensor:
+            given = {"waveforms": waveforms.numpy(), "lengths": lengths.numpy()}
+            return torch.from_numpy(compiled(given, share_inputs=True)[0])
+
+        return run
