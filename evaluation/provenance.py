@@ -28,6 +28,7 @@ SCORING_CODE = (
     ("fakemamba.data", "decoding.py"),
     ("fakemamba.data", "headers.py"),
     ("fakemamba.data", "reading.py"),
+    ("fakemamba.data", "recordings.py"),
     ("fakemamba.evaluation", "manner.py"),
     ("fakemamba.evaluation", "scoring.py"),
 )

@@ -70,9 +70,8 @@ def _onnx(path: Path) -> tuple[nn.Module, dict[str, Any]]:
     try:
         import onnxruntime
     except ModuleNotFoundError as error:
-        raise CheckpointError(
-            f"{path} needs ONNX Runtime: {install_command('onnxruntime')}"
-        ) from error
+        command = install_command("onnxruntime")
+        raise CheckpointError(f"{path} needs ONNX Runtime: {command}") from error
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
     options.log_severity_level = 3  # errors; its warnings are about how it was exported

@@ -2,6 +2,7 @@
 
 import json
 import re
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -97,6 +98,28 @@ def test_scores_are_those_of_scoring_and_mean_what_the_calibration_says(
     printed = capsys.readouterr().out
     assert "pi_spoof 0.3, C_miss 2, C_fa 3" in printed and "where P(spoof) is 40 %" in printed
     assert "trials, which do not overlap" in printed and "of which" not in printed
+
+
+@pytest.mark.skipif(not find_spec("onnxruntime") or not find_spec("onnx"), reason="not installed")
+def test_an_engine_gives_the_scores_and_says_how_it_started(
+    model, clips, scores, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    status, found = detected(model, tmp_path, *clips, "--execution", "onnxruntime")
+    assert status == 0 and found["identity"]["execution"] == "onnxruntime"
+    assert "onnxruntime" in found["identity"]["engine"]
+    assert found["engines"][-1]["cold_start_s"] > 0
+    for row in found["recordings"]:
+        assert row["score"] == pytest.approx(scores[0][row["file"]], abs=1e-4)
+
+
+def test_an_engine_that_is_not_installed_is_told_before_the_work(model, clips, capsys, monkeypatch):
+    monkeypatch.setattr("fakemamba.models.execution.engines.engine.find_spec", lambda package: None)
+    given = ["detect", clips[0], "--checkpoint", model, "--execution", "openvino"]
+    assert main([*map(str, given), "--device", "cpu"]) == 1
+    told = capsys.readouterr().err
+    assert "needs the package openvino, which is not installed: pip install" in told
+    assert told.count("\n") == 1
 
 
 def test_the_threshold_may_be_that_of_equal_errors_or_a_score(model, clips, calibration, tmp_path):

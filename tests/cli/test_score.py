@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from importlib.util import find_spec
 
 import pytest
 import soundfile
@@ -95,6 +96,22 @@ def test_csv_and_arena_are_written_by_name(model, manifest, tmp_path):
     assert (tmp_path / "s.csv").read_text().startswith("trial_id,score\nt0-clip0,")
     assert main(arguments(model, tmp_path / "s.txt", *common, "--format", "arena")) == 0
     assert (tmp_path / "s.txt").read_text().startswith("audio/clip0.flac ")
+
+
+@pytest.mark.skipif(not find_spec("onnxruntime") or not find_spec("onnx"), reason="not installed")
+def test_an_engine_scores_and_the_sidecar_has_its_cold_start(model, clips, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    assert main(arguments(model, tmp_path / "plain.txt", *clips)) == 0
+    wanted = scored(tmp_path / "plain.txt")
+    for precision, error in (("fp32", 1e-4), ("int8", 0.1)):
+        out = tmp_path / f"{precision}.txt"
+        how = ("--execution", "onnxruntime", "--precision", precision)
+        assert main(arguments(model, out, *clips, *how)) == 0
+        assert scored(out) == pytest.approx(wanted, abs=error)
+        told = json.loads((tmp_path / f"{precision}.txt.json").read_text())
+        engine = told["settings"]["engines"][-1]
+        assert engine["precision"] == precision and engine["threads"] >= 1
+        assert engine["cold_start_s"] > 0 and engine["packages"] == told["identity"]["engine"]
 
 
 def test_unreadable_files_fail_the_end_and_are_all_that_resuming_scores(

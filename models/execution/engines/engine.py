@@ -65,6 +65,7 @@ class Engine(ABC):
 
     def lacking(self, precision: str) -> str | None:
         """What this CPU lacks for a precision, with what to use instead; None if nothing."""
+        return None
 
     @abstractmethod
     def convert(self, folder: Path, precision: str, examples: Tensor | None) -> None:

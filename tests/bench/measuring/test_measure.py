@@ -3,6 +3,7 @@
 import json
 import statistics
 from dataclasses import replace
+from importlib.util import find_spec
 
 import pytest
 import torch
@@ -19,6 +20,7 @@ from fakemamba.bench.method import Method
 from fakemamba.bench.outcome import Outcome
 from fakemamba.models.detector import Detector
 from fakemamba.nvml import Reading
+from fakemamba.result_schema import FIGURES
 
 CELL = Cell("fake-mamba-s", "xls-r-tiny", "end-to-end", 0.5, backend="torch")
 THREE = Effort(least_visits=3, most_visits=3, time_s=0.0, visit_s=0.0, warmup_s=0.0)
@@ -88,9 +90,47 @@ def test_an_optimized_cell_carries_its_error_and_is_counted_whole(part, precisio
     assert details["flops"] == pytest.approx(plain["flops"], rel=0.02)
 
 
+@pytest.mark.skipif(not find_spec("onnxruntime") or not find_spec("onnx"), reason="not installed")
+@pytest.mark.parametrize("part", ["front-end", "end-to-end"])
+@pytest.mark.parametrize(("precision", "error"), [("fp32", 1e-5), ("int8", 0.1)])
+def test_an_engines_cell_is_verified_and_has_its_cold_start_apart(
+    tmp_path, monkeypatch, part, precision, error
+):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    measurer = make_measurer("memory", "work")
+    cell = replace(CELL, part=part, precision=precision, execution="onnxruntime")
+    outcome = measurer.measure(cell)
+    assert outcome.status == "measured", outcome.reason
+    figures = outcome.to_json()
+    assert 0 < figures["relative_error"] < error and "real speech" in figures["error_against"]
+    assert figures["cold_start_s"] == figures["engine"]["cold_start_s"] > 0
+    assert (
+        figures["n_parameters"]
+        == measurer.measure(replace(CELL, part=part)).details["n_parameters"]
+    )
+    assert figures["peak_bytes"] is None and "by itself" in figures["peak_bytes_reason"]
+    assert "flops" not in figures or figures["flops"] is None
+    assert all(holds(figures) for holds in map(figure_holds, FIGURES))
+
+
+def figure_holds(name):
+    return lambda figures: figures.get(name) is None or FIGURES[name].holds(figures[name])
+
+
+def test_a_precision_that_this_cpu_is_slow_in_is_measured_and_says_so(monkeypatch):
+    monkeypatch.setattr("fakemamba.models.execution.modes.has_fast", lambda precision: False)
+    cell = replace(CELL, part="front-end", precision="fp16", execution="optimized")
+    outcome = make_measurer().measure(cell)
+    assert outcome.status == "measured", outcome.reason
+    (note,) = outcome.details["notes"]
+    assert note.startswith("slower than plain fp32") and "use fp32 there" in note
+
+
 @pytest.mark.parametrize(
     ("cell", "reason"),
     [
+        (replace(CELL, execution="onnxruntime", precision="bf16"), "ONNX Runtime has no bf16"),
+        (replace(CELL, execution="onnxruntime", part="training-step"), "onnxruntime"),
         (replace(CELL, execution="optimized", attention="eager"), "no eager attention"),
         (replace(CELL, execution="optimized", precision="int8"), "is not quantised"),
         (replace(CELL, execution="optimized", part="training-step"), "optimized"),
@@ -106,6 +146,8 @@ def test_an_optimized_cell_carries_its_error_and_is_counted_whole(part, precisio
         (replace(CELL, part="training-step", precision="int8"), "not in int8"),
     ],
     ids=[
+        "no-bf16",
+        "no-training-by-engines",
         "no-eager",
         "no-int8",
         "no-training",

@@ -1,8 +1,7 @@
-"""A front-end that an engine runs is the plain one, in any batch; its files are kept and checked."""
+"""A front-end that an engine runs is the plain one, in any batch; its files are kept."""
 
 import json
 import os
-from dataclasses import replace
 from importlib.util import find_spec
 from typing import get_args
 
@@ -266,16 +265,14 @@ def test_bf16_is_refused_on_a_cpu_that_has_none(make_detector, monkeypatch):
     import openvino
 
     monkeypatch.setattr(openvino.Core, "get_property", lambda *given: ["FP32", "INT8"])
-    with pytest.raises(
-        UnsupportedSettingError, match="OpenVINO has no bf16 on this CPU.* use fp32"
-    ):
+    with pytest.raises(UnsupportedSettingError, match=r"has no bf16 on this CPU.* use fp32"):
         make_detector("fake-mamba-s").optimize("bf16", "openvino")
 
 
 @in_each(("fp32",))
 @pytest.mark.parametrize("source", ["wavlm-tiny", "w2v-bert-tiny"])
 def test_a_front_end_that_there_is_no_graph_of_is_refused(engine, precision, source):
-    with pytest.raises(UnsupportedSettingError, match="engines have no graph of .*-tiny.*eager"):
+    with pytest.raises(UnsupportedSettingError, match=r"engines have no graph of .*-tiny.*eager"):
         EngineFrontend(made(source), engine, precision)
 
 
@@ -309,4 +306,3 @@ def test_attention_is_the_engines(engine, precision):
     fast.set_attention("sdpa")
     with pytest.raises(UnsupportedSettingError, match="no eager attention"):
         fast.set_attention("eager")
-    assert replace(fast.start) == fast.start
