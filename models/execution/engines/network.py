@@ -1,4 +1,4 @@
-"""wav2vec 2.0 and HuBERT as an ONNX graph, with masks by length in it.
+"""wav2vec 2.0, HuBERT and WavLM as an ONNX graph, with masks by length in it.
 
 It computes what `Frontend` does, of any output and waveform: no valid frame depends on padding.
 """
@@ -6,7 +6,6 @@ It computes what `Frontend` does, of any output and waveform: no valid frame dep
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -20,7 +19,7 @@ from fakemamba.models.frontend import Frontend, FrontendConfig
 from fakemamba.models.frontends.framing import Framing
 from fakemamba.models.frontends.normalising import EPS
 
-FAMILIES = ("wav2vec2", "hubert")
+FAMILIES = ("wav2vec2", "hubert", "wavlm")
 UNSEEN = -1e30  # added to what attention may not see: its exponential is 0 in any precision
 
 
@@ -32,8 +31,8 @@ def check_network(config: FrontendConfig) -> None:
     """
     if config.family not in FAMILIES:
         raise UnsupportedSettingError(
-            f"engines have no graph of {config.build.title} ({config.name}), but of wav2vec 2.0 "
-            "and HuBERT: run the plain front-end, eager"
+            f"engines have no graph of {config.build.title} ({config.name}), but of wav2vec 2.0, "
+            "HuBERT and WavLM: run the plain front-end, eager"
         )
 
 
@@ -67,12 +66,13 @@ class _Network:
         frames = add("Add", frames, self._positions(frames))
         unseen = add("Where", valid, zero, self.graph.constant(UNSEEN, np.float32))
         unseen = self._unsqueezed(unseen, 1, 2)  # (B, 1, 1, T)
+        distances = self._distances(frames) if config.family == "wavlm" else None
         encoder = self.model.encoder
         if not config.pre_norm:
             frames = self._norm(frames, encoder.layer_norm)
         states = [frames]
         for layer in self.frontend.layers:
-            states.append(self._layer(states[-1], layer, unseen))
+            states.append(self._layer(states[-1], layer, unseen, distances))
         output = config.output
         if config.pre_norm and (output == "last" or output.endswith("normed")):
             states[-1] = self._norm(states[-1], encoder.layer_norm)
@@ -144,12 +144,42 @@ class _Network:
         given = add("Gelu", self._convolution(given, conv, conv.weight, pads))
         return add("Transpose", given, perm=[0, 2, 1])
 
-    def _layer(self, given: str, layer: Any, unseen: str) -> str:
+    def _distances(self, frames: str) -> str:
+        """What WavLM's layers add to attention by distance, before their gates: (heads, T, T)."""
+        add, constant = self.graph.node, self.graph.constant
+        attention = self.frontend.layers[0].attention
+        most = attention.max_distance  # beyond it, all have the same bucket
+        buckets = attention._relative_positions_bucket(torch.arange(-most, most + 1))
+        places = add("Range", constant(0), self._size(frames, 1), constant(1))
+        apart = add("Sub", self._unsqueezed(places, 0), self._unsqueezed(places, 1))
+        apart = add("Add", add("Clip", apart, constant(-most), constant(most)), constant(most))
+        table = self.graph.weight(attention.rel_attn_embed.weight[buckets].float())
+        return add("Transpose", add("Gather", table, apart), perm=[2, 0, 1])
+
+    def _gates(self, given: str, attention: Any) -> str:
+        """How much of the distances each frame of WavLM takes, (B, heads, T, 1)."""
+        add, linear = self.graph.node, attention.gru_rel_pos_linear
+        shape = self.graph.constant([0, 0, attention.num_heads, linear.in_features])
+        heads = add("Transpose", add("Reshape", given, shape), perm=[0, 2, 1, 3])
+        # Its outputs are summed by fours, which is done here once for all.
+        weight, bias = (one.unflatten(0, (2, 4)).sum(1) for one in (linear.weight, linear.bias))
+        summed = add("MatMul", heads, self.graph.weight(weight.T.float()))
+        opened = add("Sigmoid", add("Add", summed, self.graph.weight(bias.float())))
+        outer, inner = self.graph.nodes("Split", opened, count=2, axis=-1, num_outputs=2)
+        inner = add("Mul", inner, self.graph.weight(attention.gru_rel_pos_const.float()))
+        inner = add("Sub", inner, self.graph.constant(1.0, np.float32))
+        return add("Add", add("Mul", outer, inner), self.graph.constant(2.0, np.float32))
+
+    def _layer(self, given: str, layer: Any, unseen: str, distances: str | None) -> str:
         """A layer's output, (B, T, hidden)."""
-        parts: tuple[tuple[nn.LayerNorm, Callable[[str], str]], ...] = (
-            (layer.layer_norm, lambda one: self._attention(one, layer.attention, unseen)),
-            (layer.final_layer_norm, lambda one: self._feed_forward(one, layer.feed_forward)),
-        )
+
+        def attended(one: str) -> str:
+            return self._attention(one, layer.attention, unseen, distances)
+
+        def fed(one: str) -> str:
+            return self._feed_forward(one, layer.feed_forward)
+
+        parts = ((layer.layer_norm, attended), (layer.final_layer_norm, fed))
         for norm, part in parts:
             if self.config.pre_norm:
                 given = self.graph.node("Add", given, part(self._norm(given, norm)))
@@ -157,8 +187,10 @@ class _Network:
                 given = self._norm(self.graph.node("Add", given, part(given)), norm)
         return given
 
-    def _attention(self, given: str, attention: Any, unseen: str) -> str:
+    def _attention(self, given: str, attention: Any, unseen: str, distances: str | None) -> str:
         add, count = self.graph.node, attention.num_heads
+        if distances is not None:
+            unseen = add("Add", add("Mul", self._gates(given, attention), distances), unseen)
         width = self.config.hidden_size // count
         inward = (attention.q_proj, attention.k_proj, attention.v_proj)
         scales = (1 / math.sqrt(width), 1.0, 1.0)  # of queries, which is in their weights
