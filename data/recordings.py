@@ -12,7 +12,7 @@ from torch import Tensor
 from fakemamba.data.audio import Waveform, cut_or_tile
 from fakemamba.files import packaged
 
-EXAMPLE_SAMPLES = 64_000  # 4 s
+EXAMPLE_SAMPLES = 32_000  # 2 s
 
 
 def real_speech(num_samples: int, row: int) -> Waveform:

@@ -142,12 +142,12 @@ class EngineFrontend(nn.Module):
         if kind != "sdpa":
             raise UnsupportedSettingError(f"an engine has no {kind} attention, but its own: sdpa")
 
-    @torch.inference_mode()
+    @torch.no_grad()
     def forward(
         self, waveforms: Tensor, lengths: Tensor | None = None
     ) -> tuple[Tensor, Tensor | None]:
         """See `Frontend.forward`."""
-        waveforms = waveforms.float().contiguous()
+        waveforms = waveforms.detach().float().contiguous()
         count, num_samples = waveforms.shape
         valid = torch.full((count,), num_samples) if lengths is None else lengths.long()
         framing = self.config.framing
@@ -193,5 +193,5 @@ def _sha256(tensors: dict[str, Tensor]) -> str:
     digest = sha256()
     for name, tensor in sorted(tensors.items()):
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-        digest.update(tensor.detach().cpu().reshape(-1).contiguous().view(torch.uint8).numpy())
+        digest.update(tensor.detach().cpu().reshape(-1).contiguous().view(torch.uint8).numpy().data)
     return digest.hexdigest()

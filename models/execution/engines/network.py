@@ -147,7 +147,7 @@ class _Network:
     def _distances(self, frames: str) -> str:
         """What WavLM's layers add to attention by distance, before their gates: (heads, T, T)."""
         add, constant = self.graph.node, self.graph.constant
-        attention = self.frontend.layers[0].attention
+        attention: Any = self.frontend.layers[0].attention
         most = attention.max_distance  # beyond it, all have the same bucket
         buckets = attention._relative_positions_bucket(torch.arange(-most, most + 1))
         places = add("Range", constant(0), self._size(frames, 1), constant(1))

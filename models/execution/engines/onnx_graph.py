@@ -87,7 +87,7 @@ class OnnxGraph:
         )
         for key, value in place:
             made.external_data.add(key=key, value=str(value))
-        self._weights.write(content)
+        self._weights.write(content.data)
         self._initializers.append(made)
         return name
 
