@@ -133,10 +133,16 @@ class DetectorWorkload:
                 facts["n_parameters"] += one.num_parameters
                 facts["weights_bytes"] += one.start.files_bytes
                 facts |= {"engine": one.start.to_json(), "cold_start_s": one.start.cold_start_s}
-        if self.cell.execution not in ENGINES:  # whose precisions are not torch's
-            slow = slower_than_fp32(self.device, self.cell.precision)
-            facts |= {} if slow is None else {"notes": [f"slower than plain fp32: {slow}"]}
+        if slow := self._slow():
+            facts["notes"] = [f"slower than plain fp32: {slow}"]
         return facts
+
+    def _slow(self) -> str | None:
+        """Why the part is slower than in fp32 here, where that is known; None where it is not."""
+        in_fp32 = self.cell.part == "encoder" and self.cell.execution in OTHER_FRONTENDS
+        if in_fp32 or self.cell.execution in ENGINES:  # whose precisions are not torch's
+            return None
+        return slower_than_fp32(self.device, self.cell.precision)
 
     def _errors(self, what: str) -> dict[str, Any]:
         try:

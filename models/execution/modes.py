@@ -77,8 +77,10 @@ def slower_than_fp32(device: torch.device, precision: str) -> str | None:
 
 def has_fast(precision: str) -> bool:
     """Whether the matrix products of oneDNN have a half precision, bf16 or fp16, on this CPU."""
-    known = getattr(torch.ops.mkldnn, f"_is_mkldnn_{precision}_supported")
-    return torch.backends.mkldnn.is_available() and known()
+    if not torch.backends.mkldnn.is_available():
+        return False
+    is_supported: bool = getattr(torch.ops.mkldnn, f"_is_mkldnn_{precision}_supported")()
+    return is_supported
 
 
 @contextmanager
