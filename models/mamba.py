@@ -15,13 +15,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fakemamba.models.layers import check_choice
-from fakemamba.models.scan import check_backend, directional_scan, official
+from fakemamba.models.scan import directional_scan, official
 from fakemamba.models.scan.convolution import causal_conv_silu
+from fakemamba.models.scan.mixer import ScanMixer
 
 STEP_MIN, STEP_MAX, STEP_FLOOR = 1e-3, 1e-1, 1e-4  # seconds of the continuous-time model
 
 
-class Mamba(nn.Module):
+class Mamba(ScanMixer):
     """Mamba-1 (Gu and Dao 2023): state dicts are those of ``mamba_ssm.Mamba`` without bias."""
 
     def __init__(
@@ -31,7 +32,6 @@ class Mamba(nn.Module):
         channels = expand * width
         self.step_rank = math.ceil(width / 16)
         self.num_states = num_states
-        self.scan_backend = "auto"
         self.in_proj = nn.Linear(width, 2 * channels, bias=False)
         self.conv1d = nn.Conv1d(channels, channels, conv_kernel, groups=channels)
         self.x_proj = nn.Linear(channels, self.step_rank + 2 * num_states, bias=False)
@@ -186,22 +186,6 @@ def make_mixer(directions: str, width: int) -> nn.Module:
     """
     check_choice("directions", directions, MIXERS)
     return MIXERS[directions](width)
-
-
-def has_mamba(module: nn.Module) -> bool:
-    """Whether anything below ``module`` scans."""
-    return any(isinstance(child, Mamba) for child in module.modules())
-
-
-def set_scan_backend(module: nn.Module, backend: str) -> None:
-    """Let every Mamba below ``module`` scan with ``backend`` (see `selective_scan`).
-
-    Raises: see `fakemamba.models.scan.check_backend`.
-    """
-    check_backend(backend)
-    for child in module.modules():
-        if isinstance(child, Mamba):
-            child.scan_backend = backend
 
 
 def _project(weights: list[Tensor], frames: Tensor) -> Tensor:

@@ -21,8 +21,8 @@ from fakemamba.data.audio import SAMPLE_RATE_HZ
 from fakemamba.models.detector import Detector
 from fakemamba.models.device import is_out_of_memory
 from fakemamba.models.execution.modes import OPTIMIZED, running_in
-from fakemamba.models.mamba import set_scan_backend
 from fakemamba.models.registry import detector_entry, is_ours
+from fakemamba.models.scan.mixer import set_scan_backend
 
 SEED = 1234  # of random weights, and of speech-like input
 ERRORS = ("max_abs_error", "relative_error")

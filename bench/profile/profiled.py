@@ -27,8 +27,8 @@ from fakemamba.bench.measuring.workload import DetectorWorkload
 from fakemamba.bench.profile.attribution import Attribution, CrossCheck, attribute, cross_check
 from fakemamba.environment import describe_environment
 from fakemamba.models.detector import Detector
-from fakemamba.models.mamba import has_mamba
 from fakemamba.models.scan import resolve_backend
+from fakemamba.models.scan.mixer import has_scan
 
 WARMUP_CALLS = 2
 SNAPSHOT_ENTRIES = 1_000_000
@@ -177,8 +177,8 @@ def record_allocations(
 
 
 def _backend_used(detector: Detector, backend: str, device: torch.device) -> str:
-    """The selective scan's backend, ``none`` where the detector has no Mamba."""
-    if not has_mamba(detector):
+    """The scan's backend, ``none`` where the detector does not scan."""
+    if not has_scan(detector):
         return "none"
     return resolve_backend(backend, device)
 

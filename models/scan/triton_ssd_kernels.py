@@ -183,10 +183,7 @@ def output_chunks(
 
     # The decay from s to t is exp(seen[t] - driven[s]), from the chunk's start exp(seen[t] + all).
     driven = tl.where(is_reversed, -before, through)
-    if EXCLUSIVE:
-        seen = tl.where(is_reversed, -through, before)
-    else:
-        seen = driven
+    seen = tl.where(is_reversed, -through, before) if EXCLUSIVE else driven
     ahead = tl.where(is_reversed, local[None, :] - local[:, None], local[:, None] - local[None, :])
     visible = ahead > 0 if EXCLUSIVE else ahead >= 0
     between = (seen[:, None] - driven[None, :]).to(tl.float32)

@@ -116,12 +116,13 @@ def test_backends_says_what_can_run_here_and_why_not(capsys):
     assert "reference" in printed and "mamba-ssm" in printed and "used by auto" in printed
 
 
-def test_kernels_prints_and_writes_both_tables(tmp_path, capsys, monkeypatch):
+def test_kernels_prints_and_writes_its_tables(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("fakemamba.cli.kernels.ENCODER_FRAMES", (20,))
     arguments = ["--frontend", "xls-r-tiny", "--duration", "0.5", "--rounds", "1"]
     arguments += ["--device", "cpu", "--json", str(tmp_path / "k.json")]
     assert main(["kernels", *arguments]) == 0
     content = json.loads((tmp_path / "k.json").read_text())
     assert {row["part"] for row in content["degradation"]["backends"]} == {"encoder", "end-to-end"}
+    assert {row["scan"] for row in content["scans"]} == {"selective", "ssd"}
     assert content["environment"]["device"].startswith("CPU: ")
     assert "matrix products alone" in capsys.readouterr().out

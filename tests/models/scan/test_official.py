@@ -5,8 +5,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from fakemamba.models.mamba import make_mixer, set_scan_backend
+from fakemamba.models.mamba import make_mixer
 from fakemamba.models.scan import official, selective_scan, ssd_scan
+from fakemamba.models.scan.mixer import set_scan_backend
 
 
 def selective_scan_fn(u, delta, A, B, C, D=None, z=None, delta_bias=None, delta_softplus=False):

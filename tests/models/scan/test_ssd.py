@@ -92,9 +92,7 @@ def test_the_reference_is_the_recurrence_as_it_is_written():
 @pytest.mark.parametrize("backend", FAST)
 @PROPERTY
 @given(
-    st.tuples(
-        st.integers(1, 2), st.integers(1, 50), st.integers(1, 3), st.integers(1, 9), st.integers(1, 20)
-    ),
+    st.tuples(*(st.integers(1, most) for most in (2, 50, 3, 9, 20))),
     st.booleans(),
     st.booleans(),
     st.integers(0, 1000),
