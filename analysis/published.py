@@ -21,7 +21,7 @@ COLUMNS = (
 NUMBERS = ("value", "low", "high", "shortest_s", "longest_s")
 VERIFIED = {"yes": True, "no": False}
 QUANTITIES = {"RTF": "rtf", "latency": "latency_s"}  # metrics that our results can answer
-FRONTEND = "xls-r-300m"  # of all published systems
+FRONTEND = "xls-r-300m"  # of all published systems that have a name here
 
 
 def read_published(path: str | Path | None = None) -> pd.DataFrame:
@@ -31,8 +31,9 @@ def read_published(path: str | Path | None = None) -> pd.DataFrame:
         A row a figure: ``system``, ``data_set`` (empty where there is none), ``metric``, ``value``
         (NaN where only a range from ``low`` to ``high`` was published; these are NaN elsewhere),
         ``unit``, ``verified`` (False where only others quote it), ``source``, ``note``;
-        ``detectors``, a tuple of the names that this project has for the system; for what was
-        timed, the durations ``shortest_s`` to ``longest_s`` and the ``device``.
+        ``detectors``, a tuple of the names that this project has for the system, none where it has
+        another front-end than XLS-R 300M; for what was timed, the durations ``shortest_s`` to
+        ``longest_s`` and the ``device``.
 
     Raises:
         ResultsError: the file cannot be read, or a row is not of this form.

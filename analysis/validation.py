@@ -20,6 +20,7 @@ from fakemamba.result_schema import (
     FACTS,
     FIGURES,
     INFO,
+    KERNEL,
     LIST,
     NOTES,
     NUMBER,
@@ -67,6 +68,10 @@ def read_content(path: Path) -> dict[str, Any]:
     require(environment, block["environment"], "device", TEXT)
     for name in FACTS:
         _object(environment, block["environment"], name)
+    for name in _object(environment, block["environment"], "kernels"):
+        where = f"{environment}, kernels, {shown(name)}"
+        for field, kind in KERNEL.items():
+            require(where, _object(environment, block["environment"], "kernels", name), field, kind)
     require(f"{path}, 'options'", {"commands": []} | block["options"], "commands", COMMANDS)
     require(f"{path}", {"datetime": None} | content, "datetime", TEXT_OR_NULL)
     has_visits = block["schema"] >= WITH_VISITS

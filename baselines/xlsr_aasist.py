@@ -18,7 +18,13 @@ from fakemamba.baselines.graph_attention import (
 )
 from fakemamba.models.detector import Detector, DetectorConfig
 from fakemamba.models.frontend import Frontend, Size
-from fakemamba.models.masking import frame_mask, masked_mean, masked_softmax, optional_mask
+from fakemamba.models.masking import (
+    ImageBatchNorm,
+    frame_mask,
+    masked_mean,
+    masked_softmax,
+    optional_mask,
+)
 
 CHANNELS = (1, 32, 32, 64, 64, 64, 64)
 GRAPH_WIDTHS = (64, 32)
@@ -29,23 +35,6 @@ class AASISTConfig(DetectorConfig):
     """Width of the projection; everything else is fixed by the published model."""
 
     width: Annotated[Size, Field(ge=3)] = 128
-
-
-class ImageBatchNorm(nn.BatchNorm2d):
-    """BatchNorm of images (B, C, F, T): statistics leave padded time out, and it is zeroed."""
-
-    def forward(self, input: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """(B, C, F, T) to the same."""
-        if lengths is None:
-            return super().forward(input)
-        valid = frame_mask(lengths, input.shape[3])
-        if not self.training:
-            return super().forward(input).masked_fill(~valid[:, None, None], 0.0)
-        by_frame = input.permute(0, 3, 1, 2)  # (B, T, C, F)
-        normed = super().forward(by_frame[valid][..., None]).squeeze(-1)  # (sum of lengths, C, F)
-        spread = torch.zeros_like(by_frame, dtype=normed.dtype)
-        spread = spread.masked_scatter(valid[..., None, None], normed)
-        return spread.permute(0, 2, 3, 1)
 
 
 class ImageAttention(nn.Sequential):

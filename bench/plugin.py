@@ -308,5 +308,5 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
     if report.outcomes:
         counts = ", ".join(f"{count} {status}" for status, count in report.counts().items())
         terminalreporter.write_line(f"fakemamba sweep: {counts}")
-        for line in report.without_figure():
+        for line in [*report.unused_kernels(), *report.without_figure()]:
             terminalreporter.write_line(f"fakemamba sweep: {line}")

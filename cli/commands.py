@@ -22,6 +22,7 @@ COMMANDS = {
     "evaluate": "score files and a key to metrics with intervals, costs and breakdowns.",
     "evaluate-segments": "scores of frames and labelled segments to their error rates.",
     "evaluate-tandem": "a detector with speaker verification, a-DCF, t-DCF and t-EER.",
+    "fetch": "published weights, downloaded, converted and pinned.",
     "gate": "is a revision slower than another one, measured here and now?",
     "kernels": "what each backend of the scans costs on this machine.",
     "lengths": "how long a corpus' recordings are.",
@@ -33,6 +34,7 @@ COMMANDS = {
     "score": "recordings, a manifest or a corpus to a score file.",
     "study": "grids of training runs over one recipe, and what they say as a table.",
     "train": "a recipe, and whatever is to be other than it says, to a detector.",
+    "weights": "what authors publish of their detectors' weights, and where.",
 }
 # What parses its arguments itself: `train` by the recipe that it names, `corpus` has sub-commands,
 # and pytest knows those of `bench`.

@@ -18,16 +18,18 @@ def convert(
     detector: str,
     out: Path,
     average: Literal["true", "as-released"] = "true",
-    frontend_heads: Annotated[int, tyro.conf.arg(metavar="HEADS")] = 16,
+    frontend_heads: Annotated[int | None, tyro.conf.arg(metavar="HEADS")] = None,
 ) -> None:
-    """Read official .pth checkpoints and write config.json and model.safetensors.
+    """Read official checkpoints and write config.json and model.safetensors.
 
     Args:
-        checkpoints: One file, or several to average, the best epoch first.
+        checkpoints: One file (of torch or safetensors) or folder in Hugging Face's layout, or
+            several to average, the best epoch first.
         detector: A detector's name (see `fakemamba detectors`); fake-mamba stands for any depth.
         out: Folder to write to.
         average: Of several files: their true mean, or (2·b1+b2+b3+b4)/5 as the published code does.
-        frontend_heads: Attention heads of the front-end; tensors do not show them.
+        frontend_heads: Attention heads of the front-end, which tensors do not show: 12 at a width
+            of 768, else 16, unless said otherwise.
     """
     if not checkpoints:
         raise ValueError("no checkpoint given: fakemamba convert CHECKPOINT.pth ...")

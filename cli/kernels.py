@@ -18,7 +18,10 @@ from fakemamba.bench.measuring.scan_workload import backends_for
 from fakemamba.cli.printing import TextTable, counting
 from fakemamba.environment import describe_device, describe_environment
 from fakemamba.files import write_json
+from fakemamba.kernel_checks import KernelCheck
 from fakemamba.models.device import resolve_device
+from fakemamba.models.trust import check_all
+from fakemamba.names import one_line
 
 ENCODER_FRAMES = (200, 800, 3000)  # of the scans by themselves, too
 
@@ -35,7 +38,8 @@ def kernels(
 
     A second table has Fake-Mamba-L's encoder at 200, 800 and 3,000 frames, beside other packages'
     Mamba on the same weights, and its matrix products alone; a third both scans by themselves, the
-    selective one of Mamba and the SSD scan of Mamba-2, in both directions.
+    selective one of Mamba and the SSD scan of Mamba-2, in both directions. On a GPU another one
+    comes first: whether each kernel that `auto` may use gives there what torch gives.
 
     Args:
         detector: One that scans.
@@ -48,6 +52,8 @@ def kernels(
     if rounds < 1 or duration <= 0:
         raise ValueError("--rounds and --duration must be more than nothing")
     place = resolve_device(device)
+    if checks := check_all(place):
+        Console().print(_check_table(checks, describe_device(place)))
     backends = backends_for(place.type)
     cell = Cell(detector, frontend_of(detector, frontend), "encoder", duration, device=str(place))
     losses = measure_degradation(cell, ("encoder", "end-to-end"), backends, rounds)
@@ -91,3 +97,13 @@ def kernels(
             "scans": [asdict(row) for row in scans],
         }
         write_json(json_out, content)
+
+
+def _check_table(checks: dict[str, KernelCheck], device: str) -> TextTable:
+    title = f"kernels against torch · {device}"
+    table = TextTable("kernel", "check", "used by auto", "differences", "error", title=title)
+    for name, check in checks.items():
+        differences = ", ".join(f"{key} {one:.1e}" for key, one in check.differences.items())
+        used = "yes" if check.status == "passed" else "no, torch"
+        table.add_row(name, check.status, used, differences or "-", one_line(check.error or "-"))
+    return table

@@ -1,4 +1,4 @@
-"""Trials to scores: the raw logit of bona fide, in fp32, whatever batch a trial is in.
+"""Trials to scores, `Detector.scores` of logits in fp32, whatever batch a trial is in.
 
 With ``bf16`` the front-end and the encoder run under autocast and the head in fp32: a logit that
 was rounded to bf16 has two or three digits, and ties that the recordings do not have. With another
@@ -22,14 +22,14 @@ from fakemamba.data.audio import SAMPLE_RATE_HZ
 from fakemamba.data.batches import Batch
 from fakemamba.data.trials import Trial
 from fakemamba.evaluation.manner import PLAIN, Manner
-from fakemamba.models.detector import BONA_FIDE, Detector, UnsupportedInputError
+from fakemamba.models.detector import Detector, UnsupportedInputError
 from fakemamba.models.device import is_out_of_memory
 from fakemamba.models.execution.modes import running_in
 from fakemamba.models.external.detector import ExternalDetector
 from fakemamba.models.external.names import ExternalDetectorError
 from fakemamba.names import one_line
 
-Logits = Callable[[Tensor, Tensor | None], Tensor]
+Scores = Callable[[Tensor, Tensor | None], Tensor]
 
 log = logging.getLogger(__name__)
 
@@ -71,7 +71,7 @@ def score_trials(
     manner.check_on(device)
     if isinstance(detector, ExternalDetector):
         detector.inspected(device)
-    logits = _logits(detector, device, manner)
+    scores = _scores(detector, device, manner)
     limit = manner.budget_samples
     under_way: tuple[Batch, Tensor] | None = None
     for batch in manner.batches(trials, pinned=device.type == "cuda"):
@@ -85,7 +85,7 @@ def score_trials(
             if count > 1 and count * longest > limit:
                 pieces += _halves(piece)
                 continue
-            result = _bona_fide(logits, piece, device)
+            result = _scores_of(scores, piece, device)
             if isinstance(result, Tensor):
                 if under_way is not None:
                     yield _read(*under_way)
@@ -105,7 +105,7 @@ def score_trials(
         yield _read(*under_way)
 
 
-def _bona_fide(logits: Logits, batch: Batch, device: torch.device) -> Tensor | Exception:
+def _scores_of(scores: Scores, batch: Batch, device: torch.device) -> Tensor | Exception:
     """The scores (B,), not waited for, or that memory ended or that no score can be.
 
     An error is returned without its traceback, whose frames would keep the memory. Without padding
@@ -114,7 +114,7 @@ def _bona_fide(logits: Logits, batch: Batch, device: torch.device) -> Tensor | E
     is_full = int(batch.lengths.min()) == batch.waveforms.shape[1]
     try:
         with torch.inference_mode():
-            return logits(batch.waveforms, None if is_full else batch.lengths)[:, BONA_FIDE]
+            return scores(batch.waveforms, None if is_full else batch.lengths)
     except (UnsupportedInputError, ExternalDetectorError) as error:
         return error.with_traceback(None)
     except (MemoryError, RuntimeError) as error:
@@ -126,18 +126,20 @@ def _bona_fide(logits: Logits, batch: Batch, device: torch.device) -> Tensor | E
     return found
 
 
-def _logits(detector: Detector, device: torch.device, manner: Manner) -> Logits:
-    """The function from waveforms (B, L) and lengths (B,) on the CPU to logits (B, 2) in fp32."""
+def _scores(detector: Detector, device: torch.device, manner: Manner) -> Scores:
+    """The function from waveforms (B, L) and lengths (B,) on the CPU to scores (B,) in fp32."""
     if manner.execution != PLAIN:
         exact_samples = () if manner.length is None else (manner.length,)
-        return detector.optimize(manner.precision, manner.execution, exact_samples=exact_samples)
+        fast = detector.optimize(manner.precision, manner.execution, exact_samples=exact_samples)
+        return lambda waveforms, lengths: detector.scores(fast(waveforms, lengths))
 
     def plain(waveforms: Tensor, lengths: Tensor | None) -> Tensor:
         detector.check_input(waveforms, lengths)  # on the CPU, where looking waits for nothing
         lengths = None if lengths is None else lengths.to(device, non_blocking=True)
         precision = running_in(device, manner.precision, "sdpa")
         with running_in(device, "fp32", "sdpa"):
-            return detector.scores_in(precision, waveforms.to(device, non_blocking=True), lengths)
+            waveforms = waveforms.to(device, non_blocking=True)
+            return detector.scores(detector.logits_in(precision, waveforms, lengths))
 
     return plain
 

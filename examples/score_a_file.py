@@ -11,7 +11,6 @@ import torch
 
 from fakemamba import create_detector, from_pretrained
 from fakemamba.data.audio import AudioError, read_audio
-from fakemamba.models.detector import BONA_FIDE
 from fakemamba.models.weight_files import CheckpointError
 
 if sys.argv[1:]:
@@ -31,5 +30,5 @@ for path in paths:
         print(f"not scored: {error}")
         continue
     with torch.inference_mode():
-        (logits,) = detector(waveform[None])  # (1, samples) -> (1, 2)
-    print(path, f"{logits[BONA_FIDE]:.4f}")  # higher is more bona fide
+        logits = detector(waveform[None])  # (1, samples) -> (1, 2)
+    print(path, f"{detector.scores(logits).item():.4f}")  # higher is more bona fide

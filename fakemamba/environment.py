@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
+from fakemamba.kernel_checks import describe_kernels
 from fakemamba.nvml import NvmlUnavailableError, Reading, open_gpu
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ def describe_environment(device: torch.device) -> dict[str, Any]:
     return {
         "device": describe_device(device),
         "gpu": describe_gpu(device),
+        "kernels": describe_kernels(device),
         "cpu": cpu_name(),
         "cpu_cores": psutil.cpu_count(logical=False),
         "cpu_threads": psutil.cpu_count(logical=True),

@@ -66,8 +66,16 @@ def sole_writer(
 
 
 @contextmanager
-def waiting_lock(path: Path, tell: Callable[[str], None], shared: bool = False) -> Iterator[None]:
+def waiting_lock(
+    path: Path, holder: str, tell: Callable[[str], None], shared: bool = False
+) -> Iterator[None]:
     """Hold a file, alone or with others that share it; waits, with a word, while another has it.
+
+    Args:
+        path: of the file; it stays.
+        holder: what is waited for, such as ``another gate``.
+        tell: of that.
+        shared: with others that share it, too.
 
     Raises:
         OSError: the file cannot be opened.
@@ -78,7 +86,7 @@ def waiting_lock(path: Path, tell: Callable[[str], None], shared: bool = False) 
         try:
             fcntl.flock(file, kind | fcntl.LOCK_NB)
         except BlockingIOError:
-            tell(f"waiting for another gate to end ({path})")
+            tell(f"waiting for {holder} to end ({path})")
             fcntl.flock(file, kind)
         yield
     finally:

@@ -120,4 +120,5 @@ def _log_to_stderr() -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(VisibleFormatter("%(message)s"))
     logging.basicConfig(level=logging.INFO, handlers=[handler])
-    logging.getLogger("accelerate").setLevel(logging.WARNING)  # it tells of every file it writes
+    for name in ("accelerate", "httpx", "httpx2"):  # they tell of every file, and every request
+        logging.getLogger(name).setLevel(logging.WARNING)

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
+from fakemamba.kernel_checks import CHECK_STATUSES
+
 SCHEMA = 3
 OWN_FRONTEND = "own"  # of a cell whose detector brings its own, which is in no other
 WITH_VISITS = 3  # the first that has them
@@ -50,6 +52,7 @@ SIZE = Kind("a whole number, 1 or more", lambda value: _is_whole(value) and valu
 TEXT = Kind("a text", lambda value: isinstance(value, str))
 TEXT_OR_NULL = Kind("a text or null", lambda value: value is None or isinstance(value, str))
 STATUS = Kind(f"one of {', '.join(STATUSES)}", lambda value: value in STATUSES)
+CHECK_STATUS = Kind(f"one of {', '.join(CHECK_STATUSES)}", lambda value: value in CHECK_STATUSES)
 OBJECT = Kind("an object", lambda value: isinstance(value, dict))
 LIST = Kind("a list", lambda value: isinstance(value, list))
 TEXTS = Kind(
@@ -67,6 +70,10 @@ TIMES = Kind(
 AMOUNTS = Kind(
     "a list of numbers, 0 or more",
     lambda value: isinstance(value, list) and all(map(AMOUNT.holds, value)),
+)
+DIFFERENCES = Kind(
+    "an object of numbers, 0 or more",
+    lambda value: isinstance(value, dict) and all(map(AMOUNT.holds, value.values())),
 )
 SCALAR = Kind(
     "a text, a number, true, false or null",
@@ -131,7 +138,9 @@ NOTES = {
 }
 # Numbers in objects in objects, any of which may be absent or null: where, and the last name.
 DEEP_FIGURES = {("energy",): "net_energy_j", ("machine", "after", "gpu"): "sm_clock_mhz"}
-FACTS = ("gpu", "git", "packages")  # of the environment: objects, if they are there
+FACTS = ("gpu", "git", "packages", "kernels")  # of the environment: objects, if they are there
+# Of a kernel that was compared with torch before it was used: `fakemamba.kernel_checks`.
+KERNEL = {"status": CHECK_STATUS, "error": TEXT_OR_NULL, "differences": DIFFERENCES}
 STATS = {"min": TIME, "max": TIME, "median": TIME, "iqr": AMOUNT, "rounds": SIZE, "data": TIMES}
 VISIT = {"pass": COUNT, "rounds_s": TIMES, "disturbed_by": TEXTS}
 # By formula, over durations that need not be measured; equal in number, or none and the reason.

@@ -1,29 +1,33 @@
 """A detector: waveforms to two logits, in three parts that can each be called and measured alone.
 
-front-end: waveforms (B, L) -> features (B, T, F); encoder: features -> encoded frames (or graph
-nodes); head: encoded -> logits (B, 2). End to end is exactly their sum. Index 1 of the logits is
-bona fide, and its raw logit is the score.
+front-end: waveforms (B, L) -> features (B, T, F), or of all layers (B, layers, T, F); encoder:
+features -> encoded frames, or graph nodes, or one vector; head: encoded -> logits (B, 2). End to
+end is exactly their sum, of waveforms as the detector prepares them. Unless a detector says
+otherwise, index 1 of the logits is bona fide, and its raw logit is the score.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fakemamba.models.frontend import Frontend, FrontendConfig
 from fakemamba.models.frontends.framing import Framing
 from fakemamba.models.frontends.framing import UnsupportedInputError as UnsupportedInputError
+from fakemamba.models.frontends.normalising import Waveform
+from fakemamba.models.frontends.outputs import Output
+from fakemamba.models.frontends.tensor_names import OfficialFrontend
+from fakemamba.models.masking import zero_padding
 from fakemamba.records import check_fields
 
 if TYPE_CHECKING:
     from fakemamba.models.execution.optimized import OptimizedDetector
-
-BONA_FIDE = 1
 
 
 @dataclass(frozen=True)
@@ -57,8 +61,14 @@ class Detector(nn.Module):
     config_class: ClassVar[type[DetectorConfig]]
     # Regular expressions from the official checkpoint's keys (front-end apart) to ours.
     official_keys: ClassVar[tuple[tuple[str, str], ...]] = ()
+    official_frontend: ClassVar[OfficialFrontend] = OfficialFrontend()
+    # What the encoder takes where the front-end's source chooses nothing else.
+    frontend_output: ClassVar[Output] = "last"
+    frontend_waveform: ClassVar[Waveform] = "none"
     min_frames: ClassVar[int] = 1  # of the front-end
-    takes_layers: ClassVar[bool] = False  # whether the encoder takes frames of all layers
+    fixed_samples: int | None = None  # that every utterance is cut or repeated to
+    bona_fide: ClassVar[Literal[0, 1]] = 1  # its place among the logits
+    ranks_by: ClassVar[Literal["logit", "difference"]] = "logit"  # see `scores`
     name: str | None = None  # of code of others; this package's are told by their class
 
     encoder: nn.Module
@@ -66,14 +76,31 @@ class Detector(nn.Module):
 
     def __init__(self, config: DetectorConfig, frontend: Frontend | None = None) -> None:
         super().__init__()
-        output = config.frontend.output
-        if output.startswith("all") != self.takes_layers:
-            taken = "all or all-normed" if self.takes_layers else "one that is not of all layers"
+        output, takes_layers = config.frontend.output, self.frontend_output.startswith("all")
+        if output.startswith("all") != takes_layers:
+            taken = "all or all-normed" if takes_layers else "one that is not of all layers"
             raise ValueError(
                 f"front-end output {output!r} is not for {type(self).__name__}: choose {taken}"
             )
         self.config: Any = config
-        self.frontend = Frontend(config.frontend) if frontend is None else frontend
+        if frontend is None:
+            frontend = Frontend(config.frontend)
+        elif frontend.config != config.frontend:
+            frontend = Frontend(config.frontend, frontend.model)
+        self.frontend = frontend
+
+    @classmethod
+    def frontend_taken(cls, frontend: FrontendConfig, options: Mapping[str, Any]) -> FrontendConfig:
+        """A front-end as this detector takes it, where nothing else was chosen of it.
+
+        ``options`` are those that the detector is made with.
+        """
+        output, waveform = cls.frontend_output, cls.frontend_waveform
+        return replace(
+            frontend,
+            output=output if frontend.output == "last" else frontend.output,
+            waveform=waveform if frontend.waveform == "none" else frontend.waveform,
+        )
 
     @classmethod
     def sizes_from_state(cls, state: dict[str, Tensor]) -> dict[str, Any]:
@@ -135,6 +162,34 @@ class Detector(nn.Module):
         self._check_span(shortest, waveforms.shape[1])
         return lengths
 
+    def prepared(
+        self, waveforms: Tensor, lengths: Tensor | None = None
+    ) -> tuple[Tensor, Tensor | None]:
+        """What the front-end is given of waveforms (B, L) of ``lengths`` (B,) samples.
+
+        With ``fixed_samples`` it is the first ones of each utterance, repeated where it is shorter.
+        """
+        if self.fixed_samples is None or (
+            lengths is None and waveforms.shape[1] == self.fixed_samples
+        ):
+            return waveforms, lengths
+        place = torch.arange(self.fixed_samples, device=waveforms.device).expand(len(waveforms), -1)
+        place = place % (waveforms.shape[1] if lengths is None else lengths[:, None])
+        return waveforms.gather(1, place), None
+
+    def by_class(self, logits: Tensor) -> Tensor:
+        """Logits (B, 2) with spoof in front and bona fide behind it."""
+        return logits if self.bona_fide == 1 else logits.flip(1)
+
+    def scores(self, logits: Tensor) -> Tensor:
+        """What logits (B, 2) are ranked by, (B,): higher is more bona fide.
+
+        It is what the authors' evaluation takes: the raw logit of bona fide, or how much higher it
+        is than that of spoof.
+        """
+        spoof, bona_fide = self.by_class(logits).unbind(1)
+        return bona_fide if self.ranks_by == "logit" else bona_fide - spoof
+
     def forward(self, waveforms: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Waveforms (B, L) float32 at 16 kHz, and valid samples (B,), to logits (B, 2).
 
@@ -157,21 +212,31 @@ class Detector(nn.Module):
         """How much each frame adds to the score, (B, T): gradient times input at the front-end.
 
         The method of Shrikumar et al. (2016): Σ_d ∂score/∂f_td · f_td over the features f that
-        enter the encoder. Frames beyond an utterance's end get zero. Parameters keep no gradient.
+        enter the encoder, of all layers where it takes them. Frames beyond an utterance's end, or
+        beyond what it is cut to, get zero, and of repeated ones the first are told. Parameters keep
+        no gradient.
         """
         lengths = self.check_input(waveforms, lengths)
         with torch.no_grad():
-            features, frame_lengths = self.frontend(waveforms, lengths)
+            features, frame_lengths = self.frontend(*self.prepared(waveforms, lengths))
         features = features.detach().requires_grad_()
         logits = self.head(self.encoder(features, frame_lengths), frame_lengths)
-        (gradient,) = torch.autograd.grad(logits[:, BONA_FIDE].sum(), features)
-        return (gradient * features).sum(-1).detach()
+        (gradient,) = torch.autograd.grad(self.scores(logits).sum(), features)
+        evidence = (gradient * features).detach().sum(-1)  # (B, T) or (B, layers, T)
+        if evidence.ndim == 3:
+            evidence = evidence.sum(1)
+        if self.fixed_samples is None:
+            return evidence
+        count = self.framing.frame_count(waveforms.shape[1])
+        evidence = F.pad(evidence, (0, max(count - evidence.shape[1], 0)))[:, :count]
+        own = None if lengths is None else self.framing.frame_counts(lengths)
+        return zero_padding(evidence[..., None], own)[..., 0]
 
     def set_attention(self, kind: str) -> None:
         """Use another implementation of attention in the front-end, ``sdpa`` or ``eager``."""
         self.frontend.set_attention(kind)
 
-    def scores_in(
+    def logits_in(
         self,
         autocast: AbstractContextManager[None],
         waveforms: Tensor,
@@ -218,5 +283,5 @@ class Detector(nn.Module):
 
     def _encode(self, waveforms: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor | None]:
         lengths = self.check_input(waveforms, lengths)
-        features, frame_lengths = self.frontend(waveforms, lengths)
+        features, frame_lengths = self.frontend(*self.prepared(waveforms, lengths))
         return self.encoder(features, frame_lengths), frame_lengths

@@ -11,7 +11,6 @@ from __future__ import annotations
 from pkgutil import resolve_name
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from fakemamba.models.frontends.config import Blocks as Blocks
@@ -19,7 +18,7 @@ from fakemamba.models.frontends.config import FrontendConfig as FrontendConfig
 from fakemamba.models.frontends.config import Layers as Layers
 from fakemamba.models.frontends.config import Size as Size
 from fakemamba.models.frontends.normalising import normalised
-from fakemamba.models.frontends.outputs import LayerSum, states_of
+from fakemamba.models.frontends.outputs import LayerSum, put_out, states_of
 from fakemamba.models.frontends.sizes import FRONTEND_SIZES as FRONTEND_SIZES
 
 
@@ -27,13 +26,19 @@ class Frontend(nn.Module):
     """Waveforms (B, L) float32 in [-1, 1] at 16 kHz, not normalised, to frames (B, T, hidden).
 
     With ``output`` ``all`` or ``all-normed`` they are (B, 1 + layers, T, hidden).
+
+    Args:
+        config: what it is.
+        network: transformers' network of another front-end that differs in ``output`` and
+            ``waveform`` alone, to be shared; a new one if None.
     """
 
-    def __init__(self, config: FrontendConfig) -> None:
+    def __init__(self, config: FrontendConfig, network: nn.Module | None = None) -> None:
         super().__init__()
         self.config = config
-        network = resolve_name(config.build.model_class)(config.to_transformers())
-        config.build.prepare(network)
+        if network is None:
+            network = resolve_name(config.build.model_class)(config.to_transformers())
+            config.build.prepare(network)
         self.model: Any = network
         self.layer_sum: LayerSum | None = None
         if config.output.startswith("weighted"):
@@ -85,10 +90,7 @@ class Frontend(nn.Module):
             frames = self._run(waveforms, lengths)
         else:
             states = self._states(waveforms, lengths, is_normed=output.endswith("normed"))
-            if self.layer_sum is not None:
-                frames = self.layer_sum(states)
-            else:
-                frames = states[-1] if output == "last-raw" else torch.stack(states, 1)
+            frames = put_out(states, output, self.layer_sum)
         return frames, None if lengths is None else self.frame_counts(lengths)
 
     def layer_frames(

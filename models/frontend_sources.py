@@ -34,7 +34,7 @@ from fakemamba.models.state_dicts import load_exactly, plain_state
 from fakemamba.models.weight_files import CheckpointError, read_weights
 
 # The heads of released models of fairseq, which their weights do not show: by width, or else 16.
-FAIRSEQ_HEADS = {768: 12}
+_FAIRSEQ_HEADS = {768: 12}
 Reader = Callable[[], tuple[dict[str, Tensor], Path]]
 
 
@@ -61,6 +61,11 @@ def create_frontend(source: str | Path | FrontendConfig, attention: str = "sdpa"
     """
     config, read = _described(source, attention)
     return Frontend(config) if read is None else _loaded(config, *read())
+
+
+def usual_heads(config: FrontendConfig) -> int:
+    """Attention heads of the released models of fairseq that are as wide as this."""
+    return _FAIRSEQ_HEADS.get(config.hidden_size, 16)
 
 
 def _described(
@@ -119,8 +124,7 @@ def _fairseq_config(
 ) -> FrontendConfig:
     try:
         config = FrontendConfig.from_state(state, num_heads=1, name=path.stem, family=family)
-        heads = FAIRSEQ_HEADS.get(config.hidden_size, 16)
-        return replace(config, num_heads=heads, attention=attention)
+        return replace(config, num_heads=usual_heads(config), attention=attention)
     except ValueError as error:
         title = FAMILIES[family].title
         raise CheckpointError(f"{path} is not a {title} model: {error}") from error

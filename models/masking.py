@@ -79,3 +79,29 @@ class FrameBatchNorm(nn.modules.batchnorm._BatchNorm):
             return normed.masked_fill(~flags, 0.0)
         normed = super().forward(input[valid].reshape(-1, channels))
         return torch.zeros_like(input, dtype=normed.dtype).masked_scatter(flags, normed)
+
+
+class ImageBatchNorm(nn.modules.batchnorm._BatchNorm):
+    """BatchNorm over channels (B, C, ...), whose statistics leave padded time out; it is zeroed.
+
+    Parameters and buffers are those of torch's own batch norms.
+    """
+
+    def _check_input_dim(self, input: Tensor) -> None:
+        if input.ndim < 2:
+            raise ValueError(f"expected (batch, channels, ...), got {input.ndim} dims")
+
+    def forward(self, input: Tensor, lengths: Tensor | None = None, time_dim: int = -1) -> Tensor:
+        """Normalise (B, C, ...), whose dim ``time_dim`` is time, to the same."""
+        if lengths is None:
+            return super().forward(input)
+        valid = frame_mask(lengths, input.shape[time_dim])
+        if not self.training:
+            shape = [1] * input.ndim
+            shape[0], shape[time_dim] = valid.shape
+            return super().forward(input).masked_fill(~valid.view(shape), 0.0)
+        by_frame = input.movedim(time_dim, 1)  # (B, T, C, ...)
+        normed = super().forward(by_frame[valid])  # (sum of lengths, C, ...)
+        spread = torch.zeros_like(by_frame, dtype=normed.dtype)
+        flags = valid.view(*valid.shape, *(1,) * (input.ndim - 2))
+        return spread.masked_scatter(flags, normed).movedim(1, time_dim)

@@ -8,19 +8,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from fakemamba.files import kind_of
 from fakemamba.models.detector import Detector
 from fakemamba.models.frontend import FrontendConfig
-from fakemamba.models.frontends.tensor_names import (
-    POSITION_WEIGHT,
-    network_tensors,
-    transformers_key,
-)
+from fakemamba.models.frontend_sources import usual_heads
+from fakemamba.models.frontends.hugging_face import finder, hugging_face_weights
+from fakemamba.models.frontends.tensor_names import POSITION_WEIGHT, family_of, network_tensors
 from fakemamba.models.registry import (
     DETECTORS,
     DetectorEntry,
@@ -31,7 +31,6 @@ from fakemamba.models.registry import (
 from fakemamba.models.state_dicts import differences, load_exactly, plain_state, renamed
 from fakemamba.models.weight_files import CheckpointError, read_weights
 
-FRONTEND_PREFIX = "ssl_model.model."
 AVERAGES = ("true", "as-released")
 
 
@@ -40,38 +39,33 @@ def convert_official(
     detector: str,
     *,
     average: str = "true",
-    frontend_heads: int = 16,
+    frontend_heads: int | None = None,
 ) -> Detector:
     """Read one official checkpoint, or the average of several, as a detector in eval mode.
 
     Args:
-        paths: ``.pth`` files of one detector, the best epoch first.
+        paths: ``.pth`` files of one detector, the best epoch first, in torch's or safetensors'
+            format; or folders in Hugging Face's layout, with a ``model.safetensors`` or a
+            ``pytorch_model.bin``.
         detector: a registry name; ``fake-mamba`` stands for any depth.
-        average: ``true`` mean, or ``as-released``: (2·b1 + b2 + b3 + b4)/5 of five files b0..b4,
-            which is what the published averaging code does, and leaves the best epoch out.
-        frontend_heads: attention heads of the front-end, the one size that tensors do not show.
+        average: ``true`` mean, or ``as-released``: (2·b1 + b2 + ... + bn)/(n + 1) of files b0..bn,
+            which is what the published averaging codes do, and leaves the best epoch out.
+        frontend_heads: attention heads of the front-end, the one size that tensors do not show; if
+            None, those of the published models of its width.
 
     Raises:
         FileNotFoundError, CheckpointError, UnsafeCheckpointError: as `read_weights`.
         CheckpointError: the tensors are not those of this detector; the message names them.
     """
     source = ", ".join(str(path) for path in paths)
-    states = [plain_state(read_weights(Path(path)), path) for path in paths]
-    frontend_state, rest = _split_frontend(average_states(states, average), source)
-    try:
-        frontend = FrontendConfig.from_state(
-            frontend_state, num_heads=frontend_heads, name="converted"
-        )
-    except ValueError as error:
-        raise CheckpointError(f"the front-end of {source}: {error}") from error
-    converted = _convert(detector, frontend_state, rest, frontend, source)
+    states = [plain_state(_content(Path(path)), path) for path in paths]
+    official = average_states(states, average)
+    converted = _convert(detector, official, frontend_heads, source)
     if isinstance(converted, str):
         others = [
             name
             for name in dict.fromkeys(family_name(name) for name in DETECTORS)
-            if name != family_name(detector)
-            and DETECTORS[name].load().official_keys
-            and not isinstance(_convert(name, frontend_state, rest, frontend, source), str)
+            if name != family_name(detector) and _fits(name, official, source)
         ]
         hint = (
             f"It fits {' and '.join(others)}: use --detector {others[0]}"
@@ -88,15 +82,13 @@ def average_states(states: Sequence[dict[str, Tensor]], how: str) -> dict[str, T
     """Average state dicts of one model; integer counters are truncated, as on loading.
 
     Raises:
-        ValueError: an unknown kind of average, or ``as-released`` of other than five states.
+        ValueError: an unknown kind of average.
         CheckpointError: the states have different keys or shapes.
     """
     if how not in AVERAGES:
         raise ValueError(f"average {how!r} is not one of {', '.join(AVERAGES)}")
     if len(states) == 1:
         return states[0]
-    if how == "as-released" and len(states) != 5:
-        raise ValueError(f"the as-released average takes five checkpoints, got {len(states)}")
     shapes = [{key: value.shape for key, value in state.items()} for state in states]
     for index, other in enumerate(shapes[1:], start=2):
         unlike = sorted(
@@ -107,7 +99,9 @@ def average_states(states: Sequence[dict[str, Tensor]], how: str) -> dict[str, T
                 f"checkpoint {index} cannot be averaged with the first; they differ in "
                 f"{', '.join(unlike[:10])}"
             )
-    weights = [0, 2, 1, 1, 1] if how == "as-released" else [1] * len(states)
+    weights = [1] * len(states)
+    if how == "as-released":  # state_dict() is the model itself, into which the second was loaded
+        weights[:2] = [0, 2]
     averaged = {}
     for key, first in states[0].items():
         total = torch.zeros(first.shape, dtype=torch.float64)
@@ -117,39 +111,44 @@ def average_states(states: Sequence[dict[str, Tensor]], how: str) -> dict[str, T
     return averaged
 
 
-def _split_frontend(
-    official: dict[str, Tensor], source: str
-) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """The front-end's tensors under transformers' names, and all the others as they are."""
-    raw = {
-        key.removeprefix(FRONTEND_PREFIX): value
-        for key, value in official.items()
-        if key.startswith(FRONTEND_PREFIX)
-    }
-    frontend = network_tensors(raw, transformers_key, source, "wav2vec2")
-    if POSITION_WEIGHT not in frontend:
-        raise CheckpointError(
-            f"{source} holds no XLS-R front-end under {FRONTEND_PREFIX}*: not an official "
-            "checkpoint of a whole detector"
-        )
-    rest = {key: value for key, value in official.items() if not key.startswith(FRONTEND_PREFIX)}
-    return frontend, rest
+def _content(path: Path) -> Any:
+    """What is in a file of weights, or in those of a folder in Hugging Face's layout."""
+    if kind_of(path) == "a folder":
+        return hugging_face_weights(finder(path), str(path))[0]
+    return read_weights(path)
+
+
+def _fits(name: str, official: dict[str, Tensor], source: str) -> bool:
+    """Whether tensors are those of another detector."""
+    if not DETECTORS[name].load().official_keys:
+        return False
+    try:
+        return not isinstance(_convert(name, official, None, source), str)
+    except ValueError:
+        return False
 
 
 def _convert(
-    name: str,
-    frontend_state: dict[str, Tensor],
-    rest: dict[str, Tensor],
-    frontend: FrontendConfig,
-    source: str,
+    name: str, official: dict[str, Tensor], frontend_heads: int | None, source: str
 ) -> tuple[Detector, dict[str, Tensor]] | str:
     """The detector on the meta device and its tensors, or what does not fit, as text."""
     entry = detector_entry(name)
     if not isinstance(entry, DetectorEntry) or not entry.load().official_keys:
         raise CheckpointError(f"{name} has no published checkpoints to convert")
     detector_class = entry.load()
+    theirs = detector_class.official_frontend
+    raw: dict[str, Tensor] = {}
+    rest: dict[str, Tensor] = {}
+    for key, value in official.items():
+        kept = raw if key.startswith(theirs.prefix) else rest
+        kept[key.removeprefix(theirs.prefix) if kept is raw else key] = value
+    family = family_of(raw)
+    frontend_state = network_tensors(raw, theirs.rename, source, family)
+    if POSITION_WEIGHT not in frontend_state:
+        return f"it holds no speech front-end under {theirs.prefix}*, as the published files do"
+    frontend = _frontend(frontend_state, frontend_heads, family, source)
     names = renamed(rest, lambda key: _rename(key, detector_class.official_keys), source)
-    state = {ours: rest[theirs] for ours, theirs in names.items()}
+    state = {ours: rest[key] for ours, key in names.items()}
     try:
         sizes: dict[str, Any] = detector_class.sizes_from_state(state)
         detector_class.config_class(frontend=frontend, **sizes)
@@ -159,6 +158,18 @@ def _convert(
     with torch.device("meta"):
         model = build_detector(name, frontend, sizes)
     return differences(model, state, names) or (model, state)
+
+
+def _frontend(
+    state: dict[str, Tensor], heads: int | None, family: str, source: str
+) -> FrontendConfig:
+    try:
+        config = FrontendConfig.from_state(
+            state, num_heads=heads or 1, name="converted", family=family
+        )
+        return config if heads is not None else replace(config, num_heads=usual_heads(config))
+    except ValueError as error:
+        raise CheckpointError(f"the front-end of {source}: {error}") from error
 
 
 def _rename(key: str, patterns: tuple[tuple[str, str], ...]) -> str:

@@ -125,6 +125,8 @@ class DetectorEntry:
                     f"{self.name} means {option}={self.preset[option]}, but {option}={value} was "
                     f"asked for; use the name {family_name(self.name)} for other sizes"
                 )
+        if frontend is not None:
+            frontend = self.load().frontend_taken(frontend, {**self.preset, **given})
         return config_class(**{"frontend": frontend, **self.preset, **given})
 
     def make(self, config: DetectorConfig, made: Frontend | None = None) -> Detector:
@@ -231,6 +233,21 @@ DETECTORS: dict[str, DetectorEntry] = {
             f"{_BASELINES}.xlsr_transformer:XLSRTransformer",
             "plain self-attention baseline",
         ),
+        DetectorEntry(
+            "nes2net-x",
+            f"{_BASELINES}.nes2net:Nes2NetX",
+            "Nes2Net-X: nested Res2Nets",
+        ),
+        DetectorEntry(
+            "xlsr-sls",
+            f"{_BASELINES}.xlsr_sls:XLSRSLS",
+            "XLSR-SLS: gated sum of all layers, 4 s of each utterance unless pooling=adaptive",
+        ),
+        DetectorEntry(
+            "antideepfake",
+            f"{_BASELINES}.antideepfake:AntiDeepfake",
+            "AntiDeepfake: the front-end's mean over time, one linear layer",
+        ),
     )
 }
 
@@ -259,9 +276,9 @@ def detector_entry(name: str) -> Entry:
         require_file(path, ExternalDetectorError, "name an exported file that is there")
         return ExportedEntry(path, options)
     if kind_of(path / CONFIG_NAME) is not None:
-        if options:
-            raise ExternalDetectorError(f"{base} is a checkpoint, which has no options")
-        return CheckpointEntry(path)
+        checkpoint = CheckpointEntry(path)
+        checkpoint.config(None, options)  # of which it has none
+        return checkpoint
     return entry_of_code(name)
 
 

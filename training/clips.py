@@ -22,7 +22,6 @@ from fakemamba.data.augmentation import Augmentation, utterance_rng
 from fakemamba.data.reading import recording_or_reason
 from fakemamba.data.trials import BONA_FIDE, Trial
 from fakemamba.interrupts import hidden_from_children
-from fakemamba.models.detector import BONA_FIDE as BONA_FIDE_INDEX
 
 FIRST, RANDOM, WHOLE = "first", "random", "whole"
 
@@ -88,8 +87,8 @@ class ClipsOfEpoch(Dataset[tuple[Waveform | str, int]]):
 
 
 def label_index(trial: Trial) -> int:
-    """1 for bona fide, 0 for spoof: the place of its class among the logits."""
-    return BONA_FIDE_INDEX if trial.label == BONA_FIDE else 1 - BONA_FIDE_INDEX
+    """1 for bona fide, 0 for spoof: the place of its class in `Detector.by_class`."""
+    return int(trial.label == BONA_FIDE)
 
 
 def shuffled_batches(count: int, batch_size: int, seed: int, epoch: int) -> list[list[int]]:

@@ -151,7 +151,7 @@ class Trainer:
         for number, clips in enumerate(micro_batches, 1):
             wait = nullcontext() if number == count else accelerator.no_sync(self.model)
             with wait:
-                logits, labels = forward(self.model, clips, accelerator.device)
+                logits, _, labels = forward(self.model, clips, accelerator.device)
                 share = self.loss.share(logits, labels, weight)
                 # Ranks' gradients are averaged, but their shares add up.
                 accelerator.backward(share * accelerator.num_processes)

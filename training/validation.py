@@ -14,10 +14,11 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from accelerate import Accelerator
+from accelerate.utils import extract_model_from_parallel
 from torch import nn
 
 from fakemamba.evaluation.metrics.detection import equal_error
-from fakemamba.models.detector import BONA_FIDE
+from fakemamba.models.detector import Detector
 from fakemamba.training.clips import Clips, ClipsOfEpoch, label_index, load
 from fakemamba.training.loss import WeightedCrossEntropy
 from fakemamba.training.run_folder import TrainingError
@@ -67,11 +68,11 @@ def validate(
     )
     with torch.no_grad():
         for number, is_used, batch in zip(own, used, readable(loaded), strict=True):
-            logits, labels = forward(model, batch, accelerator.device)
+            logits, judged, labels = forward(model, batch, accelerator.device)
             if is_used:
                 weight = loss.total_weight(labels.tolist())
                 losses[number] = loss.share(logits, labels, weight).double().cpu()
-                scores[batches[number]] = logits[:, BONA_FIDE].double().cpu()
+                scores[batches[number]] = judged.double().cpu()
             on_batch()
     model.train()
     if ranks > 1:
@@ -92,11 +93,15 @@ def validate(
 
 def forward(
     model: nn.Module, clips: Clips, device: torch.device
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Logits (B, 2) and labels (B,) of clips, on the device."""
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Logits (B, 2) with bona fide behind spoof, scores and labels (B,) of clips, on the device."""
+    detector = extract_model_from_parallel(model)
+    assert isinstance(detector, Detector)
     waveforms = clips.waveforms.to(device, non_blocking=True)
     lengths = None if clips.lengths is None else clips.lengths.to(device, non_blocking=True)
-    return model(waveforms, lengths), clips.labels.to(device, non_blocking=True)
+    logits = model(waveforms, lengths)
+    labels = clips.labels.to(device, non_blocking=True)
+    return detector.by_class(logits), detector.scores(logits), labels
 
 
 def readable(loaded: Iterator[Clips]) -> Iterator[Clips]:

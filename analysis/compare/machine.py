@@ -8,6 +8,7 @@ from typing import Any
 
 from fakemamba.analysis.compare.verdict import Problem
 from fakemamba.analysis.results import Launch
+from fakemamba.kernel_checks import unused_kernels
 from fakemamba.result_schema import WITH_VISITS
 
 # Versions of the software may differ: a new torch may be what is to be judged.
@@ -56,6 +57,7 @@ def _facts(launch: Launch) -> Iterator[tuple[str, Any]]:
     git = environment.get("git") or {}
     yield "device", environment.get("device")
     yield "GPU driver", gpu.get("driver")
+    yield "kernels", "; ".join(unused_kernels(environment.get("kernels") or {})) or None
     yield "system", environment.get("system")
     yield "python", environment.get("python")
     yield "torch", (environment.get("packages") or {}).get("torch")

@@ -48,6 +48,7 @@ from fakemamba.analysis.scaling.verdicts import Scaling, Thresholds, scale
 from fakemamba.analysis.setting import Group, groups_of
 from fakemamba.data.lengths import LengthTable
 from fakemamba.files import write_whole
+from fakemamba.kernel_checks import unused_kernels
 from fakemamba.names import shorten, visible
 
 PACKAGE = "fakemamba.analysis.report"
@@ -137,6 +138,7 @@ def render(launches: Sequence[Launch], extras: Extras = NOTHING) -> tuple[str, A
             table_sections=sections,
             replays=[replay(launch) for launch in launches],
             environment=environment_table(launches),
+            unused_kernels=_unused_kernels(launches),
             first_chart=first_chart_data(found, scalings, looks),
             charts=chart_data(groups, scalings, crossed, decisions, extras.rates_source, looks),
             version=version("fakemamba"),
@@ -171,6 +173,16 @@ def _status_line(launches: Sequence[Launch], results: pd.DataFrame) -> str:
     disturbed = int(results["disturbed"].sum()) if len(results) else 0
     doubt = f", {disturbed:,} of them disturbed" if disturbed else ""
     return f"{len(launches)} {noun}, {len(results):,} cells: {ended or 'none'}{doubt}"
+
+
+def _unused_kernels(launches: Sequence[Launch]) -> list[str]:
+    """What is to be told of kernels that were not right on a device: a sentence each."""
+    told = [
+        f"On {launch.environment['device']}, {sentence}."
+        for launch in launches
+        for sentence in unused_kernels(launch.environment.get("kernels") or {})
+    ]
+    return list(dict.fromkeys(told))
 
 
 def _told(thresholds: Thresholds) -> str:

@@ -48,7 +48,7 @@ def two_arms(
     """
     trees, repository = workshop.folder / "worktrees", workshop.repository
     with (
-        waiting_lock(workshop.folder / "lock", tell),
+        waiting_lock(workshop.folder / "lock", "another gate", tell),
         worktree(repository, base, trees / "base", workshop.keep) as base_tree,
         worktree(repository, head, trees / "head", workshop.keep) as head_tree,
     ):

@@ -39,11 +39,13 @@ def device_lock(
         OSError: the lock file cannot be opened.
     """
     gpu, folder = _visible_gpu(device), folder or Path(tempfile.gettempdir())
-    with waiting_lock(folder / NAME.format("machine"), tell, shared=gpu is not None):
+    with waiting_lock(
+        folder / NAME.format("machine"), "another gate", tell, shared=gpu is not None
+    ):
         if gpu is None:
             yield
         else:
-            with waiting_lock(folder / NAME.format(f"gpu-{gpu}"), tell):
+            with waiting_lock(folder / NAME.format(f"gpu-{gpu}"), "another gate", tell):
                 yield
 
 

@@ -52,7 +52,7 @@ FLOPS_PER_RESULT = _by_name(
         1: "abs add sub rsub mul div reciprocal neg exp exp2 expm1 log log1p log2 log10 sqrt rsqrt "
         "pow sin cos tanh erf sgn sign floor ceil round trunc maximum minimum clamp clamp_min "
         "clamp_max relu relu6 hardtanh threshold_backward leaky_relu leaky_relu_backward "
-        "nll_loss_forward nll_loss_backward",
+        "nll_loss_forward nll_loss_backward remainder",
         2: "addcmul addcdiv native_dropout native_dropout_backward",
         3: "lerp softplus sigmoid_backward tanh_backward _weight_norm_interface",
         4: "sigmoid log_sigmoid_forward elu elu_backward "

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from fakemamba.bench.cells import Cell
 from fakemamba.bench.measuring.verification import WrongResultError, require_finite
 from fakemamba.bench.measuring.workload import (
+    FIXED_LENGTH,
     SEED,
     DetectorWorkload,
     Truth,
@@ -32,8 +33,6 @@ from fakemamba.models.external.exported import OnnxModule
 from fakemamba.models.frontend import Frontend
 from fakemamba.models.registry import detector_entry
 from fakemamba.result_schema import OWN_FRONTEND
-
-FIXED_LENGTH = "its input is cut, or repeated, to a fixed length"
 
 
 def frontend_of(detector: str, frontend: str) -> str:

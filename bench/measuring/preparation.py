@@ -25,6 +25,7 @@ from fakemamba.bench.measuring.training_step import (
     make_trainee,
     make_training_workload,
 )
+from fakemamba.bench.measuring.verification import time_axis
 from fakemamba.bench.measuring.within import Features, standing_in
 from fakemamba.bench.measuring.workload import (
     SEED,
@@ -169,49 +170,55 @@ class WorkloadCache:
     def _get_fast(self, cell: Cell, detector: Detector) -> Detector:
         """The detector with a fast front-end, which others share as they share the plain one."""
         of_own = "" if is_ours(cell.detector) else cell.detector
-        key = ("fast", cell.frontend, of_own, cell.device, cell.precision)
+        output = detector.config.frontend.output
+        key = ("fast", cell.frontend, output, of_own, cell.device, cell.precision)
         if key not in self._variants:
             self._variants[key] = fast_frontend(detector, cell.precision)
         return with_frontend(detector, self._variants[key])
 
     def _first_input(self, cell: Cell, detector: Detector) -> Tensor:
-        """What the part takes: waveforms, or as many plain features.
+        """What the part takes: waveforms, as prepared for a front-end, or as many plain features.
 
         Speech-like features are of the same two seconds for every duration.
         """
-        if cell.part != "encoder":
+        if cell.part == "end-to-end":
             return self._waveforms(cell)
+        if cell.part == "front-end":
+            return detector.prepared(self._waveforms(cell))[0]
         source = cell if cell.recording is not None else replace(cell, duration_s=FEATURES_S)
         return self._features_for(cell, detector, self._waveforms(source), _num_samples(cell))
 
     def _features_for(
         self, cell: Cell, detector: Detector, waveforms: Tensor, num_samples: int
     ) -> Tensor:
-        """Plain features (B, T, hidden), as many as of so many samples.
+        """Plain features (B, T, hidden), or of all layers, as many as of so many samples.
 
         These are of two seconds at the most, again and again: what is timed is what comes after.
         """
         short = waveforms[:, : round(FEATURES_S * SAMPLE_RATE_HZ)]
         frames = self._plain_features(cell, detector, short)
-        count = detector.framing.frame_count(num_samples)
-        return frames.repeat(1, -(-count // frames.shape[1]), 1)[:, :count].contiguous()
+        count = detector.framing.frame_count(detector.fixed_samples or num_samples)
+        axis = time_axis(frames)
+        again = torch.arange(count, device=frames.device) % frames.shape[axis]
+        return frames.index_select(axis, again)
 
     def _plain_features(self, cell: Cell, detector: Detector, waveforms: Tensor) -> Tensor:
-        """(B, T, hidden) of full rows, in fp32 and by plain kernels."""
+        """Of full rows as the detector prepares them, in fp32 and by plain kernels."""
         how = replace(cell, precision="fp32", attention="sdpa", execution="eager")
         with (
             torch.inference_mode(),
             _plain(cell, detector),
             self._known_features(how, detector.frontend),
         ):
-            return detector.frontend(waveforms)[0]
+            return detector.frontend(detector.prepared(waveforms)[0])[0]
 
     @contextmanager
-    def _known_features(self, cell: Cell, frontend: nn.Module) -> Iterator[None]:
+    def _known_features(self, cell: Cell, frontend: Frontend) -> Iterator[None]:
         """Inside, a front-end that has run so on the same waveforms need not do it again."""
         run = frontend.forward
         of_own = "" if is_ours(cell.detector) else cell.detector
-        how = (cell.frontend, of_own, cell.device, cell.precision, cell.attention)
+        taken = (frontend.config.output, frontend.config.waveform)
+        how = (cell.frontend, *taken, of_own, cell.device, cell.precision, cell.attention)
 
         def answer(waveforms: Tensor, lengths: Tensor | None = None) -> Features:
             content = hashlib.sha256(waveforms.cpu().numpy().tobytes()).digest()
@@ -242,7 +249,9 @@ class WorkloadCache:
             rows = [real_speech(count, speaker) for speaker in range(cell.batch_size)]
             waveforms = torch.from_numpy(np.stack(rows)).to(cell.device)
         given = waveforms
-        if cell.part == "encoder":
+        if cell.part == "front-end":
+            given = detector.prepared(waveforms)[0]
+        elif cell.part == "encoder":
             given = self._features_for(cell, detector, waveforms, waveforms.shape[1])
         plain = list(given.split(1))
         if cell.part == "end-to-end":

@@ -51,8 +51,14 @@ def require_close(found: Tensor, wanted: Tensor, precision: str, what: str) -> O
     return error
 
 
+def time_axis(given: Tensor) -> int:
+    """Which axis is time: waveforms (B, L), features (B, T, ...) or of layers (B, layers, T, F)."""
+    return 2 if given.ndim == 4 else 1
+
+
 def with_other_tail(given: Tensor, tail: int) -> Tensor:
-    """A copy (B, T, ...) whose last ``tail`` steps are reversed, negated and half as loud."""
-    changed = given.clone()
-    changed[:, -tail:] = given[:, -tail:].flip(1) * -0.5
+    """A copy whose last ``tail`` steps in time are reversed, negated and half as loud."""
+    changed, axis = given.clone(), time_axis(given)
+    end = given.narrow(axis, given.shape[axis] - tail, tail)
+    changed.narrow(axis, given.shape[axis] - tail, tail).copy_(end.flip(axis) * -0.5)
     return changed

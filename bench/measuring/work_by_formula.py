@@ -1,6 +1,7 @@
 """The work of detectors' parts at any duration, by formula: what needs no clock is not timed.
 
-A front-end is counted once for all detectors that have it, and end to end is the sum of the parts.
+A front-end is counted once for all detectors that have it, and end to end is the sum of the parts,
+and of what is done to waveforms before them.
 """
 
 from __future__ import annotations
@@ -80,16 +81,17 @@ class FormulaCounter:
         made.check_input(waveforms, None)
 
         def counted(module: nn.Module, given: Tensor) -> tuple[Work, Any]:
-            key = (module, waveforms.shape)
+            key = (module, given.shape)
             return self._keep(key, lambda: self._counter.count(lambda: module(given)))
 
-        front_end, (features, _) = counted(made.frontend, waveforms)
+        preparation, (prepared, _) = self._counter.count(lambda: made.prepared(waveforms))
+        front_end, (features, _) = counted(made.frontend, prepared)
         if part == "front-end":
             return front_end
         encoder, encoded = counted(made.encoder, features)
         if part == "encoder":
             return encoder
-        works = (front_end, encoder, counted(made.head, encoded)[0])
+        works = (preparation, front_end, encoder, counted(made.head, encoded)[0])
         flops, bytes_moved = (sum(getattr(work, name) for work in works) for name in COUNTS)
         return Work(flops, bytes_moved, 1.0, {})
 

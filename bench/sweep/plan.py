@@ -18,10 +18,11 @@ from fakemamba.bench.measuring.external import detector_of_its_own, frontend_of
 from fakemamba.data.audio import SAMPLE_RATE_HZ, read_audio
 from fakemamba.data.lengths import draw_durations, read_lengths
 from fakemamba.data.manifest import read_manifest
-from fakemamba.models.execution.modes import ATTENTIONS, EXECUTIONS, PRECISIONS
+from fakemamba.models.execution.fused_norm import uses_kernel
+from fakemamba.models.execution.modes import ATTENTIONS, EXECUTIONS, OPTIMIZED, PRECISIONS
 from fakemamba.models.registry import create_detector, detector_entry, list_detectors
-from fakemamba.models.scan import check_backend, resolve_backend
-from fakemamba.models.scan.mixer import has_scan
+from fakemamba.models.scan import check_backend
+from fakemamba.models.scan.mixer import backend_used
 
 FULL_SIZE = "xls-r-300m"
 DRAWN_LENGTHS = 20
@@ -151,11 +152,15 @@ class SweepOptions:
 def plan(options: SweepOptions) -> list[Cell]:
     """All cells of a sweep: detectors outermost, then rising durations.
 
+    Kernels that ``auto`` may use, and that were never run on this GPU, are compared with torch.
+
     Raises:
         ValueError: an unknown name, or a number that no cell can have.
         ManifestError, AudioError: the corpus cannot be used.
     """
     _check(options)
+    if OPTIMIZED in options.executions:
+        uses_kernel(torch.device(options.device))  # found out here, so that it is in no cell's time
     inputs: list[tuple[float, Path | None]] | None = None
     if options.corpus is not None:
         trials = read_manifest(options.corpus, options.corpus_root)
@@ -273,10 +278,8 @@ def _traits(name: str, backends: tuple[str, ...], device: str) -> _Traits:
     else:
         model = create_detector(name, "xls-r-tiny", device="meta")
     named = (*model.parts, "end-to-end", *TRAINING_PARTS)
-    used: tuple[str, ...] = ("none",)
-    if has_scan(model):
-        place = torch.device(device)
-        used = tuple(dict.fromkeys(resolve_backend(one, place) for one in backends))
+    place = torch.device(device)
+    used = tuple(dict.fromkeys(backend_used(model, one, place) for one in backends))
     parts = tuple(part for part in (*PARTS, *TRAINING_PARTS) if part in named)
     return _Traits(parts, used)
 

@@ -31,6 +31,7 @@ from fakemamba.differences import differences
 from fakemamba.environment import describe_device, describe_environment
 from fakemamba.files import write_json
 from fakemamba.journals import JournalError
+from fakemamba.kernel_checks import describe_kernels, unused_kernels
 from fakemamba.names import one_line
 from fakemamba.result_schema import SCHEMA, STATUSES
 
@@ -159,6 +160,10 @@ class SweepReport:
             f"no {name} of {count} {'cell' if count == 1 else 'cells'}: {one_line(reason)}"
             for (name, reason), count in counted.items()
         ]
+
+    def unused_kernels(self) -> list[str]:
+        """What kernels were not used though they are there, and why: a line each."""
+        return list(map(one_line, unused_kernels(describe_kernels(self.device))))
 
     def is_as_before(self) -> bool:
         """Whether all outcomes are those of the result that is resumed."""

@@ -23,11 +23,12 @@ from fakemamba.models.execution.fused_norm import FusedNorm
 from fakemamba.models.execution.modes import UnsupportedSettingError
 from fakemamba.models.frontend import Frontend, FrontendConfig
 from fakemamba.models.frontends.normalising import normalised
+from fakemamba.models.frontends.outputs import put_out
 from fakemamba.models.masking import frame_mask, zero_padding
 
 
 class FastFrontend(nn.Module):
-    """`Frontend` without gradients: waveforms (B, L) to features (B, T, hidden) in fp32.
+    """`Frontend` without gradients: waveforms (B, L) to features in fp32, of any output.
 
     There is one of wav2vec 2.0 and HuBERT with norms before attention and after all convolutions.
 
@@ -36,7 +37,7 @@ class FastFrontend(nn.Module):
         dtype: of the products' weights: fp32, bf16 or fp16.
 
     Raises:
-        UnsupportedSettingError: of another build, or with another output than the last layer.
+        UnsupportedSettingError: of another build.
     """
 
     def __init__(self, frontend: Frontend, dtype: torch.dtype = torch.float32) -> None:
@@ -60,6 +61,7 @@ class FastFrontend(nn.Module):
             FusedNorm(one.final_layer_norm, dtype) for one in layers
         )
         self.final_norm = FusedNorm(model.encoder.layer_norm, torch.float32)
+        self.layer_sum = frontend.layer_sum
 
     def set_attention(self, kind: str) -> None:
         """Attention is torch's scaled dot product.
@@ -74,6 +76,7 @@ class FastFrontend(nn.Module):
         self, waveforms: Tensor, lengths: Tensor | None = None
     ) -> tuple[Tensor, Tensor | None]:
         """See `Frontend.forward`."""
+        output = self.config.output
         waveforms = normalised(waveforms.float(), lengths, self.config.waveform)
         frames = waveforms[..., None]  # (B, L, 1)
         for convolution in self.convolutions:
@@ -83,15 +86,22 @@ class FastFrontend(nn.Module):
         mask = None if counts is None else frame_mask(counts, frames.shape[1])[:, None, None]
         hidden = zero_padding(self.projection(self.projection_norm(frames)[1]), counts)
         added, total = self.positions(hidden), hidden
+        states = []  # (B, T, hidden) each, the input of every layer
         for attention_norm, attention, feed_forward_norm, feed_forward in zip(
             *(self.attention_norms, self.attentions),
             *(self.feed_forward_norms, self.feed_forwards),
             strict=True,
         ):
             total, normed = attention_norm(added, total)  # (B, T, hidden), the first in fp32
+            if output != "last":
+                states.append(total)
             total, normed = feed_forward_norm(attention(normed, mask), total)
             added = feed_forward(normed)
-        return self.final_norm(added, total)[1], counts
+        total, normed = self.final_norm(added, total)
+        if output == "last":
+            return normed, counts
+        states.append(normed if output.endswith("normed") else total)
+        return put_out(states, output, self.layer_sum), counts
 
 
 def _refuse_others(config: FrontendConfig) -> None:
@@ -99,8 +109,6 @@ def _refuse_others(config: FrontendConfig) -> None:
         what = config.build.title
     elif not config.pre_norm or config.feature_norm != "layer":
         what = "norms after attention or a group norm"
-    elif config.output != "last":
-        what = f"output {config.output}"
     else:
         return
     raise UnsupportedSettingError(

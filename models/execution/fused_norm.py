@@ -10,6 +10,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.overrides import handle_torch_function, has_torch_function
 
+from fakemamba.models.trust import is_trusted
+
 try:
     from fakemamba.models.execution import norm_kernel
 except ImportError:  # CUDA builds of torch bring Triton, others need not
@@ -73,13 +75,18 @@ def norm_of_sum(
         return handle_torch_function(
             norm_of_sum, tensors, *tensors, eps=eps, gelu=gelu, dtype=dtype
         )
-    if norm_kernel is not None and x.is_cuda:
+    if uses_kernel(x.device):
         return by_kernel(x, residual, shift, weight, bias, eps=eps, gelu=gelu, dtype=dtype)
     total = x.float()
     for addend in (shift, residual):
         total = total if addend is None else total + addend
     normed = F.layer_norm(total, total.shape[-1:], weight, bias, eps)
     return (x if residual is None else total), (F.gelu(normed) if gelu else normed).to(dtype)
+
+
+def uses_kernel(device: torch.device) -> bool:
+    """Whether norms on a device are the kernel's, which is checked there if it never was."""
+    return norm_kernel is not None and device.type == "cuda" and is_trusted("fused-norm", device)
 
 
 def by_kernel(

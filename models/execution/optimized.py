@@ -79,6 +79,8 @@ class OptimizedDetector:
         self.precision, self.execution, self.device = precision, execution, device
         self._call: Call = self.detector
         if execution == "compile":
+            # A call chooses kernels, which no call does that is traced.
+            self(torch.zeros(1, detector.min_samples))
             self._call = torch.compile(self.detector, dynamic=True)
         if execution == "graph":
             pool = torch.cuda.graph_pool_handle()

@@ -9,6 +9,7 @@ Speech DF Arena's ``load_model`` returns a module.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -24,7 +25,10 @@ from transformers import (
 
 from fakemamba.models.external.detector import OUR_RATE_HZ, FunctionModule, rows_of
 from fakemamba.models.external.names import ExternalDetectorError
+from fakemamba.names import one_line
 from fakemamba.records import shown
+
+log = logging.getLogger(__name__)
 
 BONA_FIDE_LABELS = ("bonafide", "bona-fide", "bona fide", "real", "genuine", "human", "authentic")
 SPOOF_LABELS = ("spoof", "fake", "deepfake", "synthetic", "ai")
@@ -78,6 +82,12 @@ def classifier(model: nn.Module, extractor: Any, name: str) -> tuple[nn.Module, 
             known["bona_fide"] = index
         elif word in SPOOF_LABELS and len(words) == 2:
             known.setdefault("bona_fide", 1 - index)
+    if "bona_fide" not in known and len(labels) == 2:
+        log.warning(
+            "%s: its classes are called %s, of which none is known to be bona fide; unless the "
+            "option bona_fide says otherwise, the last is taken",
+            *(one_line(name), one_line(" and ".join(labels.values()))),
+        )
     return _Classifier(model, extractor), known
 
 

@@ -240,7 +240,7 @@ class ExternalDetector(Detector):
         for module in ours:
             module.set_attention(kind)
 
-    def scores_in(
+    def logits_in(
         self,
         autocast: AbstractContextManager[None],
         waveforms: Tensor,

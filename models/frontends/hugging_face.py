@@ -159,14 +159,26 @@ def is_normalised(find: Finder, source: str | Path, family: str) -> bool:
 def hugging_face_state(
     find: Finder, source: str | Path, family: str
 ) -> tuple[dict[str, Tensor], Path]:
-    """The network's tensors, of one file or of several that an index lists, and that file.
+    """The network's tensors, and the file that they are in, or that lists those.
 
     Raises:
-        CheckpointError: there are none, or a part is missing.
+        CheckpointError: as `hugging_face_weights`, or they are of another family.
+    """
+    content, path = hugging_face_weights(find, f"front-end {str(source)!r}")
+    return network_tensors(plain_state(content, path), str, path, family), path
+
+
+def hugging_face_weights(find: Finder, what: str) -> tuple[Any, Path]:
+    """What is in one file of weights, or in several that an index lists, and that file.
+
+    ``what`` it is of, for errors.
+
+    Raises:
+        CheckpointError: there is none, or a part is missing.
     """
     for name in WEIGHTS_NAMES:
         if whole := find(name):
-            return _network(read_weights(whole), whole, family), whole
+            return read_weights(whole), whole
         if index := find(f"{name}.index.json"):
             content: dict[str, Any] = {}
             for part in _parts(index):
@@ -178,14 +190,8 @@ def hugging_face_state(
                 if twice:
                     raise CheckpointError(f"{path} holds {shown(twice[0])}, as another part does")
                 content |= tensors
-            return _network(content, index, family), index
-    raise CheckpointError(
-        f"front-end {str(source)!r} has no weights: neither {' nor '.join(WEIGHTS_NAMES)}"
-    )
-
-
-def _network(content: Any, source: Path, family: str) -> dict[str, Tensor]:
-    return network_tensors(plain_state(content, source), str, source, family)
+            return content, index
+    raise CheckpointError(f"{what} has no weights: neither {' nor '.join(WEIGHTS_NAMES)}")
 
 
 def _parts(index: Path) -> list[str]:

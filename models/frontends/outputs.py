@@ -35,6 +35,16 @@ class LayerSum(nn.Module):
         return total
 
 
+def put_out(states: list[Tensor], output: Output, layer_sum: LayerSum | None) -> Tensor:
+    """What an output other than ``last`` is of states, (B, T, hidden) each.
+
+    The last of them has to be normed, or not, as the output wants it.
+    """
+    if layer_sum is not None:
+        return layer_sum(states)
+    return states[-1] if output == "last-raw" else torch.stack(states, 1)
+
+
 @contextmanager
 def states_of(layers: nn.ModuleList) -> Iterator[list[Tensor]]:
     """A list that is filled, while the network runs, with the states of its layers."""

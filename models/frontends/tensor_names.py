@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 
 from torch import Tensor
 
@@ -77,6 +78,19 @@ def transformers_key(fairseq_key: str) -> str:
         if hits:
             break
     return fairseq_key
+
+
+@dataclass(frozen=True)
+class OfficialFrontend:
+    """How the front-end's tensors are called in a detector's published files.
+
+    Attributes:
+        prefix: in front of all of them.
+        rename: from what follows it to transformers' names.
+    """
+
+    prefix: str = "ssl_model.model."
+    rename: Callable[[str], str] = transformers_key
 
 
 def family_of(fairseq_state: Iterable[str]) -> str:

@@ -25,6 +25,7 @@ from fakemamba.models.scan import (
     triton_ssd,
 )
 from fakemamba.models.scan.inputs import ScanInputs, SSDInputs
+from fakemamba.models.trust import is_trusted
 
 BACKENDS: dict[str, ModuleType] = {
     "reference": reference,
@@ -67,15 +68,26 @@ def check_backend(name: str) -> str:
     return name
 
 
-def resolve_backend(name: str, device: torch.device, dtype: torch.dtype = torch.float32) -> str:
+def resolve_backend(
+    name: str,
+    device: torch.device,
+    dtype: torch.dtype = torch.float32,
+    *,
+    scan: str = "selective-scan",
+) -> str:
     """The backend that will run: ``auto`` is the fastest that there is for a device and dtype.
+
+    ``scan`` is ``selective-scan`` or ``ssd-scan``.
+
+    Kernels for GPUs are compared with torch before ``auto`` first uses them there, see
+    `fakemamba.models.trust`.
 
     Raises: see `check_backend`.
     """
     if check_backend(name) != "auto":
         return name
     if device.type == "cuda" and dtype != torch.float64 and triton_scan.unavailable() is None:
-        return "triton"
+        return "triton" if is_trusted(scan, device) else "torch"
     if device.type == "cpu" and dtype != torch.float64 and cpu.unavailable() is None:
         return "cpu"
     return "torch"
@@ -222,7 +234,7 @@ def ssd_scan(
             lengths=lengths,
             backend=backend,
         )
-    name = resolve_backend(backend, x.device, x.dtype)
+    name = resolve_backend(backend, x.device, x.dtype, scan="ssd-scan")
     inputs = SSDInputs(x, delta, A, B, C, delta_bias, reverse, exclusive, lengths)
     with without_autocast(x.device):
         return SSD_SCANS[name](inputs)

@@ -166,7 +166,28 @@ def test_binary_files_are_refused(tmp_path, content):
         read_results([path])
 
 
-@pytest.mark.parametrize("name", ["gpu", "git", "packages"])
+KERNEL = {"status": "failed", "error": "it is wrong", "differences": {"fp32": 0.3}}
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ([1], "kernels: 'norm' is [1], but has to be an object"),
+        ({}, "kernels, 'norm' has no 'status'"),
+        (KERNEL | {"status": "fine"}, "'status' is 'fine', but has to be one of passed, failed, "),
+        (KERNEL | {"error": 3}, "'error' is 3, but has to be a text or null"),
+        (KERNEL | {"differences": {"fp32": -1}}, "but has to be an object of numbers, 0 or more"),
+    ],
+    ids=str,
+)
+def test_a_check_of_a_kernel_of_another_shape_is_refused(tmp_path, changed, told):
+    place = ("fakemamba", "environment", "kernels")
+    (tmp_path / "x.json").write_text(json.dumps(replaced(WAYS, place, {"norm": KERNEL})))
+    assert read_launch(tmp_path / "x.json").environment["kernels"] == {"norm": KERNEL}
+    assert told in refusal(tmp_path, replaced(WAYS, place, {"norm": changed}))
+
+
+@pytest.mark.parametrize("name", ["gpu", "git", "packages", "kernels"])
 def test_facts_of_another_shape_are_refused(tmp_path, name):
     message = refusal(tmp_path, replaced(WAYS, ("fakemamba", "environment", name), [1]))
     assert f"'environment': '{name}' is [1], but has to be an object" in message

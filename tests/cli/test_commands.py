@@ -9,6 +9,7 @@ import torch
 from fakemamba import save_pretrained
 from fakemamba.cli.main import main
 from fakemamba.data.synthetic import speech_like
+from fakemamba.kernel_checks import KernelCheck
 
 
 @pytest.fixture
@@ -114,6 +115,22 @@ def test_backends_says_what_can_run_here_and_why_not(capsys):
     assert main(["backends"]) == 0
     printed = capsys.readouterr().out
     assert "reference" in printed and "mamba-ssm" in printed and "used by auto" in printed
+
+
+def test_kernels_tells_of_a_gpu_s_what_auto_uses(tmp_path, capsys, monkeypatch):
+    checks = {
+        "fused-norm": KernelCheck("passed", None, {"fp32": 1.5e-7, "bf16": 3e-3}),
+        "selective-scan": KernelCheck("failed", "bf16: [red]it is wrong", {"fp32": 2e-7}),
+    }
+    monkeypatch.setattr("fakemamba.cli.kernels.check_all", lambda device: checks)
+    monkeypatch.setattr("fakemamba.cli.kernels.measure_degradation", lambda *_: [])
+    monkeypatch.setattr("fakemamba.cli.kernels.ENCODER_FRAMES", ())
+    monkeypatch.setenv("COLUMNS", "200")
+    assert main(["kernels", "--frontend", "xls-r-tiny", "--device", "cpu"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    norm, scan = (next(one for one in lines if name in one) for name in checks)
+    assert "passed" in norm and "yes" in norm and "fp32 1.5e-07, bf16 3.0e-03" in norm
+    assert "failed" in scan and "no, torch" in scan and "bf16: [red]it is wrong" in scan
 
 
 def test_kernels_prints_and_writes_its_tables(tmp_path, capsys, monkeypatch):

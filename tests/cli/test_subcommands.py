@@ -15,7 +15,7 @@ from fakemamba.programs import EXTRAS
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-READING = ("claims", "compare", "cost", "crossover", "gate", "report", "scaling")
+READING = ("claims", "compare", "cost", "crossover", "gate", "report", "scaling", "weights")
 JUDGING = ("calibrate", "corpus_check", "evaluate_segments", "evaluate_tandem")
 HEADS = COMMANDS | {f"corpus {name}": head for name, head in corpus.COMMANDS.items()}
 

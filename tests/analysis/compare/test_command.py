@@ -275,6 +275,16 @@ def test_another_torch_is_compared_and_told():
     assert comparison.base["torch"] == "2.13.0" and comparison.base["commit"] == "abc with changes"
 
 
+def test_kernels_that_one_side_did_not_use_are_told():
+    base, head = sides()
+    checks = {"scan": {"status": "failed", "error": "it is wrong", "differences": {}}}
+    other = ENVIRONMENT | {"kernels": checks}
+    comparison = compare(base, [replace(one, environment=other) for one in head])
+    assert "kernels" not in comparison.base
+    told = "torch computes for the kernel scan, which is not right here: it is wrong"
+    assert comparison.head["kernels"] == told
+
+
 def test_launches_that_did_not_take_turns_are_told():
     base, head = sides()
     late = [replace(one, created=f"2026-01-02T{i:02}:00:00+00:00") for i, one in enumerate(head)]

@@ -245,6 +245,19 @@ def test_foreign_names_are_text_everywhere(write_growth, tmp_path, name):
     assert len(charts_of(page)[0]["lines"]) == 2
 
 
+def test_a_kernel_that_was_not_right_is_told_beside_the_machine(write_growth, tmp_path):
+    failed = {"status": "failed", "error": HOSTILE, "differences": {"fp32": 0.3}}
+    passed = {"status": "passed", "error": None, "differences": {"fp32": 2e-7}}
+    kernels = {"kernels": {"fused-norm": failed, "selective-scan": passed}}
+    path = write_growth(tmp_path / "x.json", environment=kernels)
+    html, _ = render([read_launch(path)])
+    assert "window.hacked=1</script>" not in html
+    told = "On CPU: Test, 2 threads, torch computes for the kernel fused-norm, which is not right"
+    text = " ".join(Page(html).text.split())
+    assert told in text and "the kernel selective-scan" not in text
+    assert "kernels.selective-scan.differences.fp32" in text
+
+
 def test_labels_of_charts_are_shown_as_they_are_by_plotly():
     assert plotly_label("<b>%{x}</b> &lt;") == "&lt;b&gt;&#37;{x}&lt;/b&gt; &amp;lt;"
     assert plotly_label("$a$") == "&#36;a&#36;"

@@ -17,6 +17,7 @@ from fakemamba.bench.sweep.plan import (
 from fakemamba.data.audio import AudioError
 from fakemamba.data.manifest import ManifestError
 from fakemamba.data.synthetic import speech_like
+from fakemamba.models.registry import list_detectors
 
 
 def options(**changes):
@@ -27,7 +28,7 @@ def test_smoke_has_every_detector_small_and_three_at_full_size():
     cells = plan(options())
     small = {cell.detector for cell in cells if cell.frontend == "xls-r-tiny"}
     full = {cell.detector for cell in cells if cell.frontend == FULL_SIZE}
-    assert small == set(EVERY_DETECTOR) and len(EVERY_DETECTOR) == 10
+    assert small == set(EVERY_DETECTOR) == set(list_detectors()) - {"fake-mamba"}
     assert full == {"fake-mamba-l", "xlsr-conformer", "xlsr-mamba"}
     assert len({cell.id for cell in cells}) == len(cells)
 
@@ -43,6 +44,26 @@ def test_paper_is_batch_1_from_1_to_6_s_with_100_rounds_after_10():
 def test_full_goes_on_beyond_64_s():
     durations = {cell.duration_s for cell in plan(options(profile="full"))}
     assert min(durations) == 0.5 and 64.0 in durations and max(durations) > 1_000
+
+
+def test_kernels_for_a_gpu_are_decided_on_before_anything_is_measured(monkeypatch):
+    asked = []
+
+    def is_trusted(kernel, device):
+        asked.append((kernel, str(device)))
+        return False
+
+    monkeypatch.setattr("fakemamba.models.scan.is_trusted", is_trusted)
+    monkeypatch.setattr("fakemamba.models.execution.fused_norm.is_trusted", is_trusted)
+    monkeypatch.setattr("fakemamba.models.execution.fused_norm.norm_kernel", object())
+    monkeypatch.setattr("fakemamba.models.scan.triton_scan.unavailable", lambda: None)
+    wanted = {"detectors": ["xlsr-mamba"], "device": "cuda:1", "executions": ["optimized"]}
+    assert {cell.backend for cell in plan(options(**wanted))} == {"torch"}
+    assert set(asked) == {("selective-scan", "cuda:1"), ("fused-norm", "cuda:1")}
+    asked.clear()
+    assert {one.backend for one in plan(options(**wanted, backends=["triton"]))} == {"triton"}
+    plan(options(**wanted | {"executions": ["eager"], "backends": ["triton"]}))
+    assert asked == [("fused-norm", "cuda:1")]
 
 
 def shape(cells):

@@ -4,9 +4,12 @@ import json
 import shlex
 
 import pytest
+import torch
 
 from fakemamba.analysis.report.reproduce import replay
 from fakemamba.analysis.results import read_launch
+from fakemamba.bench.sweep.report import SweepReport
+from fakemamba.kernel_checks import KernelCheck
 
 UNSUPPORTED = [
     "--bench-profile",
@@ -152,3 +155,15 @@ def test_a_result_that_is_resumed_keeps_the_command_of_each_run(sweep, tmp_path)
         ["-k", "front-end"],
     ]
     assert len(replay(launch).commands) == 2 and len(launch.cells) == 4
+
+
+def test_a_kernel_that_was_not_used_is_told_at_the_end(monkeypatch):
+    found = {("norm", 0): KernelCheck("failed", "no such\ninstruction", {})}
+    found |= {
+        ("scan", 0): KernelCheck("passed", None, {}),
+        ("scan", 1): KernelCheck("failed", "", {}),
+    }
+    monkeypatch.setattr("fakemamba.kernel_checks._known", found)
+    told = "torch computes for the kernel norm, which is not right here: no such\\ninstruction"
+    assert SweepReport(torch.device("cuda", 0), {}, {}, {}).unused_kernels() == [told]
+    assert SweepReport(torch.device("cpu"), {}, {}, {}).unused_kernels() == []

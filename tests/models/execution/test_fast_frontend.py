@@ -1,5 +1,7 @@
 """The fast front-end and its fused norm are the plain ones in another arrangement."""
 
+from typing import get_args
+
 import pytest
 import torch
 from hypothesis import given
@@ -11,6 +13,7 @@ from fakemamba.models.execution.fast_frontend import FastFrontend
 from fakemamba.models.execution.fused_norm import by_kernel, norm_of_sum
 from fakemamba.models.execution.modes import UnsupportedSettingError
 from fakemamba.models.frontend_sources import create_frontend
+from fakemamba.models.frontends.outputs import Output
 
 # Of features, whose root mean square is about one.
 LARGEST_ERROR = {torch.float32: 2e-5, torch.float16: 0.03, torch.bfloat16: 0.15}
@@ -55,13 +58,23 @@ def test_hubert_without_biases_has_one_too_and_may_be_normalised():
         ("wavlm-tiny", "not made for WavLM"),
         ("w2v-bert-tiny", "not made for w2v-BERT"),
         ("wav2vec2-tiny", "not made for norms after attention or a group norm"),
-        ("xls-r-tiny?output=weighted", "not made for output weighted"),
     ],
 )
 def test_a_front_end_that_there_is_no_fast_one_of_is_refused(source, told):
     with pytest.raises(UnsupportedSettingError, match=told) as caught:
         create_detector("xlsr-mamba", source, depth=1).optimize("fp32", "eager")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("output", get_args(Output))
+def test_every_output_is_that_of_the_plain_one(output):
+    torch.manual_seed(0)
+    plain = create_frontend(f"xls-r-tiny?output={output}").eval()
+    if plain.layer_sum is not None:
+        torch.nn.init.normal_(plain.layer_sum.weights)
+    waveforms = torch.stack([torch.from_numpy(speech_like(8_000, k)) for k in range(2)])
+    lengths = torch.tensor([8_000, 5_000])
+    assert both(plain, FastFrontend(plain), waveforms, lengths) < LARGEST_ERROR[torch.float32]
 
 
 @given(lengths=st.lists(st.integers(400, 9_000), min_size=1, max_size=4))

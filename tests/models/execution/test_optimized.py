@@ -10,6 +10,7 @@ from fakemamba.data.synthetic import speech_like
 from fakemamba.models.detector import UnsupportedInputError
 from fakemamba.models.execution import buckets
 from fakemamba.models.execution.buckets import UNIT_SAMPLES, Buckets, bucket
+from fakemamba.models.execution.fused_norm import FusedNorm
 from fakemamba.models.execution.modes import UnsupportedSettingError
 from fakemamba.models.scan.mixer import set_scan_backend
 
@@ -124,6 +125,20 @@ def test_a_compiled_detector_has_the_same_scores(make_detector, monkeypatch):
     waveforms, lengths = ragged([9_000, 5_000])
     found = plain.optimize("fp32", "compile")(waveforms, lengths)
     torch.testing.assert_close(found, plain(waveforms, lengths), rtol=1e-4, atol=1e-5)
+
+
+def test_kernels_are_decided_on_before_a_detector_is_compiled(make_detector, monkeypatch):
+    order = []
+    forward = FusedNorm.forward
+
+    def noted(*given, **more):
+        order.append("a call")
+        return forward(*given, **more)
+
+    monkeypatch.setattr(FusedNorm, "forward", noted)
+    monkeypatch.setattr(torch, "compile", lambda call, **_: order.append("compiled") or call)
+    make_detector("fake-mamba-s").optimize("fp32", "compile")
+    assert order[0] == "a call" and order[-1] == "compiled"
 
 
 @pytest.mark.parametrize(

@@ -211,11 +211,15 @@ def classifier(folder):
 
 
 @pytest.mark.parametrize("case", LABELS)
-def test_a_hugging_face_classifier_says_by_its_labels_which_is_bona_fide(hugging_face, case):
+def test_a_hugging_face_classifier_says_by_its_labels_which_is_bona_fide(
+    hugging_face, case, caplog
+):
     labels, bona_fide = LABELS[case]
     folder, model = hugging_face(labels)
     detector = classifier(folder)
     assert detector.contract.bona_fide == bona_fide
+    told = "its classes are called LABEL_0 and LABEL_1, of which none is known to be bona fide"
+    assert (told in caplog.text) == (case == "none is known")
     row = noise(1, 4_000)
     normal = (row - row.mean()) / (row.var(correction=0) + 1e-7).sqrt()
     with torch.inference_mode():

@@ -236,6 +236,6 @@ def test_what_is_known_of_it_can_be_recorded(net):
 
 def test_scores_in_another_precision_are_given_in_fp32(net):
     with torch.inference_mode():
-        logits = net.scores_in(torch.autocast("cpu", torch.bfloat16), noise(1, 16_000))
+        logits = net.logits_in(torch.autocast("cpu", torch.bfloat16), noise(1, 16_000))
         assert logits.dtype == torch.float32
         torch.testing.assert_close(logits, net(noise(1, 16_000)), atol=0.05, rtol=0.05)

@@ -12,6 +12,7 @@ from fakemamba.data.synthetic import speech_like
 from fakemamba.models.detector import UnsupportedInputError
 from fakemamba.models.frontend import FRONTEND_SIZES, Frontend
 from fakemamba.models.frontend_sources import create_frontend
+from fakemamba.models.registry import DETECTORS
 
 BUILDS = (
     *("wav2vec2-group", "wav2vec2-layer", "hubert-group", "hubert-layer"),
@@ -143,13 +144,21 @@ def test_gradients_reach_the_waveform_and_every_parameter(name, output):
 
 @pytest.mark.parametrize("name", list_detectors())
 def test_every_detector_takes_every_family(name):
+    takes_layers = DETECTORS[name].load().frontend_output.startswith("all")
     for config in (SMALL["wavlm-tiny"], SMALL["w2v-bert-tiny"]):
-        detector = create_detector(name, replace(config, output="weighted")).eval()
+        taken = config if takes_layers else replace(config, output="weighted")
+        detector = create_detector(name, taken).eval()
         with torch.inference_mode():
             assert detector(speech(4_000)[None]).isfinite().all()
 
 
-def test_a_detector_of_one_layer_refuses_all_layers():
+def test_a_detector_takes_the_layers_that_it_is_made_for_or_refuses():
+    made = create_detector("xlsr-sls", SMALL["wavlm-tiny"])
+    assert made.config.frontend.output == made.frontend.config.output == "all"
+    chosen = create_detector("xlsr-sls", replace(SMALL["wavlm-tiny"], output="all-normed"))
+    assert chosen.config.frontend.output == "all-normed"
+    with pytest.raises(ValueError, match="output 'weighted' is not for XLSRSLS: choose all"):
+        create_detector("xlsr-sls", replace(SMALL["wavlm-tiny"], output="weighted"))
     with pytest.raises(ValueError, match="output 'all' is not for FakeMamba: choose one that"):
         create_detector("fake-mamba-s", replace(SMALL["wavlm-tiny"], output="all"))
 

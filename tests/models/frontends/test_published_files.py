@@ -126,7 +126,7 @@ FAIRSEQ = {
     "build", ["wav2vec2-group", "hubert-layer", "hubert-group", "wavlm-group", "wavlm-layer"]
 )
 def test_a_fairseq_file_shows_its_family_and_norms(published, tmp_path, build, monkeypatch):
-    monkeypatch.setattr("fakemamba.models.frontend_sources.FAIRSEQ_HEADS", {32: 4})
+    monkeypatch.setattr("fakemamba.models.frontend_sources._FAIRSEQ_HEADS", {32: 4})
     family, norms = build.split("-")
     state = {}
     for key, value in published(build).network.state_dict().items():
