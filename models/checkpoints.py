@@ -32,7 +32,7 @@ from fakemamba.records import parse_record, read_record, shown
 FORMAT_VERSION = 1
 CONFIG_NAME = "config.json"
 WEIGHTS_NAME = "model.safetensors"
-_BLOCK_COUNTS = ("depth", "frontend.num_layers")
+_BLOCK_COUNTS = ("depth", "repeats", "mixers", "frontend.num_layers")
 _REMEDY = "a detector's folder is made by `fakemamba convert` or `fakemamba train`: make it again"
 
 

@@ -22,6 +22,14 @@ from fakemamba.models.scan.mixer import ScanMixer
 STEP_MIN, STEP_MAX, STEP_FLOOR = 1e-3, 1e-1, 1e-4  # seconds of the continuous-time model
 
 
+def initial_step_bias(shape: torch.Size) -> Tensor:
+    """Biases before softplus that give step sizes log-uniform in [1e-3, 1e-1]."""
+    log_min, log_max = math.log(STEP_MIN), math.log(STEP_MAX)
+    step = torch.rand(shape) * (log_max - log_min) + log_min
+    step = step.exp().clamp(min=STEP_FLOOR)
+    return step + torch.log(-torch.expm1(-step))  # inverse of softplus
+
+
 class Mamba(ScanMixer):
     """Mamba-1 (Gu and Dao 2023): state dicts are those of ``mamba_ssm.Mamba`` without bias."""
 
@@ -43,16 +51,13 @@ class Mamba(ScanMixer):
 
     @torch.no_grad()
     def _reset_state_space(self) -> None:
-        """A = -(1..N) in every channel, D = 1, and step sizes log-uniform in [1e-3, 1e-1]."""
+        """A = -(1..N) in every channel, D = 1, and step sizes by `initial_step_bias`."""
         states = torch.arange(1, self.num_states + 1, dtype=torch.float32)
         self.A_log.copy_(states.log().expand_as(self.A_log))
         self.D.fill_(1.0)
         bound = self.step_rank**-0.5
         nn.init.uniform_(self.dt_proj.weight, -bound, bound)
-        log_min, log_max = math.log(STEP_MIN), math.log(STEP_MAX)
-        step = torch.rand(self.D.shape) * (log_max - log_min) + log_min
-        step = step.exp().clamp(min=STEP_FLOOR)
-        self.dt_proj.bias.copy_(step + torch.log(-torch.expm1(-step)))  # inverse of softplus
+        self.dt_proj.bias.copy_(initial_step_bias(self.D.shape))
 
     def forward(
         self, frames: Tensor, lengths: Tensor | None = None, *, reverse: bool = False

@@ -244,6 +244,11 @@ DETECTORS: dict[str, DetectorEntry] = {
             "XLSR-SLS: gated sum of all layers, 4 s of each utterance unless pooling=adaptive",
         ),
         DetectorEntry(
+            "xlsr-mambo",
+            f"{_BASELINES}.xlsr_mambo:XLSRMamBo",
+            "XLSR-MamBo: Hydra with attention, MamBo-3-Hydra-N3 unless said",
+        ),
+        DetectorEntry(
             "antideepfake",
             f"{_BASELINES}.antideepfake:AntiDeepfake",
             "AntiDeepfake: the front-end's mean over time, one linear layer",

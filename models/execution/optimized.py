@@ -75,6 +75,11 @@ class OptimizedDetector:
     ) -> None:
         device = detector.device
         check_optimized(device, precision, execution)
+        if detector.config.frontend.waveform == "joint":
+            raise UnsupportedSettingError(
+                "an optimized detector adds rows to a batch, which waveform=joint would take into "
+                "account; use the detector as it is"
+            )
         self.detector = with_frontend(detector, fast_frontend(detector, precision))
         self.precision, self.execution, self.device = precision, execution, device
         self._call: Call = self.detector

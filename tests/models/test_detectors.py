@@ -22,6 +22,11 @@ PUBLISHED_PARAMETERS = {
     "nes2net-x": 317_902_631 - 1_952_896,
     "xlsr-sls": 340_790_021 - 1_952_896,
     "antideepfake": 317_392_642 - 1_952_896,
+    "xlsr-mambo": 319_372_299,
+    "xlsr-mambo?mixers=1": 317_996_179,
+    "xlsr-mambo?mixers=2": 318_684_239,
+    "xlsr-mambo?repeats=1": 316_399_995,
+    "xlsr-mambo?repeats=4": 318_629_223,
     # As published behind other front-ends, whose unused tensors are others.
     "antideepfake?frontend=wav2vec2-base": 95_046_146 - 673_664,
     "antideepfake?frontend=mms-300m": 317_392_642 - 1_952_896,

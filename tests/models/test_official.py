@@ -17,6 +17,7 @@ SECOND = {
     "antideepfake": "antideepfake",
     "antideepfake-w2v-small": "antideepfake",
     "antideepfake-hubert": "antideepfake",
+    "xlsr-mambo": "xlsr-mambo",
 }
 DETECTOR_OF = dict(zip(FIRST, FIRST, strict=True)) | SECOND  # by the oracle's name
 TOLERANCE = 1e-4
@@ -30,9 +31,10 @@ def oracle(oracles, second_oracles):
     def find(name):
         folder, expected = oracles if name in FIRST else second_oracles
         said = expected["arch"][name]
-        waveforms = [torch.from_numpy(read_audio(recordings / path)) for path in said["logits"]]
-        assert "6313-76958-0021.flac" in said["logits"]  # a real recording among them
-        logits = torch.tensor(list(said["logits"].values()))
+        found = said.get("logits_whole_file", said["logits"])
+        waveforms = [torch.from_numpy(read_audio(recordings / path)) for path in found]
+        assert "6313-76958-0021.flac" in found  # a real recording among them
+        logits = torch.tensor(list(found.values()))
         return folder / f"{name}.pth", said.get("heads", 16), waveforms, logits
 
     return find
