@@ -241,7 +241,7 @@ def test_without_a_network_it_says_what_to_do_or_takes_the_cache(fetch, hub, mon
     ("wrong", "message"),
     [
         (b"<!doctype html><p>Sign in", "is a web page, not weights"),
-        (save({"x": torch.zeros(2)}), "holds no XLS-R front-end"),
+        (save({"x": torch.zeros(2)}), "holds no speech front-end"),
     ],
     ids=["page", "other weights"],
 )
