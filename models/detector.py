@@ -38,6 +38,8 @@ class DetectorConfig:
     """
 
     frontend: FrontendConfig
+    # Fields that older checkpoints do not have, whose tensors fit the default alone.
+    later_fields: ClassVar[tuple[str, ...]] = ()
 
     def __post_init__(self) -> None:
         check_fields(self)

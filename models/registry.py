@@ -248,6 +248,11 @@ DETECTORS: dict[str, DetectorEntry] = {
             f"{_BASELINES}.antideepfake:AntiDeepfake",
             "AntiDeepfake: the front-end's mean over time, one linear layer",
         ),
+        DetectorEntry(
+            "df-arena",
+            f"{_BASELINES}.df_arena:DFArena",
+            "DF-Arena 500M, and 1B behind xls-r-1b: gated sum of all layers, wide TCM blocks",
+        ),
     )
 }
 

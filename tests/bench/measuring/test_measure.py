@@ -99,7 +99,7 @@ def test_an_optimized_cell_carries_its_error_and_is_counted_whole(part, precisio
         (replace(CELL, detector="xlsr-aasist", duration_s=0.06), "needs 1040 samples"),
         (
             replace(CELL, detector="xlsr-conformer-tcm", part="encoder", duration_s=201),
-            "positions of XLSR-Conformer",
+            "positions end at 10000",
         ),
         (replace(CELL, clock="device"), "a CPU queues no launches"),
         (replace(CELL, precision="tf32"), "a CPU has no such precision"),
