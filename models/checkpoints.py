@@ -170,7 +170,7 @@ def _later_fields(config: Any) -> list[dict[str, Any]]:
         own = [one for one in fields(config) if one.name in config.later_fields]
     groups = [{one.name: one.default} for one in own]
     if config.frontend is not None:
-        groups += [{f"frontend.{name}": value for name, value in LATER_FIELDS.items()}]
+        groups += [{f"frontend.{name}": group[name] for name in group} for group in LATER_FIELDS]
     return groups
 
 

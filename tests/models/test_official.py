@@ -21,6 +21,7 @@ SECOND = {
     "antideepfake-w2v-small": "antideepfake",
     "antideepfake-hubert": "antideepfake",
     "df-arena": "df-arena",
+    "wavlm-mhfa": "wavlm-mhfa",
 }
 DETECTOR_OF = dict(zip(FIRST, FIRST, strict=True)) | SECOND  # by the oracle's name
 TOLERANCE = 1e-4
