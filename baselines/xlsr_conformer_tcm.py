@@ -5,7 +5,7 @@ The module lets each head summarise time in a token of its own.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fakemamba.baselines.xlsr_conformer import ConformerBlock, ConformerConfig, XLSRConformer
-from fakemamba.models.detector import UnsupportedInputError
+from fakemamba.models.detector import LATER, UnsupportedInputError
 from fakemamba.models.frontend import Frontend, Size
 from fakemamba.models.masking import frame_mask, masked_mean
 from fakemamba.models.state_dicts import shape_of
@@ -26,8 +26,7 @@ class TCMConfig(ConformerConfig):
     ``positions`` is the most frames that an utterance may have; 10,000 are 200 s.
     """
 
-    positions: Size = 10_000
-    later_fields = ("positions",)
+    positions: Size = field(default=10_000, metadata=LATER)
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -164,11 +164,7 @@ def _later_fields(config: Any) -> list[dict[str, Any]]:
 
     A record has all of a group, or none.
     """
-    if isinstance(config, ExternalConfig):
-        own = []
-    else:
-        own = [one for one in fields(config) if one.name in config.later_fields]
-    groups = [{one.name: one.default} for one in own]
+    groups = [{one.name: one.default} for one in fields(config) if "later" in one.metadata]
     if config.frontend is not None:
         groups += [{f"frontend.{name}": group[name] for name in group} for group in LATER_FIELDS]
     return groups

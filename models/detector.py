@@ -29,6 +29,9 @@ from fakemamba.records import check_fields
 if TYPE_CHECKING:
     from fakemamba.models.execution.optimized import OptimizedDetector
 
+# Metadata of a configuration's field that older checkpoints lack: it has its default there.
+LATER = {"later": True}
+
 
 @dataclass(frozen=True)
 class DetectorConfig:
@@ -38,8 +41,6 @@ class DetectorConfig:
     """
 
     frontend: FrontendConfig
-    # Fields that older checkpoints do not have, whose tensors fit the default alone.
-    later_fields: ClassVar[tuple[str, ...]] = ()
 
     def __post_init__(self) -> None:
         check_fields(self)
