@@ -122,7 +122,9 @@ class ConvolvedAttention(nn.Module):
     def forward(self, frames: Tensor, lengths: Tensor | None = None) -> Tensor:
         """(B, T, width) to the same."""
         before = F.pad(self.in_proj(frames).transpose(1, 2), (CONV_TAPS - 1, 0))
-        qkv = self.conv1d(before).transpose(1, 2).unflatten(-1, (3, self.heads, -1))
+        # Fused attention takes channels that lie side by side.
+        convolved = self.conv1d(before).transpose(1, 2).contiguous()
+        qkv = convolved.unflatten(-1, (3, self.heads, -1))
         q, k, v = qkv.permute(2, 0, 3, 1, 4)  # each (B, heads, T, d)
         mask = None if lengths is None else frame_mask(lengths, frames.shape[1])[:, None, None]
         mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from official_files import DETECTOR_OF, FIRST, PUBLISHED_SAMPLES
 from safetensors.torch import save_file
 
 from fakemamba.data.audio import cut_or_tile, read_audio
@@ -13,21 +14,7 @@ from fakemamba.models.detector import UnsupportedInputError
 from fakemamba.models.official import average_states, convert_official
 from fakemamba.models.weight_files import CheckpointError, UnsafeCheckpointError
 
-FIRST = ["fake-mamba", "xlsr-conformer", "xlsr-conformer-tcm", "xlsr-mamba", "xlsr-aasist"]
-SECOND = {
-    "nes2net-x": "nes2net-x",
-    "xlsr-sls": "xlsr-sls",
-    "antideepfake": "antideepfake",
-    "antideepfake-w2v-small": "antideepfake",
-    "antideepfake-hubert": "antideepfake",
-    "xlsr-mambo": "xlsr-mambo",
-    "df-arena": "df-arena",
-    "wavlm-mhfa": "wavlm-mhfa",
-}
-DETECTOR_OF = dict(zip(FIRST, FIRST, strict=True)) | SECOND  # by the oracle's name
 TOLERANCE = 1e-4
-# Where the authors' loader cuts or tiles, not the model.
-PUBLISHED_SAMPLES = {"df-arena": 64_600, "xlsr-mambo": 66_800}
 
 
 @pytest.fixture

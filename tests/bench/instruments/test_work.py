@@ -27,6 +27,7 @@ SMALL = {
     "xlsr-mamba": {"depth": 2},
     "xlsr-aasist": {},
     "xlsr-transformer": {"depth": 1},
+    "xlsr-mambo": {"repeats": 1, "mixers": 1},
 }
 
 
