@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from fakemamba.models.detector import Detector, DetectorConfig
 from fakemamba.models.frontend import Blocks, Frontend, FrontendConfig, Size
 from fakemamba.models.frontends.tensor_names import OfficialFrontend, transformers_key_of_torchaudio
-from fakemamba.models.hydra import NORM_EPS, Hydra
+from fakemamba.models.hydra import Hydra, RMSNorm
 from fakemamba.models.masking import frame_mask, masked_softmax
 from fakemamba.models.state_dicts import count_blocks, shape_of
 
@@ -136,7 +136,7 @@ class MamBoBlock(nn.Module):
 
     def __init__(self, element: Element, config: MamBoConfig) -> None:
         super().__init__()
-        self.norm = nn.RMSNorm(config.width, eps=NORM_EPS)
+        self.norm = RMSNorm(config.width)
         if element == "hydra":
             sizes = {"num_states": config.num_states, "head_channels": config.head_channels}
             self.mixer: nn.Module = Hydra(config.width, **sizes)
@@ -157,10 +157,10 @@ class MamBoEncoder(nn.Module):
     def __init__(self, config: MamBoConfig) -> None:
         super().__init__()
         self.projection = nn.Linear(config.frontend.hidden_size, config.width, bias=False)
-        self.projection_norm = nn.RMSNorm(config.width, eps=NORM_EPS)
+        self.projection_norm = RMSNorm(config.width)
         sequence = elements(config.layout, config.mixers) * config.repeats
         self.blocks = nn.ModuleList(MamBoBlock(element, config) for element in sequence)
-        self.norm = nn.RMSNorm(config.width, eps=NORM_EPS)
+        self.norm = RMSNorm(config.width)
 
     def forward(self, features: Tensor, lengths: Tensor | None = None) -> Tensor:
         """(B, T, frontend width) to (B, T, width)."""

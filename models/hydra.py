@@ -21,6 +21,17 @@ from fakemamba.models.scan.mixer import ScanMixer
 NORM_EPS = 1e-5
 
 
+class RMSNorm(nn.RMSNorm):
+    """torch's, with the published eps, and in the weight's precision where autocast is lower."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__(width, eps=NORM_EPS)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(..., width) to the same."""
+        return super().forward(x.to(self.weight.dtype))
+
+
 class Hydra(ScanMixer):
     """Hydra with one group of states: state dicts are those of the authors' class."""
 
@@ -54,14 +65,15 @@ class Hydra(ScanMixer):
             mixed, mixed, conv_kernel, padding=(conv_kernel - 1) // 2, groups=mixed
         )
         self.fc_D = nn.Linear(channels, heads, bias=False)
-        self.norm = nn.RMSNorm(channels, eps=NORM_EPS)
+        self.norm = RMSNorm(channels)
         self.out_proj = nn.Linear(channels, width, bias=False)
 
     def forward(self, frames: Tensor, lengths: Tensor | None = None) -> Tensor:
         """Mix frames (B, T, width) along time."""
         z, mixed, step = self.in_proj(frames).split(self.sizes, dim=-1)
         mixed = zero_padding(mixed, lengths).transpose(1, 2)
-        mixed = F.silu(self.conv1d(mixed)).transpose(1, 2)
+        # Channels lie side by side from here on: all that follows reads them so.
+        mixed = F.silu(self.conv1d(mixed)).transpose(1, 2).contiguous()
         x, states = mixed.split([self.sizes[0], 4 * self.num_states], dim=-1)
         # Forward B, C, then backward B, C: (directions, B, T, B or C, states).
         states = states.unflatten(-1, (2, 2, self.num_states)).movedim(2, 0)
@@ -69,7 +81,7 @@ class Hydra(ScanMixer):
         A = -torch.exp(self.A_log.float())
         past, future = ssd_scan(
             by_head.expand(2, *by_head.shape),
-            step.unflatten(-1, (2, -1)).movedim(2, 0),
+            torch.stack(step.chunk(2, dim=-1)),  # torch.compile has no gradient of it as a view
             A.expand(2, -1),
             states[..., 0, :],
             states[..., 1, :],

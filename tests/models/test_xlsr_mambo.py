@@ -69,6 +69,29 @@ def test_a_hydra_begins_as_published():
         Hydra(8)
 
 
+def test_hydra_trains_compiled():
+    torch.manual_seed(0)
+    hydra, frames = Hydra(32), torch.randn(1, 20, 32)
+    set_scan_backend(hydra, "torch")
+    gradients = []
+    for call in (hydra, torch.compile(hydra, fullgraph=True, backend="aot_eager")):
+        hydra.zero_grad()
+        call(frames).square().sum().backward()
+        gradients.append([parameter.grad for parameter in hydra.parameters()])
+    torch.testing.assert_close(gradients[1], gradients[0], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.filterwarnings("error")
+@torch.inference_mode()
+def test_autocast_keeps_norms_in_fp32(make_detector, waveforms):
+    detector = make_detector("xlsr-mambo", repeats=1, mixers=1)
+    wanted = detector(waveforms)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        encoded = detector.encoder(detector.frontend(waveforms)[0])
+    assert encoded.dtype == torch.float32
+    torch.testing.assert_close(detector.head(encoded), wanted, rtol=0.05, atol=0.05)
+
+
 @pytest.mark.parametrize("layout", LAYOUTS)
 @torch.inference_mode()
 def test_no_layout_looks_at_padding_or_neighbours(layout, make_detector, waveforms):
