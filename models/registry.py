@@ -264,7 +264,7 @@ DETECTORS: dict[str, DetectorEntry] = {
         DetectorEntry(
             "wavlm-mhfa",
             f"{_BASELINES}.wavlm_mhfa:WavLMMHFA",
-            "WavLM-MHFA: factorised attention over all layers, published behind wavlm-base-plus",
+            "WavLM-MHFA: factorised attention over all layers",
             frontend="wavlm-base-plus",
         ),
     )
