@@ -14,17 +14,18 @@ from fakemamba.names import one_line
 def detectors() -> None:
     """List the detectors, and the front-ends that they can have.
 
-    Those of this package have their parameter counts with the 300M front-end. Those that installed
-    packages declare, in the entry-point group `fakemamba.detectors`, are imported, and have their
-    package; what is wrong with one stands in its row.
+    Those of this package have their parameter counts behind the front-end that they have where none
+    is named. Those that installed packages declare, in the entry-point group
+    `fakemamba.detectors`, are imported, and have their package; what is wrong with one stands in
+    its row.
     """
     console = Console()
-    table = TextTable("name", "what it is", "parameters", "of them back-end")
+    table = TextTable("name", "what it is", "parameters", "of them back-end", "behind")
     for name, entry in DETECTORS.items():
         model = create_detector(name, device="meta")
         total = sum(parameter.numel() for parameter in model.parameters())
         frontend = sum(parameter.numel() for parameter in model.frontend.parameters())
-        table.add_row(name, entry.summary, f"{total:,}", f"{total - frontend:,}")
+        table.add_row(name, entry.summary, f"{total:,}", f"{total - frontend:,}", entry.frontend)
     console.print(table)
     if installed := installed_names():
         table = TextTable("name", "what it is", "front-end", "from")

@@ -170,8 +170,8 @@ class WorkloadCache:
     def _get_fast(self, cell: Cell, detector: Detector) -> Detector:
         """The detector with a fast front-end, which others share as they share the plain one."""
         of_own = "" if is_ours(cell.detector) else cell.detector
-        output = detector.config.frontend.output
-        key = ("fast", cell.frontend, output, of_own, cell.device, cell.precision)
+        taken = (cell.frontend, detector.config.frontend)
+        key = ("fast", *taken, of_own, cell.device, cell.precision)
         if key not in self._variants:
             self._variants[key] = fast_frontend(detector, cell.precision)
         return with_frontend(detector, self._variants[key])
@@ -217,8 +217,9 @@ class WorkloadCache:
         """Inside, a front-end that has run so on the same waveforms need not do it again."""
         run = frontend.forward
         of_own = "" if is_ours(cell.detector) else cell.detector
-        taken = (frontend.config.output, frontend.config.waveform)
-        how = (cell.frontend, *taken, of_own, cell.device, cell.precision, cell.attention)
+        # One network, as each detector takes it: with the frames of some layers, and so on.
+        taken = (cell.frontend, frontend.config)
+        how = (*taken, of_own, cell.device, cell.precision, cell.attention)
 
         def answer(waveforms: Tensor, lengths: Tensor | None = None) -> Features:
             content = hashlib.sha256(waveforms.cpu().numpy().tobytes()).digest()
