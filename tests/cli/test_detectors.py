@@ -5,6 +5,7 @@ import sys
 import pytest
 
 from fakemamba.cli.main import main
+from fakemamba.models.registry import DETECTORS
 
 CODE = {
     "well_made": "def make(frontend): 'One on any.'\ndef wav(wav): '''Its own.\n\nMore.'''\n",
@@ -36,7 +37,8 @@ def declare(tmp_path, monkeypatch):
 @pytest.fixture
 def row(capsys, monkeypatch):
     """The row of a detector in the table that the command prints, as text."""
-    monkeypatch.setattr("fakemamba.cli.detectors.DETECTORS", {"fake-mamba-s": _ours()})
+    two = {name: DETECTORS[name] for name in ("fake-mamba-s", "wavlm-mhfa")}
+    monkeypatch.setattr("fakemamba.cli.detectors.DETECTORS", two)
 
     def row(name):
         assert main(["detectors"]) == 0
@@ -45,12 +47,6 @@ def row(capsys, monkeypatch):
         return [cell.strip() for cell in found[-1].strip("│").split("│")]
 
     return row
-
-
-def _ours():
-    from fakemamba.models.registry import DETECTORS
-
-    return DETECTORS["fake-mamba-s"]
 
 
 def test_what_a_package_declares_has_its_front_end_and_where_it_is_from(declare, row):
