@@ -55,7 +55,7 @@ MOST_OTHERS = len(COLOURS) * len(MARKERS) * len(OTHER_DASHES)  # that can all lo
 # Parts and figures of no detector: from dark to light, so that a printer keeps them apart.
 GREYS = ("#262626", "#6e6e6e", "#a8a8a8", "#dedede")
 
-# Backends of the selective scan are no detectors, so they have no colours: the fused ones are dark.
+# Backends of the scans are no detectors, so they have no colours: the fused ones are dark.
 BACKEND_LOOKS: dict[str, Look] = {
     "cpu": Look(GREYS[0], "o", ()),
     "triton": Look(GREYS[0], "D", (8, 2)),

@@ -21,7 +21,7 @@ COLUMNS = (
 NUMBERS = ("value", "low", "high", "shortest_s", "longest_s")
 VERIFIED = {"yes": True, "no": False}
 QUANTITIES = {"RTF": "rtf", "latency": "latency_s"}  # metrics that our results can answer
-FRONTEND = "xls-r-300m"  # of all published systems that have a name here
+FRONTEND = "xls-r-300m"  # of all published systems that a detector stands for in the table
 
 
 def read_published(path: str | Path | None = None) -> pd.DataFrame:

@@ -65,6 +65,12 @@ class ConformerBlock(nn.Module):
         return self.post_norm(frames + 0.5 * self.ff2(frames))
 
 
+def copies_of_first(blocks: nn.Module) -> nn.ModuleList:
+    """As many blocks, all with the weights of the first."""
+    first = blocks.get_submodule("0")
+    return nn.ModuleList(deepcopy(first) for _ in blocks.children())
+
+
 class XLSRConformer(BlockDetector):
     """XLSR-Conformer; other sizes (heads, kernel, depth, pooling) are options."""
 
@@ -96,9 +102,7 @@ class XLSRConformer(BlockDetector):
     ) -> None:
         super().__init__(config, frontend, positions=positions)
         if config.identical_blocks:
-            blocks = self.encoder.get_submodule("blocks")
-            first = blocks.get_submodule("0")
-            self.encoder.blocks = nn.ModuleList(deepcopy(first) for _ in range(config.depth))
+            self.encoder.blocks = copies_of_first(self.encoder.get_submodule("blocks"))
 
     @classmethod
     def sizes_from_state(cls, state: dict[str, Tensor]) -> dict[str, Any]:

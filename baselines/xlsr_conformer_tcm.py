@@ -5,7 +5,7 @@ The module lets each head summarise time in a token of its own.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -13,16 +13,20 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fakemamba.baselines.xlsr_conformer import ConformerBlock, ConformerConfig, XLSRConformer
-from fakemamba.models.detector import UnsupportedInputError
-from fakemamba.models.frontend import Frontend
+from fakemamba.models.detector import LATER, UnsupportedInputError
+from fakemamba.models.frontend import Frontend, Size
 from fakemamba.models.masking import frame_mask, masked_mean
-
-MAX_FRAMES = 10_000
+from fakemamba.models.state_dicts import shape_of
 
 
 @dataclass(frozen=True)
 class TCMConfig(ConformerConfig):
-    """The published sizes are those of XLSR-Conformer; heads split the width evenly."""
+    """The published sizes are those of XLSR-Conformer; heads split the width evenly.
+
+    ``positions`` is the most frames that an utterance may have; 10,000 are 200 s.
+    """
+
+    positions: Size = field(default=10_000, metadata=LATER)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -31,13 +35,13 @@ class TCMConfig(ConformerConfig):
 
 
 class SinusoidalPositions(nn.Module):
-    """Fixed positions for up to 10,000 frames (200 s), a parameter that is never trained."""
+    """Fixed positions for up to ``most`` frames, a parameter that is never trained."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, most: int) -> None:
         super().__init__()
         index = torch.arange(width)
         exponent = 2 * torch.div(index, 2, rounding_mode="floor") / width
-        position = torch.arange(MAX_FRAMES)[:, None]
+        position = torch.arange(most)[:, None]
         angle = position / torch.pow(torch.tensor(10_000.0), exponent)  # (frames, width)
         table = torch.where(index % 2 == 0, angle.sin(), angle.cos())
         self.table = nn.Parameter(table[None], requires_grad=False)
@@ -48,10 +52,11 @@ class SinusoidalPositions(nn.Module):
         Raises:
             UnsupportedInputError: more frames than the table has.
         """
-        if frames.shape[1] > MAX_FRAMES:
+        most = self.table.shape[1]
+        if frames.shape[1] > most:
             raise UnsupportedInputError(
-                f"{frames.shape[1]} frames, but the positions of XLSR-Conformer+TCM end at "
-                f"{MAX_FRAMES} (200 s of audio)"
+                f"{frames.shape[1]} frames, but this detector's positions end at {most}: cut the "
+                "utterance, as by --length"
             )
         return frames + self.table[:, : frames.shape[1]]
 
@@ -119,13 +124,20 @@ class XLSRConformerTCM(XLSRConformer):
     )
 
     def __init__(self, config: TCMConfig, frontend: Frontend | None = None) -> None:
-        super().__init__(config, frontend, positions=SinusoidalPositions(config.width))
+        positions = SinusoidalPositions(config.width, config.positions)
+        super().__init__(config, frontend, positions=positions)
 
     @classmethod
     def sizes_from_state(cls, state: dict[str, Tensor]) -> dict[str, Any]:
-        """Depth, width, heads and kernel."""
-        block = "encoder.blocks.0."
-        return super(XLSRConformer, cls).sizes_from_state(state) | {
-            "heads": state[block + "attention.pos_embed"].shape[1],
-            "kernel": state[block + "convolution.depthwise.weight"].shape[2],
-        }
+        """Depth, width, heads, kernel and positions."""
+        return super(XLSRConformer, cls).sizes_from_state(state) | tcm_sizes(state)
+
+
+def tcm_sizes(state: dict[str, Tensor]) -> dict[str, Any]:
+    """Heads, kernel and positions, which do not depend on what is in front of the blocks."""
+    block = "encoder.blocks.0."
+    return {
+        "heads": shape_of(state, f"{block}attention.pos_embed", 3)[1],
+        "kernel": shape_of(state, f"{block}convolution.depthwise.weight", 3)[2],
+        "positions": shape_of(state, "encoder.positions.table", 3)[1],
+    }

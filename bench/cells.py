@@ -1,7 +1,7 @@
 """A cell: one point of a sweep.
 
-There are three kinds: a part of a detector (`Cell`), the selective scan by itself (`ScanCell`), and
-the search for the largest cell of a kind (`LimitCell`).
+There are three kinds: a part of a detector (`Cell`), one of the two scans by itself (`ScanCell`),
+and the search for the largest cell of a kind (`LimitCell`).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ FRAMES_PER_S = 50  # of the audio that a scan by itself stands for
 class Cell:
     """What is measured: detector × part × duration × batch × precision × backend × device ...
 
-    ``backend`` is the selective scan's (``none`` where a detector has no Mamba), ``execution`` and
+    ``backend`` is the scan's (``none`` where a detector has no Mamba), ``execution`` and
     ``attention`` are explained in `execution`, ``clock`` in `instruments.clock`. ``recording`` is
     the audio file, None for speech-like input.
     """
@@ -84,10 +84,11 @@ class Cell:
 
 @dataclass(frozen=True)
 class ScanCell:
-    """One call of the selective scan: backend × frames × batch × precision × directions × passes.
+    """One call of a scan: backend × frames × batch × precision × directions × passes.
 
-    ``directions`` is ``one``, or ``both-shared`` (PN-BiMamba: one set of weights) or
-    ``both-separate`` (two); ``passes`` is ``forward`` or ``forward+backward``.
+    ``directions`` is ``one``, or ``both-shared`` (PN-BiMamba, Hydra: one set of weights) or
+    ``both-separate`` (two); ``passes`` is ``forward`` or ``forward+backward``; ``scan`` is
+    ``selective`` or ``ssd``, whose ``channels`` are those of all heads.
     """
 
     backend: str
@@ -101,13 +102,12 @@ class ScanCell:
     clock: str = "latency"
     channels: int = 288
     states: int = 16
+    scan: str = "selective"
 
     @property
     def id(self) -> str:
         """A name that is unique in a sweep and readable in a test report."""
-        shape = f"{self.num_frames}f-b{self.batch_size}"
-        how = (self.precision, self.directions, self.passes, self.execution, self.clock)
-        return "-".join((self.backend, shape, *how))
+        return f"{self.backend}-{self.group}"
 
     @property
     def row(self) -> tuple[object, ...]:
@@ -132,18 +132,22 @@ class ScanCell:
     @property
     def group(self) -> str:
         """Cells with one group stand in one table of pytest-benchmark."""
-        return self.id.removeprefix(f"{self.backend}-")
+        kind = () if self.scan == "selective" else (self.scan,)
+        shape = (f"{self.num_frames}f", f"b{self.batch_size}")
+        how = (self.precision, self.directions, self.passes, self.execution, self.clock)
+        return "-".join((*kind, *shape, *how))
 
     def to_json(self) -> dict[str, Any]:
         """Its fields in ``extra_info``, with those that it shares with detectors' cells."""
         shared = {
-            "detector": "selective-scan",
+            "detector": f"{self.scan}-scan",
             "frontend": None,
             "part": "scan",
             "duration_s": self.duration_s,
             "attention": None,
         }
         fields = shared | asdict(self)
+        del fields["scan"]
         return {"cell_id": self.id, "cell": fields, "input": "random", "recording": None}
 
 

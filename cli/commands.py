@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from fakemamba.subcommands import run_one_of
 
 COMMANDS = {
-    "backends": "the selective scan's implementations, and which can run here.",
+    "backends": "the scans' implementations, and which can run here.",
     "bench": "a sweep of detectors from any folder, as `pytest bench/` in a clone.",
     "calibrate": "scores of development trials to a calibration for other trials.",
     "claims": "which claims hold on the machine that results are from?",
@@ -24,7 +24,7 @@ COMMANDS = {
     "evaluate-tandem": "a detector with speaker verification, a-DCF, t-DCF and t-EER.",
     "fetch": "published weights, downloaded, converted and pinned.",
     "gate": "is a revision slower than another one, measured here and now?",
-    "kernels": "what each backend of the selective scan costs on this machine.",
+    "kernels": "what each backend of the scans costs on this machine.",
     "lengths": "how long a corpus' recordings are.",
     "new-detector": "a package of your own with a detector that works, to be changed.",
     "plot": "a benchmark's JSON to figures and a CSV.",

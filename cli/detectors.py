@@ -7,24 +7,33 @@ from rich.console import Console
 from fakemamba.cli.printing import TextTable
 from fakemamba.models.external.names import InstalledName, installed_names
 from fakemamba.models.frontend import FRONTEND_SIZES
-from fakemamba.models.registry import DETECTORS, create_detector, detector_entry
+from fakemamba.models.registry import (
+    DETECTORS,
+    DetectorEntry,
+    create_detector,
+    detector_entry,
+)
 from fakemamba.names import one_line
 
 
 def detectors() -> None:
     """List the detectors, and the front-ends that they can have.
 
-    Those of this package have their parameter counts with the 300M front-end. Those that installed
-    packages declare, in the entry-point group `fakemamba.detectors`, are imported, and have their
-    package; what is wrong with one stands in its row.
+    Those of this package have their parameter counts behind xls-r-300m, unless their row says
+    another front-end. Those that installed packages declare, in the entry-point group
+    `fakemamba.detectors`, are imported, and have their package; what is wrong with one stands in
+    its row.
     """
     console = Console()
-    table = TextTable("name", "what it is", "parameters", "of them back-end")
+    table = TextTable("name", "what it is", "parameters", "back-end's")
+    table.columns[0].min_width = max(map(len, DETECTORS))
     for name, entry in DETECTORS.items():
         model = create_detector(name, device="meta")
         total = sum(parameter.numel() for parameter in model.parameters())
         frontend = sum(parameter.numel() for parameter in model.frontend.parameters())
-        table.add_row(name, entry.summary, f"{total:,}", f"{total - frontend:,}")
+        is_usual = entry.frontend == DetectorEntry.frontend
+        what = entry.summary if is_usual else f"{entry.summary}; behind {entry.frontend}"
+        table.add_row(name, what, f"{total:,}", f"{total - frontend:,}")
     console.print(table)
     if installed := installed_names():
         table = TextTable("name", "what it is", "front-end", "from")

@@ -1,4 +1,4 @@
-"""``fakemamba kernels``: what each backend of the selective scan costs on this machine."""
+"""``fakemamba kernels``: what each backend of the scans costs on this machine."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from rich.console import Console
 from fakemamba.bench.cells import Cell
 from fakemamba.bench.kernels.degradation import measure_degradation
 from fakemamba.bench.kernels.encoder_paths import measure_encoder_paths
+from fakemamba.bench.kernels.scans import measure_scans
 from fakemamba.bench.measuring.external import frontend_of
 from fakemamba.bench.measuring.scan_workload import backends_for
 from fakemamba.cli.printing import TextTable, counting
@@ -22,7 +23,7 @@ from fakemamba.models.device import resolve_device
 from fakemamba.models.trust import check_all
 from fakemamba.names import one_line
 
-ENCODER_FRAMES = (200, 800, 3000)
+ENCODER_FRAMES = (200, 800, 3000)  # of the scans by themselves, too
 
 
 def kernels(
@@ -36,16 +37,17 @@ def kernels(
     """Print the slowdown of every scan backend against the best one here, with its error.
 
     A second table has Fake-Mamba-L's encoder at 200, 800 and 3,000 frames, beside other packages'
-    Mamba on the same weights, and its matrix products alone. On a GPU another one comes first:
-    whether each kernel that `auto` may use gives there what torch gives.
+    Mamba on the same weights, and its matrix products alone; a third both scans by themselves, the
+    selective one of Mamba and the SSD scan of Mamba-2, in both directions. On a GPU another one
+    comes first: whether each kernel that `auto` may use gives there what torch gives.
 
     Args:
-        detector: One with a Mamba.
+        detector: One that scans.
         frontend: A named size, a .pt file, a Hugging Face folder or id.
         duration: Of the audio, in seconds.
         rounds: Timed calls of each backend; the backends take turns.
         device: auto, cpu, or cuda:0 and so on.
-        json_out: File to write both tables to, with the environment.
+        json_out: File to write the tables to, with the environment.
     """
     if rounds < 1 or duration <= 0:
         raise ValueError("--rounds and --duration must be more than nothing")
@@ -59,6 +61,11 @@ def kernels(
         path
         for frames in counting("encoder")(ENCODER_FRAMES)
         for path in measure_encoder_paths(frames, backends, rounds, place)
+    ]
+    scans = [
+        row
+        for frames in counting("scans")(ENCODER_FRAMES)
+        for row in measure_scans(frames, backends, rounds, place)
     ]
     title = f"{detector}, {frontend}, {duration:g} s, fp32 · {describe_device(place)}"
     table = TextTable(
@@ -75,12 +82,19 @@ def kernels(
         figures = (f"{path.latency_s * 1e3:.2f}", f"{path.ratio_to_matrix_products:.2f} x")
         table.add_row(f"{path.num_frames:,}", path.path, *figures, error)
     Console().print(table)
+    title = f"scans alone, both directions, batch 1, fp32 · {describe_device(place)}"
+    table = TextTable("scan", "frames", "backend", "latency (ms)", "slowdown", "error", title=title)
+    for row in scans:
+        cost = (f"{row.latency_s * 1e3:.2f}", f"{row.slowdown:.2f} x", f"{row.relative_error:.1e}")
+        table.add_row(row.scan, f"{row.num_frames:,}", row.backend, *cost)
+    Console().print(table)
     if json_out is not None:
         content = {
             "environment": describe_environment(place),
             "rounds": rounds,
             "degradation": {**cell.to_json()["cell"], "backends": [asdict(x) for x in losses]},
             "encoder": [asdict(path) for path in paths],
+            "scans": [asdict(row) for row in scans],
         }
         write_json(json_out, content)
 

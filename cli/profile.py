@@ -43,7 +43,7 @@ def profile(
         device: auto, cpu, or cuda:0 and so on.
         precision: As in the benchmarks.
         batch_size: Utterances in a call.
-        backend: Of the selective scan (see `fakemamba backends`).
+        backend: Of the scan (see `fakemamba backends`).
         calls: Profiled calls, and as many without the profiler to compare with.
     """
     if duration <= 0 or batch_size < 1 or calls < 1:

@@ -32,7 +32,7 @@ from fakemamba.records import parse_record, read_record, shown
 FORMAT_VERSION = 1
 CONFIG_NAME = "config.json"
 WEIGHTS_NAME = "model.safetensors"
-_BLOCK_COUNTS = ("depth", "frontend.num_layers")
+_BLOCK_COUNTS = ("depth", "repeats", "mixers", "frontend.num_layers")
 _REMEDY = "a detector's folder is made by `fakemamba convert` or `fakemamba train`: make it again"
 
 
@@ -137,26 +137,37 @@ def _read_config(path: Path, expected: str | None) -> tuple[str, Any]:
         raise CheckpointError(f"{path}, detector: {error}") from error
     config = parse_record(json.dumps(said), form, str(path), CheckpointError, _REMEDY)
     # A default might be of another detector than was saved, with tensors of the same shapes.
-    needed = asdict(config)
-    if said["frontend"] and not LATER_FIELDS.keys() & said["frontend"].keys():
-        needed["frontend"] = _without_later(needed["frontend"])
-    missing = [one for one in _paths(needed) if one not in _paths(said)]
+    found, needed = _paths(said), _paths(asdict(config))
+    for group in _later_fields(config):
+        if not group.keys() & found.keys():
+            needed = {one: value for one, value in needed.items() if one not in group}
+    missing = [one for one in needed if one not in found]
     if missing:
         raise CheckpointError(f"{path}, {missing[0]}: it is missing; {_REMEDY}")
     return name, config
 
 
 def _written(config: Any) -> dict[str, Any]:
-    """All fields; of a front-end as they all once were, those that it had then."""
+    """All fields but those that came later and say what is meant without them."""
     record = asdict(config)
-    frontend = record["frontend"]
-    if frontend and all(frontend[name] == default for name, default in LATER_FIELDS.items()):
-        record["frontend"] = _without_later(frontend)
+    values = _paths(record)
+    for group in _later_fields(config):
+        if all(values[one] == default for one, default in group.items()):
+            for one in group:
+                table, _, name = one.rpartition(".")
+                del (record[table] if table else record)[name]
     return record
 
 
-def _without_later(frontend: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in frontend.items() if name not in LATER_FIELDS}
+def _later_fields(config: Any) -> list[dict[str, Any]]:
+    """Fields that came later, by their paths, with what a record without them means.
+
+    A record has all of a group, or none.
+    """
+    groups = [{one.name: one.default} for one in fields(config) if "later" in one.metadata]
+    if config.frontend is not None:
+        groups += [{f"frontend.{name}": group[name] for name in group} for group in LATER_FIELDS]
+    return groups
 
 
 def _check_sizes(config: Any, state: Mapping[str, Tensor], folder: Path) -> None:

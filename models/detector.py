@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fakemamba.models.frontend import Frontend, FrontendConfig
-from fakemamba.models.frontends.framing import Framing
+from fakemamba.models.frontends.framing import Frames, Framing
 from fakemamba.models.frontends.framing import UnsupportedInputError as UnsupportedInputError
 from fakemamba.models.frontends.normalising import Waveform
 from fakemamba.models.frontends.outputs import Output
@@ -28,6 +28,9 @@ from fakemamba.records import check_fields
 
 if TYPE_CHECKING:
     from fakemamba.models.execution.optimized import OptimizedDetector
+
+# Metadata of a configuration's field that older checkpoints lack: it has its default there.
+LATER = {"later": True}
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,7 @@ class Detector(nn.Module):
     # What the encoder takes where the front-end's source chooses nothing else.
     frontend_output: ClassVar[Output] = "last"
     frontend_waveform: ClassVar[Waveform] = "none"
+    frontend_frames: ClassVar[Frames] = "network"
     min_frames: ClassVar[int] = 1  # of the front-end
     fixed_samples: int | None = None  # that every utterance is cut or repeated to
     bona_fide: ClassVar[Literal[0, 1]] = 1  # its place among the logits
@@ -100,6 +104,7 @@ class Detector(nn.Module):
             frontend,
             output=output if frontend.output == "last" else frontend.output,
             waveform=waveform if frontend.waveform == "none" else frontend.waveform,
+            frames=cls.frontend_frames if frontend.frames == "network" else frontend.frames,
         )
 
     @classmethod

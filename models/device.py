@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
 import torch
 
 # What torch says on a CPU; GPUs have an exception of their own.
@@ -42,6 +45,13 @@ def resolve_device(name: str = "auto", *, ranks: int = 1) -> torch.device:
     if device.type != "cpu":
         raise DeviceError(f"device {name!r} is not supported; use cpu or cuda:0")
     return device
+
+
+def without_autocast(device: torch.device) -> AbstractContextManager[Any]:
+    """Nothing is cast to a lower precision inside, whatever is outside."""
+    if device.type == "meta":  # nothing is computed there, and nothing is cast
+        return nullcontext()
+    return torch.autocast(device.type, enabled=False)
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -19,6 +19,7 @@ from fakemamba.models.frontends.config import Layers as Layers
 from fakemamba.models.frontends.config import Size as Size
 from fakemamba.models.frontends.normalising import normalised
 from fakemamba.models.frontends.outputs import LayerSum, put_out, states_of
+from fakemamba.models.frontends.s3prl import filled_up, fitted
 from fakemamba.models.frontends.sizes import FRONTEND_SIZES as FRONTEND_SIZES
 
 
@@ -29,8 +30,8 @@ class Frontend(nn.Module):
 
     Args:
         config: what it is.
-        network: transformers' network of another front-end that differs in ``output`` and
-            ``waveform`` alone, to be shared; a new one if None.
+        network: transformers' network of another front-end that differs in ``output``,
+            ``waveform`` and ``frames`` alone, to be shared; a new one if None.
     """
 
     def __init__(self, config: FrontendConfig, network: nn.Module | None = None) -> None:
@@ -63,7 +64,7 @@ class Frontend(nn.Module):
     @property
     def min_samples(self) -> int:
         """The shortest utterance that has a frame."""
-        return self.config.framing.first_samples
+        return self.config.framing.samples_for(1)
 
     def frame_counts(self, lengths: Tensor) -> Tensor:
         """Frames of utterances of ``lengths`` (B,) samples."""
@@ -112,14 +113,15 @@ class Frontend(nn.Module):
     ) -> list[Tensor]:
         with states_of(self.layers) as states:
             last = self._run(waveforms, lengths)
+        states = [fitted(state, waveforms.shape[1], lengths, self.config) for state in states]
         if is_normed:
             states[-1] = last
-        return [state[:, : last.shape[1]] for state in states]
+        return states
 
     def _run(self, waveforms: Tensor, lengths: Tensor | None) -> Tensor:
-        framing, num_samples = self.config.framing, waveforms.shape[1]
-        framing.check(num_samples, num_samples, 1, self.config.name)
-        waveforms = normalised(waveforms, lengths, self.config.waveform)
-        last = self.config.build.run(self.model, waveforms, lengths)
-        count = framing.frame_count(num_samples)
-        return last if last.shape[1] == count else last[:, :count]
+        num_samples = waveforms.shape[1]
+        self.config.framing.check(num_samples, num_samples, 1, self.config.name)
+        given, valid = filled_up(waveforms, lengths, self.config)
+        given = normalised(given, valid, self.config.waveform)
+        last = self.config.build.run(self.model, given, valid)
+        return fitted(last, num_samples, lengths, self.config)

@@ -15,13 +15,22 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fakemamba.models.layers import check_choice
-from fakemamba.models.scan import check_backend, directional_scan, official
+from fakemamba.models.scan import directional_scan, official
 from fakemamba.models.scan.convolution import causal_conv_silu
+from fakemamba.models.scan.mixer import ScanMixer
 
 STEP_MIN, STEP_MAX, STEP_FLOOR = 1e-3, 1e-1, 1e-4  # seconds of the continuous-time model
 
 
-class Mamba(nn.Module):
+def initial_step_bias(shape: torch.Size) -> Tensor:
+    """Biases before softplus that give step sizes log-uniform in [1e-3, 1e-1]."""
+    log_min, log_max = math.log(STEP_MIN), math.log(STEP_MAX)
+    step = torch.rand(shape) * (log_max - log_min) + log_min
+    step = step.exp().clamp(min=STEP_FLOOR)
+    return step + torch.log(-torch.expm1(-step))  # inverse of softplus
+
+
+class Mamba(ScanMixer):
     """Mamba-1 (Gu and Dao 2023): state dicts are those of ``mamba_ssm.Mamba`` without bias."""
 
     def __init__(
@@ -31,7 +40,6 @@ class Mamba(nn.Module):
         channels = expand * width
         self.step_rank = math.ceil(width / 16)
         self.num_states = num_states
-        self.scan_backend = "auto"
         self.in_proj = nn.Linear(width, 2 * channels, bias=False)
         self.conv1d = nn.Conv1d(channels, channels, conv_kernel, groups=channels)
         self.x_proj = nn.Linear(channels, self.step_rank + 2 * num_states, bias=False)
@@ -43,16 +51,13 @@ class Mamba(nn.Module):
 
     @torch.no_grad()
     def _reset_state_space(self) -> None:
-        """A = -(1..N) in every channel, D = 1, and step sizes log-uniform in [1e-3, 1e-1]."""
+        """A = -(1..N) in every channel, D = 1, and step sizes by `initial_step_bias`."""
         states = torch.arange(1, self.num_states + 1, dtype=torch.float32)
         self.A_log.copy_(states.log().expand_as(self.A_log))
         self.D.fill_(1.0)
         bound = self.step_rank**-0.5
         nn.init.uniform_(self.dt_proj.weight, -bound, bound)
-        log_min, log_max = math.log(STEP_MIN), math.log(STEP_MAX)
-        step = torch.rand(self.D.shape) * (log_max - log_min) + log_min
-        step = step.exp().clamp(min=STEP_FLOOR)
-        self.dt_proj.bias.copy_(step + torch.log(-torch.expm1(-step)))  # inverse of softplus
+        self.dt_proj.bias.copy_(initial_step_bias(self.D.shape))
 
     def forward(
         self, frames: Tensor, lengths: Tensor | None = None, *, reverse: bool = False
@@ -186,22 +191,6 @@ def make_mixer(directions: str, width: int) -> nn.Module:
     """
     check_choice("directions", directions, MIXERS)
     return MIXERS[directions](width)
-
-
-def has_mamba(module: nn.Module) -> bool:
-    """Whether anything below ``module`` scans."""
-    return any(isinstance(child, Mamba) for child in module.modules())
-
-
-def set_scan_backend(module: nn.Module, backend: str) -> None:
-    """Let every Mamba below ``module`` scan with ``backend`` (see `selective_scan`).
-
-    Raises: see `fakemamba.models.scan.check_backend`.
-    """
-    check_backend(backend)
-    for child in module.modules():
-        if isinstance(child, Mamba):
-            child.scan_backend = backend
 
 
 def _project(weights: list[Tensor], frames: Tensor) -> Tensor:

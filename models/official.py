@@ -65,7 +65,7 @@ def convert_official(
         others = [
             name
             for name in dict.fromkeys(family_name(name) for name in DETECTORS)
-            if name != family_name(detector) and _fits(name, official, source)
+            if name != family_name(detector) and _fits(name, official, frontend_heads, source)
         ]
         hint = (
             f"It fits {' and '.join(others)}: use --detector {others[0]}"
@@ -118,12 +118,12 @@ def _content(path: Path) -> Any:
     return read_weights(path)
 
 
-def _fits(name: str, official: dict[str, Tensor], source: str) -> bool:
+def _fits(name: str, official: dict[str, Tensor], heads: int | None, source: str) -> bool:
     """Whether tensors are those of another detector."""
     if not DETECTORS[name].load().official_keys:
         return False
     try:
-        return not isinstance(_convert(name, official, None, source), str)
+        return not isinstance(_convert(name, official, heads, source), str)
     except ValueError:
         return False
 

@@ -39,6 +39,7 @@ from fakemamba.models.frontends.hugging_face import CONFIG_NAME
 from fakemamba.records import shown
 
 LONGEST_NAME = 100  # of which the nearest names are looked for
+USUAL_FRONTEND = "xls-r-300m"
 
 
 class Entry(Protocol):
@@ -83,6 +84,7 @@ class DetectorEntry:
         preset: what the name stands for; nothing else may be asked for.
         options: that stand behind the name.
         is_ours: it is of this package.
+        frontend: that it has where none is named.
     """
 
     name: str
@@ -91,6 +93,7 @@ class DetectorEntry:
     preset: Mapping[str, Any] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
     is_ours: bool = True
+    frontend: str = USUAL_FRONTEND
     has_own_frontend = False
 
     def load(self) -> type[Detector]:
@@ -244,9 +247,25 @@ DETECTORS: dict[str, DetectorEntry] = {
             "XLSR-SLS: gated sum of all layers, 4 s of each utterance unless pooling=adaptive",
         ),
         DetectorEntry(
+            "xlsr-mambo",
+            f"{_BASELINES}.xlsr_mambo:XLSRMamBo",
+            "XLSR-MamBo: Hydra with attention, MamBo-3-Hydra-N3 unless said",
+        ),
+        DetectorEntry(
             "antideepfake",
             f"{_BASELINES}.antideepfake:AntiDeepfake",
             "AntiDeepfake: the front-end's mean over time, one linear layer",
+        ),
+        DetectorEntry(
+            "df-arena",
+            f"{_BASELINES}.df_arena:DFArena",
+            "DF-Arena 500M, and 1B behind xls-r-1b: gated sum of all layers, wide TCM blocks",
+        ),
+        DetectorEntry(
+            "wavlm-mhfa",
+            f"{_BASELINES}.wavlm_mhfa:WavLMMHFA",
+            "WavLM-MHFA: factorised attention over all layers",
+            frontend="wavlm-base-plus",
         ),
     )
 }
@@ -364,7 +383,7 @@ def registered_name(detector: Detector) -> str:
 
 def create_detector(
     name: str,
-    frontend: str | Path | FrontendConfig = "xls-r-300m",
+    frontend: str | Path | FrontendConfig | None = None,
     *,
     attention: str = "sdpa",
     device: str | torch.device | None = None,
@@ -379,7 +398,7 @@ def create_detector(
             ``?frontend=`` the name says its front-end, too.
         frontend: for those that take one of this package's: a named size (``xls-r-300m``,
             ``wavlm-large``, ...: random weights), a fairseq ``.pt``, or a Hugging Face folder or
-            id; behind a ``?``, what is chosen of it.
+            id; behind a ``?``, what is chosen of it. None is the one that it was published behind.
         attention: the front-end's, ``sdpa`` or ``eager``.
         device: where to make it; on ``meta`` nothing is allocated for one of this package.
         **options: fields of the detector's configuration (``depth``, ``textbook``, ...).
@@ -397,10 +416,14 @@ def create_detector(
     with torch.device("meta") if is_meta else nullcontext():
         if not entry.has_own_frontend:
             make = _on_meta if is_meta else create_frontend
-            made = make(frontend, attention)
+            made = make(_usual_frontend(entry) if frontend is None else frontend, attention)
         config = None if made is None else made.config
         detector = entry.make(entry.config(config, options), made)
     return detector if device is None else detector.to(device)
+
+
+def _usual_frontend(entry: Entry) -> str:
+    return entry.frontend if isinstance(entry, DetectorEntry) else USUAL_FRONTEND
 
 
 def _on_meta(source: str | Path | FrontendConfig, attention: str) -> Frontend:

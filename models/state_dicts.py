@@ -21,7 +21,7 @@ _HOLDERS = ("state_dict", "model_state_dict", "model")
 # Names that DataParallel, torch.compile, FSDP and activation checkpointing put into all below them.
 _WRAPPERS = {"module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"}
 _WEIGHT_NORM = {"weight_g": "original0", "weight_v": "original1"}  # torch before 2.1, and after
-_MOST_NAMED = 8
+_MOST_NAMED = 5
 Key = TypeVar("Key")
 
 

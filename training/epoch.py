@@ -1,4 +1,4 @@
-"""One epoch of steps: forward, weighted cross-entropy, backward, Adam, from any step on."""
+"""One epoch of steps: forward, loss, backward, optimizer, from any step on."""
 
 from __future__ import annotations
 

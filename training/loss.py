@@ -1,4 +1,4 @@
-"""The class-weighted cross-entropy, whole or as the share that some clips of a batch have in it."""
+"""The loss of a batch, whole or as the share that some clips of it have: weighted, or focal."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+FOCUS = 2  # the power of what is lacking in a probability
 
 
 @dataclass(frozen=True)
@@ -26,10 +28,32 @@ class WeightedCrossEntropy:
         The shares of a batch's micro-batches, on however many devices, add up to its loss, and
         their gradients to its gradient; `total_weight` is that of the whole batch.
         """
+        return self.losses(logits.float(), labels).sum() / total_weight
+
+    def losses(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """Of each clip (b,), by its class weight."""
         weights = torch.tensor(self.class_weights, device=logits.device)
-        losses = F.cross_entropy(logits.float(), labels, weights, reduction="sum")
-        return losses / total_weight
+        return F.cross_entropy(logits, labels, weights, reduction="none")
 
     def total_weight(self, labels: Sequence[int]) -> float:
         """Σ w of a batch's labels."""
         return sum(self.class_weights[label] for label in labels)
+
+
+class FocalLoss(WeightedCrossEntropy):
+    """Σ w·(1 - p)²·ce over a batch, by clips and classes (Lin et al. 2017, as XLSR-MamBo has it).
+
+    p is the probability of a clip's own class. That classes are counted too halves the mean.
+    """
+
+    def losses(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """Of each clip (b,), by its class weight."""
+        lacking = 1 - logits.softmax(-1).gather(1, labels[:, None]).squeeze(1)
+        return lacking**FOCUS * super().losses(logits, labels)
+
+    def total_weight(self, labels: Sequence[int]) -> float:
+        """Clips times classes."""
+        return float(len(labels) * len(self.class_weights))
+
+
+LOSSES = {"cross-entropy": WeightedCrossEntropy, "focal": FocalLoss}

@@ -66,4 +66,6 @@ class Progress:
 
 def criterion(record: EpochRecord, recipe: SelectionRecipe) -> float:
     """The value of an epoch by which the best are chosen; less is better."""
+    if recipe.criterion == "training-loss":
+        return record.train_loss
     return record.validation_eer if recipe.criterion == "eer" else record.validation_loss

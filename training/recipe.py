@@ -107,9 +107,12 @@ class OptimizationRecipe:
     """How weights are changed.
 
     Attributes:
-        optimizer: adam (L2 is added to the gradient, as published) or adamw (decoupled).
+        optimizer: adam (L2 is added to the gradient, as published), adamw (decoupled), or sgd, with
+            Nesterov's momentum of 0.9.
         learning_rate: the peak, after the warm-up.
         l2: weight decay, of all weights, as published.
+        beta2: of adam and adamw: how slowly they forget the gradients' squares.
+        eps: of adam and adamw: what is added to the roots of these.
         batch_size: clips in a step, on all devices together; the last clips of an epoch that fill
             no batch wait for the next shuffle.
         micro_batch_size: clips that a device takes at once, to save memory; 0 takes its whole
@@ -117,34 +120,50 @@ class OptimizationRecipe:
             are a micro-batch's.
         clip_norm: largest norm of the gradient; 0 does not clip.
         precision: bf16 and fp16 (with loss scaling) are autocast.
-        spoof_weight: of the cross-entropy of spoofs.
-        bonafide_weight: of the cross-entropy of bona fide clips.
-        schedule: of the learning rate after the warm-up: constant, or cosine to nothing at the
-            end of `max_epochs`.
+        loss: cross-entropy, the mean by class weights, or focal: (1 - p)² times the weighted
+            cross-entropy, its mean over clips and classes.
+        spoof_weight: of the loss of spoofs.
+        bonafide_weight: of the loss of bona fide clips.
+        schedule: of the learning rate after the warm-up: constant, or cosine or exponential to
+            the end of `max_epochs`.
+        final_share: of the peak, to which these fall; with exponential more than nothing.
         warmup_steps: in which the learning rate rises from nothing.
         cpu_threads: that a CPU trains with: the last digits of sums depend on how many share them.
     """
 
-    optimizer: Literal["adam", "adamw"] = "adam"
+    optimizer: Literal["adam", "adamw", "sgd"] = "adam"
     learning_rate: float = 1e-6
     l2: float = 1e-4
+    beta2: float = 0.999
+    eps: float = 1e-8
     batch_size: int = 20
     micro_batch_size: int = 0
     clip_norm: float = 0.0
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    loss: Literal["cross-entropy", "focal"] = "cross-entropy"
     spoof_weight: float = 0.1
     bonafide_weight: float = 0.9
-    schedule: Literal["constant", "cosine"] = "constant"
+    schedule: Literal["constant", "cosine", "exponential"] = "constant"
+    final_share: float = 0.0
     warmup_steps: int = 0
     cpu_threads: int = 2
 
     def __post_init__(self) -> None:
-        for name in ("learning_rate", "spoof_weight", "bonafide_weight"):
+        for name in ("learning_rate", "eps", "spoof_weight", "bonafide_weight"):
             value = getattr(self, name)
             _check(0 < value < math.inf, f"optimization.{name} {value}: give a number over 0")
         _check_least(self, "optimization", 0, "l2", "clip_norm")
         _check_least(self, "optimization", 1, "batch_size", "cpu_threads")
         _check_least(self, "optimization", 0, "micro_batch_size", "warmup_steps")
+        _check(
+            0 <= self.beta2 < 1, f"optimization.beta2 {self.beta2}: give a number from 0 to under 1"
+        )
+        least = "over 0" if self.schedule == "exponential" else "from 0"
+        _check(
+            0 <= self.final_share <= 1 and (self.final_share > 0 or least == "from 0"),
+            f"optimization.final_share {self.final_share}: give a number {least} to 1 with "
+            f'schedule = "{self.schedule}"',
+        )
 
 
 @dataclass(frozen=True)
@@ -152,8 +171,8 @@ class SelectionRecipe:
     """When training ends, and which of its epochs make the detector.
 
     Attributes:
-        criterion: what is least in the best epochs, on the validation trials: loss (the class-
-            weighted cross-entropy of batches in the list's order, as published) or eer.
+        criterion: what is least in the best epochs: on the validation trials loss (of batches in
+            the list's order, as published) or eer; or training-loss, the mean of an epoch's steps.
         augmented: validate on augmented clips, as the published code does, anew in every epoch.
         batch_size: of the validation; its loss depends on it a little, as each batch has its own
             sum of class weights.
@@ -164,7 +183,7 @@ class SelectionRecipe:
             b0 ... b4, which is what the published code computes.
     """
 
-    criterion: Literal["loss", "eer"] = "loss"
+    criterion: Literal["loss", "eer", "training-loss"] = "loss"
     augmented: bool = False
     batch_size: int = 20
     patience: int = 7

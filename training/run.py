@@ -35,9 +35,10 @@ from fakemamba.training.display import Display, display
 from fakemamba.training.epoch import Trainer, TrainingStep
 from fakemamba.training.frontend_tuning import prepare_frontend
 from fakemamba.training.logs import Logs, logs
-from fakemamba.training.loss import WeightedCrossEntropy
+from fakemamba.training.loss import LOSSES
+from fakemamba.training.optimizer import make_optimizer
 from fakemamba.training.progress import EpochRecord, Progress, criterion
-from fakemamba.training.recipe import OptimizationRecipe, Recipe
+from fakemamba.training.recipe import Recipe
 from fakemamba.training.run_folder import (
     RunFolder,
     TrainingError,
@@ -52,7 +53,6 @@ from fakemamba.training.validation import validate
 log = logging.getLogger(__name__)
 
 MOST_WORKERS = 8
-OPTIMIZERS = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
 
 
 def train(
@@ -115,10 +115,10 @@ class _Run:
         options: dict[str, Any] = dict(made.options)
         detector = create_detector(made.name, made.frontend, **options).train()
         prepare_frontend(detector, made)
-        optimizer = _optimizer(detector, self.recipe.optimization)
+        optimizer = make_optimizer(detector, self.recipe.optimization)
         model, optimizer = self.accelerator.prepare(detector, optimizer)
         weights = self.recipe.optimization
-        loss = WeightedCrossEntropy((weights.spoof_weight, weights.bonafide_weight))
+        loss = LOSSES[weights.loss]((weights.spoof_weight, weights.bonafide_weight))
         trainer = Trainer(model, optimizer, self.recipe, loss, self.accelerator, self.workers)
         steps = trainer.steps_in(len(self.lists.train))
         checkpoints = Checkpoints(self.folder, self.accelerator)
@@ -281,11 +281,6 @@ def _threads(recipe: Recipe) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
-
-
-def _optimizer(detector: Detector, recipe: OptimizationRecipe) -> torch.optim.Optimizer:
-    trained = [parameter for parameter in detector.parameters() if parameter.requires_grad]
-    return OPTIMIZERS[recipe.optimizer](trained, lr=recipe.learning_rate, weight_decay=recipe.l2)
 
 
 def _workers(asked: int | None) -> int:

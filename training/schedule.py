@@ -1,4 +1,4 @@
-"""The learning rate of a step: a linear warm-up, then constant or half a cosine down to nothing."""
+"""The learning rate of a step: a linear warm-up, then constant, half a cosine or exponential."""
 
 from __future__ import annotations
 
@@ -14,4 +14,7 @@ def learning_rate(recipe: OptimizationRecipe, step: int, planned_steps: int) -> 
     if recipe.schedule == "constant":
         return recipe.learning_rate
     share = (step - recipe.warmup_steps) / max(planned_steps - recipe.warmup_steps, 1)
-    return recipe.learning_rate * (1 + math.cos(math.pi * min(share, 1))) / 2
+    share, final = min(share, 1.0), recipe.final_share
+    if recipe.schedule == "exponential":
+        return recipe.learning_rate * final**share
+    return recipe.learning_rate * (final + (1 - final) * (1 + math.cos(math.pi * share)) / 2)

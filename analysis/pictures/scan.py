@@ -1,4 +1,4 @@
-"""The selective scan by itself: latency over frames, a line a backend."""
+"""The scans by themselves: latency over frames, a line a backend."""
 
 from __future__ import annotations
 
@@ -25,25 +25,27 @@ from fakemamba.analysis.setting import SETTING, in_words, split
 from fakemamba.names import in_file_name
 from fakemamba.typed import sweep_command
 
-PICTURE = "Latency of the selective scan"
+PICTURE = "latency of a scan"
+SELECTIVE = "selective-scan"  # the other has its name in its file's
 SHAPE = ("channels", "states")
 SCANS = "bench/bench_scan.py"
 
 
 def plot_scan(results: pd.DataFrame, folder: Path) -> Iterator[Outcome]:
-    """Draw one figure a precision, batch and execution; yield each file, or why there is none."""
+    """Draw a figure a scan, precision, batch and execution; yield files, or why there is none."""
     cells = results[(results["part"] == "scan") & (results["status"] == "measured")]
     if cells.empty:
         reason = f"no cell of a scan has a time; measure with `{sweep_command([SCANS])}`"
-        yield NotDrawn(PICTURE.lower(), reason)
+        yield NotDrawn(PICTURE, reason)
         return
-    for fields, group in split(cells, (*SETTING, *SHAPE)):
+    for fields, group in split(cells, ("detector", *SETTING, *SHAPE)):
+        scan = fields.pop("detector")
         words = [fields["device"], fields["precision"], f"b{fields['batch_size']:g}"]
         caption = Caption(in_words(fields), in_file_name([*words, fields["execution"]]))
-        yield _draw(group, caption, folder)
+        yield _draw(group, scan, caption, folder)
 
 
-def _draw(cells: pd.DataFrame, caption: Caption, folder: Path) -> Path:
+def _draw(cells: pd.DataFrame, scan: str, caption: Caption, folder: Path) -> Path:
     passes, directions = cells["passes"].unique(), cells["directions"].unique()
     size = (max(5.5, 3.7 * len(directions)), 1.4 + 2.9 * len(passes))
     frames = list(cells["num_frames"])
@@ -70,4 +72,6 @@ def _draw(cells: pd.DataFrame, caption: Caption, folder: Path) -> Path:
             axes.set_ylabel("latency (s)")
         handles = [line.handle for line in lines.values()]
         notes = ["Above each panel: pass · directions.", *disturbed_note(cells)]
-        return save_figure(figure, folder, "scan", caption, PICTURE, handles, notes)
+        kind = "scan" if scan == SELECTIVE else in_file_name([scan])
+        title = f"Latency of the {scan.replace('-', ' ')}"
+        return save_figure(figure, folder, kind, caption, title, handles, notes)

@@ -54,6 +54,7 @@ DETECTOR = (
     Field("recording", "recording"),
 )
 SCANNED = (
+    Field("scan", "detector", is_key=True),
     Field("backend", "backend", is_key=True),
     Field("frames", "num_frames", is_key=True),
     Field("directions", "directions"),
@@ -64,7 +65,7 @@ SCANNED = (
 
 
 def cell_tables(results: pd.DataFrame) -> Iterator[Table]:
-    """A table of the detectors' cells, and one of the scan's, as far as there are any."""
+    """A table of the detectors' cells, and one of the scans', as far as there are any."""
     if results.empty:
         return
     of_detectors = results[results["part"].isin(ASKED_PARTS)]
@@ -74,4 +75,4 @@ def cell_tables(results: pd.DataFrame) -> Iterator[Table]:
     of_scan = results[results["part"] == SCAN]
     if not of_scan.empty:
         records = of_scan.to_dict("records")
-        yield tabulate("scan-cells", "Selective scan alone", (*SCANNED, *WAY, *MEASURED), records)
+        yield tabulate("scan-cells", "Scans alone", (*SCANNED, *WAY, *MEASURED), records)

@@ -25,7 +25,7 @@ from torch._ops import OpOverload
 from torch.utils.flop_counter import flop_registry
 
 from fakemamba.models.execution.fused_norm import norm_of_sum
-from fakemamba.models.scan import directional_scan
+from fakemamba.models.scan import directional_scan, ssd_scan
 from fakemamba.models.scan.convolution import causal_conv_silu
 
 Formula = Callable[[tuple[Any, ...], dict[str, Any], Any], int]
@@ -230,6 +230,42 @@ def scan_backward_flops(u: Tensor, delta: Tensor, A: Tensor, *others: Tensor | N
     return u.numel() * (for_state * A.shape[-1] + for_channel)
 
 
+def ssd_flops(
+    x: Tensor,
+    delta: Tensor,
+    A: Tensor,
+    B: Tensor,
+    C: Tensor,
+    delta_bias: Tensor | None = None,
+    **options: object,
+) -> int:
+    """Directions · batch · time · heads · (channels · (5 · states + 1) + 5 + [bias]).
+
+    By the recurrence, whatever computes it. For a state: (Δ·x)·B, a·h + it, and C·h added; for a
+    channel: Δ·x; for a head: softplus, Δ·A, exp, and the bias before.
+    """
+    for_head = SOFTPLUS + 2 + _given(delta_bias)
+    return x.numel() * (5 * B.shape[-1] + 1) + delta.numel() * for_head
+
+
+def ssd_backward_flops(
+    x: Tensor,
+    delta: Tensor,
+    A: Tensor,
+    B: Tensor,
+    C: Tensor,
+    delta_bias: Tensor | None = None,
+) -> int:
+    """Directions · batch · time · heads · (channels · (14 · states + 4) + 15 + 2·[bias]).
+
+    For a state: h again 3, dh = C·dy + a·dh' 3, dC 2, da 2, shares of the drive in dB and in d(Δ·x)
+    4. For a channel: Δ·x again 1, dx 1 and its share in dΔ 2. For a head: a again 5, d(Δ·A) 1, its
+    shares in dΔ and dA 4, softplus's slope and product 5; with a bias, it and its gradient 2.
+    """
+    for_head = SOFTPLUS + 12 + 2 * _given(delta_bias)
+    return x.numel() * (14 * B.shape[-1] + 4) + delta.numel() * for_head
+
+
 def convolution_flops(x: Tensor, weight: Tensor, bias: Tensor, **options: object) -> int:
     """Directions · batch · time · channels · (2 · taps + 5)."""
     return _conv_outputs(x, weight) * (2 * weight.shape[-1] + SILU)
@@ -260,6 +296,7 @@ def _conv_outputs(x: Tensor, weight: Tensor) -> int:
 # Their kernels are invisible to torch, and each backend has others: they are counted as wholes.
 FUNCTIONS: dict[Callable[..., Any], FunctionFormula] = {
     directional_scan: FunctionFormula(scan_flops, scan_backward_flops),
+    ssd_scan: FunctionFormula(ssd_flops, ssd_backward_flops),
     causal_conv_silu: FunctionFormula(convolution_flops, convolution_backward_flops),
     norm_of_sum: FunctionFormula(norm_flops),
 }

@@ -25,7 +25,7 @@ from fakemamba.bench.instruments.work import (
     fused_layers_apart,
 )
 from fakemamba.bench.instruments.work_formulas import find_formula, operator_name
-from fakemamba.models.scan import directional_scan
+from fakemamba.models.scan import directional_scan, ssd_scan
 from fakemamba.models.scan.convolution import causal_conv_silu
 
 META = torch.device("meta")
@@ -140,6 +140,7 @@ def _convolved(x: Tensor, weight: Tensor, bias: Tensor, **options: object) -> Te
 _KERNELS: dict[Callable[..., Any], Callable[..., Any]] = {
     F.scaled_dot_product_attention: _fused_attention,
     directional_scan: _scanned,
+    ssd_scan: _scanned,
     causal_conv_silu: _convolved,
 }
 

@@ -10,7 +10,7 @@ from functools import partial
 from fakemamba.bench.cells import Cell
 from fakemamba.bench.instruments.clock import time_once
 from fakemamba.bench.measuring.preparation import WorkloadCache
-from fakemamba.models.mamba import has_mamba
+from fakemamba.models.scan.mixer import has_scan
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,8 @@ def measure_degradation(
     cache = WorkloadCache()
     rows = []
     scans = cache.prepare(replace(cell, part=parts[-1], backend="none"))
-    if not has_mamba(scans.detector):
-        raise ValueError(f"{cell.detector} has no Mamba whose scan could be run in several ways")
+    if not has_scan(scans.detector):
+        raise ValueError(f"{cell.detector} has no scan that could be run in several ways")
     for part in parts:
         reference = cache.prepare(replace(cell, part=part, backend="reference"))
         truth = reference.run(reference.inputs()[0])

@@ -21,8 +21,9 @@ from torch import Tensor, nn
 from fakemamba.bench.instruments.clock import time_once
 from fakemamba.bench.measuring.workload import SEED
 from fakemamba.models.fake_mamba import FakeMamba
-from fakemamba.models.mamba import Mamba, set_scan_backend
+from fakemamba.models.mamba import Mamba
 from fakemamba.models.registry import create_detector
+from fakemamba.models.scan.mixer import set_scan_backend
 
 FLOOR = "matrix products alone"
 

@@ -172,9 +172,8 @@ class WorkloadCache:
     def _get_fast(self, cell: Cell, detector: Detector) -> Detector:
         """The detector with the front-end of its execution, shared as the plain one is."""
         of_own = "" if is_ours(cell.detector) else cell.detector
-        output = detector.config.frontend.output
-        taken = (output, detector.config.frontend.waveform)
-        key = (cell.execution, cell.frontend, *taken, of_own, cell.device, cell.precision)
+        taken = (cell.frontend, detector.config.frontend)
+        key = (cell.execution, *taken, of_own, cell.device, cell.precision)
         if key not in self._variants and cell.execution == OPTIMIZED:
             self._variants[key] = fast_frontend(detector, cell.precision)
         elif key not in self._variants:
@@ -224,8 +223,9 @@ class WorkloadCache:
         """Inside, a front-end that has run so on the same waveforms need not do it again."""
         run = frontend.forward
         of_own = "" if is_ours(cell.detector) else cell.detector
-        taken = (frontend.config.output, frontend.config.waveform)
-        how = (cell.frontend, *taken, of_own, cell.device, cell.precision, cell.attention)
+        # One network, as each detector takes it: with the frames of some layers, and so on.
+        taken = (cell.frontend, frontend.config)
+        how = (*taken, of_own, cell.device, cell.precision, cell.attention)
 
         def answer(waveforms: Tensor, lengths: Tensor | None = None) -> Features:
             content = hashlib.sha256(waveforms.cpu().numpy().tobytes()).digest()

@@ -1,7 +1,8 @@
-"""The selective scan alone: which cells a sweep of it has, and their inputs, errors and bytes."""
+"""The two scans alone: which cells a sweep of them has, and their inputs, errors and bytes."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -20,8 +21,11 @@ from fakemamba.models.execution.modes import (
     check_setting,
     executed,
 )
-from fakemamba.models.scan import BACKENDS, directional_scan, unavailable_backends
+from fakemamba.models.scan import BACKENDS, directional_scan, ssd_scan, unavailable_backends
 
+SCANS: dict[str, Callable[..., Tensor]] = {"selective": directional_scan, "ssd": ssd_scan}
+SIZES = {"selective": (288, 16), "ssd": (256, 64)}  # channels and states, in Fake-Mamba and Hydra
+HEAD_CHANNELS = 64  # of the SSD scan, at most
 DTYPES = {"fp32": torch.float32, **AUTOCAST_DTYPES}
 DIRECTIONS = {"one": (False,), "both-shared": (False, True), "both-separate": (False, True)}
 PASSES = ("forward", "forward+backward")
@@ -47,12 +51,16 @@ def plan_scans(
 ) -> list[ScanCell]:
     """The cells of every backend that can run on a device, lengths rising."""
     backends = backends_for(torch.device(device).type)
-    kinds = product(backends, PASSES, DIRECTIONS, precisions, executions)
-    sizes = list(product(BATCHES[profile], FRAMES[profile]))
+    kinds = product(SCANS, backends, PASSES, DIRECTIONS, precisions, executions)
+    lengths = list(product(BATCHES[profile], FRAMES[profile]))
     return [
-        ScanCell(backend, frames, batch, precision, directions, passes, device, execution, clock)
-        for backend, passes, directions, precision, execution in kinds
-        for batch, frames in sizes
+        ScanCell(
+            *(backend, frames, batch, precision, directions, passes, device, execution, clock),
+            *SIZES[scan],
+            scan,
+        )
+        for scan, backend, passes, directions, precision, execution in kinds
+        for batch, frames in lengths
     ]
 
 
@@ -85,12 +93,7 @@ class ScanWorkload:
         """
         for one in (output, other):
             require_finite(one, f"the scan in {self.cell.precision}")
-        truth = "reference" if self.cell.num_frames <= REFERENCE_FRAMES else "torch"
-        with torch.inference_mode():
-            exact = {name: value.double() for name, value in self.given[0].items()}
-            wanted = scan_of(self.cell, truth)(exact).flatten()
-        found = output.detach().flatten()[: wanted.numel()].double()
-        error = float((found - wanted).norm() / wanted.norm())
+        error, truth = self.error(output)
         bound = ERROR_BOUNDS[self.cell.precision]
         if not error <= bound:
             raise WrongResultError(
@@ -98,6 +101,15 @@ class ScanWorkload:
                 f"{bound:g}"
             )
         return {"relative_error": error, "error_against": f"{truth} in float64"}
+
+    def error(self, output: Tensor) -> tuple[float, str]:
+        """Relative error of an output for the first inputs against float64, and whose that is."""
+        truth = "reference" if self.cell.num_frames <= REFERENCE_FRAMES else "torch"
+        with torch.inference_mode():
+            exact = {name: value.double() for name, value in self.given[0].items()}
+            wanted = scan_of(self.cell, truth)(exact).flatten()
+        found = output.detach().flatten()[: wanted.numel()].double()
+        return float((found - wanted).norm() / wanted.norm()), truth
 
     def facts(self) -> dict[str, Any]:
         """Bytes that must move."""
@@ -123,7 +135,7 @@ def scan_of(cell: ScanCell, backend: str) -> Callable[[Inputs], Tensor]:
             name: value.expand(len(reverse), *value.shape[1:]) if shared else value
             for name, value in inputs.items()
         }
-        return directional_scan(**given, reverse=reverse, backend=backend)
+        return SCANS[cell.scan](**given, reverse=reverse, backend=backend)
 
     return scan
 
@@ -143,28 +155,14 @@ class ScanPreparer:
                 f"the scan by itself is not measured in {cell.precision}, {cell.execution}"
             )
         generator = torch.Generator().manual_seed(SEED)
-        directions = len(DIRECTIONS[cell.directions])
-        own = 1 if cell.directions == "both-shared" else directions
-
-        def normal(*shape: int) -> Tensor:
-            return torch.randn(shape, generator=generator)
-
-        frames = (directions, cell.batch_size, cell.num_frames)
-        dtype = DTYPES[cell.precision]
-        states = torch.arange(1.0, cell.states + 1)
         inputs = {
-            "u": normal(*frames, cell.channels).to(dtype),
-            "delta": normal(*frames, cell.channels).to(dtype),
-            "A": -states.expand(own, cell.channels, cell.states).contiguous(),
-            "B": normal(*frames, cell.states).to(dtype),
-            "C": normal(*frames, cell.states).to(dtype),
-            "D": torch.ones(own, cell.channels),
-            "z": normal(own, *frames[1:], cell.channels).to(dtype),
-            "delta_bias": normal(own, cell.channels) - 4,
-        }
+            name: torch.randn(shape, generator=generator).to(DTYPES[cell.precision])
+            for name, shape in frame_shapes(cell).items()
+        } | _weights(cell, generator)
         needs_gradient = cell.passes == "forward+backward"
         device = torch.device(cell.device)
-        rotated = inputs | {"u": inputs["u"].roll(1, dims=2)}
+        driving = next(iter(inputs))
+        rotated = inputs | {driving: inputs[driving].roll(1, dims=2)}
         both = tuple(
             {k: v.detach().to(device).requires_grad_(needs_gradient) for k, v in one.items()}
             for one in (inputs, rotated)
@@ -178,14 +176,49 @@ class ScanPreparer:
             torch.cuda.empty_cache()
 
 
-def bytes_that_must_move(cell: ScanCell) -> int:
-    """Δ, u, z, B and C read once and y written once; backward, those and dy read, and as many
-    gradients written. Weights are small and left out."""
+def frame_shapes(cell: ScanCell) -> dict[str, tuple[int, ...]]:
+    """Inputs that have a value a frame, the scanned one first; shared ones have one direction."""
     directions = len(DIRECTIONS[cell.directions])
-    gates = 1 if cell.directions == "both-shared" else directions
-    frames = cell.batch_size * cell.num_frames
-    inputs = frames * ((2 * directions + gates) * cell.channels + 2 * directions * cell.states)
-    outputs = frames * directions * cell.channels
+    own = _own(cell)
+    frames = (cell.batch_size, cell.num_frames)
+    states = dict.fromkeys(("B", "C"), (directions, *frames, cell.states))
+    if cell.scan == "ssd":
+        heads = _heads(cell)
+        x = (own, *frames, heads, cell.channels // heads)
+        return {"x": x, "delta": (directions, *frames, heads), **states}
+    u = (directions, *frames, cell.channels)
+    return {"u": u, "delta": u, **states, "z": (own, *frames, cell.channels)}
+
+
+def _weights(cell: ScanCell, generator: torch.Generator) -> Inputs:
+    """Inputs of no frame, as a mixer that was just made has them."""
+    own = _own(cell)
+    if cell.scan == "ssd":
+        heads = (own, _heads(cell))
+        return {"A": -torch.ones(heads), "delta_bias": torch.randn(heads, generator=generator) - 4}
+    channels = (own, cell.channels)
+    states = torch.arange(1.0, cell.states + 1)
+    return {
+        "A": -states.expand(*channels, cell.states).contiguous(),
+        "D": torch.ones(channels),
+        "delta_bias": torch.randn(channels, generator=generator) - 4,
+    }
+
+
+def _own(cell: ScanCell) -> int:
+    """Directions that have weights of their own."""
+    return 1 if cell.directions == "both-shared" else len(DIRECTIONS[cell.directions])
+
+
+def _heads(cell: ScanCell) -> int:
+    return max(1, cell.channels // HEAD_CHANNELS)
+
+
+def bytes_that_must_move(cell: ScanCell) -> int:
+    """Inputs of frames (u or x, Δ, z, B and C) read once and y written once; backward, those and dy
+    read, and as many gradients written. Weights are small and left out."""
+    inputs = sum(map(math.prod, frame_shapes(cell).values()))
+    outputs = len(DIRECTIONS[cell.directions]) * cell.batch_size * cell.num_frames * cell.channels
     elements = inputs + outputs
     if cell.passes == "forward+backward":
         elements += 2 * inputs + outputs

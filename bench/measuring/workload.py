@@ -23,8 +23,8 @@ from fakemamba.models.detector import Detector
 from fakemamba.models.device import is_out_of_memory
 from fakemamba.models.execution.engines.frontend import ENGINES, EngineFrontend
 from fakemamba.models.execution.modes import OTHER_FRONTENDS, running_in, slower_than_fp32
-from fakemamba.models.mamba import set_scan_backend
 from fakemamba.models.registry import detector_entry, is_ours
+from fakemamba.models.scan.mixer import set_scan_backend
 
 SEED = 1234  # of random weights, and of speech-like input
 ERRORS = ("max_abs_error", "relative_error")

@@ -27,8 +27,7 @@ from fakemamba.bench.measuring.workload import DetectorWorkload
 from fakemamba.bench.profile.attribution import Attribution, CrossCheck, attribute, cross_check
 from fakemamba.environment import describe_environment
 from fakemamba.models.detector import Detector
-from fakemamba.models.mamba import has_mamba
-from fakemamba.models.scan import resolve_backend
+from fakemamba.models.scan.mixer import backend_used
 
 WARMUP_CALLS = 2
 SNAPSHOT_ENTRIES = 1_000_000
@@ -98,7 +97,7 @@ def profile_cell(cell: Cell, num_calls: int) -> CellProfile:
     trace = parse_trace(calls.trace_json)
     attribution = attribute(trace, calls.parts, device.type)
     check = cross_check(attribution, calls.plain_s, calls.profiled_s)
-    fields = cell.to_json()["cell"] | {"backend": _backend_used(detector, cell.backend, device)}
+    fields = cell.to_json()["cell"] | {"backend": backend_used(detector, cell.backend, device)}
     return CellProfile(fields, describe_environment(device), calls, trace, attribution, check)
 
 
@@ -174,13 +173,6 @@ def record_allocations(
         return pickle.dumps(memory._snapshot()), None
     finally:
         memory._record_memory_history(enabled=None)
-
-
-def _backend_used(detector: Detector, backend: str, device: torch.device) -> str:
-    """The selective scan's backend, ``none`` where the detector has no Mamba."""
-    if not has_mamba(detector):
-        return "none"
-    return resolve_backend(backend, device)
 
 
 def _trace(

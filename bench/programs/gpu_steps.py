@@ -52,7 +52,7 @@ class Scale:
         min_rounds: and timed calls of a visit at the least.
         instruments: of all sweeps but that of energy.
         tests: of kernels, as pytest's ``-k`` takes them,
-        scans: and cells of the selective scan by itself.
+        scans: and cells of the scans by themselves.
         kernel_rounds: of ``fakemamba kernels``.
         execution: of offline scoring,
         batch_seconds: its batches,

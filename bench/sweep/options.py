@@ -76,7 +76,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "type": _names,
         "default": ["auto"],
         "metavar": "NAME,...",
-        "help": "of the selective scan in detectors; `fakemamba backends` lists them",
+        "help": "of the scans in detectors; `fakemamba backends` lists them",
     },
     "--bench-execution": {
         "type": _names,

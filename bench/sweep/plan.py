@@ -20,9 +20,9 @@ from fakemamba.data.lengths import draw_durations, read_lengths
 from fakemamba.data.manifest import read_manifest
 from fakemamba.models.execution.fused_norm import uses_kernel
 from fakemamba.models.execution.modes import ATTENTIONS, EXECUTIONS, OPTIMIZED, PRECISIONS
-from fakemamba.models.mamba import has_mamba
 from fakemamba.models.registry import create_detector, detector_entry, list_detectors
-from fakemamba.models.scan import check_backend, resolve_backend
+from fakemamba.models.scan import check_backend
+from fakemamba.models.scan.mixer import backend_used
 
 FULL_SIZE = "xls-r-300m"
 DRAWN_LENGTHS = 20
@@ -263,7 +263,7 @@ class _Traits:
 
     Attributes:
         parts: that can be measured.
-        backends: the scan backends that it will use, ``none`` where it has no Mamba.
+        backends: the scan backends that it will use, ``none`` where it does not scan.
     """
 
     parts: tuple[str, ...]
@@ -278,10 +278,8 @@ def _traits(name: str, backends: tuple[str, ...], device: str) -> _Traits:
     else:
         model = create_detector(name, "xls-r-tiny", device="meta")
     named = (*model.parts, "end-to-end", *TRAINING_PARTS)
-    used: tuple[str, ...] = ("none",)
-    if has_mamba(model):
-        place = torch.device(device)
-        used = tuple(dict.fromkeys(resolve_backend(one, place) for one in backends))
+    place = torch.device(device)
+    used = tuple(dict.fromkeys(backend_used(model, one, place) for one in backends))
     parts = tuple(part for part in (*PARTS, *TRAINING_PARTS) if part in named)
     return _Traits(parts, used)
 

@@ -24,6 +24,7 @@ from fakemamba.models.execution.modes import UnsupportedSettingError
 from fakemamba.models.frontend import Frontend, FrontendConfig
 from fakemamba.models.frontends.normalising import normalised
 from fakemamba.models.frontends.outputs import put_out
+from fakemamba.models.frontends.s3prl import filled_up, fitted
 from fakemamba.models.masking import frame_mask, zero_padding
 
 
@@ -76,12 +77,12 @@ class FastFrontend(nn.Module):
         self, waveforms: Tensor, lengths: Tensor | None = None
     ) -> tuple[Tensor, Tensor | None]:
         """See `Frontend.forward`."""
-        output = self.config.output
-        waveforms = normalised(waveforms.float(), lengths, self.config.waveform)
-        frames = waveforms[..., None]  # (B, L, 1)
+        output, num_samples = self.config.output, waveforms.shape[1]
+        given, valid = filled_up(waveforms.float(), lengths, self.config)
+        frames = normalised(given, valid, self.config.waveform)[..., None]  # (B, L, 1)
         for convolution in self.convolutions:
             frames = convolution(frames)  # (B, fewer, channels)
-        counts = None if lengths is None else self.config.framing.frame_counts(lengths)
+        counts = None if valid is None else self.config.build.framing.frame_counts(valid)
         # (B, 1, 1, T): which keys are there for every head and query
         mask = None if counts is None else frame_mask(counts, frames.shape[1])[:, None, None]
         hidden = zero_padding(self.projection(self.projection_norm(frames)[1]), counts)
@@ -98,10 +99,12 @@ class FastFrontend(nn.Module):
             total, normed = feed_forward_norm(attention(normed, mask), total)
             added = feed_forward(normed)
         total, normed = self.final_norm(added, total)
-        if output == "last":
-            return normed, counts
-        states.append(normed if output.endswith("normed") else total)
-        return put_out(states, output, self.layer_sum), counts
+        found = normed
+        if output != "last":
+            states.append(normed if output.endswith("normed") else total)
+            found = put_out(states, output, self.layer_sum)
+        own = None if lengths is None else self.config.framing.frame_counts(lengths)
+        return fitted(found, num_samples, lengths, self.config), own
 
 
 def _refuse_others(config: FrontendConfig) -> None:

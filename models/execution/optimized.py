@@ -98,6 +98,11 @@ class OptimizedDetector:
     ) -> None:
         device = detector.device
         check_optimized(device, precision, execution)
+        if detector.config.frontend.waveform == "joint" and execution not in ENGINES:
+            raise UnsupportedSettingError(
+                "an optimized detector adds rows to a batch, which waveform=joint would take into "
+                "account; use the detector as it is"
+            )
         frontend: nn.Module
         if execution in ENGINES:
             frontend = engine_frontend(detector, execution, precision, examples)

@@ -2,7 +2,7 @@
 
 ``layers=N`` builds the first N layers alone. ``output`` is one of `outputs`, or the number of a
 layer: its raw output, of a network that ends there. ``waveform`` is one of `normalising`, or
-``card``: what the publisher's preprocessor_config.json says.
+``card``: what the publisher's preprocessor_config.json says. ``frames`` is one of `framing`.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from difflib import get_close_matches
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 from fakemamba.models.frontends.config import FrontendConfig
+from fakemamba.models.frontends.framing import Frames
 from fakemamba.models.frontends.normalising import Waveform
 from fakemamba.models.frontends.outputs import Output
 
@@ -21,6 +22,7 @@ CHOICES = {
     "layers": "a number of layers",
     "output": f"{', '.join(get_args(Output))} or a layer's number",
     "waveform": f"{', '.join(get_args(Waveform))} or card",
+    "frames": " or ".join(get_args(Frames)),
 }
 
 
@@ -62,6 +64,7 @@ def chosen(
     name = f"{config.name}?{'&'.join(f'{key}={value}' for key, value in choices.items())}"
     layers, output = choices.get("layers"), choices.get("output", config.output)
     waveform = choices.get("waveform", config.waveform)
+    frames = choices.get("frames", config.frames)
     if layers is not None:
         config = replace(config, num_layers=_number(name, "layers", layers, config.num_layers))
     if output.isdecimal():
@@ -69,14 +72,19 @@ def chosen(
         config, output = replace(config, num_layers=number), "last-raw"
     if waveform == "card":
         waveform = "utterance" if is_normalised() else "none"
-    for choice, value, known in (("output", output, Output), ("waveform", waveform, Waveform)):
+    for choice, value, known in (
+        ("output", output, Output),
+        ("waveform", waveform, Waveform),
+        ("frames", frames, Frames),
+    ):
         if value not in get_args(known):
             guesses = get_close_matches(value, get_args(known), n=1)
             hint = f"; did you mean {guesses[0]}?" if guesses else ""
             raise ValueError(
                 f"front-end {name!r}: {choice} {value!r} is unknown{hint} It is {CHOICES[choice]}"
             )
-    return replace(config, name=name, output=output, waveform=waveform)  # type: ignore[arg-type]
+    found: dict[str, Any] = {"output": output, "waveform": waveform, "frames": frames}
+    return replace(config, name=name, **found)
 
 
 def _number(name: str, choice: str, value: str, most: int) -> int:

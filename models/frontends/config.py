@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from difflib import get_close_matches
 from pkgutil import resolve_name
 from typing import Annotated, Any, Literal
@@ -12,7 +12,7 @@ from pydantic import Field
 from torch import Tensor
 
 from fakemamba.models.frontends.families import CONVOLUTIONS, FAMILIES, Family
-from fakemamba.models.frontends.framing import Framing
+from fakemamba.models.frontends.framing import Frames, Framing
 from fakemamba.models.frontends.normalising import Waveform
 from fakemamba.models.frontends.outputs import Output
 from fakemamba.models.state_dicts import count_blocks, shape_of
@@ -41,6 +41,7 @@ class FrontendConfig:
         num_mels: bands of Whisper's features.
         output: see `outputs`.
         waveform: see `normalising`.
+        frames: how many; see `s3prl`.
 
     A field that a family does not have keeps its default, and 1 where it is a size.
     """
@@ -61,6 +62,7 @@ class FrontendConfig:
     num_mels: Size = 1
     output: Output = "last"
     waveform: Waveform = "none"
+    frames: Frames = "network"
 
     def __post_init__(self) -> None:
         check_fields(self)
@@ -97,7 +99,8 @@ class FrontendConfig:
     @property
     def framing(self) -> Framing:
         """How samples become frames."""
-        return self.build.framing
+        framing = self.build.framing
+        return replace(framing, rounds_up=True) if self.frames == "s3prl" else framing
 
     def to_transformers(self) -> Any:
         """The same network in transformers' words, with every training-time change switched off."""
@@ -156,5 +159,11 @@ WITHOUT: dict[str, Any] = {
     "conv_bias": True,
     "num_mels": 1,
 }
-# Fields that came when there were other families than XLS-R's: a record has all of them, or none.
-LATER_FIELDS: dict[str, Any] = {one.name: one.default for one in fields(FrontendConfig)[9:]}
+# Fields that came later, with what a record without them means: it has all of a group, or none.
+LATER_FIELDS: tuple[dict[str, Any], ...] = tuple(
+    {one.name: one.default for one in group}
+    for group in (
+        fields(FrontendConfig)[9:16],  # with other families than XLS-R's
+        fields(FrontendConfig)[16:],  # with s3prl's frames
+    )
+)

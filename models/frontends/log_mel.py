@@ -7,7 +7,6 @@ an utterance ends. Whatever the precision around them, they are computed in fp32
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from typing import Any
 
@@ -16,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from transformers.audio_utils import mel_filter_bank, window_function
 
+from fakemamba.models.device import without_autocast
 from fakemamba.models.frontends.framing import SAMPLE_RATE_HZ
 from fakemamba.models.masking import masked_mean, zero_padding
 
@@ -31,7 +31,7 @@ def kaldi_log_mel(waveforms: Tensor, lengths: Tensor | None) -> tuple[Tensor, Te
 
     Each mel band has zero mean and unit variance over an utterance's own frames; others are zero.
     """
-    with _fp32(waveforms):
+    with without_autocast(waveforms.device):
         frames = waveforms.float().unfold(1, WINDOW, HOP) * FULL_SCALE  # (B, F, 400)
         frames = frames - frames.mean(-1, keepdim=True)
         before = torch.cat([frames[..., :1], frames[..., :-1]], -1)
@@ -51,7 +51,7 @@ def kaldi_log_mel(waveforms: Tensor, lengths: Tensor | None) -> tuple[Tensor, Te
 
 def whisper_log_mel(waveforms: Tensor, num_mels: int) -> Tensor:
     """Waveforms (B, L) of at most 30 s, zero after their end, to (B, mels, 3000), of 30 s."""
-    with _fp32(waveforms):
+    with without_autocast(waveforms.device):
         padded = F.pad(waveforms.float(), (0, WHISPER_SAMPLES - waveforms.shape[1]))
         around = F.pad(padded[:, None], (WINDOW // 2, WINDOW // 2), mode="reflect")[:, 0]
         window = _constant(_window, "hann", waveforms.device)
@@ -64,12 +64,6 @@ def whisper_log_mel(waveforms: Tensor, num_mels: int) -> Tensor:
 
 def _power(frames: Tensor) -> Tensor:
     return torch.view_as_real(torch.fft.rfft(frames)).square().sum(-1)
-
-
-def _fp32(waveforms: Tensor) -> AbstractContextManager[Any]:
-    if waveforms.is_meta:  # nothing is computed there, and nothing is cast
-        return nullcontext()
-    return torch.autocast(waveforms.device.type, enabled=False)
 
 
 @torch.compiler.assume_constant_result  # type: ignore[untyped-decorator]

@@ -1,4 +1,4 @@
-"""Names of tensors: fairseq's, transformers', and those of what is no part of a front-end."""
+"""Names of tensors: of fairseq, torchaudio, transformers, and of what is no part of a front-end."""
 
 from __future__ import annotations
 
@@ -78,6 +78,12 @@ def transformers_key(fairseq_key: str) -> str:
         if hits:
             break
     return fairseq_key
+
+
+def transformers_key_of_torchaudio(key: str) -> str:
+    """The name in transformers' ``Wav2Vec2Model`` of a tensor of torchaudio's."""
+    key = re.sub(r"^encoder\.feature_projection\.", "feature_projection.", key)
+    return re.sub(r"^encoder\.transformer\.", "encoder.", key)
 
 
 @dataclass(frozen=True)

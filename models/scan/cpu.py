@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from fakemamba.models.scan.inputs import ScanInputs
+from fakemamba.models.scan import ssd_chunked
+from fakemamba.models.scan.inputs import ScanInputs, SSDInputs
 
 try:
     import numba
@@ -39,6 +40,31 @@ def scan(inputs: ScanInputs) -> Tensor:
     """
     _check(inputs.u)
     return _Scan.apply(*inputs)
+
+
+def ssd_scan(inputs: SSDInputs) -> Tensor:
+    """See `fakemamba.models.scan.ssd_scan`, and `scan` for precision; gradients are recomputed."""
+    _check(inputs.x)
+    return ssd_chunked.recomputed(_ssd_forward, inputs)
+
+
+def _ssd_forward(inputs: SSDInputs) -> Tensor:
+    x, delta, A, B, C, delta_bias, reverse, exclusive, lengths = inputs
+    y = x.new_empty(x.shape, dtype=torch.float32)
+    _use_torch_threads()
+    kernels.ssd_forward(
+        _frames(_once(x)),
+        _frames(delta),
+        _frames(A),
+        _frames(B),
+        _frames(C),
+        _frames(torch.zeros_like(A) if delta_bias is None else delta_bias),
+        np.array(reverse),
+        exclusive,
+        _lengths(lengths, x),
+        y.numpy(),
+    )
+    return y.to(x.dtype)
 
 
 def causal_conv_silu(
@@ -157,10 +183,7 @@ def _arrays(inputs: ScanInputs) -> tuple[np.ndarray, ...]:
     """The kernels' inputs: fp32, contiguous, states before channels, absent ones made explicit."""
     u, delta, A, B, C, D, z, delta_bias, reverse, lengths = inputs
     absent = torch.zeros(A.shape[0], A.shape[1])
-    if z is None:
-        gate = np.empty((0, 0, 0, 0), np.float32)
-    else:
-        gate = _frames(z[:1] if z.stride(0) == 0 else z)  # an expanded gate is read, not copied
+    gate = np.empty((0, 0, 0, 0), np.float32) if z is None else _frames(_once(z))
     return (
         _frames(u),
         _frames(delta),
@@ -180,6 +203,11 @@ def _conv_arrays(
 ) -> tuple[np.ndarray, ...]:
     taps_first = _frames(weight.transpose(1, 2))  # (directions, taps, channels)
     return _frames(x), taps_first, _frames(bias), np.array(reverse), _lengths(lengths, x)
+
+
+def _once(frames: Tensor) -> Tensor:
+    """Frames that all directions share as one direction: they are read, not copied."""
+    return frames[:1] if frames.stride(0) == 0 else frames
 
 
 def _frames(tensor: Tensor) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""The fused scan on CPUs, forward and backward, compiled by numba at its first use.
+"""The fused scans on CPUs, and the convolution, compiled by numba at their first use.
 
 A task is one direction, one utterance and a block of channels; tasks run on all cores. Time is a
 plain loop, the vector lanes are channels, and a block's states (states × channels) stay in the
@@ -172,6 +172,42 @@ def scan_backward(
                     ddelta_t[e] = dstep[e] * sigmoid(delta_t[e] + bias_ge[e])
                     dbias_ge[e] += ddelta_t[e]
         dA[g, b, :, span] = dA_ge
+
+
+@njit(parallel=True, fastmath=FAST, cache=True, nogil=True)
+def ssd_forward(x, delta, A, B, C, bias, reverse, exclusive, lengths, y):
+    """Fill ``y`` (directions, batch, time, heads, channels); x may have one direction for all.
+
+    A task is one direction, one utterance and one head, whose states (states × channels) are small;
+    delta is (directions, batch, time, heads), A and bias (directions, heads). Delayed outputs
+    (``exclusive``) are written where the next frame of the direction is.
+    """
+    directions, batch, _, heads, channels = y.shape
+    num_states = B.shape[3]
+    for task in prange(directions * batch * heads):
+        g, b, head = task // (batch * heads), (task // heads) % batch, task % heads
+        h = np.zeros((num_states, channels), np.float32)
+        drive = np.empty(channels, np.float32)
+        out = np.zeros(channels, np.float32)
+        length = lengths[b]
+        for i in range(length):
+            t = length - 1 - i if reverse[g] else i
+            if exclusive:
+                y[g, b, t, head] = out
+            x_t = x[g % x.shape[0], b, t, head]
+            step = softplus(delta[g, b, t, head] + bias[g, head])
+            decay = exp2(step * A[g, head] * LOG2_E)
+            for p in range(channels):
+                drive[p] = step * x_t[p]
+                out[p] = ZERO
+            for n in range(num_states):
+                B_n, C_n, h_n = B[g, b, t, n], C[g, b, t, n], h[n]
+                for p in range(channels):
+                    h_n[p] = decay * h_n[p] + drive[p] * B_n
+                    out[p] += h_n[p] * C_n
+            if not exclusive:
+                y[g, b, t, head] = out
+        y[g, b, length:, head] = ZERO
 
 
 @njit(inline="always", fastmath=FAST)

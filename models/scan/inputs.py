@@ -1,4 +1,4 @@
-"""What every backend of the scan is given."""
+"""What every backend of the two scans is given."""
 
 from __future__ import annotations
 
@@ -23,4 +23,22 @@ class ScanInputs(NamedTuple):
     z: Tensor | None
     delta_bias: Tensor | None
     reverse: tuple[bool, ...]
+    lengths: Tensor | None
+
+
+class SSDInputs(NamedTuple):
+    """Arguments of `fakemamba.models.scan.ssd_scan`, in the order in which they go along.
+
+    x: (directions, batch, time, heads, head channels); delta: (directions, batch, time, heads);
+    A, delta_bias: (directions, heads); B, C: (directions, batch, time, states); lengths: (batch,).
+    """
+
+    x: Tensor
+    delta: Tensor
+    A: Tensor
+    B: Tensor
+    C: Tensor
+    delta_bias: Tensor | None
+    reverse: tuple[bool, ...]
+    exclusive: bool
     lengths: Tensor | None

@@ -1,8 +1,8 @@
-"""Adapter to mamba-ssm's own CUDA kernels, where they are installed and built.
+"""Adapter to mamba-ssm's own kernels, where they are installed and built.
 
-There are two: the scan alone, and, where causal-conv1d is built too, the whole mixer in one
-function, which is what ``mamba_ssm.Mamba`` runs. Both know one direction and equal lengths, so a
-reversed direction is flipped, each utterance by its own length, before and after.
+There are three: either scan alone, and, where causal-conv1d is built too, the whole mixer of
+Mamba-1 in one function, which is what ``mamba_ssm.Mamba`` runs. All know one direction and equal
+lengths, so a reversed direction is flipped, each utterance by its own length, before and after.
 """
 
 from __future__ import annotations
@@ -14,9 +14,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fakemamba.models.masking import flip_frames, frame_mask, zero_padding
-from fakemamba.models.scan.inputs import ScanInputs
-from fakemamba.models.scan.reference import orient
+from fakemamba.models.masking import flip_frames, zero_padding
+from fakemamba.models.scan.inputs import ScanInputs, SSDInputs
+from fakemamba.models.scan.reference import delayed, orient, zero_beyond
+
+SSD_CHUNK_FRAMES = 64
 
 
 @cache
@@ -48,6 +50,15 @@ def _load_fused() -> Callable[..., Tensor] | None:
     return mamba_inner_fn
 
 
+@cache
+def _load_ssd() -> Callable[..., Tensor]:
+    """mamba-ssm's mamba_chunk_scan_combined, which is written in Triton."""
+    from mamba_ssm.ops.triton.ssd_combined import mamba_chunk_scan_combined
+
+    combined: Callable[..., Tensor] = mamba_chunk_scan_combined
+    return combined
+
+
 def unavailable() -> str | None:
     """Why this backend cannot run here, or None."""
     return _load()[1]
@@ -72,10 +83,34 @@ def scan(inputs: ScanInputs) -> Tensor:
         ).transpose(1, 2)
         for g in range(len(reverse))
     ]
-    y = orient(torch.stack(outputs), reverse, lengths)
-    if lengths is not None:
-        y = y.masked_fill(~frame_mask(lengths, y.shape[2])[..., None], 0.0)
-    return y
+    return zero_beyond(orient(torch.stack(outputs), reverse, lengths), lengths)
+
+
+def ssd_scan(inputs: SSDInputs) -> Tensor:
+    """See `fakemamba.models.scan.ssd_scan`: one call a direction, reversed by flipping."""
+    x, delta, A, B, C, delta_bias, reverse, exclusive, lengths = inputs
+    kernel = _load_ssd()
+    heads = x.shape[3:]
+    # Frames are padded to whole chunks by the kernel, but not those of another's length.
+    ordered = [
+        orient(zero_beyond(frames, lengths), reverse, lengths)
+        for frames in (x.flatten(3), delta, B, C)
+    ]
+    outputs = [
+        kernel(
+            ordered[0][g].unflatten(2, heads),
+            ordered[1][g],
+            A[g].float(),
+            *(ordered[k][g][:, :, None] for k in (2, 3)),  # one group of states
+            chunk_size=SSD_CHUNK_FRAMES,
+            dt_bias=None if delta_bias is None else delta_bias[g].float(),
+            dt_softplus=True,
+        ).flatten(2)
+        for g in range(len(reverse))
+    ]
+    y = torch.stack(outputs)
+    y = orient(delayed(y) if exclusive else y, reverse, lengths)
+    return zero_beyond(y, lengths).unflatten(3, heads)
 
 
 def has_fused_mixer() -> bool:

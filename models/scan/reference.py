@@ -1,4 +1,4 @@
-"""The recurrence as it is written, one time step after the other: the twin that others match."""
+"""The recurrences as they are written, one time step after the other: twins that others match."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from fakemamba.models.masking import flip_frames, frame_mask
-from fakemamba.models.scan.inputs import ScanInputs
+from fakemamba.models.scan.inputs import ScanInputs, SSDInputs
 
 
 def unavailable() -> None:
@@ -33,6 +33,13 @@ def orient(frames: Tensor, reverse: tuple[bool, ...], lengths: Tensor | None) ->
     return torch.stack(ordered)
 
 
+def zero_beyond(frames: Tensor, lengths: Tensor | None) -> Tensor:
+    """Frames (directions, batch, time, x) with those beyond each utterance's end set to zero."""
+    if lengths is None:
+        return frames
+    return frames.masked_fill(~frame_mask(lengths, frames.shape[2])[..., None], 0.0)
+
+
 def finish(
     y: Tensor, u: Tensor, D: Tensor | None, z: Tensor | None, lengths: Tensor | None
 ) -> Tensor:
@@ -41,9 +48,7 @@ def finish(
         y = y + u.to(y.dtype) * D[:, None, None].to(y.dtype)
     if z is not None:
         y = y * F.silu(z.to(y.dtype))
-    if lengths is not None:
-        y = y.masked_fill(~frame_mask(lengths, y.shape[2])[..., None], 0.0)
-    return y.to(u.dtype)
+    return zero_beyond(y, lengths).to(u.dtype)
 
 
 def scan(inputs: ScanInputs) -> Tensor:
@@ -61,3 +66,35 @@ def scan(inputs: ScanInputs) -> Tensor:
         outputs.append((state * C[:, :, t, None, :]).sum(-1))
     y = orient(torch.stack(outputs, dim=2), reverse, lengths)
     return finish(y, u, D, z, lengths)
+
+
+def ssd_scan(inputs: SSDInputs) -> Tensor:
+    """See `fakemamba.models.scan.ssd_scan`: a selective scan whose heads share one Δ and one A."""
+    x, delta, A, B, C, delta_bias, reverse, exclusive, lengths = inputs
+    channels, states = x.shape[4], B.shape[3]
+
+    def of_channels(of_heads: Tensor) -> Tensor:
+        return of_heads.repeat_interleave(channels, dim=-1)
+
+    y = scan(
+        ScanInputs(
+            x.flatten(3),
+            of_channels(delta),
+            of_channels(A)[..., None].expand(-1, -1, states),
+            B,
+            C,
+            D=None,
+            z=None,
+            delta_bias=None if delta_bias is None else of_channels(delta_bias),
+            reverse=reverse,
+            lengths=lengths,
+        )
+    )
+    if exclusive:
+        y = orient(delayed(orient(y, reverse, lengths)), reverse, lengths)
+    return zero_beyond(y, lengths).unflatten(3, x.shape[3:])
+
+
+def delayed(frames: Tensor) -> Tensor:
+    """Frames (directions, batch, time, x) one later, the first of them zero."""
+    return F.pad(frames, (0, 0, 1, -1))

@@ -23,7 +23,7 @@ def _compose(decay1, drive1, decay2, drive2):
 
 
 @triton.jit
-def _softplus(x):
+def softplus(x):
     """log(1 + e^x), right in relative terms also where it is tiny (Kahan's log1p)."""
     power = tl.exp(tl.minimum(x, 20.0))
     above_one = 1.0 + power
@@ -114,7 +114,7 @@ def summarise_tiles(
     inside = valid[:, None] & here[None, :]
     bias = _per_channel(bias_ptr, g, channels, e)
     raw = _tile(delta_ptr + g * delta_g + b * delta_b, t, delta_t, e, inside) + bias[None, :]
-    step = tl.where(inside, _softplus(raw), 0.0)
+    step = tl.where(inside, softplus(raw), 0.0)
     x = _tile(x_ptr + g * x_g + b * x_b, t, x_t, e, inside)
     upto = tl.cumsum(step, axis=0)
     total = tl.sum(step, axis=0)
@@ -227,7 +227,7 @@ def output_tiles(
     inside = valid[:, None] & here[None, :]
     bias = _per_channel(bias_ptr, g, channels, e)
     raw = _tile(delta_ptr + g * delta_g + b * delta_b, t, delta_t, e, inside) + bias[None, :]
-    step = tl.where(inside, _softplus(raw), 0.0)
+    step = tl.where(inside, softplus(raw), 0.0)
     u = _tile(u_ptr + g * u_g + b * u_b, t, u_t, e, inside)
     y = u * _per_channel(D_ptr, g, channels, e)[None, :]
     starts = starts_ptr + ((row * num_tiles + tile) * NUM_STATES) * channels + e
@@ -316,11 +316,11 @@ def gradient_tiles(
     bias = _per_channel(bias_ptr, g, channels, e)
     deltas = delta_ptr + g * delta_g + b * delta_b
     raw = _tile(deltas, t, delta_t, e, inside) + bias[None, :]
-    step = tl.where(inside, _softplus(raw), 0.0)
+    step = tl.where(inside, softplus(raw), 0.0)
     # A tile's last frame takes the gradient of the next tile's states as it comes: decay 1.
     has_next = ((local + 1 < TILE) & (position + 1 < length))[:, None] & here[None, :]
     next_raw = _tile(deltas, next_t, delta_t, e, has_next) + bias[None, :]
-    next_step = tl.where(has_next, _softplus(next_raw), 0.0)
+    next_step = tl.where(has_next, softplus(next_raw), 0.0)
     u = _tile(u_ptr + g * u_g + b * u_b, t, u_t, e, inside)
     dy = _tile(dy_ptr + g * dy_g + b * dy_b, t, dy_t, e, inside)
     D = _per_channel(D_ptr, g, channels, e)

@@ -1,4 +1,4 @@
-"""The Triton backend: launches of the kernels, as a differentiable torch function.
+"""The Triton backend of the selective scan: launches of kernels, as a differentiable function.
 
 Runs on any GPU that Triton supports; with TRITON_INTERPRET=1 also on a CPU, slowly, for tests.
 """
@@ -41,13 +41,17 @@ def scan(inputs: ScanInputs) -> Tensor:
     Raises:
         ValueError: float64 inputs, which this backend would round, or tensors out of its reach.
     """
-    u = inputs.u
-    if u.dtype == torch.float64 or (u.device.type != "cuda" and not _interpreted()):
-        raise ValueError(
-            f"the triton scan backend takes fp32, bf16 or fp16 on a GPU, not {u.dtype} on "
-            f"{u.device}; use the torch backend"
-        )
+    check(inputs.u)
     return _Scan.apply(*inputs)
+
+
+def check(tensor: Tensor) -> None:
+    """Refuse what the kernels cannot take; see `scan`."""
+    if tensor.dtype == torch.float64 or (tensor.device.type != "cuda" and not _interpreted()):
+        raise ValueError(
+            f"the triton scan backend takes fp32, bf16 or fp16 on a GPU, not {tensor.dtype} on "
+            f"{tensor.device}; use the torch backend"
+        )
 
 
 def causal_conv_silu(
@@ -56,20 +60,20 @@ def causal_conv_silu(
     """See `fakemamba.models.scan.convolution.causal_conv_silu`; without gradients."""
     directions, channels, taps = weight.shape
     batch, num_frames = x.shape[1:3]
-    x = _unit_stride(x.expand(directions, -1, -1, -1))
+    x = unit_stride(x.expand(directions, -1, -1, -1))
     y = torch.empty(directions, batch, num_frames, channels, dtype=x.dtype, device=x.device)
-    grid = (directions * batch, _pieces(num_frames, TILE_FRAMES), _pieces(channels, BLOCK_CHANNELS))
+    grid = (directions * batch, pieces(num_frames, TILE_FRAMES), pieces(channels, BLOCK_CHANNELS))
     kernels.convolve[grid](
         x,
         *x.stride()[:3],
         weight.transpose(1, 2).contiguous(),
         bias.contiguous(),
-        _lengths(lengths, x),
+        lengths_of(lengths, x),
         y,
         batch,
         num_frames,
         channels,
-        _mask(reverse),
+        mask_of(reverse),
         TAPS=taps,
         TILE=TILE_FRAMES,
         BLOCK=BLOCK_CHANNELS,
@@ -109,7 +113,7 @@ class _Scan(torch.autograd.Function):
         inputs = ScanInputs._make([*tensors, ctx.reverse, lengths])
         u, delta, A, B, C, D, z, delta_bias, _, _ = inputs
         job = _Job(inputs)
-        dy = _unit_stride(dy)
+        dy = unit_stride(dy)
         adjoints = job.join(job.summarise(dy, job.C, adjoint=True), adjoint=True)
         directions, batch, num_frames, channels = u.shape
         states, blocks = A.shape[2], job.grid[2]
@@ -157,18 +161,18 @@ class _Job:
     def __init__(self, inputs: ScanInputs) -> None:
         u, delta, A, B, C, D, z, delta_bias, reverse, lengths = inputs
         directions, batch, num_frames, channels = u.shape
-        self.u, self.delta, self.B, self.C = (_unit_stride(x) for x in (u, delta, B, C))
+        self.u, self.delta, self.B, self.C = (unit_stride(x) for x in (u, delta, B, C))
         self.gated = z is not None
-        self.z = self.u if z is None else _unit_stride(z)
+        self.z = self.u if z is None else unit_stride(z)
         self.A = A.detach().float().transpose(1, 2).contiguous()  # (directions, states, channels)
         absent = torch.zeros(directions, channels, device=u.device)
         self.D = absent if D is None else D.detach().contiguous()
         self.bias = absent if delta_bias is None else delta_bias.detach().contiguous()
-        self.lengths = _lengths(lengths, u)
-        self.num_tiles = _pieces(num_frames, TILE_FRAMES)
-        blocks = _pieces(channels, BLOCK_CHANNELS)
+        self.lengths = lengths_of(lengths, u)
+        self.num_tiles = pieces(num_frames, TILE_FRAMES)
+        blocks = pieces(channels, BLOCK_CHANNELS)
         self.grid = (directions * batch, self.num_tiles, blocks)
-        self.sizes = (batch, num_frames, channels, self.num_tiles, _mask(reverse))
+        self.sizes = (batch, num_frames, channels, self.num_tiles, mask_of(reverse))
         self.constants = {
             "NUM_STATES": A.shape[2],
             "TILE": TILE_FRAMES,
@@ -217,24 +221,27 @@ class _Job:
         return starts
 
 
-def _unit_stride(tensor: Tensor) -> Tensor:
+def unit_stride(tensor: Tensor) -> Tensor:
     """Frames whose channels lie side by side; expanded and sliced ones are taken as they are."""
     tensor = tensor.detach()
     return tensor if tensor.stride(-1) == 1 else tensor.contiguous()
 
 
-def _lengths(lengths: Tensor | None, frames: Tensor) -> Tensor:
+def lengths_of(lengths: Tensor | None, frames: Tensor) -> Tensor:
+    """Frames of each utterance as the kernels take them (batch,)."""
     if lengths is None:
         shape = (frames.shape[1],)
         return torch.full(shape, frames.shape[2], dtype=torch.int64, device=frames.device)
     return lengths.to(device=frames.device, dtype=torch.int64)
 
 
-def _mask(reverse: tuple[bool, ...]) -> int:
+def mask_of(reverse: tuple[bool, ...]) -> int:
+    """One bit a direction, set where it is reversed."""
     return sum(1 << g for g, flipped in enumerate(reverse) if flipped)
 
 
-def _pieces(size: int, piece: int) -> int:
+def pieces(size: int, piece: int) -> int:
+    """How many pieces there are, the last of them not full."""
     return -(-size // piece)
 
 

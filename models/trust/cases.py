@@ -17,10 +17,11 @@ from torch import Tensor
 
 from fakemamba.models.execution import fused_norm
 from fakemamba.models.masking import frame_mask
-from fakemamba.models.scan import directional_scan, triton_scan
+from fakemamba.models.scan import directional_scan, ssd_scan, triton_scan, triton_ssd
 from fakemamba.models.scan.convolution import causal_conv_silu
 
 NUM_STATES, TAPS = 16, 4
+SSD_CHANNELS, SSD_STATES = 64, 64
 # Largest ‖kernel - torch‖ / ‖torch‖; rounding alone gives less than a third of it.
 BOUNDS = {torch.float32: 1e-4, torch.bfloat16: 2e-2, torch.float16: 1e-2}
 
@@ -95,6 +96,29 @@ def _selective_scan(dtype: torch.dtype) -> Iterator[Case]:
     yield Case("the convolution", inputs, by_kernel, by_torch)
 
 
+def _ssd_scan(dtype: torch.dtype) -> Iterator[Case]:
+    normal = _Draw(dtype)
+    frames = 2 * triton_ssd.CHUNK_FRAMES + triton_ssd.CHUNK_FRAMES // 2
+    lengths = torch.tensor([frames, frames // 2 + 1, 1])
+    size = (2, len(lengths), frames)
+    inputs = {
+        "x": normal(*size, 2, SSD_CHANNELS),
+        "delta": normal(*size, 2) - 2,
+        "A": -8 * torch.sigmoid(normal(2, 2).float()),
+        "B": normal(*size, SSD_STATES),
+        "C": normal(*size, SSD_STATES),
+        "delta_bias": normal(2, 2).float(),
+    }
+
+    def scan(backend: str, exclusive: bool, **inputs: Any) -> Sequence[Tensor]:
+        own = lengths.to(inputs["x"].device)
+        return (ssd_scan(**inputs, exclusive=exclusive, lengths=own, backend=backend),)
+
+    for what, exclusive in (("the SSD scan", False), ("the SSD scan, one frame late", True)):
+        by_kernel, by_torch = (partial(scan, name, exclusive) for name in ("triton", "torch"))
+        yield Case(what, inputs, by_kernel, by_torch, has_gradients=True)
+
+
 def _fused_norm(dtype: torch.dtype) -> Iterator[Case]:
     normal = _Draw(dtype)
     # Of a front-end's convolutions; of XLS-R's blocks with 300 million parameters, with 1 billion.
@@ -134,6 +158,13 @@ KERNELS = {
     "selective-scan": Kernel(
         _selective_scan,
         ("scan/triton_kernels.py", "scan/triton_scan.py", "scan/convolution.py"),
+    ),
+    "ssd-scan": Kernel(
+        _ssd_scan,
+        (
+            *("scan/triton_ssd_kernels.py", "scan/triton_ssd.py", "scan/triton_kernels.py"),
+            *("scan/triton_scan.py", "scan/ssd_chunked.py"),
+        ),
     ),
     "fused-norm": Kernel(_fused_norm, ("execution/norm_kernel.py", "execution/fused_norm.py")),
 }

@@ -5,6 +5,14 @@ import json
 import pytest
 import soundfile
 import torch
+from official_files import (
+    BONA_FIDE_FIRST,
+    DETECTOR_OF,
+    FIRST,
+    PUBLISHED_SAMPLES,
+    RANKED_BY_LOGIT,
+    SECOND,
+)
 
 from fakemamba import save_pretrained
 from fakemamba.cli.main import main
@@ -22,21 +30,27 @@ def read_scores(path):
     return {stem: float(score) for stem, score in map(str.split, path.read_text().splitlines())}
 
 
-@pytest.mark.parametrize("name", ["fake-mamba", "xlsr-conformer-tcm", "xlsr-aasist"])
-def test_convert_then_score_gives_the_official_scores(name, oracles, tmp_path, capsys):
-    folder, expected = oracles
-    logits = expected["arch"][name]["logits"]
+@pytest.mark.parametrize("name", ["fake-mamba", "xlsr-aasist", *SECOND])
+def test_convert_then_score_gives_the_official_scores(
+    name, oracles, second_oracles, tmp_path, capsys
+):
+    recordings, _ = oracles
+    folder, expected = oracles if name in FIRST else second_oracles
+    said = expected["arch"][name]
     converted, scores = str(tmp_path / "model"), tmp_path / "scores.txt"
-    files = [str(folder / file_name) for file_name in logits]
-    checkpoint = str(folder / f"{name}.pth")
-    assert main(["convert", checkpoint, "--detector", name, "--out", converted]) == 0
+    which = ["--detector", DETECTOR_OF[name], "--frontend-heads", str(said.get("heads", 16))]
+    assert main(["convert", str(folder / f"{name}.pth"), *which, "--out", converted]) == 0
     assert "parameters" in capsys.readouterr().out
-    arguments = ["--checkpoint", converted, "--out", str(scores), "--device", "cpu", *files]
-    assert main(["score", *arguments]) == 0
+    arguments = ["--checkpoint", converted, "--out", str(scores), "--device", "cpu"]
+    if name in PUBLISHED_SAMPLES:
+        arguments += ["--length", str(PUBLISHED_SAMPLES[name])]
+    assert main(["score", *arguments, *(str(recordings / one) for one in said["logits"])]) == 0
     found = read_scores(scores)
-    assert len(found) == len(logits)
-    for file_name, wanted in logits.items():
-        assert abs(found[file_name.rsplit(".", 1)[0]] - wanted[1]) < 1e-4
+    assert len(found) == len(said["logits"])
+    for file_name, logits in said["logits"].items():
+        spoof, bona_fide = reversed(logits) if name in BONA_FIDE_FIRST else logits
+        wanted = bona_fide if name in RANKED_BY_LOGIT else bona_fide - spoof
+        assert abs(found[file_name.rsplit(".", 1)[0]] - wanted) < 1e-4
 
 
 def test_an_official_checkpoint_is_scored_directly_if_it_is_named(oracles, tmp_path, clip, capsys):
@@ -133,12 +147,13 @@ def test_kernels_tells_of_a_gpu_s_what_auto_uses(tmp_path, capsys, monkeypatch):
     assert "failed" in scan and "no, torch" in scan and "bf16: [red]it is wrong" in scan
 
 
-def test_kernels_prints_and_writes_both_tables(tmp_path, capsys, monkeypatch):
+def test_kernels_prints_and_writes_its_tables(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("fakemamba.cli.kernels.ENCODER_FRAMES", (20,))
     arguments = ["--frontend", "xls-r-tiny", "--duration", "0.5", "--rounds", "1"]
     arguments += ["--device", "cpu", "--json", str(tmp_path / "k.json")]
     assert main(["kernels", *arguments]) == 0
     content = json.loads((tmp_path / "k.json").read_text())
     assert {row["part"] for row in content["degradation"]["backends"]} == {"encoder", "end-to-end"}
+    assert {row["scan"] for row in content["scans"]} == {"selective", "ssd"}
     assert content["environment"]["device"].startswith("CPU: ")
     assert "matrix products alone" in capsys.readouterr().out

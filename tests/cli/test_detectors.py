@@ -5,6 +5,7 @@ import sys
 import pytest
 
 from fakemamba.cli.main import main
+from fakemamba.models.registry import DETECTORS
 
 CODE = {
     "well_made": "def make(frontend): 'One on any.'\ndef wav(wav): '''Its own.\n\nMore.'''\n",
@@ -36,7 +37,8 @@ def declare(tmp_path, monkeypatch):
 @pytest.fixture
 def row(capsys, monkeypatch):
     """The row of a detector in the table that the command prints, as text."""
-    monkeypatch.setattr("fakemamba.cli.detectors.DETECTORS", {"fake-mamba-s": _ours()})
+    two = {name: DETECTORS[name] for name in ("fake-mamba-s", "wavlm-mhfa")}
+    monkeypatch.setattr("fakemamba.cli.detectors.DETECTORS", two)
 
     def row(name):
         assert main(["detectors"]) == 0
@@ -45,12 +47,6 @@ def row(capsys, monkeypatch):
         return [cell.strip() for cell in found[-1].strip("│").split("│")]
 
     return row
-
-
-def _ours():
-    from fakemamba.models.registry import DETECTORS
-
-    return DETECTORS["fake-mamba-s"]
 
 
 def test_what_a_package_declares_has_its_front_end_and_where_it_is_from(declare, row):
@@ -72,7 +68,9 @@ def test_a_broken_one_says_why_and_others_still_work(target, wanted, declare, ro
     declare("bad", broken=target)
     declare("good", one="well_made:make")
     assert wanted in row("broken")[1] and row("broken")[3] == "bad 1.5"
-    assert row("one")[2] == "any" and row("fake-mamba-s")[2] == "316,836,229"
+    assert row("one")[2] == "any"
+    assert row("fake-mamba-s")[2:] == ["316,836,229", "1,398,533"]
+    assert row("wavlm-mhfa")[1].endswith("; behind wavlm-base-plus")
 
 
 def test_a_name_of_two_packages_names_both(declare, row):

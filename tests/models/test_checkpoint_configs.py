@@ -1,7 +1,7 @@
 """A checkpoint's config.json, field by field: the detector that it says, or an error, always."""
 
 import json
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 
 import pytest
@@ -140,8 +140,12 @@ def test_any_configuration_is_the_detector_that_it_says_or_an_error(folder, data
     found = read(folder, content)
     if not isinstance(found, str):
         wanted = {key: value for key, value in content.items() if key not in ("format", "detector")}
-        if "family" not in wanted["frontend"]:
-            wanted["frontend"] |= LATER_FIELDS
+        for group in LATER_FIELDS:
+            if not group.keys() & wanted["frontend"].keys():
+                wanted["frontend"] |= group
+        for one in fields(found.config):
+            if "later" in one.metadata:
+                wanted.setdefault(one.name, one.default)
         assert asdict(found.config) == wanted
         assert json.dumps(asdict(found.config)) == json.dumps(wanted)
 
@@ -166,7 +170,7 @@ def test_a_front_end_of_another_family_has_all_fields_in_the_file_or_is_refused(
     save_pretrained(saved, tmp_path)
     assert from_pretrained(tmp_path).config == saved.config
     content = json.loads((tmp_path / "config.json").read_text())
-    for name in LATER_FIELDS:
+    for name in LATER_FIELDS[0]:
         left = {key: value for key, value in content["frontend"].items() if key != name}
         assert f"frontend.{name}: it is missing" in read(tmp_path, content | {"frontend": left})
     for name, value in (("family", "hubert"), ("output", "odd"), ("conv_bias", 1)):

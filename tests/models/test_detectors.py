@@ -22,6 +22,11 @@ PUBLISHED_PARAMETERS = {
     "nes2net-x": 317_902_631 - 1_952_896,
     "xlsr-sls": 340_790_021 - 1_952_896,
     "antideepfake": 317_392_642 - 1_952_896,
+    "xlsr-mambo": 319_372_299,
+    "xlsr-mambo?mixers=1": 317_996_179,
+    "xlsr-mambo?mixers=2": 318_684_239,
+    "xlsr-mambo?repeats=1": 316_399_995,
+    "xlsr-mambo?repeats=4": 318_629_223,
     # As published behind other front-ends, whose unused tensors are others.
     "antideepfake?frontend=wav2vec2-base": 95_046_146 - 673_664,
     "antideepfake?frontend=mms-300m": 317_392_642 - 1_952_896,
@@ -30,6 +35,10 @@ PUBLISHED_PARAMETERS = {
     "antideepfake?frontend=xls-r-2b": 2_162_936_194 - 3_674_624,
     "antideepfake?frontend=hubert-large": 316_611_458 - 1_175_296,
     "antideepfake?frontend=hubert-xlarge": 964_324_226 - 1_829_120,
+    # The authors count the front-end without them.
+    "df-arena": 315_437_696 + 120_753_157,
+    "df-arena?frontend=xls-r-1b": 962_496_128 + 185_347_845,
+    "wavlm-mhfa": 95_632_812 - 768,
 }
 NAMES = list_detectors()
 
@@ -74,9 +83,10 @@ def test_the_parts_add_up_to_the_whole(name, make_detector, waveforms):
 def test_frame_evidence_has_a_value_a_frame_and_none_in_padding(name, make_detector, waveforms):
     detector = make_detector(name)
     evidence = detector.frames(waveforms, torch.tensor([16_000, 8_000, 2_000]))
-    assert evidence.shape == (3, 49)
+    whole, half = map(detector.framing.frame_count, (16_000, 8_000))
+    assert evidence.shape == (3, whole)
     assert evidence[0].abs().min() >= 0 and evidence[0].any()
-    assert not evidence[1, 24:].any() and evidence[1, :24].any()
+    assert not evidence[1, half:].any() and evidence[1, :half].any()
     assert all(parameter.grad is None for parameter in detector.parameters())
 
 
@@ -93,6 +103,7 @@ def test_every_parameter_learns_but_those_that_are_published_dead(name, make_det
         "xlsr-mamba": ("encoder.forward_layers.5.", "encoder.backward_layers.5."),
         "xlsr-aasist": tuple(f"encoder.residual_blocks.{i}.bn1." for i in range(1, 6)),
         "xlsr-conformer-tcm": ("encoder.positions.table",),
+        "df-arena": ("encoder.positions.table",),
         "xlsr-sls": ("frontend.model.encoder.layer_norm.",),  # behind all that it takes
     }.get(name, ())
     for parameter_name in sorted(dead):
@@ -211,6 +222,26 @@ def test_an_even_kernel_is_padded_as_published(make_detector, waveforms):
     detector = make_detector("xlsr-conformer", kernel=16, depth=12, summary="attention")
     assert detector.encoder.blocks[0].convolution.padding == (8, 7)
     assert detector(waveforms).shape == (3, 2)
+
+
+def test_without_a_front_end_named_it_is_behind_the_one_that_it_was_published_with():
+    sizes = {name: create_detector(name, device="meta").config.frontend.name for name in NAMES}
+    assert sizes.pop("wavlm-mhfa") == "wavlm-base-plus"
+    assert set(sizes.values()) == {"xls-r-300m"}
+
+
+@torch.inference_mode()
+def test_mhfa_scores_by_its_first_logit(make_detector, waveforms):
+    detector = make_detector("wavlm-mhfa")
+    logits = detector(waveforms)
+    assert torch.equal(detector.scores(logits), logits[:, 0] - logits[:, 1])
+
+
+def test_mhfa_is_not_trained_on_one_utterance_alone(make_detector, waveforms):
+    detector = make_detector("wavlm-mhfa").train()
+    assert detector(waveforms[:2]).requires_grad
+    with pytest.raises(UnsupportedInputError, match="batches, and micro-batches, of two or more"):
+        detector(waveforms[:1])
 
 
 def test_tcm_says_where_its_positions_end(make_detector):

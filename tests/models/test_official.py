@@ -1,24 +1,19 @@
 """Official checkpoints: the logits of the official code, and refusals that list what is wrong."""
 
 import itertools
+from dataclasses import replace
 
 import pytest
 import torch
+from official_files import DETECTOR_OF, FIRST, PUBLISHED_SAMPLES
 from safetensors.torch import save_file
 
-from fakemamba.data.audio import read_audio
+from fakemamba.data.audio import cut_or_tile, read_audio
+from fakemamba.models.checkpoints import from_pretrained, save_pretrained
+from fakemamba.models.detector import UnsupportedInputError
 from fakemamba.models.official import average_states, convert_official
 from fakemamba.models.weight_files import CheckpointError, UnsafeCheckpointError
 
-FIRST = ["fake-mamba", "xlsr-conformer", "xlsr-conformer-tcm", "xlsr-mamba", "xlsr-aasist"]
-SECOND = {
-    "nes2net-x": "nes2net-x",
-    "xlsr-sls": "xlsr-sls",
-    "antideepfake": "antideepfake",
-    "antideepfake-w2v-small": "antideepfake",
-    "antideepfake-hubert": "antideepfake",
-}
-DETECTOR_OF = dict(zip(FIRST, FIRST, strict=True)) | SECOND  # by the oracle's name
 TOLERANCE = 1e-4
 
 
@@ -27,12 +22,15 @@ def oracle(oracles, second_oracles):
     """A detector's official file, its front-end's heads, and waveforms with their logits."""
     recordings, _ = oracles
 
-    def find(name):
+    def find(name, which="logits"):
         folder, expected = oracles if name in FIRST else second_oracles
         said = expected["arch"][name]
-        waveforms = [torch.from_numpy(read_audio(recordings / path)) for path in said["logits"]]
-        assert "6313-76958-0021.flac" in said["logits"]  # a real recording among them
-        logits = torch.tensor(list(said["logits"].values()))
+        read = [read_audio(recordings / path) for path in said[which]]
+        if name in PUBLISHED_SAMPLES and which != "logits_whole_file":
+            read = [cut_or_tile(waveform, PUBLISHED_SAMPLES[name]) for waveform in read]
+        waveforms = [torch.from_numpy(waveform) for waveform in read]
+        assert "6313-76958-0021.flac" in said[which]  # a real recording among them
+        logits = torch.tensor(list(said[which].values()))
         return folder / f"{name}.pth", said.get("heads", 16), waveforms, logits
 
     return find
@@ -53,7 +51,8 @@ def test_a_padded_batch_gives_the_official_logits_too(name, detector, oracle):
     path, heads, rows, wanted = oracle(name)
     model = convert_official([path], detector, frontend_heads=heads)
     lengths = torch.tensor([len(row) for row in rows])
-    found = model(torch.nn.utils.rnn.pad_sequence(rows, batch_first=True), lengths)
+    batch = torch.nn.utils.rnn.pad_sequence([*rows, torch.zeros(70_000)], batch_first=True)
+    found = model(batch[:-1], lengths)
     assert (found - wanted).abs().max() < TOLERANCE
 
 
@@ -70,6 +69,26 @@ def test_a_folder_in_the_layout_of_hugging_face_is_read(oracle, tmp_path):
 def test_a_folder_without_weights_is_refused(tmp_path):
     with pytest.raises(CheckpointError, match=r"no weights: neither model\.safetensors nor"):
         convert_official([tmp_path], "antideepfake")
+
+
+@torch.inference_mode()
+def test_df_arena_of_all_raw_states_has_the_logits_of_transformers_5(oracle):
+    path, heads, rows, wanted = oracle("df-arena", "logits_with_transformers_5_raw_last_layer")
+    model = convert_official([path], "df-arena", frontend_heads=heads)
+    frontend = replace(model.config.frontend, output="all")
+    raw = type(model)(replace(model.config, frontend=frontend)).eval()
+    raw.load_state_dict(model.state_dict())
+    assert (raw(torch.stack(rows)) - wanted).abs().max() < TOLERANCE
+
+
+def test_the_positions_of_a_file_are_as_many_as_it_has(oracle, tmp_path):
+    path, heads, _, _ = oracle("df-arena")
+    model = convert_official([path], "df-arena", frontend_heads=heads)
+    assert model.config.positions == 600  # the table of this one is cut
+    with pytest.raises(UnsupportedInputError, match=r"601 frames, but .* positions end at 600"):
+        model(torch.zeros(1, 400 + 600 * 320))
+    save_pretrained(model, tmp_path)
+    assert from_pretrained(tmp_path).config == model.config
 
 
 @pytest.fixture

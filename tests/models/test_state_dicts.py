@@ -122,7 +122,7 @@ def without(key):
             lambda s: s | {"\x1b[31m\n": torch.ones(1)},
             r"surplus \\x1b\[31m\\n \(1,\)",
         ),
-        "many": (lambda s: {"odd": torch.ones(1)}, "missing .* and 2 more; surplus odd"),
+        "many": (lambda s: {"odd": torch.ones(1)}, "missing .* and 5 more; surplus odd"),
     }.values(),
 )  # fmt: skip
 def test_what_is_not_the_modules_is_named_on_one_line(state, change, told):

@@ -1,12 +1,14 @@
 """Shares of a batch's loss add up to torch's weighted mean, gradients included."""
 
+import math
+
 import pytest
 import torch
 import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fakemamba.training.loss import WeightedCrossEntropy
+from fakemamba.training.loss import FocalLoss, WeightedCrossEntropy
 
 
 @given(
@@ -30,3 +32,17 @@ def test_shares_of_micro_batches_add_up_to_the_weighted_mean(labels, size, spoof
     (found,) = torch.autograd.grad(parts, logits)
     assert float(parts.detach()) == pytest.approx(float(whole.detach()), rel=1e-5)
     torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-7)
+
+
+def test_a_focal_loss_is_the_mean_over_clips_and_classes():
+    logits, labels = torch.tensor([[0.3, -1.0], [2.0, 0.5], [0.0, 0.0]]), [0, 1, 1]
+    loss = FocalLoss((0.1, 0.9))
+    rows = zip(logits.softmax(1).tolist(), labels, strict=True)
+    own = [row[label] for row, label in rows]
+    weights = [(0.1, 0.9)[label] for label in labels]
+    pairs = zip(weights, own, strict=True)
+    wanted = sum(w * (1 - p) ** 2 * -math.log(p) for w, p in pairs) / (3 * 2)
+    total, known = loss.total_weight(labels), torch.tensor(labels)
+    assert float(loss.share(logits, known, total)) == pytest.approx(wanted)
+    parts = [loss.share(logits[rows], known[rows], total) for rows in ([0], [1, 2])]
+    assert float(sum(parts)) == pytest.approx(wanted)

@@ -1,14 +1,20 @@
 """The recipes that come with the package: the published numbers, and the page about them."""
 
 import re
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 
 import pytest
 
 from fakemamba import create_detector
 from fakemamba.data.corpora import CORPORA
-from fakemamba.training.recipe import OptimizationRecipe, Recipe
+from fakemamba.data.trial_counts import ASVSPOOF5, ASVSPOOF2019_LA
+from fakemamba.training.recipe import (
+    DataRecipe,
+    OptimizationRecipe,
+    Recipe,
+    SelectionRecipe,
+)
 from fakemamba.training.recipe_files import read_recipe, recipe_names, recipe_summary
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "training.md"
@@ -37,6 +43,75 @@ PUBLISHED = {
         **{"patience": 0, "max_epochs": 100, "averaged": 1, "averaging": "true"},
     },
 }
+
+# Of those that have one recipe: detector, front-end and what is trained of it, seed, and tables.
+LA = DataRecipe(corpus="asvspoof2019-la", num_samples=64_600)
+LATER = {
+    "nes2net-x": (
+        ("nes2net-x", "facebook/wav2vec2-xls-r-300m", "all", 12_345),
+        replace(LA, augmentation="rawboost:4"),
+        OptimizationRecipe(learning_rate=2.5e-7, l2=1e-4, batch_size=12),
+        SelectionRecipe(augmented=True, batch_size=12, patience=0, max_epochs=100),
+    ),
+    "xlsr-sls": (
+        ("xlsr-sls", "facebook/wav2vec2-xls-r-300m", "all", 1234),
+        replace(LA, augmentation="rawboost:3"),
+        OptimizationRecipe(learning_rate=1e-6, l2=1e-4, batch_size=5),
+        SelectionRecipe("training-loss", batch_size=8, patience=1, max_epochs=50, averaged=1),
+    ),
+    "antideepfake": (
+        ("antideepfake", "facebook/mms-300m", "all", 1234),
+        DataRecipe(corpus="asvspoof2019-la", crop="whole", augmentation="rawboost:5"),
+        OptimizationRecipe(
+            **{"optimizer": "adamw", "learning_rate": 1e-7, "l2": 0.01, "eps": 1e-6},
+            **{"batch_size": 30, "clip_norm": 100.0, "precision": "fp16"},
+            **{"spoof_weight": 1.0, "bonafide_weight": 1.0},
+            **{"schedule": "exponential", "final_share": 0.01, "warmup_steps": 80_000},
+        ),
+        SelectionRecipe("eer", batch_size=1, patience=0, max_epochs=946, averaged=1),
+    ),
+    "xlsr-mambo": (
+        ("xlsr-mambo", "facebook/wav2vec2-xls-r-300m", "all", 114_514),
+        DataRecipe(corpus="asvspoof2019-la", num_samples=66_800, augmentation="rawboost:5"),
+        OptimizationRecipe(
+            **{"optimizer": "adamw", "learning_rate": 1e-5, "l2": 0.05, "beta2": 0.95},
+            **{"batch_size": 32, "loss": "focal", "precision": "bf16"},
+            **{"schedule": "cosine", "final_share": 0.1, "warmup_steps": 1_586},
+        ),
+        SelectionRecipe(augmented=True, batch_size=32, patience=7, max_epochs=20, averaged=1),
+    ),
+    "wavlm-mhfa": (
+        ("wavlm-mhfa", "microsoft/wavlm-base-plus", "none", 42),
+        DataRecipe(corpus="asvspoof5", num_samples=150 * 320, crop="random"),
+        OptimizationRecipe(
+            **{"optimizer": "sgd", "learning_rate": 0.1, "l2": 1e-4, "batch_size": 128},
+            **{"spoof_weight": 1.0, "bonafide_weight": 1.0},
+            **{"schedule": "exponential", "final_share": 5e-4 / 0.1, "warmup_steps": 2_848},
+        ),
+        SelectionRecipe(batch_size=128, patience=0, max_epochs=20, averaged=2),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", LATER)
+def test_a_recipe_for_one_corpus_has_the_published_numbers(name):
+    (detector, frontend, tuned, seed), data, optimization, selection = LATER[name]
+    recipe = read_recipe(name)
+    made = recipe.detector
+    assert (made.name, made.frontend, made.tuned, recipe.seed) == (detector, frontend, tuned, seed)
+    assert not made.options
+    assert (recipe.data, recipe.optimization, recipe.selection) == (data, optimization, selection)
+
+
+def test_what_is_published_in_steps_or_epochs_is_the_same_of_these_corpora():
+    anti, mambo, mhfa = map(read_recipe, ("antideepfake", "xlsr-mambo", "wavlm-mhfa"))
+    steps = sum(ASVSPOOF2019_LA["train"]) // anti.optimization.batch_size
+    assert steps * anti.selection.max_epochs == pytest.approx(800_000, rel=1e-3)
+    steps = sum(ASVSPOOF2019_LA["train"]) // mambo.optimization.batch_size
+    tenth = steps * mambo.selection.max_epochs // 10
+    assert mambo.optimization.warmup_steps == tenth
+    steps = sum(ASVSPOOF5["train"]) // mhfa.optimization.batch_size
+    assert mhfa.optimization.warmup_steps == 2 * steps
 
 
 @pytest.mark.parametrize("track", ["la", "df"])
@@ -76,7 +151,7 @@ def test_a_recipe_names_a_corpus_and_its_phases_but_no_place(name):
 
 def test_there_are_no_other_recipes_than_the_published_and_the_open_one():
     published = {f"{family}-{track}" for family in PUBLISHED for track in ("la", "df")}
-    assert set(recipe_names()) == {*published, "open-speech"}
+    assert set(recipe_names()) == {*published, *LATER, "open-speech"}
     assert recipe_names() == sorted(recipe_names())
 
 

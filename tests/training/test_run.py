@@ -52,6 +52,21 @@ def plain(make_recipe, tmp_path_factory):
     return train(make_recipe(), tmp_path_factory.mktemp("plain") / "run", device="cpu", workers=0)
 
 
+def test_epochs_may_be_chosen_by_their_training_loss_with_any_optimizer_and_loss(run, make_recipe):
+    changes = {"optimizer": "sgd", "loss": "focal", "schedule": "exponential", "final_share": 0.1}
+    recipe = make_recipe(
+        "wavlm-mhfa",
+        options={"heads": 2, "compressed": 8, "embedding": 8},
+        optimization={"learning_rate": 0.1, **changes},
+        selection={"criterion": "training-loss", "max_epochs": 3, "averaged": 3},
+    )
+    result = run(recipe)
+    epochs = rows(result.detector.parent / "epochs.csv")
+    losses = {int(row["epoch"]): float(row["train_loss"]) for row in epochs}
+    assert list(result.best) == sorted(losses, key=losses.__getitem__)
+    assert result.criterion == pytest.approx(min(losses.values()))
+
+
 def test_a_run_leaves_a_detector_that_tells_what_it_was_trained_on_apart(
     run, make_recipe, manifests
 ):

@@ -18,8 +18,12 @@ from fakemamba.models.execution.engines.onnx_runtime import OnnxRuntime
 from fakemamba.models.execution.engines.open_vino import OpenVino
 from fakemamba.models.execution.errors import UnsupportedSettingError
 from fakemamba.models.frontend import Frontend
+from fakemamba.models.frontends.normalising import normalised
+from fakemamba.models.frontends.s3prl import filled_up, fitted
 
 MOST_TOLD = 300  # characters of an engine's own message
+
+OUTSIDE = ("name", "waveform", "frames", "attention")  # of the graph
 
 ENGINES: dict[str, Engine] = {one.name: one for one in (OnnxRuntime(), OpenVino())}
 
@@ -147,40 +151,46 @@ class EngineFrontend(nn.Module):
         self, waveforms: Tensor, lengths: Tensor | None = None
     ) -> tuple[Tensor, Tensor | None]:
         """See `Frontend.forward`."""
-        waveforms = waveforms.detach().float().contiguous()
-        count, num_samples = waveforms.shape
-        valid = torch.full((count,), num_samples) if lengths is None else lengths.long()
-        framing = self.config.framing
+        num_samples, framing = waveforms.shape[1], self.config.framing
         framing.check(num_samples, num_samples, 1, self.config.name)
-        if self._is_dynamic and (count > 1 or lengths is not None):
-            features = self._run_alone(waveforms, valid.tolist())
+        given, valid = filled_up(waveforms.detach().float(), lengths, self.config)
+        given = normalised(given, valid, self.config.waveform).contiguous()
+        if self._is_dynamic and (len(given) > 1 or valid is not None):
+            features = self._run_alone(given, valid)
         else:
-            features = self._run(waveforms, valid)
-        return features, None if lengths is None else framing.frame_counts(lengths)
+            features = self._run(given, _lengths(given, valid))
+        own = None if lengths is None else framing.frame_counts(lengths)
+        return fitted(features, num_samples, lengths, self.config), own
 
-    def _run_alone(self, waveforms: Tensor, valid: list[int]) -> Tensor:
+    def _run_alone(self, given: Tensor, valid: Tensor | None) -> Tensor:
         """Features of rows that are run one by one, each without its padding."""
         rows = [
-            self._run(row[None, :samples], torch.tensor([samples]))[0]
-            for row, samples in zip(waveforms, valid, strict=True)
+            self._run(row[None, :samples].contiguous(), torch.tensor([samples]))[0]
+            for row, samples in zip(given, _lengths(given, valid).tolist(), strict=True)
         ]
-        most = self.config.framing.frame_count(waveforms.shape[1])
+        most = self.config.build.framing.frame_count(given.shape[1])
         return torch.stack(
             [nn.functional.pad(row, (0, 0, 0, most - row.shape[-2])) for row in rows]
         )
 
 
+def _lengths(given: Tensor, valid: Tensor | None) -> Tensor:
+    """Valid samples of rows (B,), which are full if nothing else is said."""
+    return torch.full((len(given),), given.shape[1]) if valid is None else valid.long()
+
+
 def _made_of(
     frontend: Frontend, engine: Engine, precision: str, examples: Tensor | None
 ) -> dict[str, str]:
-    """All that an engine's files depend on."""
+    """All that an engine's files depend on; the graph has nothing of how a waveform is prepared."""
     state = dict(frontend.model.state_dict())
     if frontend.layer_sum is not None:
         state["layer_sum"] = frontend.layer_sum.weights.detach()
+    network = {key: one for key, one in asdict(frontend.config).items() if key not in OUTSIDE}
     sources = sorted(Path(__file__).parent.glob("*.py"))
     return {
         "weights_sha256": _sha256(state),
-        "frontend": json_text(asdict(frontend.config)),
+        "network": json_text(network),
         "engine": engine.name,
         "packages": engine.versions(precision),
         "precision": precision,

@@ -1,6 +1,7 @@
 """wav2vec 2.0, HuBERT and WavLM as an ONNX graph, with masks by length in it.
 
-It computes what `Frontend` does, of any output and waveform: no valid frame depends on padding.
+It computes what the network of a `Frontend` does of waveforms as that prepares them, of any output:
+no valid frame depends on padding.
 """
 
 from __future__ import annotations
@@ -17,7 +18,6 @@ from fakemamba.models.execution.engines.onnx_graph import OnnxGraph
 from fakemamba.models.execution.errors import UnsupportedSettingError
 from fakemamba.models.frontend import Frontend, FrontendConfig
 from fakemamba.models.frontends.framing import Framing
-from fakemamba.models.frontends.normalising import EPS
 
 FAMILIES = ("wav2vec2", "hubert", "wavlm")
 UNSEEN = -1e30  # added to what attention may not see: its exponential is 0 in any precision
@@ -55,12 +55,12 @@ class _Network:
 
     def features(self) -> str:
         add, config = self.graph.node, self.config
-        frames = self._frames(self._waveforms())  # (B, channels, T)
+        frames = self._frames(self._unsqueezed("waveforms", 1))  # (B, channels, T)
         frames = add("Transpose", frames, perm=[0, 2, 1])
         projection = self.model.feature_projection
         frames = self._norm(frames, projection.layer_norm)
         frames = self._linear(frames, projection.projection)  # (B, T, hidden)
-        valid = self._valid(self._counts(config.framing), self._size(frames, 1))  # (B, T)
+        valid = self._valid(self._counts(config.build.framing), self._size(frames, 1))  # (B, T)
         zero = self.graph.constant(0.0, np.float32)
         frames = add("Where", self._unsqueezed(valid, 2), frames, zero)
         frames = add("Add", frames, self._positions(frames))
@@ -88,28 +88,6 @@ class _Network:
         ]
         return add("Sum", *weighted)
 
-    def _waveforms(self) -> str:
-        """(B, 1, samples), of zero mean and unit variance where that is wanted."""
-        add, how = self.graph.node, self.config.waveform
-        given = "waveforms"
-        if how != "none":
-            valid = self._valid("lengths", self._size(given, 1))
-            counts = self._unsqueezed(add("Cast", "lengths", to=TensorProto.FLOAT), 1)
-            centred, variance = self._centred(given, valid, counts, 1)
-            scale = add("Sqrt", add("Add", variance, self.graph.constant(EPS[how], np.float32)))
-            given = add("Div", centred, scale)
-        return self._unsqueezed(given, 1)
-
-    def _centred(self, given: str, valid: str, counts: str, axis: int) -> tuple[str, str]:
-        """Values less their mean, zero where they are not valid, and their variance."""
-        add, axes = self.graph.node, self.graph.constant([axis])
-        zero = self.graph.constant(0.0, np.float32)
-        total = add("ReduceSum", add("Where", valid, given, zero), axes)
-        centred = add("Sub", given, add("Div", total, counts))
-        centred = add("Where", valid, centred, zero)
-        squares = add("ReduceSum", add("Mul", centred, centred), axes)
-        return centred, add("Div", squares, counts)
-
     def _frames(self, given: str) -> str:
         """(B, 1, samples) to (B, channels, T)."""
         add = self.graph.node
@@ -126,10 +104,15 @@ class _Network:
         return given
 
     def _group_norm(self, given: str, norm: nn.GroupNorm, counts: str) -> str:
+        """(B, channels, T) to the same, by mean and variance of the frames that are valid."""
         add, graph = self.graph.node, self.graph
         valid = self._unsqueezed(self._valid(counts, self._size(given, 2)), 1)  # (B, 1, T)
         counts = self._unsqueezed(add("Cast", counts, to=TensorProto.FLOAT), 1, 2)
-        centred, variance = self._centred(given, valid, counts, 2)
+        zero, time = graph.constant(0.0, np.float32), graph.constant([2])
+        total = add("ReduceSum", add("Where", valid, given, zero), time)
+        centred = add("Where", valid, add("Sub", given, add("Div", total, counts)), zero)
+        squares = add("ReduceSum", add("Mul", centred, centred), time)
+        variance = add("Div", squares, counts)
         scale = add("Sqrt", add("Add", variance, graph.constant(norm.eps, np.float32)))
         normed = add("Mul", add("Div", centred, scale), graph.weight(norm.weight[:, None]))
         return add("Add", normed, graph.weight(norm.bias[:, None]))

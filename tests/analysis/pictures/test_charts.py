@@ -300,8 +300,10 @@ def test_the_scan_is_drawn_over_frames_with_a_panel_a_pass_and_direction(tmp_pat
         for backend, factor in (("cpu", 1e-5), ("torch", 1e-4))
         for frames in (50, 200)
     ]
-    (path,) = plot_scan(pd.DataFrame(rows), tmp_path)
+    other = rows[0] | {"detector": "ssd-scan"}
+    path, other_path = plot_scan(pd.DataFrame([*rows, other]), tmp_path)
     assert path.name == "scan-cpu-fp32-b1-eager.png"
+    assert other_path.name == "ssd-scan-cpu-fp32-b1-eager.png"
     titles = [axes.get_title() for axes in figures[0].axes]
     assert titles == ["forward · one", "forward+backward · one"]
     fused, plain = figures[0].axes[0].lines

@@ -111,7 +111,7 @@ def test_all_that_can_be_drawn_is_written_and_the_rest_has_its_reason(tmp_path, 
         "roofline": "no cell of a detector has a time and a count",
         "equal error rate, real-time factor and memory": "no error rate is given",
         "slowdown by the scan's backend": "no detector was measured with several backends",
-        "latency of the selective scan": "no cell of a scan has a time",
+        "latency of a scan": "no cell of a scan has a time",
         "lengths of the recordings": "the results are not of recordings",
     }
     assert missing.keys() == wanted.keys()

@@ -13,7 +13,7 @@ from fakemamba.bench.instruments.work import count_work
 from fakemamba.models.execution.fused_norm import norm_of_sum
 from fakemamba.models.execution.modes import quantised
 from fakemamba.models.mamba import make_mixer
-from fakemamba.models.scan import directional_scan
+from fakemamba.models.scan import directional_scan, ssd_scan
 from fakemamba.models.scan.convolution import causal_conv_silu
 
 CPU = torch.device("cpu")
@@ -27,6 +27,7 @@ SMALL = {
     "xlsr-mamba": {"depth": 2},
     "xlsr-aasist": {},
     "xlsr-transformer": {"depth": 1},
+    "xlsr-mambo": {"repeats": 1, "mixers": 1},
 }
 
 
@@ -130,6 +131,26 @@ def test_the_scan_is_its_closed_form_in_every_backend(backend):
     assert found.uncounted == {}
     bare = work(lambda: directional_scan(*inputs[:5], backend=backend))
     assert bare.flops == (2 * 2 * 9 * 8) * (7 * 4 + 4)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_the_ssd_scan_is_its_closed_form_in_every_backend(backend):
+    x, delta = torch.randn(2, 2, 9, 3, 8), torch.randn(2, 2, 9, 3)
+    (B, C), (A, bias) = torch.randn(2, 2, 2, 9, 4), -torch.rand(2, 2, 3)
+    inputs = [given.requires_grad_() for given in (x, delta, A, B, C, bias)]
+    forward = (2 * 2 * 9 * 3) * (8 * (5 * 4 + 1) + 5 + 1)
+    found = work(lambda: ssd_scan(*inputs, exclusive=True, backend=backend))
+    assert (found.flops, found.uncounted) == (forward, {})
+    assert found.bytes_moved == 4 * (sum(given.numel() for given in inputs) + x.numel())
+
+    def step():
+        y = ssd_scan(*inputs, backend=backend)
+        y.backward(torch.ones_like(y))
+
+    backward = (2 * 2 * 9 * 3) * (8 * (14 * 4 + 4) + 15 + 2)
+    accumulated = sum(given.numel() for given in inputs)
+    step()
+    assert work(step, grad=True).flops == forward + backward + accumulated
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

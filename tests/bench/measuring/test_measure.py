@@ -128,6 +128,15 @@ def test_a_precision_that_this_cpu_is_slow_in_is_measured_and_says_so(monkeypatc
     assert "notes" not in after_it.details, "it is in fp32"
 
 
+@pytest.mark.parametrize("execution", ["eager", "optimized"])
+def test_detectors_that_take_one_front_end_otherwise_are_not_mixed_up(measurer, execution):
+    for name in ("xlsr-transformer", "antideepfake", "df-arena", "wavlm-mhfa"):
+        cell = replace(CELL, detector=name, backend="none", execution=execution)
+        outcome = measurer.measure(cell)
+        assert outcome.status == "measured", outcome.reason
+        assert (outcome.details.get("relative_error") or 0.0) < 1e-5
+
+
 @pytest.mark.parametrize(
     ("cell", "reason"),
     [
@@ -140,7 +149,7 @@ def test_a_precision_that_this_cpu_is_slow_in_is_measured_and_says_so(monkeypatc
         (replace(CELL, detector="xlsr-aasist", duration_s=0.06), "needs 1040 samples"),
         (
             replace(CELL, detector="xlsr-conformer-tcm", part="encoder", duration_s=201),
-            "positions of XLSR-Conformer",
+            "positions end at 10000",
         ),
         (replace(CELL, clock="device"), "a CPU queues no launches"),
         (replace(CELL, precision="tf32"), "a CPU has no such precision"),

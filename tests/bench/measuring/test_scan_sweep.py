@@ -9,9 +9,11 @@ from fakemamba.bench.cells import Cell, ScanCell
 from fakemamba.bench.instruments.rounds import Effort
 from fakemamba.bench.kernels.degradation import measure_degradation
 from fakemamba.bench.kernels.encoder_paths import FLOOR, measure_encoder_paths
+from fakemamba.bench.kernels.scans import measure_scans
 from fakemamba.bench.measuring.measure import Measurer
 from fakemamba.bench.measuring.scan_workload import (
     PASSES,
+    SCANS,
     ScanPreparer,
     backends_for,
     bytes_that_must_move,
@@ -33,8 +35,10 @@ def measurer():
 @pytest.mark.parametrize("passes", PASSES)
 @pytest.mark.parametrize("directions", ["one", "both-shared", "both-separate"])
 @pytest.mark.parametrize("backend", backends_for("cpu"))
-def test_every_backend_is_measured_with_its_error(measurer, backend, directions, passes):
-    cell = ScanCell(backend, 20, 1, "fp32", directions, passes, "cpu", channels=12, states=4)
+@pytest.mark.parametrize("scan", SCANS)
+def test_every_backend_is_measured_with_its_error(measurer, scan, backend, directions, passes):
+    sizes = {"channels": 12, "states": 4, "scan": scan}
+    cell = ScanCell(backend, 20, 1, "fp32", directions, passes, "cpu", **sizes)
     outcome = measurer.measure(cell)
     assert outcome.status == "measured", outcome.reason
     figures = outcome.to_json()
@@ -67,6 +71,9 @@ def test_bytes_are_those_of_each_tensor_once():
     assert bytes_that_must_move(both) == 3 * inputs + 2 * outputs
     half = ScanCell(**{**vars(CELL), "precision": "bf16"})
     assert bytes_that_must_move(half) == (inputs + outputs) // 2
+    ssd = ScanCell(**{**vars(CELL), "channels": 256, "states": 64, "scan": "ssd"})
+    inputs = frames * (256 + 2 * 4 + 2 * 2 * 64) * 4  # x is shared; of 4 heads each has a step
+    assert bytes_that_must_move(ssd) == inputs + frames * 2 * 256 * 4
 
 
 def test_the_full_plan_goes_from_50_to_51200_frames():
@@ -83,7 +90,9 @@ def test_the_scan_has_a_sweep_of_its_own(run_pytest, tmp_path):
     finished = run_pytest(*arguments, f"--benchmark-json={tmp_path / 'scan.json'}")
     assert finished.returncode == 0, finished.stdout + finished.stderr
     entries = json.loads((tmp_path / "scan.json").read_text())["benchmarks"]
-    assert len(entries) == 6  # three kinds of direction, two kinds of pass
+    assert len(entries) == 12  # two scans, three kinds of direction, two kinds of pass
+    detectors = [entry["extra_info"]["cell"]["detector"] for entry in entries]
+    assert detectors.count("selective-scan") == detectors.count("ssd-scan") == 6
     for entry in entries:
         assert entry["extra_info"]["cell"]["part"] == "scan"
         assert entry["extra_info"]["cell"]["duration_s"] == 1.0
@@ -96,6 +105,14 @@ def test_degradation_compares_every_backend_with_the_best():
     assert {row.backend for row in rows} == {"reference", "torch"}
     assert rows[0].slowdown == 1.0 and rows[1].slowdown >= 1.0
     assert all(row.max_abs_error < 1e-4 for row in rows)
+
+
+def test_both_scans_are_timed_with_their_errors_against_float64():
+    rows = measure_scans(30, ["torch", "reference"], 1, torch.device("cpu"))
+    assert {(row.scan, row.backend) for row in rows} == {
+        (scan, backend) for scan in SCANS for backend in ("torch", "reference")
+    }
+    assert all(0 <= row.relative_error < 1e-5 and row.slowdown >= 1 for row in rows)
 
 
 def test_every_way_through_the_encoder_gives_the_same_output():

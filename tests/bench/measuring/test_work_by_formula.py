@@ -12,8 +12,8 @@ from fakemamba.bench.instruments.work_on_meta import META, MetaCounter, NoFormul
 from fakemamba.bench.measuring.preparation import WorkloadCache
 from fakemamba.bench.measuring.work_by_formula import DURATIONS_S, FormulaCounter, work_records
 from fakemamba.models.frontend import FRONTEND_SIZES
-from fakemamba.models.mamba import set_scan_backend
 from fakemamba.models.registry import list_detectors
+from fakemamba.models.scan.mixer import set_scan_backend
 
 CPU = torch.device("cpu")
 TINY = "xls-r-tiny"

@@ -64,6 +64,9 @@ def test_kernels_for_a_gpu_are_decided_on_before_anything_is_measured(monkeypatc
     assert {one.backend for one in plan(options(**wanted, backends=["triton"]))} == {"triton"}
     plan(options(**wanted | {"executions": ["eager"], "backends": ["triton"]}))
     assert asked == [("fused-norm", "cuda:1")]
+    asked.clear()
+    plan(options(**wanted | {"detectors": ["xlsr-mambo"], "executions": ["eager"]}))
+    assert set(asked) == {("ssd-scan", "cuda:1")}
 
 
 def shape(cells):

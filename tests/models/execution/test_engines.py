@@ -109,6 +109,8 @@ def test_features_are_those_of_the_plain_front_end(engine, precision):
     [
         *(f"xls-r-tiny?output={output}" for output in get_args(Output)),
         "xls-r-tiny?waveform=utterance-fairseq",
+        "xls-r-tiny?waveform=joint",
+        "xls-r-tiny?frames=s3prl&output=all",
         "wav2vec2-tiny?waveform=utterance&output=all",
         "hubert-tiny?waveform=utterance&output=weighted-normed",
         "wav2vec2-tiny?output=last",

@@ -12,7 +12,7 @@ from fakemamba.models.execution import buckets, modes
 from fakemamba.models.execution.buckets import UNIT_SAMPLES, Buckets, bucket
 from fakemamba.models.execution.fused_norm import FusedNorm
 from fakemamba.models.execution.modes import UnsupportedSettingError
-from fakemamba.models.mamba import set_scan_backend
+from fakemamba.models.scan.mixer import set_scan_backend
 
 CPU = torch.device("cpu")
 

@@ -21,6 +21,7 @@ TINY = FRONTEND_SIZES["wavlm-tiny"]
         ("layers=1&waveform=utterance", {"num_layers": 1, "waveform": "utterance"}),
         ("output=1", {"num_layers": 1, "output": "last-raw"}),
         ("waveform=card", {}),
+        ("frames=s3prl", {"frames": "s3prl"}),
     ],
 )
 def test_choices_are_fields_of_the_configuration(choices, changes):
@@ -44,6 +45,7 @@ def test_the_card_of_a_named_size_is_known():
         ("wavlm-tiny?output=0", "output should be a layer's number from 1 to 2, but is '0'"),
         ("wavlm-tiny?output=weigted", "output 'weigted' is unknown; did you mean weighted"),
         ("wavlm-tiny?waveform=yes", "waveform 'yes' is unknown.*or card"),
+        ("wavlm-tiny?frames=s3pr", "frames 's3pr' is unknown; did you mean s3prl.*network or s3pr"),
         ("wavlm-tinny?layers=1", "unknown front-end 'wavlm-tinny'; did you mean wavlm-tiny"),
     ],
 )

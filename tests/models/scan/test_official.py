@@ -5,8 +5,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from fakemamba.models.mamba import make_mixer, set_scan_backend
-from fakemamba.models.scan import official, selective_scan
+from fakemamba.models.mamba import make_mixer
+from fakemamba.models.scan import official, selective_scan, ssd_scan
+from fakemamba.models.scan.mixer import set_scan_backend
 
 
 def selective_scan_fn(u, delta, A, B, C, D=None, z=None, delta_bias=None, delta_softplus=False):
@@ -31,6 +32,13 @@ def mamba_inner_fn(
     return F.linear(selective_scan(*gated, backend="reference"), out_weight, out_bias)
 
 
+def mamba_chunk_scan_combined(x, dt, A, B, C, chunk_size, dt_bias=None, dt_softplus=False):
+    """x (B, T, H, P), dt (B, T, H), A (H), B and C (B, T, groups, N)."""
+    assert dt_softplus and chunk_size > 0 and B.shape[2] == C.shape[2] == 1
+    inputs = [given[None] for given in (x, dt, A, B[:, :, 0], C[:, :, 0], dt_bias)]
+    return ssd_scan(*inputs, reverse=(False,), backend="reference")[0]
+
+
 @pytest.fixture
 def build(monkeypatch):
     """Make mamba-ssm look built, with or without causal-conv1d; counts its calls by name."""
@@ -47,6 +55,7 @@ def build(monkeypatch):
         monkeypatch.setattr(official, "_load", lambda: (counted(selective_scan_fn), None))
         inner = counted(mamba_inner_fn) if fused else None
         monkeypatch.setattr(official, "_load_fused", lambda: inner)
+        monkeypatch.setattr(official, "_load_ssd", lambda: counted(mamba_chunk_scan_combined))
         return calls
 
     return make
@@ -67,3 +76,19 @@ def test_mixers_with_mamba_ssm_agree_with_the_reference(build, directions, fused
     torch.testing.assert_close(mixer(frames, lengths), wanted, rtol=1e-5, atol=1e-6)
     name = "mamba_inner_fn" if fused else "selective_scan_fn"
     assert calls == [name] * (1 if directions == "forward" else 2)
+
+
+@pytest.mark.parametrize("exclusive", [False, True])
+@pytest.mark.parametrize("lengths", [None, [11, 4, 1]], ids=["full", "ragged"])
+def test_the_ssd_scan_of_mamba_ssm_agrees_with_the_reference(build, exclusive, lengths):
+    calls = build(fused=False)
+    torch.manual_seed(0)
+    heads, states = torch.randn(2, 3, 11, 2), torch.randn(2, 2, 3, 11, 5)
+    inputs = [torch.randn(2, 3, 11, 2, 4), heads, -torch.rand(2, 2), *states, torch.randn(2, 2)]
+    options = {
+        "exclusive": exclusive,
+        "lengths": None if lengths is None else torch.tensor(lengths),
+    }
+    found = ssd_scan(*inputs, **options, backend="mamba-ssm")
+    assert calls == ["mamba_chunk_scan_combined"] * 2
+    torch.testing.assert_close(found, ssd_scan(*inputs, **options, backend="reference"))

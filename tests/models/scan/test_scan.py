@@ -180,6 +180,15 @@ def test_half_precision_inputs_are_scanned_in_fp32(backend):
     assert relative_error(found, wanted) < 1e-2
 
 
+@pytest.mark.parametrize("backend", AVAILABLE)
+def test_autocast_does_not_reach_into_the_scan(backend):
+    inputs = random_inputs(1, *sizes(backend, 20, 3, 3))
+    wanted = selective_scan(**inputs, backend=backend)
+    with torch.autocast(DEVICE, dtype=torch.bfloat16):
+        found = selective_scan(**inputs, backend=backend)
+    torch.testing.assert_close(found, wanted, rtol=0, atol=0)
+
+
 @pytest.mark.parametrize("backend", FAST)
 def test_gradients_match_the_reference(backend):
     names = list(random_inputs(1, 1, 1, 1))

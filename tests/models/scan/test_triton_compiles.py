@@ -15,10 +15,12 @@ import triton
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 from fakemamba.models.execution import norm_kernel
-from fakemamba.models.scan import triton_kernels
+from fakemamba.models.scan import triton_kernels, triton_ssd, triton_ssd_kernels
 
 SCAN = {"NUM_STATES": 16, "TILE": 32, "BLOCK": 32}
 JOIN = {"NUM_STATES": 16, "TILES": 64, "BLOCK": 32}
+SIDES = {"CHANNELS": 64, "STATES": 64, "PRECISION": triton_ssd.PRECISION}
+SSD = {"CHUNK": triton_ssd.CHUNK_FRAMES} | SIDES
 NORM = {"SHIFTED": True, "SUMMED": False, "GELU": True, "BLOCK": 512}
 SUM = {"SHIFTED": False, "SUMMED": True, "GELU": False, "BLOCK": 1024}
 KERNELS = [
@@ -27,10 +29,14 @@ KERNELS = [
     (triton_kernels.output_tiles, SCAN | {"GATED": True}),
     (triton_kernels.gradient_tiles, SCAN | {"GATED": True}),
     (triton_kernels.convolve, {"TAPS": 4, "TILE": 32, "BLOCK": 32}),
+    (triton_ssd_kernels.summarise_chunks, SSD),
+    (triton_ssd_kernels.join_chunks, {"BLOCK": triton_ssd.BLOCK_STATES}),
+    *((triton_ssd_kernels.output_chunks, SSD | {"EXCLUSIVE": e}) for e in (False, True)),
     (norm_kernel.norm_rows, NORM),
     (norm_kernel.norm_rows, SUM),
 ]
 FP32 = {"A_ptr", "residual_ptr", "sum_ptr", "weight_ptr", "ends_ptr", "elapsed_ptr", "starts_ptr"}
+FP32 |= {"states_ptr", "decays_ptr"}
 
 
 def kind(name, constants, frames):
@@ -67,4 +73,4 @@ def test_kernels_compile_for_gpus(tmp_path, capability, frames):
     command = [sys.executable, "-c", COMPILE, capability, frames]
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-3000:]
-    assert len(done.stdout.splitlines()) == 9
+    assert len(done.stdout.splitlines()) == 13

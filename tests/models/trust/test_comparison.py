@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from fakemamba.kernel_checks import KernelCheck
-from fakemamba.models.scan import chunked, triton_scan
+from fakemamba.models.scan import SSD_SCANS, chunked, triton_scan, triton_ssd
 from fakemamba.models.scan.convolution import causal_conv_silu
 from fakemamba.models.trust import comparison, process
 from fakemamba.models.trust.cases import BOUNDS, KERNELS, Case, Kernel
@@ -38,7 +38,9 @@ def small(monkeypatch):
     """Tiles that the interpreter is done with in time, in one precision."""
     for name, size in (("TILE_FRAMES", 2), ("BLOCK_CHANNELS", 1), ("JOINED_TILES", 2)):
         monkeypatch.setattr(triton_scan, name, size)
-    monkeypatch.setattr("fakemamba.models.trust.cases.NUM_STATES", 2)
+    monkeypatch.setattr(triton_ssd, "CHUNK_FRAMES", 16)
+    for name in ("NUM_STATES", "SSD_STATES", "SSD_CHANNELS"):
+        monkeypatch.setattr(f"fakemamba.models.trust.cases.{name}", 2)
     monkeypatch.setattr(comparison, "PRECISIONS", {"fp32": torch.float32})
 
 
@@ -106,6 +108,16 @@ def test_a_device_that_cannot_be_used_says_nothing_of_the_kernel(monkeypatch):
 @interpreted
 def test_the_scan_and_its_convolution_pass(small):
     assert check_on(KERNELS["selective-scan"], CPU).status == "passed"
+
+
+@interpreted
+def test_the_ssd_scan_passes_and_a_wrong_one_fails(small, monkeypatch):
+    assert check_on(KERNELS["ssd-scan"], CPU).status == "passed"
+    right = triton_ssd.scan
+    wrong = {**SSD_SCANS, "triton": lambda inputs: right(inputs._replace(exclusive=False))}
+    monkeypatch.setattr("fakemamba.models.scan.SSD_SCANS", wrong)
+    check = check_on(KERNELS["ssd-scan"], CPU)
+    assert check.status == "failed" and "of the SSD scan, one frame late" in check.error
 
 
 @pytest.mark.parametrize(
