@@ -25,7 +25,7 @@ def lacking(engine, precision):
     """Why an engine cannot be tested here, or None."""
     missing = [one for one in ENGINES[engine].packages(precision) if find_spec(one) is None]
     if missing:
-        return f"{' and '.join(missing)} are not installed"
+        return f"not installed: {', '.join(missing)}"
     return ENGINES[engine].lacking(precision)
 
 
