@@ -157,6 +157,7 @@ def test_names_do_not_control_the_terminal(written, capsys):
     assert "\x1b" not in printed and "[red]" in printed
 
 
+@pytest.mark.at_length
 def test_pytest_benchmarks_own_compare_fail_works_on_our_results(run_pytest, tmp_path):
     command = ["bench/", "--benchmark-storage", f"file://{tmp_path}"]
     command += ["--bench-frontend", "xls-r-tiny"]

@@ -184,6 +184,7 @@ def test_independent_trials_have_trial_wise_intervals_with_the_truth_in_95_of_10
     assert 0.88 <= share_of_intervals_with_the_truth((0, 0), None) <= 0.99
 
 
+@pytest.mark.at_length
 def test_where_speakers_and_attacks_matter_only_clustered_intervals_have_the_truth():
     assert share_of_intervals_with_the_truth((0.7, 0.7), None) < 0.8
     assert share_of_intervals_with_the_truth((0.7, 0.7), BOTH_WAYS) >= 0.88

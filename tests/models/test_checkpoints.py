@@ -5,14 +5,15 @@ import json
 import pytest
 import torch
 import torch.distributed as dist
+from kinds import KINDS
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.fsdp import fully_shard
 
-from fakemamba import from_pretrained, list_detectors, save_pretrained
+from fakemamba import from_pretrained, save_pretrained
 from fakemamba.models.weight_files import CheckpointError
 
 
-@pytest.mark.parametrize("name", list_detectors())
+@pytest.mark.parametrize("name", KINDS)
 def test_a_saved_detector_comes_back_the_same(name, tmp_path, make_detector, waveforms):
     saved = make_detector(name)
     save_pretrained(saved, tmp_path)

@@ -69,6 +69,7 @@ def test_a_hydra_begins_as_published():
         Hydra(8)
 
 
+@pytest.mark.at_length
 def test_hydra_trains_compiled():
     torch.manual_seed(0)
     hydra, frames = Hydra(32), torch.randn(1, 20, 32)

@@ -41,6 +41,7 @@ def test_training_ends_behind_a_checkpoint(recipe, tmp_path, children):
     assert not (run / ".lock").exists() and any((run / "checkpoints").iterdir())
 
 
+@pytest.mark.at_length
 def test_a_study_says_how_to_go_on(recipe, manifests, tmp_path, children):
     out = tmp_path / "study"
     arguments = ["study", "seeds", recipe, "--out", out, "--workers", "0"]

@@ -302,6 +302,7 @@ def test_nothing_published_stands_beside_something_else(tmp_path, figures, chang
     assert not panels_of(figures[0])["end-to-end"].collections
 
 
+@pytest.mark.at_length
 def test_results_of_this_project_are_drawn_legibly(tmp_path, figures):
     root = read_published.__globals__["PUBLISHED"].parent / "cpu-epyc-2t"
     results = read_results([root / "smoke.json"])

@@ -34,6 +34,7 @@ def test_growth_is_what_was_allocated_at_once(size_bytes):
     assert size_bytes <= allocated_bytes < size_bytes + 100
 
 
+@pytest.mark.at_length
 @linux
 def test_growth_is_measured_in_a_process_of_its_own():
     growth = resident_growth(WorkloadCache, CELL)

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from kinds import KINDS
 
 from fakemamba.bench.cells import Cell, ScanCell
 from fakemamba.bench.instruments.memory import measure_peak
@@ -13,7 +14,6 @@ from fakemamba.bench.measuring.preparation import WorkloadCache
 from fakemamba.bench.measuring.within import Watch, cell_within, standing_in
 from fakemamba.bench.measuring.workload import DetectorWorkload
 from fakemamba.bench.method import Method
-from fakemamba.bench.sweep.plan import EVERY_DETECTOR
 from fakemamba.models.frontend import Frontend
 from fakemamba.models.registry import create_detector
 
@@ -41,7 +41,7 @@ def test_a_visit_of_the_whole_is_one_of_its_front_end(measurer):
         assert bool(inner.details) == (number == 0)
 
 
-@pytest.mark.parametrize("detector", EVERY_DETECTOR)
+@pytest.mark.parametrize("detector", KINDS)
 def test_inside_or_alone_memory_is_the_same_to_the_byte(detector):
     measurer = Measurer(Method(TWO, ("memory",)), WorkloadCache())
     whole = replace(WHOLE, detector=detector, duration_s=1.0)

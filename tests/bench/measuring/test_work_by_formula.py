@@ -5,6 +5,7 @@ from itertools import pairwise, product
 
 import pytest
 import torch
+from kinds import KINDS
 
 from fakemamba.bench.cells import PARTS, Cell, ScanCell
 from fakemamba.bench.instruments.work import count_work
@@ -12,7 +13,6 @@ from fakemamba.bench.instruments.work_on_meta import META, MetaCounter, NoFormul
 from fakemamba.bench.measuring.preparation import WorkloadCache
 from fakemamba.bench.measuring.work_by_formula import DURATIONS_S, FormulaCounter, work_records
 from fakemamba.models.frontend import FRONTEND_SIZES
-from fakemamba.models.registry import list_detectors
 from fakemamba.models.scan.mixer import set_scan_backend
 
 CPU = torch.device("cpu")
@@ -34,7 +34,7 @@ def counts(work):
     return work.flops, work.bytes_moved
 
 
-@pytest.mark.parametrize("name", list_detectors())
+@pytest.mark.parametrize("name", KINDS)
 def test_shapes_alone_give_the_counts_of_a_run(name, cache, counter):
     for (duration_s, batch_size), part in product(((0.5, 1), (1.37, 2)), PARTS):
         cell = Cell(name, TINY, part, duration_s, batch_size)

@@ -139,6 +139,7 @@ def test_a_regression_that_pytest_benchmark_finds_costs_no_result(swept, bench, 
     assert {one.name for one in tmp_path.iterdir()} == {"storage", "out.json"}
 
 
+@pytest.mark.at_length
 def test_records_without_a_time_can_be_left_out_of_the_compare_command(swept):
     folder, _, _ = swept
     command = [sys.executable, "-m", "pytest_benchmark", "compare", str(folder / "out.json")]

@@ -4,8 +4,8 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from kinds import KINDS
 
-from fakemamba import list_detectors
 from fakemamba.data.synthetic import speech_like
 from fakemamba.models.detector import UnsupportedInputError
 from fakemamba.models.execution import buckets, modes
@@ -36,7 +36,7 @@ class Captured:
         return lambda: output.copy_(call(waveforms, lengths))
 
 
-@pytest.mark.parametrize("name", list_detectors())
+@pytest.mark.parametrize("name", KINDS)
 @torch.inference_mode()
 def test_scores_are_those_of_the_plain_detector(name, make_detector, every_precision):
     plain = make_detector(name)
@@ -49,7 +49,7 @@ def test_scores_are_those_of_the_plain_detector(name, make_detector, every_preci
         assert float((found - wanted).abs().max()) < error
 
 
-@pytest.mark.parametrize("name", list_detectors())
+@pytest.mark.parametrize("name", KINDS)
 @torch.inference_mode()
 def test_a_score_does_not_depend_on_its_bucket(name, make_detector):
     fast = make_detector(name).optimize("fp32").detector
@@ -105,7 +105,7 @@ def test_buckets_hold_their_counts_with_little_padding(count):
     assert bucket(found) == found and bucket(count + 1) >= found
 
 
-@pytest.mark.parametrize("name", list_detectors())
+@pytest.mark.parametrize("name", KINDS)
 def test_nothing_of_a_detector_waits_for_its_device(name, make_detector):
     """On the meta device there are no values: reading one, which a graph cannot record, fails."""
     detector = make_detector(name).optimize("fp32").detector.to("meta")
@@ -171,7 +171,7 @@ def test_too_short_an_utterance_is_refused(make_detector):
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
-@pytest.mark.parametrize("name", list_detectors())
+@pytest.mark.parametrize("name", KINDS)
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_graphs_on_a_gpu_give_the_scores_of_the_plain_detector(name, precision, make_detector):
     plain = make_detector(name).cuda()

@@ -214,6 +214,19 @@ def test_the_torch_backend_passes_gradcheck():
     assert torch.autograd.gradcheck(scan, values)
 
 
+def with_and_without(backends):
+    """Backends with weights that directions share, and with their own; the interpreter is slow."""
+    return [
+        pytest.param(
+            *(backend, shared),
+            marks=pytest.mark.at_length if shared and backend == "triton" else (),
+            id=f"{backend}-{'shared' if shared else 'separate'}",
+        )
+        for backend in backends
+        for shared in (True, False)
+    ]
+
+
 def bidirectional_inputs(backend, shared):
     """Two directions: own frames each, and weights that are shared (expanded) or their own."""
     ahead, back = (random_inputs(3, *sizes(backend, 40, 6, 8), seed=seed) for seed in (1, 2))
@@ -226,8 +239,7 @@ def bidirectional_inputs(backend, shared):
     }
 
 
-@pytest.mark.parametrize("shared", [True, False], ids=["shared", "separate"])
-@pytest.mark.parametrize("backend", AVAILABLE)
+@pytest.mark.parametrize(("backend", "shared"), with_and_without(AVAILABLE))
 def test_both_directions_at_once_are_the_two_alone(backend, shared):
     inputs = bidirectional_inputs(backend, shared)
     lengths = torch.tensor([40, 1, 23], device=DEVICE)
@@ -248,8 +260,7 @@ def test_both_directions_at_once_are_the_two_alone(backend, shared):
             assert not both[direction, row, length:].any()
 
 
-@pytest.mark.parametrize("shared", [True, False], ids=["shared", "separate"])
-@pytest.mark.parametrize("backend", FAST)
+@pytest.mark.parametrize(("backend", "shared"), with_and_without(FAST))
 def test_gradients_of_both_directions_match_the_reference(backend, shared):
     gradients = []
     for chosen, dtype in ((backend, torch.float32), ("reference", torch.float64)):

@@ -4,6 +4,8 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 CODE = """
 import torch
 torch.set_num_threads({threads})
@@ -17,6 +19,7 @@ print(numba.get_num_threads())
 """
 
 
+@pytest.mark.at_length
 def test_a_process_keeps_the_threads_that_it_was_told_to_use():
     # Numba starts its threads once in a process, so this one has to be new.
     env = os.environ | {"NUMBA_NUM_THREADS": "4"}

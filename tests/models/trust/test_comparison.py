@@ -110,6 +110,7 @@ def test_the_scan_and_its_convolution_pass(small):
     assert check_on(KERNELS["selective-scan"], CPU).status == "passed"
 
 
+@pytest.mark.at_length
 @interpreted
 def test_the_ssd_scan_passes_and_a_wrong_one_fails(small, monkeypatch):
     assert check_on(KERNELS["ssd-scan"], CPU).status == "passed"
