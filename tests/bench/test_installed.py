@@ -55,6 +55,7 @@ def test_a_sweep_elsewhere_has_the_json_of_one_in_a_clone(command, elsewhere):
     }
 
 
+@pytest.mark.at_length
 def test_a_module_of_the_folder_is_found_and_statuses_are_pytests(elsewhere):
     (elsewhere / "mine.py").write_text("print('here', flush=True)\n")
     named = run(elsewhere, "sub-command", "-p", "mine", "-q", "--collect-only", f"{NODE}x]", *SMALL)

@@ -67,7 +67,7 @@ def expected(recipe, tmp_path_factory):
 @pytest.mark.parametrize(
     ("where", "call", "save_minutes"),
     [
-        ("step", 2, 10.0),
+        pytest.param("step", 2, 10.0, marks=pytest.mark.at_length),
         pytest.param("step", 5, 10.0, marks=pytest.mark.at_length),
         ("step", 5, 0.0),
         pytest.param("save_pretrained", 2, 10.0, marks=pytest.mark.at_length),

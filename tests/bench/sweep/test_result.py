@@ -107,8 +107,11 @@ def test_a_result_follows_a_link_and_replaces_no_folder(sweep, tmp_path):
     [
         ("bench/", ["--bench-find-limits", "-k", "encoder and not batch_size"]),
         ("bench/", ["--bench-budget", "60", "--bench-seed", "3", "--bench-flush-cache"]),
-        ("bench/bench_detectors.py", ["--bench-min-rounds", "0", "--bench-time", "0.125"]),
-        ("bench/", ["-k", "not 1s", "-m", "benchmark"]),
+        pytest.param(
+            *("bench/bench_detectors.py", ["--bench-min-rounds", "0", "--bench-time", "0.125"]),
+            marks=pytest.mark.at_length,
+        ),
+        pytest.param("bench/", ["-k", "not 1s", "-m", "benchmark"], marks=pytest.mark.at_length),
     ],
     ids=str,
 )

@@ -21,7 +21,7 @@ TEXTS = {
     "ru": "Введите номер оператора и нажмите решётку.",
 }
 VOICES = [
-    (name, language, index)
+    pytest.param(*(name, language, index), marks=pytest.mark.at_length if name == "piper" else ())
     for name, attack in ATTACKS.items()
     for language, voices in (attack.voices or {}).items()
     for index in range(len(voices) if name != "espeak-ng" else 1)

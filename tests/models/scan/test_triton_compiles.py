@@ -64,7 +64,7 @@ for kernel, constants in KERNELS:
     [
         pytest.param("80", "*fp32", marks=pytest.mark.at_length),
         pytest.param("90", "*fp32", marks=pytest.mark.at_length),
-        ("90", "*bf16"),
+        pytest.param("90", "*bf16", marks=pytest.mark.at_length),
     ],
 )
 def test_kernels_compile_for_gpus(tmp_path, capability, frames):
