@@ -94,7 +94,7 @@ class SwiGLU(nn.Module):
         return self.out(F.silu(gate) * value)
 
 
-class FeedForward(SwiGLU):
+class GatedFeedForward(SwiGLU):
     """SwiGLU from width to width, with dropout."""
 
     def __init__(self, config: MamBoConfig) -> None:
@@ -143,7 +143,7 @@ class MamBoBlock(nn.Module):
         elif element == "attention":
             self.mixer = ConvolvedAttention(config)
         else:
-            self.mixer = FeedForward(config)
+            self.mixer = GatedFeedForward(config)
 
     def forward(self, frames: Tensor, lengths: Tensor | None = None) -> Tensor:
         """What the element adds to frames (B, T, width)."""

@@ -9,7 +9,7 @@ from fakemamba.models.external.names import InstalledName, installed_names
 from fakemamba.models.frontend import FRONTEND_SIZES
 from fakemamba.models.registry import (
     DETECTORS,
-    DetectorEntry,
+    USUAL_FRONTEND,
     create_detector,
     detector_entry,
 )
@@ -31,7 +31,7 @@ def detectors() -> None:
         model = create_detector(name, device="meta")
         total = sum(parameter.numel() for parameter in model.parameters())
         frontend = sum(parameter.numel() for parameter in model.frontend.parameters())
-        is_usual = entry.frontend == DetectorEntry.frontend
+        is_usual = entry.frontend == USUAL_FRONTEND
         what = entry.summary if is_usual else f"{entry.summary}; behind {entry.frontend}"
         table.add_row(name, what, f"{total:,}", f"{total - frontend:,}")
     console.print(table)

@@ -25,6 +25,7 @@ from fakemamba.data.trials import Trial
 from fakemamba.evaluation.manner import PLAIN, Manner
 from fakemamba.models.detector import Detector, UnsupportedInputError
 from fakemamba.models.device import is_out_of_memory
+from fakemamba.models.execution.engines.frontend import ENGINES
 from fakemamba.models.execution.modes import running_in
 from fakemamba.models.external.detector import ExternalDetector
 from fakemamba.models.external.names import ExternalDetectorError
@@ -135,7 +136,7 @@ def _scores(detector: Detector, device: torch.device, manner: Manner) -> Scores:
             manner.precision,
             manner.execution,
             exact_samples=exact_samples,
-            examples=speech_examples(),
+            examples=speech_examples() if manner.execution in ENGINES else None,
         )
         return lambda waveforms, lengths: detector.scores(fast(waveforms, lengths))
 

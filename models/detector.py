@@ -23,7 +23,7 @@ from fakemamba.models.frontends.framing import UnsupportedInputError as Unsuppor
 from fakemamba.models.frontends.normalising import Waveform
 from fakemamba.models.frontends.outputs import Output
 from fakemamba.models.frontends.tensor_names import OfficialFrontend
-from fakemamba.models.masking import zero_padding
+from fakemamba.models.masking import cut_or_repeat, zero_padding
 from fakemamba.records import check_fields
 
 if TYPE_CHECKING:
@@ -178,9 +178,7 @@ class Detector(nn.Module):
             lengths is None and waveforms.shape[1] == self.fixed_samples
         ):
             return waveforms, lengths
-        place = torch.arange(self.fixed_samples, device=waveforms.device).expand(len(waveforms), -1)
-        place = place % (waveforms.shape[1] if lengths is None else lengths[:, None])
-        return waveforms.gather(1, place), None
+        return cut_or_repeat(waveforms, lengths, self.fixed_samples), None
 
     def by_class(self, logits: Tensor) -> Tensor:
         """Logits (B, 2) with spoof in front and bona fide behind it."""

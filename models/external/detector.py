@@ -29,6 +29,7 @@ from fakemamba.models.external.names import ExternalDetectorError, Option, faile
 from fakemamba.models.external.time_limit import in_time
 from fakemamba.models.frontend import Frontend, FrontendConfig
 from fakemamba.models.frontends.framing import Framing
+from fakemamba.models.masking import cut_or_repeat
 from fakemamba.records import check_fields
 
 if TYPE_CHECKING:
@@ -305,12 +306,12 @@ class ExternalDetector(Detector):
         rows = rows_of(waveforms, lengths)
         if rate_hz != OUR_RATE_HZ:
             rows = [_resampled(row, rate_hz) for row in rows]
-        if num_samples is not None:
-            rows = [row.repeat(-(-num_samples // len(row)))[:num_samples] for row in rows]
         given = nn.utils.rnn.pad_sequence(rows, batch_first=True)  # (B, L at its rate)
-        if lengths is None:
-            return given, None
-        return given, torch.tensor([len(row) for row in rows], device=given.device)
+        counts = torch.tensor([len(row) for row in rows], device=given.device)
+        if num_samples is not None:
+            given = cut_or_repeat(given, counts, num_samples)
+            counts = torch.full_like(counts, num_samples)
+        return given, None if lengths is None else counts
 
     def _find_parts(self, frontend: Frontend | None) -> dict[str, str]:
         parts = dict(self.contract.parts)

@@ -28,12 +28,14 @@ class Engine(ABC):
         precisions: that it may have.
         dynamic: those of them in which activations are quantised as they come, by all values of a
             batch: each row is run by itself.
+        calibrated: those of them in which ranges of activations are taken from examples of speech.
     """
 
     name: str
     title: str
     precisions: tuple[str, ...]
     dynamic: tuple[str, ...] = ()
+    calibrated: tuple[str, ...] = ()
 
     def check(self, precision: str) -> None:
         """Refuse what cannot be run here, before any work.
@@ -71,7 +73,7 @@ class Engine(ABC):
     def convert(self, folder: Path, precision: str, examples: Tensor | None) -> None:
         """Make of the graph in a folder, in place, what `open` takes there.
 
-        ``examples`` (n, samples) are waveforms that ranges of activations can be taken from.
+        ``examples`` (n, samples) are waveforms for a calibrated precision, None for another.
         """
 
     @abstractmethod

@@ -103,6 +103,8 @@ class EngineFrontend(nn.Module):
         check_network(frontend.config)
         self.num_parameters = sum(one.numel() for one in frontend.parameters())
         self._is_dynamic = precision in made_by.dynamic
+        if precision not in made_by.calibrated:
+            examples = None  # files of another precision do not depend on them
 
         def make(folder: Path) -> None:
             with torch.no_grad(), OnnxGraph(folder, int8=self._is_dynamic) as graph:

@@ -22,6 +22,7 @@ class OpenVino(Engine):
 
     name, title = "openvino", "OpenVINO"
     precisions = ("fp32", "bf16", "int8")
+    calibrated = ("int8",)
 
     def packages(self, precision: str) -> tuple[str, ...]:
         """See `Engine`."""

@@ -194,6 +194,14 @@ def test_files_of_other_weights_outputs_and_versions_are_not_taken(
     assert len(list(own_cache.glob(f"*/{kept.RECORD}"))) == 4
 
 
+@in_each(("fp32", "int8"))
+def test_only_files_that_are_calibrated_depend_on_examples(own_cache, engine, precision):
+    frontend = made("xls-r-tiny")
+    run_by(frontend, engine, precision)
+    again = EngineFrontend(frontend, engine, precision, speech_examples()[:1]).start
+    assert again.from_cache == (precision not in ENGINES[engine].calibrated)
+
+
 def halved(path):
     os.truncate(path, path.stat().st_size // 2)
 
