@@ -151,7 +151,7 @@ class AASISTEncoder(nn.Module):
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Two heterogeneous layers with pooling between them and a residual around the second."""
         layers: Any = self._modules
-        master = master.expand(len(temporal), -1, -1)
+        master = master.expand(temporal.shape[0], -1, -1)
         temporal, spectral, master = layers[f"HtrgGAT_layer_ST{branch}1"](
             temporal, spectral, master, optional_mask(counts, temporal.shape[1])
         )

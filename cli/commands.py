@@ -22,6 +22,7 @@ COMMANDS = {
     "evaluate": "score files and a key to metrics with intervals, costs and breakdowns.",
     "evaluate-segments": "scores of frames and labelled segments to their error rates.",
     "evaluate-tandem": "a detector with speaker verification, a-DCF, t-DCF and t-EER.",
+    "export": "a whole detector to ONNX, OpenVINO or torch.export, checked and described.",
     "fetch": "published weights, downloaded, converted and pinned.",
     "gate": "is a revision slower than another one, measured here and now?",
     "kernels": "what each backend of the scans costs on this machine.",

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from itertools import count
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import torch
 import tyro
@@ -17,7 +17,7 @@ from fakemamba.cli.detection_output import CALIBRATE, Row, explanation, headline
 from fakemamba.cli.printing import counting, say
 from fakemamba.data.audio import SAMPLE_RATE_HZ, cut_or_tile, read_recording
 from fakemamba.data.trials import Trial
-from fakemamba.evaluation.calibration import Calibration, read_calibration
+from fakemamba.evaluation.calibration import read_calibration
 from fakemamba.evaluation.judgement import OperatingPoint, judge_score, operating_point
 from fakemamba.evaluation.manner import PLAIN, Execution, Manner, Precision
 from fakemamba.evaluation.metrics.costs import DCF_ASVSPOOF5
@@ -25,7 +25,7 @@ from fakemamba.evaluation.provenance import scoring_identity
 from fakemamba.evaluation.score_origin import ScoreOrigin
 from fakemamba.evaluation.scoring import Scored, score_trials
 from fakemamba.evaluation.trial_list import survey
-from fakemamba.files import file_sha256, write_json
+from fakemamba.files import write_json
 from fakemamba.models.detector import Detector
 from fakemamba.models.device import is_out_of_memory, resolve_device
 from fakemamba.models.execution.engines.frontend import engine_starts
@@ -125,7 +125,7 @@ def detect(
             "checkpoint": str(checkpoint),
             "identity": identity,
             "engines": [one.to_json() for one in engine_starts()],
-            "calibration": _facts(calibration, fitted),
+            "calibration": fitted and calibration and fitted.told(calibration),
             "costs": None if fitted is None else asdict(costs),
             "operating_point": None if point is None else asdict(point),
             "recordings": [row.to_json() for row in rows],
@@ -141,14 +141,6 @@ def _score(model: Detector, trials: Sequence[Trial], manner: Manner) -> list[Sco
     counted = counting("scoring", total=len(trials), transient=True)(each)
     found = {one.trial.trial_id: one for one in counted}
     return [found[trial.trial_id] for trial in trials]
-
-
-def _facts(path: Path | None, calibration: Calibration | None) -> dict[str, Any] | None:
-    """A calibration as JSON, but for the trials that it was fitted to."""
-    if path is None or calibration is None:
-        return None
-    facts = {key: value for key, value in asdict(calibration).items() if key != "fitted_on"}
-    return {"file": str(path), "sha256": file_sha256(path), **facts}
 
 
 def _draw(

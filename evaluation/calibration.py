@@ -15,7 +15,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 from pydantic import BeforeValidator, Field
@@ -23,7 +23,7 @@ from pydantic import BeforeValidator, Field
 from fakemamba.evaluation.metrics.checks import Floats
 from fakemamba.evaluation.metrics.detection import cllr_bits, equal_error
 from fakemamba.evaluation.score_origin import ScoreOrigin
-from fakemamba.files import write_json
+from fakemamba.files import file_sha256, write_json
 from fakemamba.records import Stamp, read_record
 
 STAMP: Stamp = {"kind": "fakemamba-calibration", "schema": 1}
@@ -80,6 +80,11 @@ class Calibration:
     def llr(self, scores: Floats) -> Floats:
         """Scores (n,) to log-likelihood ratios (n,), in nats."""
         return self.scale * scores + self.offset
+
+    def told(self, path: Path) -> dict[str, Any]:
+        """It as JSON, of a file, but for the trials that it was fitted to."""
+        facts = {key: value for key, value in asdict(self).items() if key != "fitted_on"}
+        return {"file": str(path), "sha256": file_sha256(path), **facts}
 
     def check_unseen(self, trial_ids: Iterable[str]) -> None:
         """Refuse to be evaluated on the trials of the fit.

@@ -64,7 +64,7 @@ class BlockEncoder(nn.Module):
         """(B, T, frontend width) to (B, T, width), or (B, 1 + T, width) with a class token."""
         frames = self.positions(self.projection(features, lengths))
         if self.class_token is not None:
-            token = self.class_token.to(frames.dtype).expand(len(frames), 1, -1)
+            token = self.class_token.to(frames.dtype).expand(frames.shape[0], 1, -1)
             frames = torch.cat([token, frames], dim=1)
             lengths = None if lengths is None else lengths + 1
         for block in self.blocks:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import nullcontext
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -86,8 +86,13 @@ def checkpoint_sha256(checkpoint: Path) -> str:
     """SHA-256 of a checkpoint's file, or of the configuration and weights in a folder."""
     if not checkpoint.is_dir():
         return file_sha256(checkpoint)
+    return files_sha256([checkpoint / CONFIG_NAME, checkpoint / WEIGHTS_NAME])
+
+
+def files_sha256(paths: Iterable[Path]) -> str:
+    """SHA-256 of several files, with their names."""
     digest = hashlib.sha256()
-    for path in (checkpoint / CONFIG_NAME, checkpoint / WEIGHTS_NAME):
+    for path in paths:
         digest.update(f"{path.name} {file_sha256(path)}\n".encode())
     return digest.hexdigest()
 

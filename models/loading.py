@@ -8,9 +8,15 @@ from pathlib import Path
 import torch
 
 from fakemamba.files import kind_of, require_file
-from fakemamba.models.checkpoints import check_files, checkpoint_sha256, from_pretrained
+from fakemamba.models.checkpoints import (
+    check_files,
+    checkpoint_sha256,
+    files_sha256,
+    from_pretrained,
+)
 from fakemamba.models.detector import Detector
 from fakemamba.models.external.exported import SUFFIXES
+from fakemamba.models.external.graphs import weights_beside
 from fakemamba.models.external.names import installed_names, is_code_name
 from fakemamba.models.official import convert_official
 from fakemamba.models.registry import build_detector, detector_entry
@@ -54,8 +60,8 @@ def load_detector(checkpoint: Path, name: str | None = None) -> Detector:
 
     Args:
         checkpoint: a folder made by ``fakemamba convert`` or ``fakemamba train``, an official
-            ``.pth``, an exported ``.onnx`` or ``.pt2``, or what makes a detector with weights:
-            ``package.module:factory``, or a name that an installed package declares.
+            ``.pth``, an exported ``.onnx``, ``.xml`` or ``.pt2``, or what makes a detector with
+            weights: ``package.module:factory``, or a name that an installed package declares.
         name: the detector that it must be of; an official file does not say so itself.
 
     Raises:
@@ -75,7 +81,8 @@ def load_detector(checkpoint: Path, name: str | None = None) -> Detector:
 def weights_sha256(checkpoint: Path) -> str:
     """SHA-256 of a checkpoint's files; of code of others, of the tensors that it has."""
     if checkpoint.exists():
-        return checkpoint_sha256(checkpoint)
+        beside = weights_beside(checkpoint)
+        return files_sha256([checkpoint, *beside]) if beside else checkpoint_sha256(checkpoint)
     digest = hashlib.sha256(str(checkpoint).encode())
     for name, tensor in load_detector(checkpoint).state_dict().items():
         content = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()

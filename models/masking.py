@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 def cut_or_repeat(waveforms: Tensor, lengths: Tensor | None, num_samples: int) -> Tensor:
     """The first ``num_samples`` of each row (B, L), again from its start where it is shorter."""
-    place = torch.arange(num_samples, device=waveforms.device).expand(len(waveforms), -1)
+    place = torch.arange(num_samples, device=waveforms.device).expand(waveforms.shape[0], -1)
     place = place % (waveforms.shape[1] if lengths is None else lengths[:, None])
     return waveforms.gather(1, place)
 

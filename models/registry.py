@@ -394,8 +394,8 @@ def create_detector(
     Args:
         name: one of `list_detectors`, or of another's detector: ``package.module:factory``, with
             options as ``?depth=4``; a name that an installed package declares in the entry-point
-            group ``fakemamba.detectors``; a checkpoint folder; a file ``.onnx`` or ``.pt2``. With
-            ``?frontend=`` the name says its front-end, too.
+            group ``fakemamba.detectors``; a checkpoint folder; a file ``.onnx``, ``.xml`` or
+            ``.pt2``. With ``?frontend=`` the name says its front-end, too.
         frontend: for those that take one of this package's: a named size (``xls-r-300m``,
             ``wavlm-large``, ...: random weights), a fairseq ``.pt``, or a Hugging Face folder or
             id; behind a ``?``, what is chosen of it. None is the one that it was published behind.

@@ -29,7 +29,7 @@ from fakemamba.data.recordings import real_speech
 from fakemamba.models.detector import Detector
 from fakemamba.models.execution.modes import OTHER_FRONTENDS, UnsupportedSettingError, executed
 from fakemamba.models.external.detector import ExternalDetector
-from fakemamba.models.external.exported import OnnxModule
+from fakemamba.models.external.graphs import GraphModule
 from fakemamba.models.frontend import Frontend
 from fakemamba.models.registry import detector_entry
 from fakemamba.result_schema import OWN_FRONTEND
@@ -143,10 +143,10 @@ def external_workload(
 def _check_kernels(cell: Cell, detector: ExternalDetector, part: nn.Module) -> None:
     """Raises UnsupportedSettingError: the setting would change nothing, and be its name alone."""
     is_plain = (cell.precision, cell.execution) == ("fp32", "eager")
-    if isinstance(detector.network, OnnxModule) and not is_plain:
+    if isinstance(detector.network, GraphModule) and not is_plain:
         raise UnsupportedSettingError(
-            f"{cell.detector} is run by ONNX Runtime as it was exported, not in {cell.precision}, "
-            f"{cell.execution}"
+            f"{cell.detector} is run by {detector.network.engine} as it was exported, not in "
+            f"{cell.precision}, {cell.execution}"
         )
     has_linear = any(type(module) is nn.Linear for module in part.modules())
     if cell.precision == "int8" and not has_linear:

@@ -1,6 +1,6 @@
-"""Detectors as files that an engine runs: ONNX by ONNX Runtime, ``.pt2`` by torch.export.
+"""Detectors as files: graphs of engines (see `graphs`), and ``.pt2`` of torch.export.
 
-Nothing in such a file is executed but its graph, of torch's operators: torch sees to that. It also
+Nothing in a ``.pt2`` is executed but its graph, of torch's operators: torch sees to that. It also
 unpickles what a ``.pt2`` has besides, and evaluates its sizes as Python: so one that has anything
 but a graph and plain tensors is refused.
 """
@@ -18,13 +18,11 @@ import torch
 from torch import Tensor, nn
 from torch.export.pt2_archive import PT2ArchiveReader
 
-from fakemamba.models.external.names import ExternalDetectorError
+from fakemamba.models.external.graphs import read_onnx, read_openvino
 from fakemamba.models.weight_files import CheckpointError
 from fakemamba.records import shown
-from fakemamba.typed import install_command
 
-SUFFIXES = (".onnx", ".pt2")
-FLOAT = "tensor(float)"
+SUFFIXES = (".onnx", ".xml", ".pt2")
 _GRAPH, _SAMPLES = "models/model.json", "data/sample_inputs/model.pt"
 _CONFIGS = ("data/weights/model_weights_config.json", "data/constants/model_constants_config.json")
 _PLAIN = re.compile(
@@ -42,61 +40,8 @@ def read_exported(path: Path) -> tuple[nn.Module, dict[str, Any]]:
     Raises:
         CheckpointError: it is not such a file, or holds what is not run.
     """
-    return _onnx(path) if path.suffix == ".onnx" else _torch_export(path)
-
-
-class OnnxModule(nn.Module):
-    """An ONNX graph of waveforms (B, L), and lengths (B,) if it takes them, on the CPU."""
-
-    def __init__(self, path: Path, session: Any) -> None:
-        super().__init__()
-        self.path = path
-        self._session = session
-        names = [one.name for one in session.get_inputs()]
-        self._waveforms, self._lengths = names[0], (names[1:] or [None])[0]
-        self.lengths = "none" if self._lengths is None else "needed"
-
-    def forward(self, waveforms: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """The graph's first output."""
-        if waveforms.device.type != "cpu":
-            raise ExternalDetectorError(f"{self.path} is run by ONNX Runtime on the CPU only")
-        given = {self._waveforms: waveforms.float().contiguous().numpy()}
-        if self._lengths is not None and lengths is not None:
-            given[self._lengths] = lengths.to(torch.int64).numpy()
-        return torch.from_numpy(self._session.run(None, given)[0])
-
-
-def _onnx(path: Path) -> tuple[nn.Module, dict[str, Any]]:
-    try:
-        import onnxruntime
-    except ModuleNotFoundError as error:
-        command = install_command("onnxruntime")
-        raise CheckpointError(f"{path} needs ONNX Runtime: {command}") from error
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = torch.get_num_threads()
-    options.log_severity_level = 3  # errors; its warnings are about how it was exported
-    try:
-        session = onnxruntime.InferenceSession(
-            str(path), options, providers=["CPUExecutionProvider"]
-        )
-    except Exception as error:  # of a dozen kinds of its own
-        line = " ".join(str(error).split())
-        raise CheckpointError(f"{path} cannot be read by ONNX Runtime: {line}") from error
-    inputs = session.get_inputs()
-    told = ", ".join(f"{one.name} {one.type} {one.shape}" for one in inputs)
-    is_known = (
-        1 <= len(inputs) <= 2
-        and inputs[0].type == FLOAT
-        and len(inputs[0].shape) == 2
-        and (len(inputs) == 1 or (inputs[1].type == "tensor(int64)" and len(inputs[1].shape) == 1))
-    )
-    if not is_known:
-        raise CheckpointError(
-            f"{path} takes {told}, but a detector's graph takes waveforms (batch, samples) as "
-            "float, and lengths (batch) as int64 if any"
-        )
-    samples = inputs[0].shape[1]
-    return OnnxModule(path, session), {"num_samples": samples if isinstance(samples, int) else None}
+    read = {".onnx": read_onnx, ".xml": read_openvino, ".pt2": _torch_export}
+    return read[path.suffix](path)
 
 
 def _torch_export(path: Path) -> tuple[nn.Module, dict[str, Any]]:
@@ -137,9 +82,10 @@ class _Exported(nn.Module):
         self.lengths = "needed" if takes_lengths else "none"
 
     def forward(self, waveforms: Tensor, lengths: Tensor | None = None) -> Tensor:
-        """Its only output."""
-        output: Tensor = self.program(waveforms, *(() if lengths is None else (lengths,)))
-        return output
+        """Its first output."""
+        output: Any = self.program(waveforms, *(() if lengths is None else (lengths,)))
+        first: Tensor = output[0] if isinstance(output, tuple | list) else output
+        return first
 
     def train(self, mode: bool = True) -> _Exported:
         """Nothing: an exported program refuses to be asked."""

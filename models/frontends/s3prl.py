@@ -24,7 +24,7 @@ def filled_up(
     """What a network is given of waveforms (B, L) of ``lengths`` (B,) samples, with its lengths."""
     if config.frames != "s3prl":
         return waveforms, lengths
-    waveforms = F.pad(waveforms, (0, max(LEAST_SAMPLES - waveforms.shape[1], 0)))
+    waveforms = F.pad(waveforms, (0, torch.sym_max(LEAST_SAMPLES - waveforms.shape[1], 0)))
     if lengths is None:
         return waveforms, None
     return zero_padding(waveforms[..., None], lengths)[..., 0], lengths.clamp(min=LEAST_SAMPLES)
@@ -46,5 +46,5 @@ def fitted(
         return frames.index_select(-2, places.clamp(max=last))
     last_ones = framing.frame_counts(lengths.clamp(min=LEAST_SAMPLES))[:, None] - 1
     places = torch.minimum(places, last_ones)  # (B, count)
-    places = places.view(len(places), *(1,) * (frames.ndim - 3), count, 1)
+    places = places.view(places.shape[0], *(1,) * (frames.ndim - 3), count, 1)
     return frames.gather(-2, places.expand(*frames.shape[:-2], count, frames.shape[-1]))

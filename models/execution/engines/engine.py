@@ -13,10 +13,12 @@ from torch import Tensor
 from fakemamba.models.execution.errors import UnsupportedSettingError
 from fakemamba.typed import install_command
 
-GRAPH_NAME, WEIGHTS_NAME = "graph.onnx", "weights.bin"  # of a front-end, in a folder
+GRAPH_NAME, WEIGHTS_NAME = "model.onnx", "weights.bin"  # of a graph, in a folder
 
-# Waveforms (B, L) and valid samples (B,) to features, all of them on the CPU.
-Run = Callable[[Tensor, Tensor], Tensor]
+PART = "part_"  # how names of nodes begin that are not the front-end's network
+
+# Waveforms (B, L) and valid samples (B,) to all outputs of a graph, on the CPU.
+Run = Callable[[Tensor, Tensor], list[Tensor]]
 
 
 class Engine(ABC):
@@ -25,14 +27,16 @@ class Engine(ABC):
     Attributes:
         name: of the execution, and of the extra that installs it.
         title: its name for people.
+        model_name: of the file that it opens, in a folder.
         precisions: that it may have.
-        dynamic: those of them in which activations are quantised as they come, by all values of a
-            batch: each row is run by itself.
+        dynamic: those of them in which the graph itself multiplies in int8, each frame of an
+            activation being quantised as it comes.
         calibrated: those of them in which ranges of activations are taken from examples of speech.
     """
 
     name: str
     title: str
+    model_name: str
     precisions: tuple[str, ...]
     dynamic: tuple[str, ...] = ()
     calibrated: tuple[str, ...] = ()

@@ -102,13 +102,13 @@ class EngineFrontend(nn.Module):
 
         check_network(frontend.config)
         self.num_parameters = sum(one.numel() for one in frontend.parameters())
-        self._is_dynamic = precision in made_by.dynamic
         if precision not in made_by.calibrated:
             examples = None  # files of another precision do not depend on them
 
         def make(folder: Path) -> None:
-            with torch.no_grad(), OnnxGraph(folder, int8=self._is_dynamic) as graph:
-                graph.write(build(graph, frontend))
+            is_int8 = precision in made_by.dynamic
+            with torch.no_grad(), OnnxGraph(folder, int8=is_int8) as graph:
+                graph.write(features=build(graph, frontend).features)
             made_by.convert(folder, precision, examples)
 
         began_s = time.perf_counter()
@@ -157,28 +157,10 @@ class EngineFrontend(nn.Module):
         framing.check(num_samples, num_samples, 1, self.config.name)
         given, valid = filled_up(waveforms.detach().float(), lengths, self.config)
         given = normalised(given, valid, self.config.waveform).contiguous()
-        if self._is_dynamic and (len(given) > 1 or valid is not None):
-            features = self._run_alone(given, valid)
-        else:
-            features = self._run(given, _lengths(given, valid))
+        full = torch.full((len(given),), given.shape[1])
+        features = self._run(given, full if valid is None else valid.long())[0]
         own = None if lengths is None else framing.frame_counts(lengths)
         return fitted(features, num_samples, lengths, self.config), own
-
-    def _run_alone(self, given: Tensor, valid: Tensor | None) -> Tensor:
-        """Features of rows that are run one by one, each without its padding."""
-        rows = [
-            self._run(row[None, :samples].contiguous(), torch.tensor([samples]))[0]
-            for row, samples in zip(given, _lengths(given, valid).tolist(), strict=True)
-        ]
-        most = self.config.build.framing.frame_count(given.shape[1])
-        return torch.stack(
-            [nn.functional.pad(row, (0, 0, 0, most - row.shape[-2])) for row in rows]
-        )
-
-
-def _lengths(given: Tensor, valid: Tensor | None) -> Tensor:
-    """Valid samples of rows (B,), which are full if nothing else is said."""
-    return torch.full((len(given),), given.shape[1]) if valid is None else valid.long()
 
 
 def _made_of(

@@ -7,6 +7,7 @@ no valid frame depends on padding.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -36,26 +37,43 @@ def check_network(config: FrontendConfig) -> None:
         )
 
 
-def build(graph: OnnxGraph, frontend: Frontend) -> str:
-    """Put a front-end into a graph; returns its features, (B, T, hidden) or (B, states, T, hidden).
+@dataclass(frozen=True)
+class Built:
+    """Values in a graph.
+
+    Attributes:
+        features: what the front-end gives, (B, T, hidden) or (B, states, T, hidden).
+        states: the input of the first layer and each layer's output, (B, T, hidden) each, before
+            the final norm.
+    """
+
+    features: str
+    states: tuple[str, ...]
+
+
+def build(
+    graph: OnnxGraph, frontend: Frontend, waveforms: str = "waveforms", lengths: str = "lengths"
+) -> Built:
+    """Put a front-end's network into a graph, of waveforms (B, L) and lengths (B,) there.
 
     Raises:
         UnsupportedSettingError: see `check_network`.
     """
     check_network(frontend.config)
-    return _Network(graph, frontend).features()
+    return _Network(graph, frontend, lengths).built(waveforms)
 
 
 class _Network:
     """One way through a network; sizes that a call decides are the graph's own."""
 
-    def __init__(self, graph: OnnxGraph, frontend: Frontend) -> None:
+    def __init__(self, graph: OnnxGraph, frontend: Frontend, lengths: str) -> None:
         self.graph, self.frontend, self.config = graph, frontend, frontend.config
+        self.lengths = lengths
         self.model: Any = frontend.model
 
-    def features(self) -> str:
+    def built(self, waveforms: str) -> Built:
         add, config = self.graph.node, self.config
-        frames = self._frames(self._unsqueezed("waveforms", 1))  # (B, channels, T)
+        frames = self._frames(self._unsqueezed(waveforms, 1))  # (B, channels, T)
         frames = add("Transpose", frames, perm=[0, 2, 1])
         projection = self.model.feature_projection
         frames = self._norm(frames, projection.layer_norm)
@@ -73,9 +91,13 @@ class _Network:
         states = [frames]
         for layer in self.frontend.layers:
             states.append(self._layer(states[-1], layer, unseen, distances))
-        output = config.output
-        if config.pre_norm and (output == "last" or output.endswith("normed")):
-            states[-1] = self._norm(states[-1], encoder.layer_norm)
+        return Built(self._put_out(states), tuple(states))
+
+    def _put_out(self, states: list[str]) -> str:
+        """What `Frontend` gives of its states."""
+        add, output = self.graph.node, self.config.output
+        if self.config.pre_norm and (output == "last" or output.endswith("normed")):
+            states = [*states[:-1], self._norm(states[-1], self.model.encoder.layer_norm)]
         if output.startswith("last"):
             return states[-1]
         if output.startswith("all"):
@@ -221,7 +243,7 @@ class _Network:
     def _counts(self, framing: Framing) -> str:
         """Frames (B,) of the rows' valid samples; at least one, as all that are taken have."""
         add, constant = self.graph.node, self.graph.constant
-        steps = add("Sub", "lengths", constant(framing.first_samples - framing.hop_samples))
+        steps = add("Sub", self.lengths, constant(framing.first_samples - framing.hop_samples))
         return add("Div", steps, constant(framing.hop_samples))
 
     def _valid(self, counts: str, size: str) -> str:

@@ -12,17 +12,21 @@ from typing import Any
 import numpy as np
 import onnx
 import torch
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, compose, helper, numpy_helper
 from torch import Tensor
 
-from fakemamba.models.execution.engines.engine import GRAPH_NAME, WEIGHTS_NAME
+from fakemamba.models.execution.engines.engine import GRAPH_NAME, PART, WEIGHTS_NAME
+from fakemamba.models.execution.engines.onnx_scan import scanned
+from fakemamba.models.scan.traced import RECURRENCE
 
 OPSET = 20  # the first with Gelu
 IR_VERSION = 10  # of that time, so that engines of that time read it
+MOST_INLINE_BYTES = 1_024  # of a tensor of another model in the graph itself
 ALIGNMENT = 4_096  # of weights in their file: that of pages
 # Products of pairs of bytes are summed in 16 bits where a CPU has no VNNI: with weights of 7 bits
 # these sums cannot overflow, and integers are the same everywhere.
-MOST_INT8 = 64
+MOST_WEIGHT = 64
+LEAST_SCALE = 1e-12
 
 
 class OnnxGraph:
@@ -97,27 +101,61 @@ class OnnxGraph:
         if not self._int8:
             product = self.node("MatMul", given, self.weight(weight.T))
             return self.node("Add", product, self.weight(bias.float()))
-        scales = weight.abs().amax(1).clamp(min=1e-12) / MOST_INT8  # (out,)
+        scales = weight.abs().amax(1).clamp(min=LEAST_SCALE) / MOST_WEIGHT  # (out,)
         whole = (weight / scales[:, None]).round().to(torch.int8)
-        quantised, scale, zero = self.nodes("DynamicQuantizeLinear", given, count=3)
-        summed = self.node("MatMulInteger", quantised, self.weight(whole.T), zero)
+        last = self.constant([-1])
+        # Of each frame (..., 1): it depends on no other frame, and on no padding.
+        least = self.node("ReduceMin", given, last, keepdims=1)
+        span = self.node("Sub", self.node("ReduceMax", given, last, keepdims=1), least)
+        scale = self.node("Mul", span, self.constant(1 / 255, np.float32))
+        scale = self.node("Max", scale, self.constant(LEAST_SCALE, np.float32))
+        steps = self.node("Div", self.node("Sub", given, least), scale)
+        quantised = self.node("Cast", self.node("Round", steps), to=TensorProto.UINT8)
+        summed = self.node("MatMulInteger", quantised, self.weight(whole.T))
         product = self.node(
             "Mul",
             self.node("Cast", summed, to=TensorProto.FLOAT),
             self.node("Mul", scale, self.weight(scales)),
         )
-        return self.node("Add", product, self.weight(bias.float()))
+        # given = least + scale · quantised
+        offset = self.node("Mul", least, self.weight((whole.float() * scales[:, None]).sum(1)))
+        return self.node("Add", self.node("Add", product, offset), self.weight(bias.float()))
 
-    def write(self, output: str) -> None:
-        """Write the graph from waveforms (B, L) and lengths (B,) to this output."""
+    def include(self, model: onnx.ModelProto, *inputs: str) -> list[str]:
+        """Another model as a part of this graph; returns its outputs.
+
+        Args:
+            model: of torch's exporter.
+            inputs: what is given to it, in the order of its inputs.
+        """
+        prefix = f"{PART}{len(self._nodes)}_"
+        part = compose.add_prefix(model, prefix).graph
+        names = {one.name: value for one, value in zip(part.input, inputs, strict=True)}
+        for tensor in part.initializer:
+            content = numpy_helper.to_array(tensor)
+            if content.nbytes > MOST_INLINE_BYTES:
+                names[tensor.name] = self.weight(torch.from_numpy(content.copy()))
+            else:
+                self._initializers.append(tensor)
+        for node in part.node:
+            node.input[:] = [names.get(one, one) for one in node.input]
+            is_recurrence = f"{node.domain}::{node.op_type}" == RECURRENCE
+            self._nodes.append(scanned(node) if is_recurrence else node)
+        return [names.get(one.name, one.name) for one in part.output]
+
+    def write(self, **outputs: str) -> None:
+        """Write the graph from waveforms (B, L) and lengths (B,) to outputs of these names."""
         graph = helper.make_graph(
-            [*self._nodes, helper.make_node("Identity", [output], ["features"])],
-            "front-end",
+            [
+                *self._nodes,
+                *(helper.make_node("Identity", [one], [name]) for name, one in outputs.items()),
+            ],
+            "detector",
             [
                 helper.make_tensor_value_info("waveforms", TensorProto.FLOAT, ["batch", "samples"]),
                 helper.make_tensor_value_info("lengths", TensorProto.INT64, ["batch"]),
             ],
-            [helper.make_tensor_value_info("features", TensorProto.FLOAT, None)],
+            [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in outputs],
             self._initializers,
         )
         opset = helper.make_opsetid("", OPSET)

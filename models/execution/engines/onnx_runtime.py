@@ -1,4 +1,4 @@
-"""ONNX Runtime: fp32, and int8 with activations that are quantised as they come."""
+"""ONNX Runtime: fp32, and int8 whose activations are quantised frame by frame as they come."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from fakemamba.models.execution.engines.engine import GRAPH_NAME, Engine, Run
 class OnnxRuntime(Engine):
     """Runs the graph as it is; in int8 its linear layers are already."""
 
-    name, title = "onnxruntime", "ONNX Runtime"
+    name, title, model_name = "onnxruntime", "ONNX Runtime", GRAPH_NAME
     precisions = ("fp32", "int8")
     dynamic = ("int8",)
 
@@ -35,8 +35,8 @@ class OnnxRuntime(Engine):
             str(folder / GRAPH_NAME), options, providers=["CPUExecutionProvider"]
         )
 
-        def run(waveforms: Tensor, lengths: Tensor) -> Tensor:
+        def run(waveforms: Tensor, lengths: Tensor) -> list[Tensor]:
             given = {"waveforms": waveforms.numpy(), "lengths": lengths.numpy()}
-            return torch.from_numpy(session.run(None, given)[0])
+            return [torch.from_numpy(one) for one in session.run(None, given)]
 
         return run

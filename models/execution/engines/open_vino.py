@@ -6,21 +6,22 @@ import os
 from contextlib import redirect_stdout
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from fakemamba.models.execution.engines.engine import GRAPH_NAME, WEIGHTS_NAME, Engine, Run
+from fakemamba.models.execution.engines.engine import GRAPH_NAME, PART, WEIGHTS_NAME, Engine, Run
 from fakemamba.models.execution.errors import UnsupportedSettingError
 
-QUANTISED_NAME = "quantised.xml"
+MODEL_NAME = "model.xml"
 PRECISION_HINTS = {"fp32": "f32", "bf16": "bf16", "int8": "f32"}  # int8: of all that is not
 
 
 class OpenVino(Engine):
-    """Runs the graph as it is; in int8, what NNCF makes of it."""
+    """Runs the graph in its own form; in int8, what NNCF makes of it."""
 
-    name, title = "openvino", "OpenVINO"
+    name, title, model_name = "openvino", "OpenVINO", MODEL_NAME
     precisions = ("fp32", "bf16", "int8")
     calibrated = ("int8",)
 
@@ -39,38 +40,13 @@ class OpenVino(Engine):
 
     def convert(self, folder: Path, precision: str, examples: Tensor | None) -> None:
         """See `Engine`."""
-        if precision != "int8":
-            return
-        if examples is None:
-            raise UnsupportedSettingError(
-                "int8 of OpenVINO takes ranges of activations from speech: give examples of it"
-            )
-        os.environ.setdefault("NNCF_CI", "1")  # it would tell its makers of its use
-        import nncf
         import openvino
 
-        nncf.set_log_level(40)  # errors
-        given = [
-            {"waveforms": row[None].numpy(), "lengths": torch.tensor([row.numel()]).numpy()}
-            for row in examples
-        ]
         model = openvino.Core().read_model(folder / GRAPH_NAME)
-        first = next(one for one in model.get_ordered_ops() if "Convolution" in one.get_type_name())
-        smoothing = nncf.AdvancedSmoothQuantParameters(matmul=0.5)  # by default half as exact here
-        with redirect_stdout(StringIO()):  # of bars that show progress
-            made = nncf.quantize(
-                model,
-                nncf.Dataset(given),
-                model_type=nncf.ModelType.TRANSFORMER,
-                subset_size=len(given),
-                # It is given the waveform, whose quiet parts 8 bits would silence.
-                ignored_scope=nncf.IgnoredScope(names=[first.get_friendly_name()]),
-                advanced_parameters=nncf.AdvancedQuantizationParameters(
-                    smooth_quant_alphas=smoothing
-                ),
-            )
-        openvino.save_model(made, folder / QUANTISED_NAME, compress_to_fp16=False)
-        del made, model  # which hold the weights' file
+        if precision == "int8":
+            model = _quantised(model, examples)
+        openvino.save_model(model, folder / MODEL_NAME, compress_to_fp16=False)
+        del model  # which holds the weights' file
         for name in (GRAPH_NAME, WEIGHTS_NAME):
             (folder / name).unlink()
 
@@ -79,16 +55,46 @@ class OpenVino(Engine):
         import openvino
 
         core = openvino.Core()
-        name = QUANTISED_NAME if precision == "int8" else GRAPH_NAME
         settings = {
             "INFERENCE_NUM_THREADS": threads,
             "INFERENCE_PRECISION_HINT": PRECISION_HINTS[precision],
             "PERFORMANCE_HINT": "LATENCY",
         }
-        compiled = core.compile_model(core.read_model(folder / name), "CPU", settings)
+        compiled = core.compile_model(core.read_model(folder / MODEL_NAME), "CPU", settings)
 
-        def run(waveforms: Tensor, lengths: Tensor) -> Tensor:
+        def run(waveforms: Tensor, lengths: Tensor) -> list[Tensor]:
             given = {"waveforms": waveforms.numpy(), "lengths": lengths.numpy()}
-            return torch.from_numpy(compiled(given, share_inputs=True)[0])
+            found = compiled(given, share_inputs=True)
+            return [torch.from_numpy(found[one]) for one in compiled.outputs]
 
         return run
+
+
+def _quantised(model: Any, examples: Tensor | None) -> Any:
+    """The model in int8, by ranges that examples (n, samples) show."""
+    if examples is None:
+        raise UnsupportedSettingError(
+            "int8 of OpenVINO takes ranges of activations from speech: give examples of it"
+        )
+    os.environ.setdefault("NNCF_CI", "1")  # it would tell its makers of its use
+    import nncf
+
+    nncf.set_log_level(40)  # errors
+    given = [
+        {"waveforms": row[None].numpy(), "lengths": torch.tensor([row.numel()]).numpy()}
+        for row in examples
+    ]
+    first = next(one for one in model.get_ordered_ops() if "Convolution" in one.get_type_name())
+    smoothing = nncf.AdvancedSmoothQuantParameters(matmul=0.5)  # by default half as exact here
+    with redirect_stdout(StringIO()):  # of bars that show progress
+        return nncf.quantize(
+            model,
+            nncf.Dataset(given),
+            model_type=nncf.ModelType.TRANSFORMER,
+            subset_size=len(given),
+            # The first is given the waveform, whose quiet parts 8 bits would silence.
+            ignored_scope=nncf.IgnoredScope(
+                names=[first.get_friendly_name()], patterns=[f"{PART}.*"], validate=False
+            ),
+            advanced_parameters=nncf.AdvancedQuantizationParameters(smooth_quant_alphas=smoothing),
+        )

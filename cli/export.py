@@ -1,0 +1,168 @@
+"""``fakemamba export``: a whole detector to files that run without this package."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from itertools import islice
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import torch
+import tyro
+from torch import Tensor
+
+from fakemamba.cli.printing import counting, say
+from fakemamba.cli.trial_source import trial_source
+from fakemamba.data.audio import cut_or_tile
+from fakemamba.data.reading import recording_or_reason
+from fakemamba.data.recordings import EXAMPLE_SAMPLES, real_speech, speech_examples
+from fakemamba.data.trials import Trial
+from fakemamba.evaluation.calibration import read_calibration
+from fakemamba.evaluation.eer_rise import eer_rise, scores_of
+from fakemamba.evaluation.manner import Manner
+from fakemamba.evaluation.score_origin import ScoreOrigin
+from fakemamba.files import appearing_folder, kind_of
+from fakemamba.models.detector import Detector
+from fakemamba.models.export.errors import ExportError
+from fakemamba.models.export.parity import DURATIONS_S
+from fakemamba.models.export.write import draft_of, write_card, write_model
+from fakemamba.models.frontends.framing import SAMPLE_RATE_HZ
+from fakemamba.models.loading import load_detector, weights_sha256
+from fakemamba.models.registry import build_detector
+from fakemamba.models.truncation import with_first_layers
+
+MOST_EXAMPLES = 64
+
+
+def export(
+    checkpoint: tyro.conf.Positional[Path],
+    /,
+    to: Literal["onnx", "openvino", "torch-export"],
+    out: Path,
+    detector: str | None = None,
+    precision: Literal["fp32", "int8"] = "fp32",
+    layers: Annotated[int | None, tyro.conf.arg(metavar="N")] = None,
+    examples: Path | None = None,
+    dev: Path | None = None,
+    root: Path | None = None,
+    max_eer_rise: Annotated[float, tyro.conf.arg(metavar="POINTS")] = 0.5,
+    length: Annotated[int | None, tyro.conf.arg(metavar="SAMPLES")] = None,
+    calibration: Path | None = None,
+) -> None:
+    """Write a detector as a model of ONNX, OpenVINO or torch.export, with a card and a script.
+
+    Nothing is written unless its logits in fp32 are those of the detector within 1e-3, on speech of
+    0.5 to 30 s.
+
+    Args:
+        checkpoint: A folder made by `fakemamba convert` or `train`, or an official .pth with
+            --detector.
+        to: onnx (ONNX Runtime and others), openvino, or torch-export (a .pt2 that torch runs).
+        out: Folder to write; it must not be there, or be empty.
+        detector: The detector that the checkpoint must be of; needed for an official .pth.
+        precision: int8 is for the front-end's linear layers; openvino's for its convolutions, too.
+        layers: Keep the front-end's first N layers alone. The rest was trained behind all of them:
+            train it anew behind N (`fakemamba train --layers`), or see by --dev what it costs.
+        examples: CSV or Parquet with a column `path`: speech that openvino's int8 takes ranges of
+            activations from, instead of the recordings that come with the package.
+        dev: CSV or Parquet with columns `path` and `label`: trials to show the change of EER on.
+            Nothing is written if it may be more than --max-eer-rise.
+        root: Where paths in --dev and --examples begin, if not at their own folders.
+        max_eer_rise: Percentage points that the upper end of the 95 % interval may be.
+        length: Cut or tile trials of --dev to so many samples.
+        calibration: JSON of `fakemamba calibrate` of this checkpoint, for the card.
+    """
+    if not 0 <= max_eer_rise < float("inf"):
+        raise ValueError(f"--max-eer-rise {max_eer_rise}: give 0 or more percentage points")
+    if dev is None and length is not None:
+        raise ValueError("--length belongs to --dev")
+    _require_empty(out)
+    whole = load_detector(checkpoint, detector)
+    weights = weights_sha256(checkpoint)
+    fitted = None if calibration is None else read_calibration(calibration)
+    if fitted is not None:
+        fitted.check_origin(ScoreOrigin(weights, length))
+    model = whole if layers is None else with_first_layers(whole, layers)
+    draft = draft_of(model, to, precision)
+    given = None
+    if precision in draft.calibrated:
+        given = speech_examples() if examples is None else _examples(examples, root)
+    elif examples is not None:
+        raise ValueError(f"--examples is for openvino in int8, not for {to} in {precision}")
+    trials = None if dev is None else list(trial_source(None, root, None, dev)())
+    speech = {
+        duration_s: torch.from_numpy(real_speech(round(duration_s * SAMPLE_RATE_HZ), 0))
+        for duration_s in DURATIONS_S
+    }
+    with appearing_folder(out) as partial:
+        written = write_model(model, draft, partial, precision, speech, given)
+        told: dict[str, Any] = {
+            "checkpoint": str(checkpoint),
+            "checkpoint_sha256": weights,
+            "layers": layers,
+            "calibration": fitted and calibration and fitted.told(calibration),
+            "eer": None,
+        }
+        if trials is not None:
+            manner = Manner(length=length, device="cpu")
+            after = build_detector(str(partial / draft.model_name), None, {}).eval()
+            told["eer"] = _eer(whole, after, trials, manner, max_eer_rise)
+        write_card(partial, model, to, written, told)
+    worst = max(written.errors.values())
+    say(
+        f"{out}: {written.model}, {written.files_bytes / 1e6:,.1f} MB, run by {written.runs_on}; "
+        f"logits within {worst:.1e} of the detector's"
+    )
+    if told["eer"] is not None:
+        say(_in_words(told["eer"]))
+    say(f"next: python {out / 'score.py'} FILE...")
+
+
+def _require_empty(out: Path) -> None:
+    kind = kind_of(out)
+    if kind not in (None, "a folder"):
+        raise ExportError(f"{out} is {kind}, but should be a folder to be made")
+    if kind is not None and any(out.iterdir()):
+        raise ExportError(f"{out} is not empty: name a folder that is not there yet, or empty it")
+
+
+def _examples(manifest: Path, root: Path | None) -> Tensor:
+    """Speech (n, samples) of the first recordings in a manifest."""
+    rows = []
+    trials = trial_source(None, root, None, manifest, need_label=False)()
+    for trial in islice(trials, MOST_EXAMPLES):
+        recording = recording_or_reason(trial)
+        if isinstance(recording, str):
+            raise ExportError(f"--examples {manifest}: {recording}")
+        rows.append(torch.from_numpy(cut_or_tile(recording.waveform, EXAMPLE_SAMPLES)))
+    if not rows:
+        raise ExportError(f"--examples {manifest}: there is no recording in it")
+    return torch.stack(rows)
+
+
+def _eer(
+    whole: Detector, after: Detector, trials: Sequence[Trial], manner: Manner, most_points: float
+) -> dict[str, Any]:
+    """The change of EER by the export, refused where it may be too much."""
+    scored_after, scored_before = (
+        scores_of(one, trials, manner, counting(what, total=len(trials), transient=True))
+        for what, one in (("scoring the export", after), ("scoring the detector", whole))
+    )
+    rise = eer_rise(scored_after, scored_before)
+    told = {"trials": len(trials), "length": manner.length, "eer_rise": asdict(rise)}
+    if rise.high * 100 > most_points:
+        raise ExportError(
+            f"nothing is written: {_in_words(told)}, and {most_points:g} are allowed by "
+            "--max-eer-rise"
+        )
+    return told
+
+
+def _in_words(told: dict[str, Any]) -> str:
+    rise = told["eer_rise"]
+    low, value, high = (100 * rise[name] for name in ("low", "value", "high"))
+    return (
+        f"the EER of {told['trials']:,} trials rises by {value:.2f} percentage points "
+        f"({low:.2f} to {high:.2f})"
+    )

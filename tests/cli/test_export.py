@@ -1,0 +1,145 @@
+"""Exporting as its users call it: a folder that runs by itself, or nothing and a line why."""
+
+import json
+import subprocess
+import sys
+from importlib.util import find_spec
+
+import numpy as np
+import pytest
+import soundfile
+
+from fakemamba import save_pretrained
+from fakemamba.cli.main import main
+from fakemamba.data.recordings import real_speech
+from fakemamba.evaluation.score_files import read_scores
+
+pytestmark = pytest.mark.skipif(
+    any(find_spec(one) is None for one in ("onnx", "onnxruntime", "onnxscript")),
+    reason="not installed: onnx, onnxruntime or onnxscript",
+)
+# Runs a script with imports of these packages failing, as where they are not installed.
+ALONE = """
+import runpy, sys
+class Missing:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in ("torch", "fakemamba", "transformers", "onnx"):
+            raise ModuleNotFoundError(name)
+sys.meta_path.insert(0, Missing())
+sys.argv = sys.argv[1:]
+runpy.run_path(sys.argv[0], run_name="__main__")
+"""
+
+
+@pytest.fixture
+def clips(tmp_path):
+    """Recordings (id, label, path) of two speakers, and a manifest of them."""
+    lines = ["path,label"]
+    for number in range(8):
+        path = tmp_path / f"clip{number}.flac"
+        speech = real_speech(40_000, number % 2)[number * 1_000 :]
+        soundfile.write(path, speech, 16_000)
+        lines.append(f"{path},{'bonafide' if number % 2 else 'spoof'}")
+    (tmp_path / "dev.csv").write_text("\n".join(lines) + "\n")
+    return sorted(tmp_path.glob("clip*.flac"))
+
+
+@pytest.fixture
+def model(tmp_path, make_detector):
+    save_pretrained(make_detector("antideepfake"), tmp_path / "model")
+    return tmp_path / "model"
+
+
+@pytest.fixture
+def refused(capsys, tmp_path):
+    """The line with which a command fails; nothing is written."""
+
+    def run(*arguments):
+        out = tmp_path / "out"
+        assert main(["export", *map(str, arguments), "--out", str(out)]) == 1
+        assert not list(tmp_path.glob("out*"))
+        return capsys.readouterr().err.strip().splitlines()[-1]
+
+    return run
+
+
+def test_an_export_scores_by_itself_as_the_detector_does(model, clips, tmp_path, capsys):
+    out = tmp_path / "out"
+    given = ["export", model, "--to", "onnx", "--out", out, "--dev", tmp_path / "dev.csv"]
+    assert main([*map(str, given)]) == 0
+    told = capsys.readouterr().out
+    assert "rises by 0.00 percentage points" in told
+    card = json.loads((out / "card.json").read_text())
+    assert card["detector"] == "antideepfake"
+    assert card["bona_fide_index"] == 1
+    assert card["sample_rate_hz"] == 16_000
+    assert card["files_bytes"] == sum(
+        (out / name).stat().st_size for name in ("model.onnx", "weights.bin")
+    )
+    assert card["eer"]["trials"] == 8
+    assert max(card["errors"].values()) < 1e-4
+    assert "| 30 |" in (out / "README.md").read_text()
+
+    script = [sys.executable, "-c", ALONE, str(out / "score.py"), *map(str, clips)]
+    done = subprocess.run(script, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    alone = [float(line.split()[-1]) for line in done.stdout.splitlines()]
+    scored = tmp_path / "scores.txt"
+    given = ["score", "--checkpoint", model, "--out", scored, "--device", "cpu", *clips]
+    assert main([*map(str, given)]) == 0
+    np.testing.assert_allclose(alone, read_scores(scored)["score"], rtol=0, atol=1e-5)
+
+
+def test_fewer_layers_are_a_smaller_model_and_may_be_refused_by_the_eer(
+    model, clips, tmp_path, refused, monkeypatch
+):
+    dev = tmp_path / "dev.csv"
+    given = (model, "--to", "onnx", "--layers", "1")
+    monkeypatch.setattr("fakemamba.cli.export.eer_rise", rise_of(0.02))
+    told = refused(*given, "--dev", dev)
+    assert "the EER of 8 trials rises by 2.00 percentage points (2.00 to 2.00)" in told
+    assert "0.5 are allowed by --max-eer-rise" in told
+    out = tmp_path / "few"
+    allowed = [*given, "--dev", dev, "--max-eer-rise", "3", "--out", out]
+    assert main(["export", *map(str, allowed)]) == 0
+    card = json.loads((out / "card.json").read_text())
+    assert card["layers"] == card["config"]["frontend"]["num_layers"] == 1
+
+
+def rise_of(value):
+    """Always the same rise."""
+    from fakemamba.evaluation.bootstrap import Difference
+
+    return lambda after, before: Difference(value, value, value, 0.0, 1000, "trials")
+
+
+def test_a_folder_that_is_not_empty_stays_as_it_is(model, tmp_path, capsys):
+    out = tmp_path / "mine"
+    out.mkdir()
+    (out / "precious").write_text("x")
+    assert main(["export", str(model), "--to", "onnx", "--out", str(out)]) == 1
+    assert "is not empty" in capsys.readouterr().err
+    assert [one.name for one in out.iterdir()] == ["precious"]
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (("--layers", "9"), "give a number from 1 to 2"),
+        (("--max-eer-rise", "-1"), "give 0 or more"),
+        (("--length", "16000"), "--length belongs to --dev"),
+        (("--examples", "dev.csv"), "--examples is for openvino in int8"),
+        (("--dev", "nowhere.csv"), "nowhere.csv"),
+        (("--dev", "bonafide.csv"), "there is no spoof trial"),
+        (("--dev", "unlabelled.csv"), "label"),
+        (("--dev", "broken.csv"), "broken.flac"),
+    ],
+)
+def test_bad_input_is_a_line(given, told, model, clips, tmp_path, refused, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "bonafide.csv").write_text(f"path,label\n{clips[0]},bonafide\n")
+    (tmp_path / "unlabelled.csv").write_text(f"path\n{clips[0]}\n")
+    (tmp_path / "broken.flac").write_bytes(b"no audio")
+    lines = f"path,label\n{clips[0]},bonafide\nbroken.flac,spoof\n"
+    (tmp_path / "broken.csv").write_text(lines)
+    assert told in refused(model, "--to", "onnx", *given)

@@ -1,0 +1,163 @@
+"""What is written gives the detector's logits in every batch, or says from where on it does not."""
+
+from importlib.util import find_spec
+
+import pytest
+import torch
+
+from fakemamba.data.recordings import real_speech, speech_examples
+from fakemamba.models.execution.engines import network
+from fakemamba.models.export.drafts import FORMATS
+from fakemamba.models.export.errors import ExportError
+from fakemamba.models.export.parity import logit_errors, require_parity
+from fakemamba.models.export.write import draft_of, write_model
+from fakemamba.models.external.graphs import weights_beside
+from fakemamba.models.loading import load_detector, weights_sha256
+from tests.kinds import KINDS
+
+NEEDED = {
+    "onnx": ("onnxruntime", "onnx", "onnxscript"),
+    "openvino": ("openvino", "onnx", "onnxscript"),
+    "torch-export": (),
+}
+
+
+def lacking(to):
+    missing = [one for one in NEEDED[to] if find_spec(one) is None]
+    return pytest.mark.skipif(bool(missing), reason=f"not installed: {', '.join(missing)}")
+
+
+EACH = [pytest.param(to, marks=lacking(to)) for to in FORMATS]
+
+
+@pytest.fixture(scope="module")
+def speech():
+    return {
+        duration_s: torch.from_numpy(real_speech(round(duration_s * 16_000), row))
+        for row, duration_s in enumerate((0.5, 1.0, 2.2))
+    }
+
+
+@pytest.mark.parametrize("to", EACH)
+def test_what_is_written_is_a_detector_of_the_same_scores(to, make_detector, speech, tmp_path):
+    detector = make_detector("antideepfake")
+    draft = draft_of(detector, to, "fp32")
+    written = write_model(detector, draft, tmp_path, "fp32", speech, None)
+    assert written.errors.keys() == speech.keys()
+    assert max(written.errors.values()) < 1e-5
+    read = load_detector(tmp_path / draft.model_name)
+    rows = torch.stack([speech[2.2][:20_000], speech[2.2][-20_000:]])
+    lengths = torch.tensor([20_000, 9_000])
+    with torch.no_grad():
+        wanted, found = detector.scores(detector(rows, lengths)), read(rows, lengths)[:, 1]
+    torch.testing.assert_close(found, wanted, rtol=0, atol=1e-5)
+
+
+@lacking("onnx")
+@pytest.mark.parametrize("name", ["fake-mamba", "xlsr-mambo"])
+def test_scans_are_exported(name, make_detector, speech, tmp_path):
+    sizes = {"depth": 1} if name == "fake-mamba" else {}
+    detector = make_detector(name, **sizes)
+    draft = draft_of(detector, "onnx", "fp32")
+    written = write_model(detector, draft, tmp_path, "fp32", speech, None)
+    assert max(written.errors.values()) < 1e-5
+
+
+@pytest.mark.at_length
+@pytest.mark.parametrize("to", EACH)
+@pytest.mark.parametrize("name", KINDS)
+def test_every_detector_is_exported(name, to, make_detector, speech, tmp_path):
+    detector = make_detector(name)
+    draft = draft_of(detector, to, "fp32")
+    written = write_model(detector, draft, tmp_path, "fp32", speech, None)
+    assert written.errors.keys() and max(written.errors.values()) < 1e-4
+
+
+@pytest.mark.parametrize(
+    ("to", "precision"),
+    [
+        pytest.param("onnx", "int8", marks=lacking("onnx")),
+        pytest.param(
+            "openvino",
+            "int8",
+            marks=[
+                lacking("openvino"),
+                pytest.mark.skipif(find_spec("nncf") is None, reason="not installed: nncf"),
+            ],
+        ),
+    ],
+)
+def test_int8_depends_on_no_batch_and_its_error_is_told(
+    to, precision, make_detector, speech, tmp_path
+):
+    detector = make_detector("antideepfake")
+    draft = draft_of(detector, to, precision)
+    written = write_model(detector, draft, tmp_path, precision, speech, speech_examples())
+    assert max(written.fp32_errors.values()) < 1e-5 < max(written.errors.values()) < 0.1
+    run = draft.open(tmp_path, precision)
+    row = speech[1.0]
+    alone = run(row[None], torch.tensor([16_000]))[0]
+    loud = torch.cat([row, 10 * row])[None]  # beyond its length
+    together = run(torch.cat([loud, speech[2.2][None, :32_000]]), torch.tensor([16_000, 32_000]))[0]
+    torch.testing.assert_close(together[:1], alone, rtol=0, atol=1e-5)
+
+
+@lacking("onnx")
+@pytest.mark.parametrize("broken", [0, 1])
+def test_a_difference_is_refused_and_its_place_named(
+    broken, make_detector, speech, tmp_path, monkeypatch
+):
+    detector = make_detector("antideepfake")
+    plain = network._Network._feed_forward
+
+    def wrong(self, given, feed_forward):
+        made = plain(self, given, feed_forward)
+        is_broken = feed_forward is self.frontend.layers[broken].feed_forward
+        return self.graph.node("Add", made, made) if is_broken else made
+
+    monkeypatch.setattr(network._Network, "_feed_forward", wrong)
+    draft = draft_of(detector, "onnx", "fp32")
+    draft.write(tmp_path, "fp32", None)
+    with pytest.raises(ExportError, match=rf"it begins at its layer {broken + 1}$"):
+        require_parity(detector, draft, draft.open(tmp_path, "fp32"), speech)
+
+
+def test_a_program_that_differs_in_its_head_is_refused(make_detector, speech, tmp_path):
+    detector = make_detector("antideepfake")
+    draft = draft_of(detector, "torch-export", "fp32")
+    draft.write(tmp_path, "fp32", None)
+    run = draft.open(tmp_path, "fp32")
+    with torch.no_grad():
+        detector.head.classifier.bias.add_(0.01)
+
+    def stale(waveforms, lengths):
+        return run(waveforms, lengths)
+
+    assert min(logit_errors(detector, stale, speech).values()) > 5e-3
+    with pytest.raises(ExportError, match="it begins at the head"):
+        require_parity(detector, draft, stale, speech)
+
+
+def test_what_depends_on_a_batch_is_refused(make_detector):
+    detector = make_detector("xlsr-mambo")
+    detector.config.frontend.__dict__["waveform"] = "joint"
+    with pytest.raises(ExportError, match="depends on what else is in the batch"):
+        draft_of(detector, "torch-export", "fp32")
+
+
+def test_a_precision_that_a_format_lacks_is_refused(make_detector):
+    with pytest.raises(ValueError, match="--to torch-export has no int8, but fp32"):
+        draft_of(make_detector("antideepfake"), "torch-export", "int8")
+
+
+@lacking("onnx")
+def test_the_hash_of_a_graph_is_that_of_its_weights_too(make_detector, tmp_path):
+    draft = FORMATS["onnx"](make_detector("antideepfake"))
+    draft.write(tmp_path, "fp32", None)
+    path = tmp_path / draft.model_name
+    (weights,) = weights_beside(path)
+    before = weights_sha256(path)
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(content)
+    assert weights_sha256(path) != before
