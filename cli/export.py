@@ -8,6 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import pandas as pd
 import torch
 import tyro
 from torch import Tensor
@@ -29,7 +30,6 @@ from fakemamba.models.export.parity import DURATIONS_S
 from fakemamba.models.export.write import draft_of, write_card, write_model
 from fakemamba.models.frontends.framing import SAMPLE_RATE_HZ
 from fakemamba.models.loading import load_detector, weights_sha256
-from fakemamba.models.registry import build_detector
 from fakemamba.models.truncation import with_first_layers
 
 MOST_EXAMPLES = 64
@@ -90,7 +90,9 @@ def export(
         given = speech_examples() if examples is None else _examples(examples, root)
     elif examples is not None:
         raise ValueError(f"--examples is for openvino in int8, not for {to} in {precision}")
-    trials = None if dev is None else list(trial_source(None, root, None, dev)())
+    manner = Manner(length=length, device="cpu")
+    trials = [] if dev is None else list(trial_source(None, root, None, dev)())
+    before = None if dev is None else _scored("the detector", whole, trials, manner)
     speech = {
         duration_s: torch.from_numpy(real_speech(round(duration_s * SAMPLE_RATE_HZ), 0))
         for duration_s in DURATIONS_S
@@ -104,10 +106,15 @@ def export(
             "calibration": fitted and calibration and fitted.told(calibration),
             "eer": None,
         }
-        if trials is not None:
-            manner = Manner(length=length, device="cpu")
-            after = build_detector(str(partial / draft.model_name), None, {}).eval()
-            told["eer"] = _eer(whole, after, trials, manner, max_eer_rise)
+        if before is not None:
+            exported = load_detector(partial / draft.model_name)
+            rise = eer_rise(_scored("the export", exported, trials, manner), before)
+            told["eer"] = {"trials": len(trials), "length": length, "rise": asdict(rise)}
+            if rise.high * 100 > max_eer_rise:
+                raise ExportError(
+                    f"nothing is written: {_in_words(told['eer'])}, and {max_eer_rise:g} are "
+                    "allowed by --max-eer-rise"
+                )
         write_card(partial, model, to, written, told)
     worst = max(written.errors.values())
     say(
@@ -141,28 +148,14 @@ def _examples(manifest: Path, root: Path | None) -> Tensor:
     return torch.stack(rows)
 
 
-def _eer(
-    whole: Detector, after: Detector, trials: Sequence[Trial], manner: Manner, most_points: float
-) -> dict[str, Any]:
-    """The change of EER by the export, refused where it may be too much."""
-    scored_after, scored_before = (
-        scores_of(one, trials, manner, counting(what, total=len(trials), transient=True))
-        for what, one in (("scoring the export", after), ("scoring the detector", whole))
-    )
-    rise = eer_rise(scored_after, scored_before)
-    told = {"trials": len(trials), "length": manner.length, "eer_rise": asdict(rise)}
-    if rise.high * 100 > most_points:
-        raise ExportError(
-            f"nothing is written: {_in_words(told)}, and {most_points:g} are allowed by "
-            "--max-eer-rise"
-        )
-    return told
+def _scored(what: str, detector: Detector, trials: Sequence[Trial], manner: Manner) -> pd.DataFrame:
+    shown = counting(f"scoring {what}", total=len(trials), transient=True)
+    return scores_of(detector, trials, manner, shown)
 
 
-def _in_words(told: dict[str, Any]) -> str:
-    rise = told["eer_rise"]
-    low, value, high = (100 * rise[name] for name in ("low", "value", "high"))
+def _in_words(eer: dict[str, Any]) -> str:
+    low, value, high = (100 * eer["rise"][name] for name in ("low", "value", "high"))
     return (
-        f"the EER of {told['trials']:,} trials rises by {value:.2f} percentage points "
+        f"the EER of {eer['trials']:,} trials rises by {value:.2f} percentage points "
         f"({low:.2f} to {high:.2f})"
     )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import onnx
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from fakemamba.models.detector import Detector
 from fakemamba.models.execution.engines.network import build
@@ -35,11 +35,11 @@ class OnnxParts:
         self._frontend = detector.frontend
         given = example()
         before = BeforeNetwork(detector)
-        self._before = None if before.is_identity else _traced(before, given, ANY_ROWS)
+        self._before = None if before.is_identity else traced(before, given, ANY_ROWS)
         with torch.no_grad():
             features, _ = detector.frontend(*detector.prepared(**given))
         time = {} if detector.fixed_samples is not None else {features.ndim - 2: ANY}
-        self._after = _traced(
+        self._after = traced(
             AfterNetwork(detector),
             {"features": features, **given},
             {"features": {0: ANY, **time}, **ANY_ROWS},
@@ -61,11 +61,10 @@ class OnnxParts:
         return {"scores": scores, "logits": logits}, told
 
 
-def _traced(
-    module: AfterNetwork | BeforeNetwork,
-    given: dict[str, Tensor],
-    any_size: dict[str, dict[int, object]],
+def traced(
+    module: nn.Module, given: dict[str, Tensor], any_size: dict[str, dict[int, object]]
 ) -> onnx.ModelProto:
+    """A module as an ONNX graph, traced with inputs whose dims ``any_size`` may be of any size."""
     with without_talk():
         program = torch.export.export(
             module.eval(), (), given, dynamic_shapes=any_size, strict=False

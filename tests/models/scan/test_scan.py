@@ -214,12 +214,18 @@ def test_the_torch_backend_passes_gradcheck():
     assert torch.autograd.gradcheck(scan, values)
 
 
+def at_length_in_triton(backends):
+    """Backends; the interpreter is slow."""
+    slow = {"triton": pytest.mark.at_length}
+    return [pytest.param(name, marks=slow.get(name, ())) for name in backends]
+
+
 def with_and_without(backends):
     """Backends with weights that directions share, and with their own; the interpreter is slow."""
     return [
         pytest.param(
             *(backend, shared),
-            marks=pytest.mark.at_length if shared and backend == "triton" else (),
+            marks=pytest.mark.at_length if backend == "triton" else (),
             id=f"{backend}-{'shared' if shared else 'separate'}",
         )
         for backend in backends
@@ -274,7 +280,7 @@ def test_gradients_of_both_directions_match_the_reference(backend, shared):
         assert relative_error(gradients[0][name], gradients[1][name]) < 1e-5, name
 
 
-@pytest.mark.parametrize("backend", FAST)
+@pytest.mark.parametrize("backend", at_length_in_triton(FAST))
 def test_what_lies_beyond_an_utterance_changes_nothing(backend):
     inputs = bidirectional_inputs(backend, False)
     lengths = torch.tensor([40, 1, 23], device=DEVICE)
