@@ -63,7 +63,7 @@ def export(
         detector: The detector that the checkpoint must be of; needed for an official .pth.
         precision: int8 is for the front-end's linear layers; openvino's for its convolutions, too.
         layers: Keep the front-end's first N layers alone. The rest was trained behind all of them:
-            train it anew behind N (`fakemamba train --layers`), or see by --dev what it costs.
+            fit it again behind N (`fakemamba train fewer-layers`), or see by --dev what it costs.
         examples: CSV or Parquet with a column `path`: speech that openvino's int8 takes ranges of
             activations from, instead of the recordings that come with the package.
         dev: CSV or Parquet with columns `path` and `label`: trials to show the change of EER on.

@@ -39,6 +39,9 @@ class DetectorRecipe:
         tuned_layers: how many of the front-end's last layers `tuned = "top"` trains.
         activation_checkpointing: compute the front-end's activations again in the backward pass
             instead of keeping them: less memory, more time, the same result.
+        start: a folder of this detector, trained before, to begin with; `frontend` and `options`
+            are not used.
+        layers: the front-end's first so many are kept, and the others left out; 0 keeps all.
     """
 
     name: str = "fake-mamba-l"
@@ -47,8 +50,11 @@ class DetectorRecipe:
     tuned: Literal["all", "top", "none"] = "all"
     tuned_layers: int = 0
     activation_checkpointing: bool = False
+    start: Path | None = None
+    layers: int = 0
 
     def __post_init__(self) -> None:
+        _check_least(self, "detector", 0, "layers")
         _check(
             (self.tuned == "top") == (self.tuned_layers > 0) and self.tuned_layers >= 0,
             f"detector.tuned_layers is {self.tuned_layers} with tuned = {self.tuned!r}: give a "

@@ -208,7 +208,7 @@ def _located(recipe: Recipe, folder: Path) -> Recipe:
     names = [path.removeprefix("data.") for path in PATHS]
     found = {name: getattr(recipe.data, name) for name in names}
     paths = {name: folder / path for name, path in found.items() if path is not None}
-    frontend = recipe.detector.frontend
+    frontend, start = recipe.detector.frontend, recipe.detector.start
     source, mark, choices = frontend.partition("?")
     if source and source not in FRONTEND_SIZES:
         path = folder / source
@@ -216,7 +216,9 @@ def _located(recipe: Recipe, folder: Path) -> Recipe:
             frontend = f"{path}{mark}{choices}"
     return replace(
         recipe,
-        detector=replace(recipe.detector, frontend=frontend),
+        detector=replace(
+            recipe.detector, frontend=frontend, start=None if start is None else folder / start
+        ),
         data=replace(recipe.data, **paths),
     )
 

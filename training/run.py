@@ -20,7 +20,6 @@ from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from accelerate.utils import DistributedDataParallelKwargs, set_seed
 
-from fakemamba import create_detector
 from fakemamba.data.trials import Trial
 from fakemamba.files import appearing_folder, file_sha256
 from fakemamba.interrupts import is_first_rank
@@ -33,6 +32,7 @@ from fakemamba.training.checkpoint import Checkpoints
 from fakemamba.training.clips import FIRST, WHOLE, ClipsOfEpoch, Preparation
 from fakemamba.training.display import Display, display
 from fakemamba.training.epoch import Trainer, TrainingStep
+from fakemamba.training.first_detector import first_detector
 from fakemamba.training.frontend_tuning import prepare_frontend
 from fakemamba.training.logs import Logs, logs
 from fakemamba.training.loss import LOSSES
@@ -112,8 +112,7 @@ class _Run:
         """Train until the recipe's end, or until it is asked to stop."""
         set_seed(self.recipe.seed)
         made = self.recipe.detector
-        options: dict[str, Any] = dict(made.options)
-        detector = create_detector(made.name, made.frontend, **options).train()
+        detector = first_detector(made).train()
         prepare_frontend(detector, made)
         optimizer = make_optimizer(detector, self.recipe.optimization)
         model, optimizer = self.accelerator.prepare(detector, optimizer)

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from fakemamba.environment import describe_environment
+from fakemamba.models.checkpoints import checkpoint_sha256
 from fakemamba.training.recipe import PATHS, Recipe, dotted, without
 from fakemamba.training.recipe_files import write_recipe
 from fakemamba.training.run_folder import Facts, RunFolder
@@ -16,10 +17,15 @@ from fakemamba.training.trial_lists import TrialLists
 
 def run_identity(recipe: Recipe, lists: TrialLists) -> dict[str, Any]:
     """What two parts of one run must have in common; where data is, and when to end, may differ."""
-    free = {*PATHS, "selection.patience", "selection.averaging"}
+    free = {*PATHS, "detector.start", "selection.patience", "selection.averaging"}
+    made = recipe.detector
+    if not made.layers:
+        free.add("detector.layers")  # which runs of before do not have
     if recipe.optimization.schedule == "constant":
         free.add("selection.max_epochs")
     data = {f"data of {name}": value for name, value in lists.identity().items()}
+    if made.start is not None:
+        data["weights of detector.start"] = checkpoint_sha256(made.start)
     return without(dotted(recipe), free) | data
 
 
