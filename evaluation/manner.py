@@ -18,12 +18,16 @@ from fakemamba.data.batches import Batch, batches
 from fakemamba.data.trials import Trial
 from fakemamba.models.execution import optimized
 from fakemamba.models.execution.engines.frontend import ENGINES
-from fakemamba.models.execution.modes import UnsupportedSettingError, slower_than_fp32
+from fakemamba.models.execution.modes import (
+    UnsupportedSettingError,
+    check_setting,
+    slower_than_fp32,
+)
 
 PLAIN: Final = "plain"
 Precision = Literal["fp32", "tf32", "bf16", "fp16", "int8"]
 Execution = Literal["plain", "eager", "compile", "graph", "onnxruntime", "openvino"]
-PRECISIONS = {PLAIN: ("fp32", "bf16"), **optimized.PRECISIONS}  # by execution
+PRECISIONS = {PLAIN: ("fp32", "bf16", "int8"), **optimized.PRECISIONS}  # by execution
 MOST_WORKERS = 8
 
 
@@ -35,7 +39,8 @@ class Manner:
         detector: The detector that the checkpoint must be of; needed for an official .pth.
         length: Cut or tile every clip to so many samples (the papers: 66800 or 64600).
         precision: bf16 is for front-end and encoder, and with another execution than plain for the
-            front-end alone; the head is in fp32, and so are the scores.
+            front-end alone; the head is in fp32, and so are the scores. int8 is for linear layers,
+            on a CPU: of all of the detector if plain, of the front-end with an engine.
         execution: All but plain are the optimized detector; graph (CUDA graphs) is the fastest on a
             GPU. onnxruntime and openvino run the front-end on a CPU, in fp32 or int8 (and openvino
             in bf16).
@@ -82,7 +87,9 @@ class Manner:
             )
         if self.execution != PLAIN:
             optimized.check_optimized(device, self.precision, self.execution)
-        elif slow := slower_than_fp32(device, self.precision):
+            return
+        check_setting(device, self.precision, "eager")
+        if slow := slower_than_fp32(device, self.precision):
             raise UnsupportedSettingError(slow)
 
     def engine_versions(self) -> str | None:

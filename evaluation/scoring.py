@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from fakemamba.data.audio import SAMPLE_RATE_HZ
 from fakemamba.data.batches import Batch
@@ -26,7 +26,7 @@ from fakemamba.evaluation.manner import PLAIN, Manner
 from fakemamba.models.detector import Detector, UnsupportedInputError
 from fakemamba.models.device import is_out_of_memory
 from fakemamba.models.execution.engines.frontend import ENGINES
-from fakemamba.models.execution.modes import running_in
+from fakemamba.models.execution.modes import UnsupportedSettingError, quantised, running_in
 from fakemamba.models.external.detector import ExternalDetector
 from fakemamba.models.external.names import ExternalDetectorError
 from fakemamba.names import one_line
@@ -140,6 +140,14 @@ def _scores(detector: Detector, device: torch.device, manner: Manner) -> Scores:
         )
         return lambda waveforms, lengths: detector.scores(fast(waveforms, lengths))
 
+    if manner.precision == "int8":
+        if not any(type(layer) is nn.Linear for layer in detector.modules()):
+            raise UnsupportedSettingError(
+                f"{detector.name} has no linear layers of torch that could be quantised: score it "
+                "in fp32"
+            )
+        return _one_by_one(quantised(detector))
+
     def plain(waveforms: Tensor, lengths: Tensor | None) -> Tensor:
         detector.check_input(waveforms, lengths)  # on the CPU, where looking waits for nothing
         lengths = None if lengths is None else lengths.to(device, non_blocking=True)
@@ -149,6 +157,18 @@ def _scores(detector: Detector, device: torch.device, manner: Manner) -> Scores:
             return detector.scores(detector.logits_in(precision, waveforms, lengths))
 
     return plain
+
+
+def _one_by_one(detector: Detector) -> Scores:
+    """Scores of each row alone and without padding, where a row's would depend on the others."""
+
+    def scores(waveforms: Tensor, lengths: Tensor | None) -> Tensor:
+        detector.check_input(waveforms, lengths)
+        counts = [waveforms.shape[1]] * len(waveforms) if lengths is None else lengths.tolist()
+        rows = zip(waveforms, counts, strict=True)
+        return torch.cat([detector.scores(detector(row[None, :count])) for row, count in rows])
+
+    return scores
 
 
 def _read(batch: Batch, scores: Tensor) -> list[Scored]:

@@ -8,7 +8,7 @@ projections act on single frames, a Mamba shared by both directions projects onl
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -90,7 +90,7 @@ def mix(
     gated = _scan_gated(mambas, reverse, frames, lengths)
     if len(mambas) == 1:
         gated = gated.sum(0, keepdim=True)
-    return _project([mamba.out_proj.weight for mamba in mambas], gated)
+    return _project([mamba.out_proj for mamba in mambas], gated)
 
 
 def _scan_gated(
@@ -108,7 +108,7 @@ def _scan_gated(
             return parameters[0][None].expand(directions, *(-1,) * parameters[0].ndim)
         return torch.stack(parameters)
 
-    x, z = _project([mamba.in_proj.weight for mamba in mambas], frames).chunk(2, dim=-1)
+    x, z = _project([mamba.in_proj for mamba in mambas], frames).chunk(2, dim=-1)
     x = causal_conv_silu(
         x,
         each([mamba.conv1d.weight[:, 0] for mamba in mambas]),
@@ -117,19 +117,21 @@ def _scan_gated(
         lengths=lengths,
         backend=first.scan_backend,
     )  # (directions, B, T, E)
-    step, B, C = _project([mamba.x_proj.weight for mamba in mambas], x).split(
+    step, B, C = _project([mamba.x_proj for mamba in mambas], x).split(
         [first.step_rank, first.num_states, first.num_states], dim=-1
     )
+    # The bias of the step sizes joins in fp32, inside the scan; a layer in int8 adds it by itself.
+    is_plain = all(type(mamba.dt_proj) is nn.Linear for mamba in mambas)
+    step_layers = [_without_bias(mamba.dt_proj) if is_plain else mamba.dt_proj for mamba in mambas]
     return directional_scan(
         x,
-        # The bias of the step sizes joins in fp32, inside the scan.
-        _project([mamba.dt_proj.weight for mamba in mambas], step),
+        _project(step_layers, step),
         each([-torch.exp(mamba.A_log.float()) for mamba in mambas]),
         B,
         C,
         each([mamba.D for mamba in mambas]),
         z.expand(directions, -1, -1, -1),
-        each([_bias(mamba.dt_proj) for mamba in mambas]),
+        each([_bias(mamba.dt_proj) for mamba in mambas]) if is_plain else None,
         reverse=reverse,
         lengths=lengths,
         backend=first.scan_backend,
@@ -193,12 +195,16 @@ def make_mixer(directions: str, width: int) -> nn.Module:
     return MIXERS[directions](width)
 
 
-def _project(weights: list[Tensor], frames: Tensor) -> Tensor:
-    """Linear maps without bias: one for all directions of frames (d, B, T, x), or one for each."""
-    if len(weights) == 1:
-        return F.linear(frames, weights[0])
-    frames = frames.expand(len(weights), -1, -1, -1)
-    return torch.stack([F.linear(x, w) for x, w in zip(frames, weights, strict=True)])
+def _project(layers: Sequence[Callable[[Tensor], Tensor]], frames: Tensor) -> Tensor:
+    """Linear layers: one for all directions of frames (d, B, T, x), or one for each."""
+    if len(layers) == 1:
+        return layers[0](frames)
+    frames = frames.expand(len(layers), -1, -1, -1)
+    return torch.stack([layer(x) for x, layer in zip(frames, layers, strict=True)])
+
+
+def _without_bias(layer: nn.Linear) -> Callable[[Tensor], Tensor]:
+    return lambda frames: F.linear(frames, layer.weight)
 
 
 def _bias(layer: nn.Conv1d | nn.Linear) -> Tensor:

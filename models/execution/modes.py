@@ -1,10 +1,9 @@
 """How a module is run: its precision, the attention kernel, and eager, compiled or as a CUDA graph.
 
 Precisions: ``fp32`` with TF32 switched off; ``tf32`` with it on; ``bf16`` and ``fp16`` through
-autocast; ``int8`` with dynamically quantised linear layers (those of a Mamba excepted, whose
-weights the scan's mixer uses itself), on a CPU. With execution ``optimized``, which is a graph on a
-GPU, the front-end is that of `fast_frontend`, and with an engine's name it is the engine's: it has
-the precision by itself, and all that comes after it is in fp32.
+autocast; ``int8`` with dynamically quantised linear layers, on a CPU. With execution ``optimized``,
+which is a graph on a GPU, the front-end is that of `fast_frontend`, and with an engine's name it is
+the engine's: it has the precision by itself, and all that comes after it is in fp32.
 """
 
 from __future__ import annotations
@@ -23,7 +22,6 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from fakemamba.models.execution.engines.frontend import ENGINES
 from fakemamba.models.execution.errors import UnsupportedSettingError as UnsupportedSettingError
 from fakemamba.models.execution.graphs import capture
-from fakemamba.models.mamba import Mamba
 
 PRECISIONS = ("fp32", "tf32", "bf16", "fp16", "int8")
 OPTIMIZED = "optimized"
@@ -120,26 +118,20 @@ def _tf32(allowed: bool) -> Iterator[None]:
 
 
 def quantised(module: nn.Module) -> nn.Module:
-    """A copy whose linear layers multiply in int8, activations being quantised as they come."""
-    inside_mamba = {
-        id(layer)
-        for mamba in module.modules()
-        if isinstance(mamba, Mamba)
-        for layer in mamba.modules()
-    }
+    """A copy whose linear layers multiply in int8, activations being quantised as they come.
+
+    That is by all values of a batch: a row's result depends on the others and on padding.
+    """
     holder = nn.Sequential(copy.deepcopy(module))  # a module that is one layer is replaced, too
-    names = {
-        f"0.{name}".rstrip(".")
-        for name, layer in module.named_modules()
-        if type(layer) is nn.Linear and id(layer) not in inside_mamba
-    }
     with warnings.catch_warnings():
         # torch announces that torchao will replace this; nothing else quantises for CPUs in torch.
         warnings.filterwarnings("ignore", category=DeprecationWarning)
         warnings.filterwarnings("ignore", message=".*deprecated.*")
         from torch.ao.quantization import quantize_dynamic
 
-        result: nn.Sequential = quantize_dynamic(holder, names, dtype=torch.qint8, inplace=True)
+        result: nn.Sequential = quantize_dynamic(
+            holder, {nn.Linear}, dtype=torch.qint8, inplace=True
+        )
     return result[0]
 
 

@@ -114,6 +114,18 @@ def test_an_engine_scores_and_the_sidecar_has_its_cold_start(model, clips, tmp_p
         assert engine["cold_start_s"] > 0 and engine["packages"] == told["identity"]["engine"]
 
 
+def test_int8_of_torch_scores_each_recording_alone(model, clips, tmp_path):
+    assert main(arguments(model, tmp_path / "plain.txt", *clips)) == 0
+    wanted = scored(tmp_path / "plain.txt")
+    found = []
+    for seconds in ("0.1", "64"):
+        out = tmp_path / f"{seconds}.txt"
+        how = ("--precision", "int8", "--batch-seconds", seconds)
+        assert main(arguments(model, out, *clips, *how)) == 0
+        found.append(scored(out))
+    assert found[0] == found[1] == pytest.approx(wanted, abs=0.1) != wanted
+
+
 def test_unreadable_files_fail_the_end_and_are_all_that_resuming_scores(
     model, clips, tmp_path, capsys, monkeypatch
 ):
