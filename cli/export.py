@@ -1,4 +1,4 @@
-"""``fakemamba export``: a whole detector to files that run without this package."""
+"""``fakemamba export``: a whole detector to ONNX, OpenVINO or torch.export, checked and described."""
 
 from __future__ import annotations
 

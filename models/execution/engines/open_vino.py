@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from contextlib import redirect_stdout
 from io import StringIO
@@ -77,8 +78,10 @@ def _quantised(model: Any, examples: Tensor | None) -> Any:
             "int8 of OpenVINO takes ranges of activations from speech: give examples of it"
         )
     os.environ.setdefault("NNCF_CI", "1")  # it would tell its makers of its use
+    loggers = logging.getLoggerClass()
     import nncf
 
+    logging.setLoggerClass(loggers)  # else everyone's are its own from now on, and silent
     nncf.set_log_level(40)  # errors
     given = [
         {"waveforms": row[None].numpy(), "lengths": torch.tensor([row.numel()]).numpy()}
