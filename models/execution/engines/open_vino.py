@@ -78,11 +78,9 @@ def _quantised(model: Any, examples: Tensor | None) -> Any:
             "int8 of OpenVINO takes ranges of activations from speech: give examples of it"
         )
     os.environ.setdefault("NNCF_CI", "1")  # it would tell its makers of its use
-    loggers = logging.getLoggerClass()
     import nncf
 
-    logging.setLoggerClass(loggers)  # else everyone's are its own from now on, and silent
-    nncf.set_log_level(40)  # errors
+    logging.getLogger("nncf").setLevel(logging.ERROR)
     given = [
         {"waveforms": row[None].numpy(), "lengths": torch.tensor([row.numel()]).numpy()}
         for row in examples
