@@ -22,7 +22,7 @@ COMMANDS = {
     "evaluate": "score files and a key to metrics with intervals, costs and breakdowns.",
     "evaluate-segments": "scores of frames and labelled segments to their error rates.",
     "evaluate-tandem": "a detector with speaker verification, a-DCF, t-DCF and t-EER.",
-    "export": "a whole detector to ONNX, OpenVINO or torch.export, checked and described.",
+    "export": "a whole detector to ONNX, OpenVINO or torch.export, held to its logits.",
     "fetch": "published weights, downloaded, converted and pinned.",
     "gate": "is a revision slower than another one, measured here and now?",
     "kernels": "what each backend of the scans costs on this machine.",
@@ -33,13 +33,13 @@ COMMANDS = {
     "report": "results to one page that answers how the costs grow.",
     "scaling": "is a detector near-linear in the audio's duration, or quadratic?",
     "score": "recordings, a manifest or a corpus to a score file.",
-    "study": "grids of training runs over one recipe, and what they say as a table.",
+    "study": "grids of training runs, or of forms for a small computer, as a table.",
     "train": "a recipe, and whatever is to be other than it says, to a detector.",
     "weights": "what authors publish of their detectors' weights, and where.",
 }
-# What parses its arguments itself: `train` by the recipe that it names, `corpus` has sub-commands,
-# and pytest knows those of `bench`.
-PARSING_THEMSELVES = ("bench", "corpus", "train")
+# What parses its arguments itself: `train` by the recipe that it names, `corpus` and `study` have
+# sub-commands, and pytest knows those of `bench`.
+PARSING_THEMSELVES = ("bench", "corpus", "study", "train")
 
 
 def run(arguments: Sequence[str]) -> int | None:

@@ -1,4 +1,4 @@
-"""``fakemamba export``: a whole detector to ONNX, OpenVINO or torch.export, checked and described."""
+"""``fakemamba export``: a whole detector to ONNX, OpenVINO or torch.export, held to its logits."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ import torch
 import tyro
 
 from fakemamba import create_detector, save_pretrained
-from fakemamba.cli.study import study
+from fakemamba.cli.study_training import study_training
 from fakemamba.data.synthetic import speech_like
 from fakemamba.training.run_folder import TrainingError, TrainingResult
 
@@ -53,7 +53,7 @@ def trained(monkeypatch):
         save_pretrained(create_detector(made.name, made.frontend, **made.options), out / "detector")
         return TrainingResult(out / "detector", 3, (2,), 0.5, 1.5)
 
-    monkeypatch.setattr("fakemamba.cli.study.train", train)
+    monkeypatch.setattr("fakemamba.cli.study_training.train", train)
     return recipes
 
 
@@ -64,7 +64,7 @@ def call(corpus, tmp_path, trained):
     def run(kind, *more, seeds="1,2"):
         where = ["--out", tmp_path / "study", "--root", corpus, "--device", "cpu", "--workers", 0]
         given = [kind, tmp_path / "recipe.toml", *where, "--seeds", seeds, "--bootstrap", 40]
-        return tyro.cli(study, args=[str(one) for one in (*given, *more)])
+        return tyro.cli(study_training, args=[str(one) for one in (*given, *more)])
 
     return run
 
@@ -143,6 +143,6 @@ def test_a_stop_has_its_own_status(call, monkeypatch, capsys):
     def stopped(*given, **more):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("fakemamba.cli.study.train", stopped)
+    monkeypatch.setattr("fakemamba.cli.study_training.train", stopped)
     assert call("seeds") == 130
     assert "the same command goes on" in capsys.readouterr().out

@@ -1,0 +1,86 @@
+"""``fakemamba study edge`` as it is called: what is measured, what goes on, what is told."""
+
+import json
+
+import pandas as pd
+import pytest
+
+from fakemamba import save_pretrained
+from fakemamba.bench.edge.measuring import Alone, RunAloneError
+from fakemamba.cli.main import main
+from fakemamba.models.truncation import with_first_layers
+
+
+@pytest.fixture
+def model(tmp_path, make_detector):
+    save_pretrained(make_detector("antideepfake"), tmp_path / "model")
+    return tmp_path / "model"
+
+
+@pytest.fixture
+def alone(monkeypatch):
+    """What is run alone, in place of processes; one form ends for want of memory at first."""
+    calls = []
+
+    def run(engine, path, waveform, *, precision, threads, seconds):
+        del path, waveform, seconds
+        calls.append((engine, precision, threads))
+        if calls.count(("torch", "int8", 1)) == 1 and calls[-1] == ("torch", "int8", 1):
+            raise RunAloneError("it ended with status -9: ")
+        return Alone(0.5, 0.2, (0.1, 0.1, 0.2), 1 << 28, 0.0, None, "no counter")
+
+    monkeypatch.setattr("fakemamba.cli.edge_forms.run_alone", run)
+    return calls
+
+
+def test_a_study_goes_on_and_tries_again_what_failed(model, alone, tmp_path, capsys):
+    out = tmp_path / "edge"
+    given = ["study", "edge", model, "--out", out, "--engines", "torch", "--threads", "1"]
+    given = [*map(str, given), "--precisions", "fp32,int8", "--layers", "1,2"]
+    assert main(given) == 1
+    assert "failed: it ended with status -9" in capsys.readouterr().out
+    assert len(alone) == 4
+    assert main(given) == 0
+    assert alone[4:] == [("torch", "int8", 1)]
+    table = pd.read_csv(out / "edge.csv")
+    assert list(table["layers"]) == [2, 2, 1, 1] and set(table["status"]) == {"done"}
+    record = json.loads((out / "edge.json").read_text())
+    assert record["detector"] == "antideepfake" and len(record["units"]) == 4
+    assert "| 1 | 512 MiB | 2 layers, torch, fp32 |" in (out / "edge.md").read_text()
+
+
+def test_what_was_trained_behind_fewer_layers_is_taken_for_these(
+    model, alone, tmp_path, make_detector
+):
+    few = with_first_layers(make_detector("antideepfake"), 1)
+    save_pretrained(few, tmp_path / "few")
+    out = tmp_path / "edge"
+    given = ["study", "edge", model, tmp_path / "few", "--out", out, "--engines", "torch"]
+    assert main([*map(str, given), "--precisions", "fp32", "--threads", "2"]) == 0
+    assert list(pd.read_csv(out / "edge.csv")["is_fitted"]) == [True]
+    other = [*map(str, given), "--precisions", "fp32", "--threads", "2", "--duration", "1"]
+    assert main(other) == 1  # another study in this folder
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        (("--layers", "0"), "--layers 0: give whole numbers over 0"),
+        (("--engines", "tensorrt"), "--engines tensorrt: give some of torch, onnxruntime"),
+        (("--precisions", "fp8"), "--precisions fp8: give some of fp32, bf16, int8"),
+        (("--duration", "0"), "give numbers over 0"),
+    ],
+)
+def test_bad_input_is_a_line(model, tmp_path, capsys, changes, told):
+    out = tmp_path / "edge"
+    assert main(["study", "edge", str(model), "--out", str(out), *changes]) == 1
+    assert told in capsys.readouterr().err
+    assert not out.exists()
+
+
+def test_layers_that_there_are_not_are_a_failure_of_that_form(model, alone, tmp_path, capsys):
+    out = tmp_path / "edge"
+    given = ["study", "edge", str(model), "--out", str(out), "--engines", "torch"]
+    assert main([*given, "--precisions", "fp32", "--threads", "1", "--layers", "2,9"]) == 1
+    assert "give a number from 1 to 2" in capsys.readouterr().out
+    assert len(alone) == 1
