@@ -31,6 +31,7 @@ def stopped(children, number, is_there, *arguments):
     return process.exitcode, children.said, children.told
 
 
+@pytest.mark.at_length
 def test_training_ends_behind_a_checkpoint(recipe, tmp_path, children):
     run = tmp_path / "run"
     arguments = ["train", recipe, "--out", run, "--workers", "1"]

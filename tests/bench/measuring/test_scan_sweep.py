@@ -84,6 +84,7 @@ def test_the_full_plan_goes_from_50_to_51200_frames():
     assert len({cell.id for cell in cells}) == len(cells)
 
 
+@pytest.mark.at_length
 def test_the_scan_has_a_sweep_of_its_own(run_pytest, tmp_path):
     arguments = ["bench/bench_scan.py", "-k", "torch and 50f", "--bench-instruments", ""]
     arguments += ["--bench-time", "0", "--bench-min-rounds", "1"]

@@ -10,13 +10,18 @@ from torch import nn
 from fakemamba.models.execution.modes import quantised
 from tests.kinds import KINDS
 
+USUAL = ("fake-mamba", "xlsr-mamba", "xlsr-conformer", "xlsr-mambo", "wavlm-mhfa")
+
 
 def errors(detector, changed, waveforms):
     with torch.no_grad():
         return (changed(waveforms) - detector(waveforms)).abs().max()
 
 
-@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=() if name in USUAL else pytest.mark.at_length) for name in KINDS],
+)
 def test_torchs_dynamic_quantisation_works_on_a_whole_detector(name, make_detector, waveforms):
     detector = make_detector(name)
     with warnings.catch_warnings():
