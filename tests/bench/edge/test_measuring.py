@@ -22,6 +22,14 @@ def test_a_detector_runs_alone(make_detector, tmp_path):
     assert (found.energy_j is None) == (found.energy_reason is not None)
 
 
+def test_memory_is_not_that_of_whoever_starts_it(make_detector, tmp_path):
+    save_pretrained(make_detector("antideepfake"), tmp_path)
+    held = np.ones(1 << 30, np.uint8)
+    waveform = real_speech(16_000, 0)
+    found = run_alone("torch", tmp_path, waveform, precision="fp32", threads=1, seconds=0.01)
+    assert found.peak_bytes < held.nbytes
+
+
 def test_a_model_that_cannot_be_opened_is_told_by_its_own_words(tmp_path):
     with pytest.raises(RunAloneError, match=r"it ended with status 1: .*nowhere"):
         run_alone(
