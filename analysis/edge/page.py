@@ -15,7 +15,8 @@ def markdown(table: pd.DataFrame, facts: Mapping[str, Any], failures: Sequence[s
 
     Args:
         table: of `unit_table`.
-        facts: the study's detector, duration_s, cpu, and trials (None if there were none).
+        facts: the study's detector, parameters, frontend, duration_s, cpu, and trials (None if
+            there were none).
         failures: of units, a line each.
     """
     trials = facts["trials"]
@@ -27,6 +28,7 @@ def markdown(table: pd.DataFrame, facts: Mapping[str, Any], failures: Sequence[s
     lines = [
         f"# {facts['detector']} on a small computer",
         "",
+        f"{facts['parameters']:,} parameters, front-end {facts['frontend']}. "
         f"Measured on {facts['cpu']}, a CPU: one recording of {facts['duration_s']:g} s at a time, "
         "each form in a process of its own that has the engine alone, on so many cores. Memory is "
         f"the most that this process ever had. {told}",
@@ -67,7 +69,7 @@ def _answer(threads: int, limit_bytes: int, best: Mapping[str, Any] | None) -> s
     )
 
 
-def _row(unit: Mapping[str, Any]) -> str:
+def _row(unit: Mapping[Any, Any]) -> str:
     energy = "–" if pd.isna(unit["energy_j"]) else f"{unit['energy_j']:.2f}"
     error = "–" if pd.isna(unit["score_error"]) else f"{unit['score_error']:.1e}"
     return (
@@ -87,7 +89,7 @@ def _mb(size: float) -> str:
     return f"{size / 1e6:,.0f}"
 
 
-def _rise(unit: Mapping[str, Any]) -> str:
+def _rise(unit: Mapping[Any, Any]) -> str:
     if pd.isna(unit["eer_rise"]):
         return "–"
     low, value, high = (100 * unit[name] for name in ("eer_rise_low", "eer_rise", "eer_rise_high"))

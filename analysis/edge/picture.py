@@ -7,7 +7,7 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import pandas as pd
 import seaborn as sns
-from matplotlib.ticker import StrMethodFormatter
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
 
 from fakemamba.analysis.pictures.figures import house_style
 
@@ -55,19 +55,23 @@ def draw(table: pd.DataFrame, folder: Path) -> Path | None:
                 rows = done[done["threads"] == threads]
                 ends = 100 * rows[["eer_rise_low", "eer_rise_high"]].to_numpy().T
                 axes.vlines(rows["rtf"], *ends, color="0.6", linewidth=1, zorder=0)
-            for row in done[done["threads"] == threads].to_dict("records"):
-                axes.annotate(
-                    str(row["layers"]),
-                    (row["rtf"], row["height"]),
-                    xytext=(5, 4),
-                    textcoords="offset points",
-                    fontsize="x-small",
-                )
+                for row in rows.to_dict("records"):
+                    axes.annotate(
+                        str(row["layers"]),
+                        (row["rtf"], row["height"]),
+                        xytext=(5, 4),
+                        textcoords="offset points",
+                        fontsize="x-small",
+                    )
             axes.axvline(1, color="0.3", linestyle="--", linewidth=1)
             axes.set_xscale("log")
+            axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
             axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+            axes.xaxis.set_minor_formatter(NullFormatter())
             axes.set_xlabel("real-time factor; real time is left of 1")
             axes.set_title(f"{threads} core{'s' if threads > 1 else ''}")
+        if not has_error:
+            panels[0, 0].yaxis.set_major_locator(MaxNLocator(integer=True))
         panels[0, 0].set_ylabel("rise of EER, points" if has_error else "layers of the front-end")
         sns.move_legend(panels[0, -1], "center left", bbox_to_anchor=(1.02, 0.5), frameon=False)
         path = folder / NAME

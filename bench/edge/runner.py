@@ -89,8 +89,6 @@ def _openvino(given):
 
 
 def _torch(given):
-    from pathlib import Path
-
     import torch
 
     torch.set_num_threads(given.threads)

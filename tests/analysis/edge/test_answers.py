@@ -7,7 +7,14 @@ from fakemamba.analysis.edge.answers import MIB, best_forms
 from fakemamba.analysis.edge.page import markdown
 from fakemamba.analysis.edge.units import EdgeJournal, Unit, unit_table
 
-FACTS = {"detector": "fake-mamba", "duration_s": 4.0, "cpu": "a CPU", "trials": None}
+FACTS = {
+    "detector": "fake-mamba",
+    "parameters": 7,
+    "frontend": "xls-r-tiny",
+    "duration_s": 4.0,
+    "cpu": "a CPU",
+    "trials": None,
+}
 
 
 def unit(layers, precision="fp32", *, p95_s=1.0, peak_mib=400, threads=2, rise=None, **more):
