@@ -12,10 +12,13 @@ from fakemamba.locks import BusyError, sole_writer
 HOLDER = """
 import os, sys, time
 from fakemamba.locks import sole_writer
+begun, telling = os.pipe()
 with sole_writer(sys.argv[1]):
     worker = os.fork()  # such as one that reads recordings
     if worker == 0:
+        os.write(telling, b"!")  # it has let go of what it was born with
         time.sleep(600)
+    os.read(begun, 1)
     print(worker, flush=True)
     sys.stdin.read()
 """
