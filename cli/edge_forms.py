@@ -143,7 +143,7 @@ class EdgeForms:
         if self._whole_scores is None:
             self._whole_scores = self._scored("the whole detector", self.whole, self.manner)
         if form.engine == TORCH:
-            manner = replace(self.manner, precision=form.precision)
+            manner = replace(self.manner, precision=form.precision)  # type: ignore[arg-type]
             found = self._scored(str(form), detector, manner)
         else:
             found = self._scored(str(form), load_detector(model), self.manner)

@@ -14,6 +14,7 @@ import logging
 import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -159,8 +160,11 @@ def _scores(detector: Detector, device: torch.device, manner: Manner) -> Scores:
     return plain
 
 
-def _one_by_one(detector: Detector) -> Scores:
-    """Scores of each row alone and without padding, where a row's would depend on the others."""
+def _one_by_one(detector: Any) -> Scores:
+    """Scores of each row alone and without padding, where a row's would depend on the others.
+
+    ``detector`` is a `Detector` whose layers were exchanged.
+    """
 
     def scores(waveforms: Tensor, lengths: Tensor | None) -> Tensor:
         detector.check_input(waveforms, lengths)

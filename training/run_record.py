@@ -23,7 +23,7 @@ def run_identity(recipe: Recipe, lists: TrialLists) -> dict[str, Any]:
         free.add("detector.layers")  # which runs of before do not have
     if recipe.optimization.schedule == "constant":
         free.add("selection.max_epochs")
-    data = {f"data of {name}": value for name, value in lists.identity().items()}
+    data: dict[str, Any] = {f"data of {name}": value for name, value in lists.identity().items()}
     if made.start is not None:
         data["weights of detector.start"] = checkpoint_sha256(made.start)
     return without(dotted(recipe), free) | data

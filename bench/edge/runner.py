@@ -10,7 +10,11 @@ import json
 import os
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+
+Run = Callable[[Any, Any], float]  # a waveform (1, samples) and its length (1,) to a score
 
 
 def main() -> None:
@@ -48,30 +52,30 @@ def main() -> None:
     _tell({"calls_s": calls_s, "score": score, "peak_bytes": _peak_bytes()})
 
 
-def _tell(what):
+def _tell(what: dict[str, Any]) -> None:
     print(json.dumps(what), flush=True)
 
 
-def _peak_bytes():
+def _peak_bytes() -> int:
     """The most memory of this program; ``ru_maxrss`` would be that of whoever started it, too."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
 
 
-def _onnxruntime(given):
+def _onnxruntime(given: Any) -> Run:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = given.threads, 1
     session = onnxruntime.InferenceSession(given.model, options, ["CPUExecutionProvider"])
 
-    def run(waveforms, lengths):
+    def run(waveforms: Any, lengths: Any) -> float:
         return float(session.run(["scores"], {"waveforms": waveforms, "lengths": lengths})[0][0])
 
     return run
 
 
-def _openvino(given):
+def _openvino(given: Any) -> Run:
     import openvino
 
     hints = {"fp32": "f32", "bf16": "bf16", "int8": "f32"}
@@ -82,26 +86,26 @@ def _openvino(given):
     }
     model = openvino.Core().compile_model(given.model, "CPU", settings)
 
-    def run(waveforms, lengths):
+    def run(waveforms: Any, lengths: Any) -> float:
         return float(model({"waveforms": waveforms, "lengths": lengths})["scores"][0])
 
     return run
 
 
-def _torch(given):
+def _torch(given: Any) -> Run:
     import torch
 
     torch.set_num_threads(given.threads)
     from fakemamba.models.execution.modes import quantised, running_in
     from fakemamba.models.loading import load_detector
 
-    detector = load_detector(Path(given.model))
+    detector: Any = load_detector(Path(given.model))
     if given.precision == "int8":
         detector = quantised(detector)
     precision = "fp32" if given.precision == "int8" else given.precision
     device = torch.device("cpu")
 
-    def run(waveforms, lengths):
+    def run(waveforms: Any, lengths: Any) -> float:
         del lengths  # a row is full
         with torch.inference_mode():
             autocast = running_in(device, precision, "sdpa")
