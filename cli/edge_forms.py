@@ -11,12 +11,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from torch import Tensor
 
-from fakemamba.analysis.edge.units import Form, Unit
+from fakemamba.analysis.edge.units import EdgeUnit, Form
 from fakemamba.bench.edge.measuring import RunAloneError, run_alone
 from fakemamba.cli.printing import counting
-from fakemamba.data.recordings import real_speech, speech_examples
+from fakemamba.data.recordings import speech_examples, speech_of
 from fakemamba.data.trials import Trial
 from fakemamba.evaluation.eer_rise import eer_rise, scores_of
 from fakemamba.evaluation.manner import Manner
@@ -27,7 +26,6 @@ from fakemamba.models.execution.engines.frontend import ENGINES
 from fakemamba.models.execution.errors import UnsupportedSettingError
 from fakemamba.models.execution.modes import slower_than_fp32
 from fakemamba.models.export.write import draft_of, write_model
-from fakemamba.models.frontends.framing import SAMPLE_RATE_HZ
 from fakemamba.models.loading import load_detector
 from fakemamba.models.truncation import with_first_layers
 
@@ -64,7 +62,7 @@ class EdgeForms:
         """The detector behind all layers."""
         return self.known[max(self.known)]
 
-    def units(self, form: Form, threads: Sequence[int]) -> Iterator[Unit]:
+    def units(self, form: Form, threads: Sequence[int]) -> Iterator[EdgeUnit]:
         """A form on each number of cores; failed with the reason where it is not to be had."""
         base: dict[str, Any] = {**asdict(form), "is_fitted": form.layers in self.known}
         left = list(threads)
@@ -77,7 +75,7 @@ class EdgeForms:
                 wanted = self._score(detector)
                 while left:
                     figures = self._alone(form, model, left[0], wanted)
-                    yield Unit(**base, threads=left.pop(0), status="done", **figures)
+                    yield EdgeUnit(**base, threads=left.pop(0), status="done", **figures)
         except (ValueError, OSError, MemoryError, RuntimeError) as error:
             if not isinstance(error, ValueError | OSError | RunAloneError) and not (
                 is_out_of_memory(error)
@@ -85,7 +83,7 @@ class EdgeForms:
                 raise
             reason = str(error) or "out of memory"
             for count in left:
-                yield Unit(**base, threads=count, status="failed", reason=reason)
+                yield EdgeUnit(**base, threads=count, status="failed", reason=reason)
 
     def _behind(self, layers: int) -> Detector:
         return self.known.get(layers) or with_first_layers(self.whole, layers)
@@ -102,7 +100,7 @@ class EdgeForms:
         # The file for bf16 is that for fp32: it is said when a model is compiled.
         precision = "fp32" if form.precision == "bf16" else form.precision
         draft = draft_of(detector, FORMATS[form.engine], precision)
-        speech = {one: _speech(one) for one in COMPARED_S}
+        speech = {one: speech_of(one) for one in COMPARED_S}
         write_model(detector, draft, folder, precision, speech, speech_examples())
         return folder / draft.model_name
 
@@ -111,7 +109,7 @@ class EdgeForms:
         found = run_alone(
             form.engine,
             model,
-            _speech(self.duration_s).numpy(),
+            speech_of(self.duration_s).numpy(),
             precision=form.precision,
             threads=threads,
             seconds=self.seconds,
@@ -133,7 +131,7 @@ class EdgeForms:
     def _score(self, detector: Detector) -> float:
         """Of the recording that is timed, in fp32."""
         with torch.inference_mode():
-            return float(detector.scores(detector(_speech(self.duration_s)[None])))
+            return float(detector.scores(detector(speech_of(self.duration_s)[None])))
 
     def _rise(self, form: Form, detector: Detector, model: Path) -> dict[str, float]:
         """The rise of EER; nothing where it is not known."""
@@ -154,8 +152,3 @@ class EdgeForms:
     def _scored(self, what: str, detector: Detector, manner: Manner) -> pd.DataFrame:
         shown = counting(f"scoring {what}", total=len(self.trials), transient=True)
         return scores_of(detector, self.trials, manner, shown)
-
-
-def _speech(duration_s: float) -> Tensor:
-    """Speech (samples,) of one person."""
-    return torch.from_numpy(real_speech(round(duration_s * SAMPLE_RATE_HZ), 0))

@@ -17,7 +17,7 @@ from fakemamba.cli.printing import counting, say
 from fakemamba.cli.trial_source import trial_source
 from fakemamba.data.audio import cut_or_tile
 from fakemamba.data.reading import recording_or_reason
-from fakemamba.data.recordings import EXAMPLE_SAMPLES, real_speech, speech_examples
+from fakemamba.data.recordings import EXAMPLE_SAMPLES, speech_examples, speech_of
 from fakemamba.data.trials import Trial
 from fakemamba.evaluation.calibration import read_calibration
 from fakemamba.evaluation.eer_rise import eer_rise, scores_of
@@ -28,7 +28,6 @@ from fakemamba.models.detector import Detector
 from fakemamba.models.export.errors import ExportError
 from fakemamba.models.export.parity import DURATIONS_S
 from fakemamba.models.export.write import draft_of, write_card, write_model
-from fakemamba.models.frontends.framing import SAMPLE_RATE_HZ
 from fakemamba.models.loading import load_detector, weights_sha256
 from fakemamba.models.truncation import with_first_layers
 
@@ -93,10 +92,7 @@ def export(
     manner = Manner(length=length, device="cpu")
     trials = [] if dev is None else list(trial_source(None, root, None, dev)())
     before = None if dev is None else _scored("the detector", whole, trials, manner)
-    speech = {
-        duration_s: torch.from_numpy(real_speech(round(duration_s * SAMPLE_RATE_HZ), 0))
-        for duration_s in DURATIONS_S
-    }
+    speech = {duration_s: speech_of(duration_s) for duration_s in DURATIONS_S}
     with appearing_folder(out) as partial:
         written = write_model(model, draft, partial, precision, speech, given)
         told: dict[str, Any] = {

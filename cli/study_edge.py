@@ -13,7 +13,7 @@ import tyro
 
 from fakemamba import interrupts
 from fakemamba.analysis.edge.page import markdown
-from fakemamba.analysis.edge.units import EdgeJournal, Form, Unit, unit_table
+from fakemamba.analysis.edge.units import EdgeJournal, EdgeUnit, Form, unit_table
 from fakemamba.cli.edge_forms import ENGINE_PRECISIONS, EdgeForms
 from fakemamba.cli.printing import say
 from fakemamba.cli.trial_source import trial_source
@@ -164,7 +164,7 @@ def _numbers(option: str, text: str) -> tuple[int, ...]:
     return tuple(map(int, words))
 
 
-def _line(unit: Unit) -> str:
+def _line(unit: EdgeUnit) -> str:
     """A unit in words."""
     what = f"{unit.layers} layers, {unit.engine}, {unit.precision}, {unit.threads} cores"
     if unit.status == "failed":

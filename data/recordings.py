@@ -9,7 +9,7 @@ import soundfile
 import torch
 from torch import Tensor
 
-from fakemamba.data.audio import Waveform, cut_or_tile
+from fakemamba.data.audio import SAMPLE_RATE_HZ, Waveform, cut_or_tile
 from fakemamba.files import packaged
 
 EXAMPLE_SAMPLES = 32_000  # 2 s
@@ -23,6 +23,11 @@ def real_speech(num_samples: int, row: int) -> Waveform:
     speakers = _recordings()
     start = row % len(speakers)
     return cut_or_tile(np.concatenate(speakers[start:] + speakers[:start]), num_samples)
+
+
+def speech_of(duration_s: float) -> Tensor:
+    """Human speech (samples,) of so many seconds; see `real_speech`."""
+    return torch.from_numpy(real_speech(round(duration_s * SAMPLE_RATE_HZ), 0))
 
 
 def speech_examples() -> Tensor:

@@ -33,7 +33,7 @@ class Form:
 
 
 @dataclass(frozen=True)
-class Unit:
+class EdgeUnit:
     """A form on so many cores, and what was found of it; what is unknown is None.
 
     Attributes:
@@ -86,27 +86,27 @@ class Unit:
         return self.layers, self.engine, self.precision, self.threads
 
 
-class EdgeJournal(JournalFile[Unit]):
+class EdgeJournal(JournalFile[EdgeUnit]):
     """The units of a study, a line each; of those with one key the last counts."""
 
     format = 1
-    form = Unit
+    form = EdgeUnit
     is_on_disk = True
     remedy = "remove the file, and what it has is measured again"
     anew = "name another folder for --out"
     alike = "Name another folder for --out"
 
-    def add(self, unit: Unit) -> None:
+    def add(self, unit: EdgeUnit) -> None:
         """Write down how a unit ended."""
         self.append([asdict(unit)])
 
-    def units(self) -> dict[Key, Unit]:
+    def units(self) -> dict[Key, EdgeUnit]:
         """How each ended, by its key."""
         return {unit.key: unit for _, unit in self.lines()}
 
 
-def unit_table(units: Iterable[Unit]) -> pd.DataFrame:
+def unit_table(units: Iterable[EdgeUnit]) -> pd.DataFrame:
     """A row a unit, most layers first."""
-    table = pd.DataFrame([asdict(one) for one in units], columns=[f.name for f in fields(Unit)])
+    table = pd.DataFrame([asdict(one) for one in units], columns=[f.name for f in fields(EdgeUnit)])
     order = ["threads", "layers", "engine", "precision"]
     return table.sort_values(order, ascending=[False, False, True, True], ignore_index=True)

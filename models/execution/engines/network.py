@@ -38,7 +38,7 @@ def check_network(config: FrontendConfig) -> None:
 
 
 @dataclass(frozen=True)
-class Built:
+class NetworkValues:
     """Values in a graph.
 
     Attributes:
@@ -53,7 +53,7 @@ class Built:
 
 def build(
     graph: OnnxGraph, frontend: Frontend, waveforms: str = "waveforms", lengths: str = "lengths"
-) -> Built:
+) -> NetworkValues:
     """Put a front-end's network into a graph, of waveforms (B, L) and lengths (B,) there.
 
     Raises:
@@ -71,7 +71,7 @@ class _Network:
         self.lengths = lengths
         self.model: Any = frontend.model
 
-    def built(self, waveforms: str) -> Built:
+    def built(self, waveforms: str) -> NetworkValues:
         add, config = self.graph.node, self.config
         frames = self._frames(self._unsqueezed(waveforms, 1))  # (B, channels, T)
         frames = add("Transpose", frames, perm=[0, 2, 1])
@@ -91,7 +91,7 @@ class _Network:
         states = [frames]
         for layer in self.frontend.layers:
             states.append(self._layer(states[-1], layer, unseen, distances))
-        return Built(self._put_out(states), tuple(states))
+        return NetworkValues(self._put_out(states), tuple(states))
 
     def _put_out(self, states: list[str]) -> str:
         """What `Frontend` gives of its states."""

@@ -5,7 +5,7 @@ import pytest
 
 from fakemamba.analysis.edge.answers import MIB, best_forms
 from fakemamba.analysis.edge.page import markdown
-from fakemamba.analysis.edge.units import EdgeJournal, Unit, unit_table
+from fakemamba.analysis.edge.units import EdgeJournal, EdgeUnit, unit_table
 
 FACTS = {
     "detector": "fake-mamba",
@@ -36,7 +36,7 @@ def unit(layers, precision="fp32", *, p95_s=1.0, peak_mib=400, threads=2, rise=N
         "eer_rise_low": None if rise is None else rise - 0.01,
         "eer_rise_high": None if rise is None else rise + 0.01,
     }
-    return Unit(layers=layers, precision=precision, threads=threads, **{**given, **more})
+    return EdgeUnit(layers=layers, precision=precision, threads=threads, **{**given, **more})
 
 
 def named(units, limit_mib=512, threads=2):
@@ -56,7 +56,7 @@ def named(units, limit_mib=512, threads=2):
         ([unit(24, rise=0.02), unit(12, rise=0.01)], (12, "fp32")),
         ([unit(24), unit(12, rise=0.05)], (12, "fp32")),  # what is known comes first
         ([unit(24, p95_s=5.0)], None),
-        ([Unit(24, "torch", "bf16", 2, "failed", "slow"), unit(3)], (3, "fp32")),
+        ([EdgeUnit(24, "torch", "bf16", 2, "failed", "slow"), unit(3)], (3, "fp32")),
     ],
 )
 def test_the_best_form_that_fits_is_named(units, expected):
@@ -80,13 +80,13 @@ def test_the_page_tells_what_is_known_and_what_failed():
 
 
 def test_nothing_measured_is_a_page_too():
-    table = unit_table([Unit(3, "torch", "bf16", 2, "failed", "slow")])
+    table = unit_table([EdgeUnit(3, "torch", "bf16", 2, "failed", "slow")])
     assert "| 2 | 512 MiB | none |" in markdown(table, FACTS, ["slow"])
 
 
 def test_the_last_word_on_a_form_counts(tmp_path):
     journal = EdgeJournal(tmp_path / "journal", {"weights": "a"})
-    journal.add(Unit(3, "torch", "fp32", 1, "failed", "no memory"))
+    journal.add(EdgeUnit(3, "torch", "fp32", 1, "failed", "no memory"))
     journal.add(unit(3, threads=1, engine="torch"))
     (found,) = journal.units().values()
     assert found.status == "done"
