@@ -14,10 +14,10 @@ import torch
 
 from fakemamba.analysis.edge.units import EdgeUnit, Form
 from fakemamba.bench.edge.measuring import RunAloneError, run_alone
-from fakemamba.cli.printing import counting
+from fakemamba.cli.scored_table import scored_table
 from fakemamba.data.recordings import speech_examples, speech_of
 from fakemamba.data.trials import Trial
-from fakemamba.evaluation.eer_rise import eer_rise, scores_of
+from fakemamba.evaluation.eer_rise import eer_rise
 from fakemamba.evaluation.manner import Manner
 from fakemamba.models.checkpoints import save_pretrained
 from fakemamba.models.detector import Detector
@@ -139,16 +139,14 @@ class EdgeForms:
         if not self.trials or not (form.engine == TORCH or is_in_file):
             return {}
         if self._whole_scores is None:
-            self._whole_scores = self._scored("the whole detector", self.whole, self.manner)
+            self._whole_scores = scored_table(
+                "the whole detector", self.whole, self.trials, self.manner
+            )
         if form.engine == TORCH:
             manner = replace(self.manner, precision=form.precision)  # type: ignore[arg-type]
-            found = self._scored(str(form), detector, manner)
+            found = scored_table(str(form), detector, self.trials, manner)
         else:
-            found = self._scored(str(form), load_detector(model), self.manner)
+            found = scored_table(str(form), load_detector(model), self.trials, self.manner)
         rise = eer_rise(found, self._whole_scores)
         names = ("eer_rise", "eer_rise_low", "eer_rise_high")
         return dict(zip(names, (rise.value, rise.low, rise.high), strict=True))
-
-    def _scored(self, what: str, detector: Detector, manner: Manner) -> pd.DataFrame:
-        shown = counting(f"scoring {what}", total=len(self.trials), transient=True)
-        return scores_of(detector, self.trials, manner, shown)

@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import pandas as pd
 import torch
 import tyro
 from torch import Tensor
 
-from fakemamba.cli.printing import counting, say
+from fakemamba.cli.printing import say
+from fakemamba.cli.scored_table import scored_table
 from fakemamba.cli.trial_source import trial_source
 from fakemamba.data.audio import cut_or_tile
 from fakemamba.data.reading import recording_or_reason
 from fakemamba.data.recordings import EXAMPLE_SAMPLES, speech_examples, speech_of
-from fakemamba.data.trials import Trial
 from fakemamba.evaluation.calibration import read_calibration
-from fakemamba.evaluation.eer_rise import eer_rise, scores_of
+from fakemamba.evaluation.eer_rise import eer_rise
 from fakemamba.evaluation.manner import Manner
 from fakemamba.evaluation.score_origin import ScoreOrigin
 from fakemamba.files import appearing_folder, kind_of
-from fakemamba.models.detector import Detector
 from fakemamba.models.export.errors import ExportError
 from fakemamba.models.export.parity import DURATIONS_S
 from fakemamba.models.export.write import draft_of, write_card, write_model
@@ -91,7 +88,7 @@ def export(
         raise ValueError(f"--examples is for openvino in int8, not for {to} in {precision}")
     manner = Manner(length=length, device="cpu")
     trials = [] if dev is None else list(trial_source(None, root, None, dev)())
-    before = None if dev is None else _scored("the detector", whole, trials, manner)
+    before = None if dev is None else scored_table("the detector", whole, trials, manner)
     speech = {duration_s: speech_of(duration_s) for duration_s in DURATIONS_S}
     with appearing_folder(out) as partial:
         written = write_model(model, draft, partial, precision, speech, given)
@@ -104,7 +101,7 @@ def export(
         }
         if before is not None:
             exported = load_detector(partial / draft.model_name)
-            rise = eer_rise(_scored("the export", exported, trials, manner), before)
+            rise = eer_rise(scored_table("the export", exported, trials, manner), before)
             told["eer"] = {"trials": len(trials), "length": length, "rise": asdict(rise)}
             if rise.high * 100 > max_eer_rise:
                 raise ExportError(
@@ -142,11 +139,6 @@ def _examples(manifest: Path, root: Path | None) -> Tensor:
     if not rows:
         raise ExportError(f"--examples {manifest}: there is no recording in it")
     return torch.stack(rows)
-
-
-def _scored(what: str, detector: Detector, trials: Sequence[Trial], manner: Manner) -> pd.DataFrame:
-    shown = counting(f"scoring {what}", total=len(trials), transient=True)
-    return scores_of(detector, trials, manner, shown)
 
 
 def _in_words(eer: dict[str, Any]) -> str:
