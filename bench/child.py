@@ -56,7 +56,7 @@ def answer_of(
     Raises:
         ChildEndedError: there is no answer.
     """
-    context = _context(device)
+    context = context_for(device)
     ours, theirs = context.Pipe(duplex=False)
     with tempfile.TemporaryDirectory() as folder, ours:
         said = Path(folder) / "said.txt"
@@ -72,14 +72,14 @@ def answer_of(
             return ours.recv()
         except EOFError:
             process.join()
-            text = _text(said)
-            raise ChildEndedError(_death(process.exitcode, text), text) from None
+            raise ended_without_answer(process.exitcode, said) from None
         finally:
             process.kill()
             process.join()
 
 
-def _context(device: torch.device) -> Any:
+def context_for(device: torch.device) -> Any:
+    """How processes for work on a device are begun: what multiprocessing calls a context."""
     if device.type != "cpu" or "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
@@ -87,10 +87,21 @@ def _context(device: torch.device) -> Any:
     return context
 
 
-def _answer(pipe: Connection, said: Path, work: tuple[Any, ...]) -> None:
+def say_into(said: Path) -> None:
+    """Let what this process writes to stdout and stderr, and native code of it, go to a file."""
     with said.open("w") as file:
         for stream in (1, 2):
             os.dup2(file.fileno(), stream)
+
+
+def ended_without_answer(status: int | None, said: Path) -> ChildEndedError:
+    """Why a process ended, by its exit status and what it wrote to a file."""
+    text = _text(said)
+    return ChildEndedError(_death(status, text), text)
+
+
+def _answer(pipe: Connection, said: Path, work: tuple[Any, ...]) -> None:
+    say_into(said)
     loaded[:], function, arguments = work
     for name, path in loaded:
         _load(name, path)

@@ -27,6 +27,7 @@ COMMANDS = {
     "gate": "is a revision slower than another one, measured here and now?",
     "kernels": "what each backend of the scans costs on this machine.",
     "lengths": "how long a corpus' recordings are.",
+    "load": "how soon a served detector answers, and how many calls a machine holds.",
     "new-detector": "a package of your own with a detector that works, to be changed.",
     "plot": "a benchmark's JSON to figures and a CSV.",
     "profile": "which parts and operators of a detector its time goes to.",

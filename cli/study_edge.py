@@ -23,8 +23,8 @@ from fakemamba.files import file_sha256, write_csv, write_json, write_whole
 from fakemamba.locks import sole_writer
 from fakemamba.models.detector import Detector
 from fakemamba.models.external.detector import ExternalDetector
-from fakemamba.models.loading import load_detector, weights_sha256
-from fakemamba.models.registry import create_detector, registered_name
+from fakemamba.models.loading import detector_by_any_name, weights_sha256
+from fakemamba.models.registry import registered_name
 from fakemamba.records import Stamp
 
 STAMP: Stamp = {"kind": "fakemamba-edge-study", "schema": 1}
@@ -124,8 +124,7 @@ def _detectors(checkpoints: Sequence[str]) -> dict[int, Detector]:
     """Detectors by how many layers they are behind; they differ in that alone."""
     known: dict[int, Detector] = {}
     for one in checkpoints:
-        path = Path(one)
-        detector = load_detector(path) if path.exists() else _with_random_weights(one)
+        detector = detector_by_any_name(one)
         if isinstance(detector, ExternalDetector):
             raise ValueError(f"{one} is code of others, whose layers are not known")
         layers = detector.config.frontend.num_layers
@@ -136,12 +135,6 @@ def _detectors(checkpoints: Sequence[str]) -> dict[int, Detector]:
     if len(names) > 1:
         raise ValueError(f"{' and '.join(names)}: name detectors of one kind")
     return known
-
-
-def _with_random_weights(name: str) -> Detector:
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        return create_detector(name).eval()
 
 
 def _identity(checkpoint: str) -> str:

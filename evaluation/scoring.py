@@ -74,7 +74,7 @@ def score_trials(
     manner.check_on(device)
     if isinstance(detector, ExternalDetector):
         detector.inspected(device)
-    scores = _scores(detector, device, manner)
+    scores = scorer(detector, manner)
     limit = manner.budget_samples
     under_way: tuple[Batch, Tensor] | None = None
     for batch in manner.batches(trials, pinned=device.type == "cuda"):
@@ -88,7 +88,7 @@ def score_trials(
             if count > 1 and count * longest > limit:
                 pieces += _halves(piece)
                 continue
-            result = _scores_of(scores, piece, device)
+            result = scores_or_fault(scores, piece.waveforms, piece.lengths)
             if isinstance(result, Tensor):
                 if under_way is not None:
                     yield _read(*under_way)
@@ -108,29 +108,39 @@ def score_trials(
         yield _read(*under_way)
 
 
-def _scores_of(scores: Scores, batch: Batch, device: torch.device) -> Tensor | Exception:
+def scores_or_fault(scores: Scores, waveforms: Tensor, lengths: Tensor) -> Tensor | Exception:
     """The scores (B,), not waited for, or that memory ended or that no score can be.
 
     An error is returned without its traceback, whose frames would keep the memory. Without padding
     no lengths are given: masks would cost for nothing.
+
+    Args:
+        scores: of `scorer`.
+        waveforms: (B, L) on the CPU.
+        lengths: (B,) in samples.
     """
-    is_full = int(batch.lengths.min()) == batch.waveforms.shape[1]
+    is_full = int(lengths.min()) == waveforms.shape[1]
     try:
         with torch.inference_mode():
-            return scores(batch.waveforms, None if is_full else batch.lengths)
+            return scores(waveforms, None if is_full else lengths)
     except (UnsupportedInputError, ExternalDetectorError) as error:
         return error.with_traceback(None)
     except (MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error):
             raise
         found = error.with_traceback(None)
-    if device.type == "cuda":
+    if torch.cuda.is_initialized():
         torch.cuda.empty_cache()
     return found
 
 
-def _scores(detector: Detector, device: torch.device, manner: Manner) -> Scores:
-    """The function from waveforms (B, L) and lengths (B,) on the CPU to scores (B,) in fp32."""
+def scorer(detector: Detector, manner: Manner) -> Scores:
+    """The function from waveforms (B, L) and lengths (B,) on the CPU to scores (B,) in fp32.
+
+    Raises:
+        UnsupportedSettingError: there is no such execution or precision of this detector.
+    """
+    device = detector.device
     if manner.execution != PLAIN:
         exact_samples = () if manner.length is None else (manner.length,)
         fast = detector.optimize(

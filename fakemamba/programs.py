@@ -26,6 +26,7 @@ EXTRAS = {
     **dict.fromkeys(("accelerate", "tensorboard"), "train"),
     **dict.fromkeys(("onnx", "onnxruntime"), "onnxruntime"),
     **dict.fromkeys(("nncf", "openvino"), "openvino"),
+    "mlperf_loadgen": "load",
 }
 
 

@@ -19,7 +19,7 @@ from fakemamba.models.external.exported import SUFFIXES
 from fakemamba.models.external.graphs import weights_beside
 from fakemamba.models.external.names import installed_names, is_code_name
 from fakemamba.models.official import convert_official
-from fakemamba.models.registry import build_detector, detector_entry
+from fakemamba.models.registry import build_detector, create_detector, detector_entry
 from fakemamba.models.weight_files import CheckpointError
 
 
@@ -76,6 +76,22 @@ def load_detector(checkpoint: Path, name: str | None = None) -> Detector:
     if checkpoint.is_dir() or name is None:
         return from_pretrained(checkpoint, expected=name)
     return convert_official([checkpoint], name)
+
+
+def detector_by_any_name(name: str) -> Detector:
+    """A detector, in eval mode, of a checkpoint's path or of a name.
+
+    One whose name brings no weights has random ones, the same each time.
+
+    Raises:
+        CheckpointError, ValueError: see `load_detector` and `create_detector`.
+    """
+    path = Path(name)
+    if path.exists():
+        return load_detector(path)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return create_detector(name).eval()
 
 
 def weights_sha256(checkpoint: Path) -> str:

@@ -1,0 +1,1 @@
+"""A detector under load: requests in a queue, batches, workers that may end, and the traffic."""

@@ -1,0 +1,82 @@
+"""A detector as it is served: made once, in the process that holds it, and then asked for scores.
+
+The waveforms are there from the start and are asked for by their places, so that no time goes into
+sending or decoding them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
+
+from fakemamba.data.recordings import real_speech
+from fakemamba.evaluation.manner import Manner
+from fakemamba.evaluation.scoring import Scores, scorer, scores_or_fault
+from fakemamba.models.device import resolve_device
+from fakemamba.models.external.detector import ExternalDetector
+from fakemamba.models.loading import detector_by_any_name
+from fakemamba.names import one_line
+
+Answers = list[float | str]  # a score each, or why there is none
+
+
+@dataclass(frozen=True)
+class Served:
+    """What makes a served detector: it is pickled, and called where the detector is to be.
+
+    Attributes:
+        name: of the detector, any that `detector_by_any_name` takes.
+        manner: its execution, precision and device count.
+        threads: that it computes with; None for as many as torch chooses.
+        samples: of each waveform, speech at 16 kHz.
+    """
+
+    name: str
+    manner: Manner
+    threads: int | None
+    samples: tuple[int, ...]
+
+    def __call__(self) -> Callable[[Sequence[int]], Answers]:
+        """Make it, call it once for the shortest and the longest waveform, and give the function.
+
+        Raises:
+            ValueError: there is no such detector, or none in this manner.
+        """
+        if self.threads is not None:
+            torch.set_num_threads(self.threads)
+        device = resolve_device(self.manner.device)
+        self.manner.check_on(device)
+        detector = detector_by_any_name(self.name).to(device)
+        if isinstance(detector, ExternalDetector):
+            detector.inspected(device)
+        scores = scorer(detector, self.manner)
+        waveforms = [
+            torch.from_numpy(real_speech(count, place)) for place, count in enumerate(self.samples)
+        ]
+
+        def answers(places: Sequence[int]) -> Answers:
+            return _answers(scores, [waveforms[place] for place in places])
+
+        by_length = sorted(range(len(self.samples)), key=self.samples.__getitem__)
+        for place in (by_length[0], by_length[-1]):
+            answers([place])
+        return answers
+
+
+def _answers(scores: Scores, waveforms: list[Tensor]) -> Answers:
+    """Scores of waveforms (samples,) in one batch; each alone where they cannot be in one."""
+    lengths = torch.tensor([len(one) for one in waveforms])
+    found = scores_or_fault(scores, pad_sequence(waveforms, batch_first=True), lengths)
+    if isinstance(found, Tensor):
+        return [
+            one if math.isfinite(one) else f"the detector gives {one}, which is no score"
+            for one in found.tolist()
+        ]
+    if len(waveforms) > 1:
+        return [answer for one in waveforms for answer in _answers(scores, [one])]
+    return [one_line(str(found)) or "out of memory"]
