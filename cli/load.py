@@ -1,4 +1,4 @@
-"""``fakemamba load``: how soon a served detector answers, and how many arrivals or calls it holds."""
+"""``fakemamba load``: how soon a served detector answers, and how many calls a machine holds."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
-import torch
 import tyro
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn

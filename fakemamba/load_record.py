@@ -76,9 +76,9 @@ class LoadSettings:
     seed: int
 
     def __post_init__(self) -> None:
-        above_zero = ("slo_s", "window_s", "hop_s", "seconds", "timeout_s")
-        above_zero += ("max_batch", "queue", "workers", "threads", "queries")
-        for name in above_zero:
+        times = ("slo_s", "window_s", "hop_s", "seconds", "timeout_s")
+        counts = ("max_batch", "queue", "workers", "threads", "queries")
+        for name in (*times, *counts):
             value = getattr(self, name)
             if value is not None and not 0 < value < float("inf"):
                 raise LoadError(f"--{_option(name)} {value:g}: give a number over 0")

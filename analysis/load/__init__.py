@@ -1,1 +1,1 @@
-"""What a load test comes down to: latency and its parts, throughput, and how much a machine holds."""
+"""What a load test comes down to: latency in its parts, throughput, what a machine holds."""

@@ -51,12 +51,12 @@ def sentences(record: LoadRecord, table: pd.DataFrame) -> list[str]:
     told = []
     single = table[table["scenario"] == "single-stream"]
     if not single.empty and settings.slo_s is not None:
-        row = single.iloc[0]
-        if row["verdict"] == "fails":
+        alone = single.iloc[0]
+        if alone["verdict"] == "fails":
             told.append(
                 f"Even one utterance at a time misses the SLO of {number(settings.slo_s)} s: "
-                f"{tail} is {_s(row['tail_s'])}. No rate of arrivals can hold, so none was looked "
-                "for."
+                f"{tail} is {number(alone['tail_s'])} s. No rate of arrivals can hold, so none was "
+                "looked for."
             )
     rate = largest(table, "server")
     if rate is not None:
@@ -96,7 +96,3 @@ def _told(found: Largest, what: str, tried: str) -> str:
     )
     doubt = ", ".join(map(number, sorted(found.undecided)))
     return f"{what}: {at_least}, {below}{f', and {doubt} stay undecided' if doubt else ''}."
-
-
-def _s(seconds: float) -> str:
-    return f"{number(seconds)} s"

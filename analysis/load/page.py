@@ -39,8 +39,8 @@ def markdown(record: LoadRecord, table: pd.DataFrame) -> str:
         f"is over the SLO is under {number(100 * settings.share_over)} %, and fails if none of it "
         "is.",
         "",
-        f"| scenario | level | requests | refused | failed | p50, s | p90, s | {tail}, s "
-        f"| queueing p50, {tail}, s | computing p50, {tail}, s | answers a second "
+        f"| scenario | level | requests | refused | failed | p50, ms | p90, ms "
+        f"| {tail}, ms | queueing p50, {tail}, ms | computing p50, {tail}, ms | answers a second "
         "| audio, s a second | batch | over the SLO | verdict |",
         "|---" * 15 + "|",
         *(_row(one) for one in table.to_dict("records")),
@@ -56,8 +56,8 @@ def line(row: Mapping[Any, Any], percentile: float) -> str:
     """A row of the table in words, for a terminal."""
     level = "" if not is_known(row["level"]) else f" {number(row['level'])}"
     told = (
-        f"{row['scenario']}{level}: p50 {number(row['p50_s'])} s, p{percentile:g} "
-        f"{number(row['tail_s'])} s, {number(row['answers_a_second'])} a second; "
+        f"{row['scenario']}{level}: p50 {_ms(row['p50_s'])} ms, p{percentile:g} "
+        f"{_ms(row['tail_s'])} ms, {number(row['answers_a_second'])} a second; "
         f"{row['requests']:,} requests"
     )
     for name in ("refused", "failed"):
@@ -67,7 +67,7 @@ def line(row: Mapping[Any, Any], percentile: float) -> str:
 
 def _row(row: Mapping[Any, Any]) -> str:
     parts = (
-        f"{number(row[f'{part}_p50_s'])}, {number(row[f'{part}_tail_s'])}"
+        f"{_ms(row[f'{part}_p50_s'])}, {_ms(row[f'{part}_tail_s'])}"
         for part in ("queueing", "computing")
     )
     cells = [
@@ -76,9 +76,9 @@ def _row(row: Mapping[Any, Any]) -> str:
         f"{row['requests']:,}",
         f"{row['refused']:,}",
         f"{row['failed']:,}",
-        number(row["p50_s"]),
-        number(row["p90_s"]),
-        f"{number(row['tail_s'])} {tail_interval(row)}",
+        _ms(row["p50_s"]),
+        _ms(row["p90_s"]),
+        f"{_ms(row['tail_s'])} {_tail_interval(row)}",
         *parts,
         number(row["answers_a_second"]),
         number(row["audio_a_second"]),
@@ -89,10 +89,14 @@ def _row(row: Mapping[Any, Any]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def tail_interval(row: Mapping[Any, Any]) -> str:
+def _tail_interval(row: Mapping[Any, Any]) -> str:
     """The interval of the tail, with a dash for an end that so few queries do not have."""
     ends = (row["tail_low_s"], row["tail_high_s"])
-    return f"[{', '.join(UNKNOWN if math.isinf(one) else number(one) for one in ends)}]"
+    return f"[{', '.join(UNKNOWN if math.isinf(one) else _ms(one) for one in ends)}]"
+
+
+def _ms(seconds: float) -> str:
+    return number(round(1e3 * seconds, 1) if math.isfinite(seconds) else seconds)
 
 
 def _over(row: Mapping[Any, Any]) -> str:

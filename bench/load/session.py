@@ -91,9 +91,7 @@ class Session:
                     self._at_rate(level)
                 else:
                     self._of_calls(round(level), self._settings.queries, self._settings.seconds)
-                alike = [
-                    one for one in self.runs if (one.scenario, one.level) == (scenario, level)
-                ]
+                alike = [one for one in self.runs if (one.scenario, one.level) == (scenario, level)]
                 found = self._verdict(alike) or "undecided"
                 queries = sum(len(one.latencies_s()) for one in alike)
                 if found != "undecided" or queries >= self._settings.most_queries:
