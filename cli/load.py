@@ -20,7 +20,7 @@ from fakemamba.analysis.load.levels import level_table
 from fakemamba.analysis.load.page import line, markdown
 from fakemamba.bench.load.loadgen import check_installed
 from fakemamba.bench.load.server import Server
-from fakemamba.bench.load.session import Session
+from fakemamba.bench.load.session import NoAnswerError, Session
 from fakemamba.bench.load.worker import Worker
 from fakemamba.cli.printing import say
 from fakemamba.data.audio import SAMPLE_RATE_HZ
@@ -179,13 +179,15 @@ def load(
                 tell = partial(_tell, record)
                 session = Session(server, settings, samples, len(utterances_s), tell, watch)
                 is_done = _measure(session, wanted, fixed_rates)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, NoAnswerError) as error:
             if session is None or not session.runs:
                 raise
             _write(record(True, tuple(session.runs)), out)
+            if isinstance(error, NoAnswerError):
+                raise
             say(f"stopped; what there is is in {out / PAGE}")
             return interrupts.status()
-    _write(record(False, tuple(session.runs)), out)
+        _write(record(False, tuple(session.runs)), out)
     return 0 if is_done else 1
 
 

@@ -12,6 +12,7 @@ from fakemamba.analysis.results import read_launch, require_distinct
 from fakemamba.cli.printing import say
 from fakemamba.cli.rates import read_rates
 from fakemamba.data.lengths import read_lengths
+from fakemamba.load_record import read_load
 
 
 def report(
@@ -22,6 +23,7 @@ def report(
     lengths: str | None = None,
     eer: Path | None = None,
     published_eer: str | None = None,
+    load: tuple[Path, ...] = (),
 ) -> None:
     """Print the answer, and write one HTML page: with charts, tables, and how to measure it again.
 
@@ -35,6 +37,7 @@ def report(
             corpus costs.
         eer: CSV with a column `detector` and one `eer` in per cent, and `low` and `high` if known.
         published_eer: Instead of it a data set, such as In-the-Wild: take what was published.
+        load: load.json files of `fakemamba load`, to be shown beside.
     """
     if not results:
         raise ValueError("no results given: fakemamba report RESULTS.json ... --out report.html")
@@ -45,6 +48,7 @@ def report(
         None if lengths is None else read_lengths(lengths),
         rates,
         source,
+        tuple(map(read_load, load)),
     )
     found = write_report([read_launch(path) for path in results], out, extras)
     say(found.text())

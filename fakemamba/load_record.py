@@ -189,7 +189,7 @@ class LoadRecord:
         origin: what tells its weights from others': a SHA-256, or None of random ones.
         settings: how it was served and loaded.
         environment: the machine and the software.
-        is_interrupted: not all runs that were wanted are there.
+        is_cut: it ended before all runs that were wanted.
         runs: in the order in which they were made.
     """
 
@@ -197,7 +197,7 @@ class LoadRecord:
     origin: str | None
     settings: LoadSettings
     environment: dict[str, Any]
-    is_interrupted: bool
+    is_cut: bool
     runs: tuple[Run, ...]
 
 

@@ -84,8 +84,8 @@ def sentences(record: LoadRecord, table: pd.DataFrame) -> list[str]:
     starts = int(table["worker_starts"].sum())
     if starts:
         told.append(f"Workers ended {starts} times and were started anew.")
-    if record.is_interrupted:
-        told.append("It was interrupted: this is what there is until then.")
+    if record.is_cut:
+        told.append("It ended early: not all runs that were wanted are there.")
     return told
 
 

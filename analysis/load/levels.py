@@ -25,7 +25,7 @@ COLUMNS = (
     *("queueing_p50_s", "queueing_tail_s", "computing_p50_s", "computing_tail_s"),
     *("answers_a_second", "audio_a_second", "batch_mean"),
     *("over", "over_low", "over_high", "verdict"),
-    *("worker_starts", "generator_p99_s", "is_cut"),
+    *("worker_starts", "generator_ratio", "is_cut"),
 )
 
 
@@ -34,7 +34,8 @@ def level_table(record: LoadRecord) -> pd.DataFrame:
 
     ``tail`` is the percentile of the settings, with its 95 % interval; times are in seconds, and
     infinite where there was no answer. ``over`` counts queries without an answer within the SLO,
-    and the share that they are of has an interval, too.
+    and the share that they are of has an interval, too. ``generator_ratio`` is how much longer the
+    99th percentile is by the generator, which counts from when it meant to issue, than by us.
     """
     alike: dict[tuple[int, float], list[Run]] = {}
     for run in record.runs:
@@ -51,7 +52,6 @@ def _row(runs: list[Run], settings: LoadSettings) -> dict[str, Any]:
     latencies_s = np.concatenate([one.latencies_s() for one in runs])
     tail = settings.percentile / 100
     spans_s = sum(_span_s(one) for one in runs)
-    told = [one.generator_p99_s for one in runs if one.generator_p99_s is not None]
     ended = Counter(table["ending"])
     row = {
         "scenario": first.scenario,
@@ -75,7 +75,7 @@ def _row(runs: list[Run], settings: LoadSettings) -> dict[str, Any]:
         else np.nan,
         "batch_mean": answered["batch"].mean(),
         "worker_starts": sum(one.worker_starts for one in runs),
-        "generator_p99_s": max(told) if told else None,
+        "generator_ratio": pd.Series(map(_generator_ratio, runs), dtype=np.float64).max(),
         "is_cut": any(one.is_cut for one in runs),
     }
     for part in ("queueing", "computing"):
@@ -104,6 +104,14 @@ def request_table(run: Run) -> pd.DataFrame:
 def endings(table: pd.DataFrame) -> dict[str, int]:
     """How all requests of a `level_table` ended; their sum is that of those that were issued."""
     return {one: int(table[one].sum()) for one in ("requests", "answered", "refused", "failed")}
+
+
+def _generator_ratio(run: Run) -> float:
+    """NaN where the generator says nothing, or counts as answered what was not."""
+    ours_s = quantile_with_interval(run.latencies_s(), 0.99)[0]
+    if run.generator_p99_s is None or set(run.requests.ending) != {"answered"}:
+        return np.nan
+    return run.generator_p99_s / ours_s
 
 
 def _span_s(run: Run) -> float:

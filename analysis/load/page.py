@@ -45,6 +45,13 @@ def markdown(record: LoadRecord, table: pd.DataFrame) -> str:
         "|---" * 15 + "|",
         *(_row(one) for one in table.to_dict("records")),
     ]
+    ratio = table["generator_ratio"].max()
+    if is_known(ratio):
+        lines += [
+            "",
+            "By loadgen, which counts from when it meant to issue, p99 is at most "
+            f"{number(ratio)} times what it is here.",
+        ]
     reasons = [one for one in table["reasons"] if one]
     if reasons:
         lines += ["", "## Why requests failed", ""]

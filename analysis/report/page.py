@@ -24,6 +24,7 @@ from plotly.offline import get_plotlyjs
 from fakemamba.analysis.answers import Answers, answers
 from fakemamba.analysis.compare.verdict import Comparison
 from fakemamba.analysis.decision import decision_table
+from fakemamba.analysis.load.section import load_section
 from fakemamba.analysis.palette import looks_of
 from fakemamba.analysis.published import beside_ours, read_published
 from fakemamba.analysis.report.answer import answer
@@ -49,6 +50,7 @@ from fakemamba.analysis.setting import Group, groups_of
 from fakemamba.data.lengths import LengthTable
 from fakemamba.files import write_whole
 from fakemamba.kernel_checks import unused_kernels
+from fakemamba.load_record import LoadRecord
 from fakemamba.names import shorten, visible
 
 PACKAGE = "fakemamba.analysis.report"
@@ -57,6 +59,7 @@ SLUGS = (
     *("near-linear", "quadratic", "undecided", "fixed-length input"),
     *("measured", "wrong", "failed", "out-of-memory", "unsupported", "left-out"),
     *("regressed", "unanswerable", "accepted", "fine", "inside", "outside"),
+    *("holds", "fails"),
 )
 POLICY = (
     "default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data: blob:; "
@@ -73,12 +76,14 @@ class Extras:
         lengths: of a corpus, for what it costs.
         rates: error rates, from `read_eer` or `published_eer`.
         rates_source: what these are of.
+        loads: load tests, from `read_load`.
     """
 
     comparison: Comparison | None = None
     lengths: LengthTable | None = None
     rates: pd.DataFrame | None = None
     rates_source: str = ""
+    loads: tuple[LoadRecord, ...] = ()
 
 
 NOTHING = Extras()
@@ -110,7 +115,7 @@ def render(launches: Sequence[Launch], extras: Extras = NOTHING) -> tuple[str, A
     ranked = fastest(results) if groups else []
     decisions = decision_table(results, extras.lengths, extras.rates)
     found = answers(results, groups, scalings, crossed, decisions)
-    sections = list(_sections(results, groups, ranked, scalings, crossed, extras.comparison))
+    sections = list(_sections(results, groups, ranked, scalings, crossed, extras))
     first = decision_section(decisions, extras.lengths, extras.rates_source)
     scripts = [Markup(text) for text in (_asset("tables.js"), get_plotlyjs(), _asset("charts.js"))]
     hashes = " ".join(f"'sha256-{_hash(script)}'" for script in scripts)
@@ -153,10 +158,12 @@ def _sections(
     ranked: Sequence[Fastest],
     scalings: Sequence[Scaling],
     crossed: Sequence[Crossover],
-    comparison: Comparison | None,
+    extras: Extras,
 ) -> Iterator[Section]:
-    if comparison is not None:
-        yield comparison_section(comparison)
+    if extras.comparison is not None:
+        yield comparison_section(extras.comparison)
+    if extras.loads:
+        yield load_section(extras.loads)
     yield from fastest_section(groups, ranked)
     yield from growth_sections(scalings, crossed)
     published = read_published()

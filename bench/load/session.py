@@ -27,6 +27,10 @@ Watch = Callable[[str, int], None]  # what runs, and how many of its requests ha
 Tell = Callable[[Run], None]
 
 
+class NoAnswerError(ValueError):
+    """Nothing can be measured of a server that answers nothing."""
+
+
 class Session:
     """What is measured of a server; `runs` grows, also where one is interrupted.
 
@@ -188,10 +192,6 @@ class Session:
             reason = next((one for one in found.reason if one), "all were refused")
             raise NoAnswerError(f"{scenario}: not one request was answered: {reason}")
         return float(np.mean(took_s))
-
-
-class NoAnswerError(ValueError):
-    """Nothing can be measured of a server that answers nothing."""
 
 
 class _Ledger(Thread):

@@ -95,8 +95,19 @@ def test_an_interrupt_leaves_a_result(model, within, tmp_path, capsys, monkeypat
     assert main(given) == interrupts.status()
     assert "stopped; what there is is in" in capsys.readouterr().out
     record = read_load(out / "load.json")
-    assert record.is_interrupted and record.runs[-1].is_cut
-    assert "It was interrupted" in (out / "load.md").read_text()
+    assert record.is_cut and record.runs[-1].is_cut
+    assert "It ended early" in (out / "load.md").read_text()
+
+
+def test_a_detector_that_answers_nothing_is_an_error_and_recorded(
+    model, within, loadgen, tmp_path, capsys
+):
+    out = tmp_path / "out"
+    given = ["load", model, "--out", str(out), "--slo", "1", *QUICK, "--duration", "0.001"]
+    assert main([*given, "--scenarios", "server"]) == 1
+    assert "single-stream: not one request was answered: " in capsys.readouterr().err
+    record = read_load(out / "load.json")
+    assert record.is_cut and set(record.runs[0].requests.ending) == {"failed"}
 
 
 @pytest.mark.parametrize(

@@ -51,9 +51,9 @@ def make_run():
 def make_record():
     """A record of runs; keywords change its settings."""
 
-    def make(*runs, is_interrupted=False, **changes):
+    def make(*runs, is_cut=False, **changes):
         settings = LoadSettings(**{**vars(SETTINGS), **changes})
         environment = {"device": "CPU: a | strange one, 2 threads"}
-        return LoadRecord("fake-mamba", None, settings, environment, is_interrupted, runs)
+        return LoadRecord("fake-mamba", None, settings, environment, is_cut, runs)
 
     return make

@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -49,6 +50,13 @@ def test_runs_at_one_rate_are_judged_together(make_run, make_record):
     assert (other["level"], other["queries"]) == (6.0, 400)
 
 
+def test_the_generators_own_figure_is_beside_ours_where_all_were_answered(make_run, make_record):
+    runs = [replace(make_run(**one), generator_p99_s=0.7) for one in ({}, {"refused": 1})]
+    assert level_table(make_record(*runs))["generator_ratio"].tolist() == pytest.approx([2.0])
+    page = markdown(make_record(*runs), level_table(make_record(*runs)))
+    assert "p99 is at most 2 times what it is here" in page
+
+
 def test_the_answer_has_both_ends(make_run, make_record):
     runs = [
         make_run(level=2.0),
@@ -85,11 +93,11 @@ def test_an_slo_that_one_at_a_time_misses_is_said_first(make_run, make_record):
 
 def test_a_page_has_every_level_and_ending(make_run, make_record):
     runs = [make_run("single-stream", None), make_run(refused=70), make_run(level=9.0, failed=1)]
-    record = make_record(*runs, is_interrupted=True)
+    record = make_record(*runs, is_cut=True)
     table = level_table(record)
     page = markdown(record, table)
     assert "| server | 5 | 400 | 70 | 0 |" in page
-    assert "* its process was killed" in page and "It was interrupted" in page
+    assert "* its process was killed" in page and "It ended early" in page
     assert "a \\| strange one" in page
     assert endings(table) == {"requests": 1_200, "answered": 1_129, "refused": 70, "failed": 1}
     assert line(table.iloc[1].to_dict(), 99).endswith("400 requests, 70 refused; fails")

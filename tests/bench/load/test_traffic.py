@@ -4,6 +4,7 @@ import threading
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from fakemamba.bench.load.calls import CallTraffic, due_times
@@ -93,6 +94,7 @@ def test_every_scenario_ends_with_each_request_accounted_for(session, tmp_path, 
     for run in found.runs:
         assert run.issued == len(run.requests.ending) and set(run.requests.ending) == {"answered"}
         assert set(run.requests.samples) <= set(SAMPLES[:3]) and run.generator_p99_s > 0
+        assert run.generator_p99_s > np.quantile(run.latencies_s(), 0.5)
     single, multi, offline, server = (one.requests for one in found.runs)
     assert len(single.query) >= 40 and set(single.batch) == {1}
     assert multi.query[:16] == (0,) * 8 + (1,) * 8
