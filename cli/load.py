@@ -210,9 +210,9 @@ def _measure(session: Session, wanted: tuple[Scenario, ...], rates: tuple[float,
     return is_done
 
 
-def _tell(record: Any, run: Run) -> None:
-    """A line of a run that has ended."""
-    alone = record(False, (run,))
+def _tell(record: Any, runs: list[Run]) -> None:
+    """A line of runs at one level, of which the last has just ended."""
+    alone = record(False, tuple(runs))
     say(line(level_table(alone).iloc[0].to_dict(), alone.settings.percentile))
 
 

@@ -24,7 +24,7 @@ SHARE_OF_CAPACITY = 0.5  # of one at a time, where a search begins
 
 Traffic = Callable[[Issue], float | None]
 Watch = Callable[[str, int], None]  # what runs, and how many of its requests have ended
-Tell = Callable[[Run], None]
+Tell = Callable[[list[Run]], None]
 
 
 class NoAnswerError(ValueError):
@@ -39,7 +39,7 @@ class Session:
         settings: how it is loaded.
         samples: of each waveform, first those of utterances.
         utterances: how many of them are utterances; the others are windows of calls.
-        tell: is told of each run.
+        tell: is told of each run, with those before it at the same level.
         watch: is told how far a run is.
     """
 
@@ -58,8 +58,13 @@ class Session:
         self._tell, self._watch = tell, watch
 
     def single_stream(self) -> Verdict | None:
-        """One utterance at a time; whether that is within the SLO, if there is one."""
+        """One utterance at a time; whether that is within the SLO, if there is one.
+
+        Raises:
+            NoAnswerError: none was answered.
+        """
         run = self._loadgen("single-stream", self._settings.queries, self._settings.seconds)
+        self._mean_computing_s("single-stream")
         return self._verdict([run])
 
     def multi_stream(self) -> None:
@@ -95,7 +100,7 @@ class Session:
                     self._at_rate(level)
                 else:
                     self._of_calls(round(level), self._settings.queries, self._settings.seconds)
-                alike = [one for one in self.runs if (one.scenario, one.level) == (scenario, level)]
+                alike = self._alike(self.runs[-1])
                 found = self._verdict(alike) or "undecided"
                 queries = sum(len(one.latencies_s()) for one in alike)
                 if found != "undecided" or queries >= self._settings.most_queries:
@@ -172,8 +177,12 @@ class Session:
                 generator_p99_s=ledger.generator_p99_s,
             )
             self.runs.append(run)
-            self._tell(run)
+            self._tell(self._alike(run))
         return run
+
+    def _alike(self, run: Run) -> list[Run]:
+        """The runs of a scenario at a level, which are judged together."""
+        return [one for one in self.runs if (one.scenario, one.level) == (run.scenario, run.level)]
 
     def _mean_computing_s(self, scenario: Scenario) -> float:
         """Of an answer, by the last run of a scenario.

@@ -115,9 +115,8 @@ def test_poisson_arrivals_come_at_the_rate(session):
 def test_a_server_that_answers_nothing_is_an_error_with_the_reason(session):
     pytest.importorskip("mlperf_loadgen", reason="loadgen is not installed")
     found = session(Instant("too short"))
-    assert found.single_stream() == "fails"
     with pytest.raises(NoAnswerError, match="not one request was answered: too short"):
-        found.server(())
+        found.single_stream()
 
 
 def test_calls_want_decisions_at_equal_distances():
