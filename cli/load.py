@@ -156,7 +156,7 @@ def load(
     is_file = Path(detector).exists()
     if not is_file:
         detector_entry(detector)  # which refuses what is none, before a process is begun
-    served = Served(detector, manner, threads, samples)
+    served = Served(detector, manner, threads, samples, max_batch)
     record = partial(
         LoadRecord,
         detector,

@@ -34,15 +34,17 @@ class Served:
         manner: its execution, precision and device count.
         threads: that it computes with; None for as many as torch chooses.
         samples: of each waveform, speech at 16 kHz.
+        max_batch: waveforms that are asked for together, at the most.
     """
 
     name: str
     manner: Manner
     threads: int | None
     samples: tuple[int, ...]
+    max_batch: int = 1
 
     def __call__(self) -> Callable[[Sequence[int]], Answers]:
-        """Make it, call it for the shortest waveform, the longest, and both, and give the function.
+        """Make it, call it once for each kind of batch that costs more at first, and give it.
 
         Raises:
             ValueError: there is no such detector, or none in this manner.
@@ -66,6 +68,10 @@ class Served:
         shortest, longest = (of(places, key=self.samples.__getitem__) for of in (min, max))
         for batch in ([shortest], [longest], [shortest, longest]):  # kernels may be compiled
             answers(batch)
+        if self.manner.execution == "graph":  # of which there is one a shape
+            for count in range(2, self.max_batch + 1):
+                answers([shortest] * count)
+                answers([longest] * count)
         return answers
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from fakemamba.analysis.load.answers import largest
 from fakemamba.analysis.pictures.figures import DPI, PLAIN_NUMBERS, house_style
@@ -83,7 +84,9 @@ def _panel(axes: Axes, record: LoadRecord, rows: pd.DataFrame, scenario: Scenari
     axes.set_xscale("log")
     axes.set_yscale("log")
     for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axis.set_major_formatter(PLAIN_NUMBERS)
+        axis.set_minor_formatter(NullFormatter())
     axes.set_xlabel(PANELS[scenario])
     axes.set_ylabel("seconds")
     axes.legend(title=None, frameon=False, fontsize="small")

@@ -61,11 +61,6 @@ class Dispatch:
         self._running: list[Request] = []
         self._closed: str | None = None
 
-    @property
-    def is_idle(self) -> bool:
-        """Whether no request waits or is being computed."""
-        return not self._waiting and not self._running
-
     def issue(self, request: Request, now_s: float) -> list[Request]:
         """Take a request, or refuse it; once closed, all fail."""
         if self._closed is not None:

@@ -20,7 +20,7 @@ from fakemamba.interrupts import hidden_from_children
 
 Compute = Callable[[Sequence[int]], Sequence[Answer]]  # places of waveforms to an answer each
 Make = Callable[[], Compute]  # called in the process; it is pickled
-ENDS_WITHIN_S = 5.0  # when nobody asks any more
+ENDS_WITHIN_S = 2.0  # when nobody asks any more
 
 
 class Worker:
