@@ -33,7 +33,7 @@ class Fake:
         self.is_closed = True
 
 
-def served(fakes, places, **options):
+def served(fakes, places, then=lambda: None, **options):
     """The requests for these places, ended, and the server."""
     left = iter(fakes)
     over = threading.Semaphore(0)
@@ -45,6 +45,7 @@ def served(fakes, places, **options):
         ]
         for one in made:
             server.issue(one)
+        then()
         for _ in made:
             assert over.acquire(timeout=30)
     return made, server
@@ -76,8 +77,7 @@ def test_where_none_can_be_started_at_all_it_is_an_error_and_the_others_are_clos
 
 def test_a_full_queue_refuses_and_all_others_are_answered():
     held = threading.Event()
-    threading.Timer(0.3, held.set).start()
-    made, _ = served([Fake(held=held)], range(9), queue=2, max_batch=2)
+    made, _ = served([Fake(held=held)], range(9), then=held.set, queue=2, max_batch=2)
     endings = [one.ending for one in made]
     assert set(endings) == {"answered", "refused"} and endings[-1] == "refused"
     assert endings.count("answered") >= 2

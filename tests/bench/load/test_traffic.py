@@ -10,7 +10,7 @@ import pytest
 from fakemamba.bench.load.calls import CallTraffic, due_times
 from fakemamba.bench.load.server import Server
 from fakemamba.bench.load.session import NoAnswerError, Session
-from fakemamba.load_record import LoadSettings
+from fakemamba.load_record import LoadSettings, verdict
 
 SAMPLES = (4_000, 8_000, 16_000, 8_000)  # the last one is a call's window
 
@@ -104,12 +104,12 @@ def test_every_scenario_ends_with_each_request_accounted_for(session, tmp_path, 
     assert [one.name for one in Path().iterdir()] == ["audit.config"]  # and no logs
 
 
-def test_poisson_arrivals_come_at_the_rate(session):
+def test_poisson_arrivals_come_at_the_rate_or_later(session):
     pytest.importorskip("mlperf_loadgen", reason="loadgen is not installed")
     found = session(queries=400, most_queries=400)
     found.server((2_000.0,))
     issued_s = found.runs[0].requests.issued_s
-    assert len(issued_s) / (issued_s[-1] - issued_s[0]) == pytest.approx(2_000, rel=0.5)
+    assert len(issued_s) / (issued_s[-1] - issued_s[0]) < 1.5 * 2_000
 
 
 def test_a_server_that_answers_nothing_is_an_error_with_the_reason(session):
@@ -144,11 +144,14 @@ def test_a_decision_counts_from_when_it_is_due():
     assert issued[1][2] - issued[0][2] < 0.01 < issued[1][3] - issued[0][2]
 
 
-def test_a_search_of_calls_ends_between_what_holds_and_what_fails(session):
+def test_a_search_of_calls_judges_all_runs_of_a_number_together(session):
     found = session(Instant(takes_s=0.004), max_batch=1, hop_s=0.04, slo_s=None)
     bracket = found.streams()
-    assert 1 <= bracket.held < bracket.failed <= 64
     assert {one.scenario for one in found.runs} == {"streams"}
+    for level, wanted in ((bracket.held, "holds"), (bracket.failed, "fails")):
+        alike = [one for one in found.runs if one.level == level]
+        assert level == 0 or verdict(alike, 0.04, found._settings.share_over) == wanted
+    assert bracket.held < bracket.failed
 
 
 def test_an_interrupt_leaves_a_run_that_is_whole(session):
