@@ -47,6 +47,8 @@ from fakemamba.shares import least_decisive
 PAGE, RECORD = "load.md", "load.json"
 DRAWN = 100  # utterances, of the middles of as many equal shares of a corpus
 WINDOWS = 4  # of as many speakers
+LONGEST_S = 600.0
+MOST_RATE = 100_000  # of which the schedule is made before
 SPARE = 1.1  # queries, times those that decide if none is over
 MOST = 4  # times the least
 
@@ -119,8 +121,9 @@ def load(
         raise LoadError("--lengths and --duration exclude each other: give one of them")
     if "server" in wanted and slo is None and not fixed_rates:
         raise LoadError("server searches a rate: give --slo S, or --rates to measure at")
-    if duration is not None and not 0 < duration < float("inf"):
-        raise LoadError(f"--duration {duration:g}: give a number over 0")
+    for name, length_s in (("duration", duration), ("window", window)):
+        if length_s is not None and not 0 < length_s <= LONGEST_S:
+            raise LoadError(f"--{name} {length_s:g}: give one over 0, of {LONGEST_S:g} s at most")
     if not 0 < percentile < 100:
         raise LoadError(f"--percentile {percentile:g}: give one between 0 and 100")
     least = queries or round(SPARE * least_decisive(1 - percentile / 100))
@@ -152,7 +155,8 @@ def load(
     samples = tuple(
         round(float(one) * SAMPLE_RATE_HZ) for one in (*utterances_s, *[window] * WINDOWS)
     )
-    check_installed()
+    if wanted != ("streams",):
+        check_installed()
     is_file = Path(detector).exists()
     if not is_file:
         detector_entry(detector)  # which refuses what is none, before a process is begun
@@ -255,6 +259,9 @@ def _rates(text: str) -> tuple[float, ...]:
         found = tuple(map(float, words))
     except ValueError:
         found = (np.nan,)
-    if not all(0 < one < float("inf") for one in found) or len(set(found)) < len(found):
-        raise LoadError(f"--rates {text}: give arrivals a second over 0, each once, such as 2,5")
+    if not all(0 < one <= MOST_RATE for one in found) or len(set(found)) < len(found):
+        raise LoadError(
+            f"--rates {text}: give arrivals a second over 0, up to {MOST_RATE:,}, each once, such "
+            "as 2,5"
+        )
     return found

@@ -24,6 +24,8 @@ Scenario = Literal["single-stream", "multi-stream", "server", "offline", "stream
 SCENARIOS: tuple[Scenario, ...] = ("single-stream", "multi-stream", "server", "offline", "streams")
 Ending = Literal["answered", "refused", "failed"]
 Times = npt.NDArray[np.float64]
+LEAST_HOP_S = 0.01
+TIMES_SLO = 10  # where a tenth more comes than is answered, latency exceeds the SLO in so long
 Count = Annotated[int, Field(ge=0)]
 
 
@@ -84,6 +86,10 @@ class LoadSettings:
                 raise LoadError(f"--{_option(name)} {value:g}: give a number over 0")
         if not 0 <= self.max_wait_s < float("inf"):
             raise LoadError(f"--max-wait {self.max_wait_s:g}: give 0 or more seconds")
+        if self.hop_s < LEAST_HOP_S:
+            raise LoadError(f"--hop {self.hop_s:g}: give {LEAST_HOP_S:g} or more seconds")
+        if not 0 <= self.seed < 1 << 32:
+            raise LoadError(f"--seed {self.seed}: give a whole number from 0 on, under 2^32")
         if not 0 < self.percentile < 100:
             raise LoadError(f"--percentile {self.percentile:g}: give one between 0 and 100")
         if self.most_queries < self.queries:
@@ -101,6 +107,10 @@ class LoadSettings:
         if scenario == "streams" and self.slo_s is None:
             return self.hop_s
         return self.slo_s
+
+    def seconds_of(self, scenario: Scenario) -> float:
+        """Of a run that is judged, at the least; see `TIMES_SLO`."""
+        return max(self.seconds, TIMES_SLO * (self.slo_of(scenario) or 0.0))
 
 
 @dataclass(frozen=True)

@@ -99,7 +99,8 @@ class Session:
                 if scenario == "server":
                     self._at_rate(level)
                 else:
-                    self._of_calls(round(level), self._settings.queries, self._settings.seconds)
+                    seconds = self._settings.seconds_of("streams")
+                    self._of_calls(round(level), self._settings.queries, seconds)
                 alike = self._alike(self.runs[-1])
                 found = self._verdict(alike) or "undecided"
                 queries = sum(len(one.latencies_s()) for one in alike)
@@ -113,7 +114,8 @@ class Session:
         return None if slo_s is None else verdict(runs, slo_s, self._settings.share_over)
 
     def _at_rate(self, rate: float) -> None:
-        self._loadgen("server", self._settings.queries, self._settings.seconds, rate)
+        seconds = self._settings.seconds_of("server")
+        self._loadgen("server", self._settings.queries, seconds, rate)
 
     def _loadgen(
         self,

@@ -34,7 +34,7 @@ class Instant:
 
 def settings(**changes):
     usual = {
-        "slo_s": 30.0,
+        "slo_s": None,
         "percentile": 90.0,
         "lengths": "some",
         "window_s": 0.5,
@@ -84,7 +84,7 @@ def test_every_scenario_ends_with_each_request_accounted_for(session, tmp_path, 
     monkeypatch.chdir(tmp_path)
     (tmp_path / "audit.config").write_text("*.*.min_query_count = 7\n")  # which is not ours
     found = session()
-    assert found.single_stream() == "holds"
+    assert found.single_stream() is None  # there is no SLO
     found.multi_stream()
     found.offline()
     found.server((400.0,))
@@ -145,7 +145,7 @@ def test_a_decision_counts_from_when_it_is_due():
 
 
 def test_a_search_of_calls_judges_all_runs_of_a_number_together(session):
-    found = session(Instant(takes_s=0.004), max_batch=1, hop_s=0.04, slo_s=None)
+    found = session(Instant(takes_s=0.004), max_batch=1, hop_s=0.04)
     bracket = found.streams()
     assert {one.scenario for one in found.runs} == {"streams"}
     for level, wanted in ((bracket.held, "holds"), (bracket.failed, "fails")):
@@ -173,3 +173,9 @@ def test_an_interrupt_leaves_a_run_that_is_whole(session):
     assert set(run.requests.ending) == {"failed"}
     assert set(run.requests.reason) == {"interrupted"}
     held.set()
+
+
+def test_a_run_that_is_judged_is_long_beside_the_slo():
+    assert settings(slo_s=2.0).seconds_of("server") == 20.0
+    assert settings(hop_s=0.5).seconds_of("streams") == 5.0
+    assert settings(slo_s=0.001).seconds_of("server") == settings().seconds_of("server") == 0.05
