@@ -83,7 +83,7 @@ def sentences(record: LoadRecord, table: pd.DataFrame) -> list[str]:
     )
     starts = int(table["worker_starts"].sum())
     if starts:
-        told.append(f"Workers ended {starts} times and were started anew.")
+        told.append(f"Workers that ended and were started anew: {starts}.")
     if record.is_cut:
         told.append("It ended early: not all runs that were wanted are there.")
     return told

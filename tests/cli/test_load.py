@@ -174,4 +174,4 @@ def test_a_detector_that_ends_its_process_loses_no_request(code, tmp_path, loadg
     assert sum(one.worker_starts for one in runs) >= 1
     failed = [one for run in runs for one in run.requests.reason if one]
     assert failed and set(failed) == {"its process ended with status 7 and left no record"}
-    assert "Workers ended" in (out / "load.md").read_text()
+    assert "Workers that ended" in (out / "load.md").read_text()
