@@ -11,7 +11,7 @@ from typing import Any
 from rich.table import Column
 from rich.text import Text
 
-from fakemamba.cli.printing import TextTable
+from fakemamba.cli.printing import TextTable, right
 from fakemamba.data.trials import BONA_FIDE
 from fakemamba.evaluation.calibration import Calibration
 from fakemamba.evaluation.judgement import Judgement, OperatingPoint, bona_fide_from
@@ -92,7 +92,7 @@ def table(rows: Sequence[Row], *, calibrated: bool) -> TextTable:
     heads = ["seconds", "score", *["llr", "P(spoof)"] * calibrated]
     shown = TextTable(
         Column("file", overflow="fold"),
-        *(Column(head, justify="right", no_wrap=True) for head in heads),
+        *(right(head) for head in heads),
         "verdict",
     )
     for row in rows:
@@ -120,7 +120,7 @@ def stretch_table(stretches: Sequence[Stretch], *, calibrated: bool) -> TextTabl
     shown = sorted(stretches, key=lambda one: math.inf if one.score is None else one.score)
     shown = sorted(shown[:MOST_STRETCHES], key=lambda one: one.end_s)
     heads = ["from (s)", "to (s)", "score", *["llr", "P(spoof)"] * calibrated]
-    found = TextTable(*(Column(head, justify="right", no_wrap=True) for head in heads), box=None)
+    found = TextTable(*(right(head) for head in heads), box=None)
     for one in shown:
         place = f"{one.start_s:.2f}", f"{one.end_s:.2f}"
         judged = one.judgement

@@ -23,6 +23,7 @@ from fakemamba.evaluation.trial_list import survey
 from fakemamba.locks import sole_writer
 from fakemamba.models.execution.engines.frontend import engine_starts
 from fakemamba.models.loading import load_detector
+from fakemamba.models.registry import registered_name
 
 
 class ScoringProgress(Protocol):
@@ -93,6 +94,7 @@ def score_checkpoint(
             return None
         how = {
             "checkpoint": str(checkpoint),
+            "detector": registered_name(model),
             "batch_seconds": manner.batch_seconds,
             "workers": manner.workers,
             "ranks": ranks.count,

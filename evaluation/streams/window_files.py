@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,36 @@ import pandas as pd
 
 from fakemamba.data.delimited import csv_line, read_rows
 from fakemamba.data.text_lines import at_line
-from fakemamba.files import atomic_write
+from fakemamba.evaluation.streams.windowing import Windowing
+from fakemamba.files import atomic_write, file_sha256
+from fakemamba.records import in_part, read_record
 
 WINDOWS_SUFFIX = ".windows.csv"
 COLUMNS = ("trial_id", "start_s", "end_s", "score")
 AGAIN = "write it again with: fakemamba score --windows"
+
+
+@in_part
+@dataclass(frozen=True)
+class WindowsMade:
+    """How a table was made.
+
+    Attributes:
+        windowing: windows, and the rule of the scores beside it.
+        detector: name of what was scored with.
+        checkpoint: its weights.
+    """
+
+    windowing: Windowing
+    detector: str
+    checkpoint: str
+
+
+@in_part
+@dataclass(frozen=True)
+class _Told:
+    windows: str
+    settings: WindowsMade
 
 
 class WindowFileError(ValueError):
@@ -82,3 +108,20 @@ def read_windows(path: str | Path) -> pd.DataFrame:
     table = pd.DataFrame(np.array(numbers), columns=list(COLUMNS[1:]))
     table.insert(0, "trial_id", pd.Series(ids, dtype="object"))
     return table
+
+
+def read_made(path: str | Path) -> WindowsMade:
+    """How a table was made, as the file beside its scores says.
+
+    Raises:
+        WindowFileError: there is none, or it is of another table.
+    """
+    path = Path(path)
+    name = path.name.removesuffix(WINDOWS_SUFFIX)
+    beside = path.with_name(f"{name}.json")
+    told = read_record(
+        beside, _Told, WindowFileError, f"it tells how {path.name} was made; {AGAIN}"
+    )
+    if told.windows != file_sha256(path):
+        raise WindowFileError(f"{beside} is of another table than {path} is now; {AGAIN}")
+    return told.settings
