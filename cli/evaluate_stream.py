@@ -1,4 +1,4 @@
-"""``fakemamba evaluate-stream``: how soon is a fake known, and how often is the alarm false?"""
+"""``fakemamba evaluate-stream``: how soon a fake is known, and how often the alarm is false."""
 
 from __future__ import annotations
 
