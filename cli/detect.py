@@ -83,13 +83,14 @@ def detect(
     elif not windows and (windowing, window_calibration) != (USUAL, None):
         raise ValueError("options of windows are given, but recordings are judged whole: --windows")
     judge = judging.prepared()
-    of_windows = window_calibration and read_calibration(window_calibration)
+    of_windows = None if window_calibration is None else read_calibration(window_calibration)
     check_named(checkpoint, manner.detector)
     place = resolve_device(manner.device)
     manner.check_on(place)
     cut = windowing if windows or stream else None
     sha256 = weights_sha256(checkpoint)
-    origin = ScoreOrigin(sha256, manner.length, cut and in_words(cut, of_windows))
+    windows_told = None if cut is None else in_words(cut, of_windows)
+    origin = ScoreOrigin(sha256, manner.length, windows_told)
     alike = ScoreOrigin(sha256, windowing.window_samples)  # of single windows
     if judge.calibration is not None:
         judge.calibration.check_origin(

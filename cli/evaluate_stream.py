@@ -25,6 +25,7 @@ from fakemamba.evaluation.uncertainty import Resampling
 from fakemamba.files import write_json
 from fakemamba.models.registry import DETECTORS
 
+USUAL_PREFIXES = ",".join(map("{:g}".format, PREFIXES_S))
 STAMP = {"kind": "fakemamba-stream-evaluation", "schema": 1}
 
 
@@ -42,7 +43,7 @@ def evaluate_stream(
     period: float | None = None,
     false_alarms: float = 0.01,
     lasting: int = 2,
-    prefixes: str = ",".join(f"{one:g}" for one in PREFIXES_S),
+    prefixes: str = USUAL_PREFIXES,
     cost: Annotated[tuple[Path, ...], tyro.conf.arg(metavar="RESULT")] = (),
     bootstrap: int = 1000,
     cluster: bool = True,

@@ -93,7 +93,9 @@ def score(
             progress=scoring_progress,
             told=told,
             windowing=windowing if windows else None,
-            window_calibration=window_calibration and read_calibration(window_calibration),
+            window_calibration=None
+            if window_calibration is None
+            else read_calibration(window_calibration),
         )
     return 0 if result is None else _report(output, result, has_windows=windows)
 

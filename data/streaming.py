@@ -86,7 +86,7 @@ class PcmStream:
         name, self._sample_bytes = ENCODINGS[encoding]
         decoder = av.CodecContext.create(name, "r")
         assert isinstance(decoder, av.AudioCodecContext)
-        decoder.sample_rate, decoder.layout = rate_hz, "mono"  # type: ignore[assignment]
+        decoder.sample_rate, decoder.layout = rate_hz, "mono"
         self._decoder = decoder
         self._left = b""
         self._count = 0

@@ -88,7 +88,7 @@ def open_journal(folder: Path, rank: int, identity: Identity) -> Iterator[Add]:
         asdict(
             _Line(
                 *(index, one.score, one.num_samples, one.reason, one.damage),
-                windows=None if one.windows is None else [tuple(row) for row in one.windows],
+                windows=None if one.windows is None else [*one.windows],
             )
         )
         for index, one in scored

@@ -54,8 +54,10 @@ def plot_windows(
         over = sound.twinx()
         over.grid(visible=False)
         what = "P(spoof)" if is_probability else "score"
-        looks = {"color": SPOOF_COLOUR if is_probability else GREYS[0], "marker": "o"}
-        (line,) = over.plot(middles_s, values, markersize=3, label=f"{what} of a window", **looks)
+        colour = SPOOF_COLOUR if is_probability else GREYS[0]
+        (line,) = over.plot(
+            middles_s, values, color=colour, marker="o", markersize=3, label=f"{what} of a window"
+        )
         handles: list[Artist] = [line]
         if is_probability:
             over.set_ylim(-0.02, 1.02)

@@ -142,19 +142,24 @@ class StreamingDetector:
 
     def _decide(self, window: Window, skipped: int) -> Decision:
         missing_s, self._missing = self._missing / SAMPLE_RATE_HZ, 0
-        where = window.end / SAMPLE_RATE_HZ, window.start / SAMPLE_RATE_HZ
-        left = {"skipped": skipped, "missing_s": missing_s}
+        at_s, start_s = window.end / SAMPLE_RATE_HZ, window.start / SAMPLE_RATE_HZ
+
+        def decision(
+            status: Status, score: float | None = None, judgement: Judgement | None = None
+        ) -> Decision:
+            return Decision(at_s, start_s, status, score, judgement, skipped, missing_s)
+
         if window.waveform is None:
-            return Decision(*where, "silence", **left)
+            return decision("silence")
         if len(window.waveform) < self._least:
-            return Decision(*where, "too short", **left)
+            return decision("too short")
         with torch.inference_mode():
             score = self._scores(torch.from_numpy(window.waveform)[None], None).item()
         if not math.isfinite(score):
-            raise StreamError(f"at {where[0]:.3f} s the detector gives {score}, which is no score")
+            raise StreamError(f"at {at_s:.3f} s the detector gives {score}, which is no score")
         combined = self._combiner.add(window.start, window.end, score)
         judgement = judge_score(combined, self._calibration, self._point, self._pi_spoof)
-        return Decision(*where, "judged", score, judgement, **left)
+        return decision("judged", score, judgement)
 
 
 def check_windows(detector: Detector, windowing: Windowing) -> None:
