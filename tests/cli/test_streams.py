@@ -120,6 +120,14 @@ def test_detect_tells_each_stretch(model, clips, tmp_path, capsys):
     assert fakemamba(*given, of_windows, "--rule", "latest") == 0
     assert fakemamba(*given, of_windows, "--rule", "mean") == 1
     assert "the windows of its trials" in capsys.readouterr().err
+    scored(model, clips, tmp_path / "mean.txt", "--windows", *CUT)
+    of_mean = tmp_path / "mean.json"
+    key = ("--key", tmp_path / "key.csv", "--out", of_mean)
+    fakemamba("calibrate", tmp_path / "mean.txt", *key)
+    if of_mean.exists():  # else these random scores are of no use to a calibration
+        assert fakemamba(*given, of_mean, "--json", tmp_path / "m.json") == 0
+        (row,) = json.loads((tmp_path / "m.json").read_text())["recordings"]
+        assert 0 < row["spoof_probability"] < 1
 
 
 def piped(monkeypatch, content, is_terminal=False):
