@@ -21,6 +21,7 @@ COMMANDS = {
     "embed": "embeddings, a map of them, and how separable the classes are in them.",
     "evaluate": "score files and a key to metrics with intervals, costs and breakdowns.",
     "evaluate-segments": "scores of frames and labelled segments to their error rates.",
+    "evaluate-stream": "how soon a fake is known, and how often the alarm is false.",
     "evaluate-tandem": "a detector with speaker verification, a-DCF, t-DCF and t-EER.",
     "export": "a whole detector to ONNX, OpenVINO or torch.export, held to its logits.",
     "fetch": "published weights, downloaded, converted and pinned.",

@@ -4,33 +4,36 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, replace
-from itertools import count
+from dataclasses import asdict
+from itertools import zip_longest
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
-import torch
 import tyro
 from rich.console import Console
 
-from fakemamba.cli.detection_output import CALIBRATE, Row, explanation, headline, table
+from fakemamba.cli.detection_output import Row, Stretch, explanation, many, stretch_table, table
+from fakemamba.cli.judging import Judging
+from fakemamba.cli.listening import AS_IT_COMES, Listening, listen
 from fakemamba.cli.printing import counting, say
-from fakemamba.data.audio import SAMPLE_RATE_HZ, cut_or_tile, read_recording
+from fakemamba.data.audio import SAMPLE_RATE_HZ
 from fakemamba.data.trials import Trial
-from fakemamba.evaluation.calibration import read_calibration
-from fakemamba.evaluation.judgement import OperatingPoint, judge_score, operating_point
-from fakemamba.evaluation.manner import PLAIN, Execution, Manner, Precision
-from fakemamba.evaluation.metrics.costs import DCF_ASVSPOOF5
+from fakemamba.evaluation.calibration import Calibration, read_calibration
+from fakemamba.evaluation.judgement import judge_score
+from fakemamba.evaluation.manner import Manner
 from fakemamba.evaluation.provenance import scoring_identity
 from fakemamba.evaluation.score_origin import ScoreOrigin
 from fakemamba.evaluation.scoring import Scored, score_trials
+from fakemamba.evaluation.streams.combining import in_words
+from fakemamba.evaluation.streams.detector import StreamingDetector
+from fakemamba.evaluation.streams.scoring import score_by_windows
+from fakemamba.evaluation.streams.windowing import USUAL, Windowing
 from fakemamba.evaluation.trial_list import survey
 from fakemamba.files import write_json
 from fakemamba.models.detector import Detector
-from fakemamba.models.device import is_out_of_memory, resolve_device
+from fakemamba.models.device import resolve_device
 from fakemamba.models.execution.engines.frontend import engine_starts
-from fakemamba.models.loading import check_named, load_detector
-from fakemamba.names import in_file_name
+from fakemamba.models.loading import check_named, load_detector, weights_sha256
 
 STAMP = {"kind": "fakemamba-detection", "schema": 1}
 
@@ -40,94 +43,118 @@ def detect(
     /,
     *,
     checkpoint: Path,
-    calibration: Path | None = None,
-    threshold: Annotated[
-        Literal["bayes", "eer"] | float, tyro.conf.arg(metavar="bayes|eer|SCORE")
-    ] = "bayes",
-    pi_spoof: float | None = None,
-    cost_miss: float | None = None,
-    cost_false_accept: float | None = None,
-    detector: str | None = None,
-    length: Annotated[int | None, tyro.conf.arg(metavar="SAMPLES")] = None,
-    precision: Precision = "fp32",
-    execution: Execution = PLAIN,
-    allow_damaged: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
+    judging: Annotated[Judging, tyro.conf.arg(name="")],
+    manner: Annotated[Manner, tyro.conf.arg(name="")],
+    windows: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
+    stream: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
+    windowing: Annotated[Windowing, tyro.conf.arg(name="")] = USUAL,
+    window_calibration: Path | None = None,
+    listening: Annotated[Listening, tyro.conf.arg(name="")] = AS_IT_COMES,
     plots: Path | None = None,
     json_out: Annotated[Path | None, tyro.conf.arg(name="json")] = None,
-    device: str = "auto",
 ) -> int:
-    """Say of each recording how probably it is a spoof, and give a verdict.
+    """Say of each recording, or of a stream as it comes, how probably it is a spoof; and judge it.
 
     Both need a calibration of this detector. Without one there are only scores, which are no
     probabilities, and no verdict unless the threshold is given as a score.
 
     Args:
-        files: Audio files.
+        files: Audio files; with --stream one, or - for raw PCM from standard input.
         checkpoint: A folder made by `fakemamba convert`, or an official .pth with --detector.
-        calibration: JSON of `fakemamba calibrate`, fitted to scores of this checkpoint.
-        threshold: Of the verdict: bayes is where the expected cost is least, eer where the
-            calibration's trials have equal errors; or a score, from which on it is bona fide.
-        pi_spoof: Share of spoofs that you expect among such recordings; 0.05 if not given.
-        cost_miss: What it costs to reject bona fide; 1 if not given.
-        cost_false_accept: What it costs to accept a spoof; 10 if not given.
-        detector: The detector that the checkpoint must be of; needed for an official .pth.
-        length: Cut or tile every clip to so many samples, as the calibration's trials were.
-        precision: As of `fakemamba score`.
-        execution: As of `fakemamba score`: onnxruntime and openvino run the front-end on a CPU.
-        allow_damaged: Judge what is left of damaged recordings; --json says which these are.
-        plots: Folder for a PNG of each recording, with frame evidence over the waveform.
-        json_out: File to write everything to.
-        device: auto, cpu, cuda, or cuda:0 and so on.
+        judging: What makes a verdict of a score.
+        manner: How to score.
+        windows: Score by windows, and say what each stretch of a recording gets.
+        stream: Make a decision a hop while the audio comes: lines of JSON, or on a terminal one
+            line that changes.
+        windowing: Where windows lie, and what is made of them.
+        window_calibration: JSON of `fakemamba calibrate` of single windows (scores with --length
+            of a window's samples): gives each its probability, and --rule evidence needs it.
+        listening: How the audio of a stream comes.
+        plots: Folder for a PNG of each recording, with frame evidence over the waveform, or its
+            windows.
+        json_out: File to write everything to; of a stream, a line a decision.
     """
     if not files:
         raise ValueError("no recordings given: fakemamba detect FILE ... --checkpoint CHECKPOINT")
-    manner = Manner(
-        detector, length, precision, execution, allow_damaged=allow_damaged, device=device
-    )
-    words = {"pi_spoof": pi_spoof, "c_miss": cost_miss, "c_fa": cost_false_accept}
-    given = {name: value for name, value in words.items() if value is not None}
-    if given and calibration is None:
-        raise ValueError(f"a prior and costs need a --calibration, made with: {CALIBRATE}")
-    if given.keys() - {"pi_spoof"} and threshold != "bayes":
-        raise ValueError(f"costs belong to --threshold bayes, but --threshold is {threshold}")
-    costs = replace(DCF_ASVSPOOF5, **given)
-    fitted = None if calibration is None else read_calibration(calibration)
-    point = operating_point(threshold, fitted, costs)
-    check_named(checkpoint, detector)
+    if stream:
+        _check_stream(files, windows=windows, plots=plots)
+    elif listening != AS_IT_COMES:
+        raise ValueError("options of a stream are given, but none is judged: --stream")
+    elif not windows and (windowing, window_calibration) != (USUAL, None):
+        raise ValueError("options of windows are given, but recordings are judged whole: --windows")
+    judge = judging.prepared()
+    of_windows = None if window_calibration is None else read_calibration(window_calibration)
+    check_named(checkpoint, manner.detector)
     place = resolve_device(manner.device)
     manner.check_on(place)
+    cut = windowing if windows or stream else None
+    sha256 = weights_sha256(checkpoint)
+    windows_told = None if cut is None else in_words(cut, of_windows)
+    origin = ScoreOrigin(sha256, manner.length, windows_told)
+    alike = ScoreOrigin(sha256, windowing.window_samples)  # of single windows
+    if judge.calibration is not None:
+        judge.calibration.check_origin(
+            origin, *[alike] * (windowing.rule == "latest" and cut is not None)
+        )
+    if of_windows is not None:
+        of_windows.check_origin(alike)
+    model = load_detector(checkpoint, manner.detector).to(place)
+    name = model.name or type(model).__name__
+    told = [f"detector: {name} of {checkpoint}; {origin}"]
+    told += explanation(judging.calibration, judge.calibration, judge.point, judge.costs.pi_spoof)
+    if stream:
+        for line in told:
+            say(line, file=sys.stderr)
+        listener = StreamingDetector(
+            model,
+            windowing,
+            manner=manner,
+            calibration=judge.calibration,
+            window_calibration=of_windows,
+            point=judge.point,
+            pi_spoof=judge.costs.pi_spoof,
+        )
+        return listen(
+            *(files[0], listener, listening), allow_damaged=manner.allow_damaged, out=json_out
+        )
     trials = [Trial(str(number), path) for number, path in enumerate(files)]
-    identity = scoring_identity(checkpoint, survey(lambda: trials).sha256, manner, place)
-    origin = ScoreOrigin(str(identity["weights_sha256"]), length)
-    if fitted is not None:
-        fitted.check_origin(origin)
-    model = load_detector(checkpoint, detector).to(place)
     rows = []
-    for path, scored in zip(files, _score(model, trials, manner), strict=True):
+    for path, scored in zip(files, _score(model, trials, manner, cut, of_windows), strict=True):
         if scored.score is None:
             rows.append(Row(path, reason=scored.reason))
-        else:
-            judgement = judge_score(scored.score, fitted, point, costs.pi_spoof)
-            judged_s = scored.num_samples / SAMPLE_RATE_HZ
-            rows.append(Row(path, judged_s, judgement, damage=scored.damage))
-    name = model.name or type(model).__name__
-    Console().print(table(rows, calibrated=fitted is not None))
-    say(f"detector: {name} of {checkpoint}; {origin}")
-    for line in explanation(calibration, fitted, point, costs.pi_spoof):
+            continue
+        judged_s = scored.num_samples / SAMPLE_RATE_HZ
+        stretches = _stretches(scored, of_windows, judge.costs.pi_spoof)
+        judgement = judge.judgement(scored.score)
+        rows.append(Row(path, judged_s, judgement, damage=scored.damage, stretches=stretches))
+    console = Console()
+    console.print(table(rows, calibrated=judge.calibration is not None))
+    for row in rows:
+        if row.stretches is not None:
+            say(f"{row.file} by windows{many(row.stretches)}:")
+            console.print(stretch_table(row.stretches, calibrated=of_windows is not None))
+    for line in told:
         say(line)
     if plots is not None:
-        rows = _draw(model, rows, point, length, plots)
+        from fakemamba.cli.detection_pictures import draw  # of the extra `report`
+
+        rows = draw(model, rows, judge.point, manner.length, plots)
         say(f"{plots}: {sum(row.picture is not None for row in rows)} pictures")
     if json_out is not None:
+        identity = scoring_identity(
+            *(checkpoint, survey(lambda: trials).sha256, manner, place), origin.windowing
+        )
         content = {
             **STAMP,
             "detector": name,
             "checkpoint": str(checkpoint),
             "identity": identity,
             "engines": [one.to_json() for one in engine_starts()],
-            "calibration": fitted and calibration and fitted.told(calibration),
-            "costs": None if fitted is None else asdict(costs),
-            "operating_point": None if point is None else asdict(point),
+            "calibration": judge.calibration
+            and judging.calibration
+            and judge.calibration.told(judging.calibration),
+            "costs": None if judge.calibration is None else asdict(judge.costs),
+            "operating_point": None if judge.point is None else asdict(judge.point),
             "recordings": [row.to_json() for row in rows],
         }
         write_json(json_out, content)
@@ -135,65 +162,50 @@ def detect(
     return _status(rows, plots)
 
 
-def _score(model: Detector, trials: Sequence[Trial], manner: Manner) -> list[Scored]:
+def _check_stream(files: Sequence[Path], *, windows: bool, plots: Path | None) -> None:
+    """Refuse what a stream cannot have."""
+    if len(files) > 1:
+        raise ValueError(f"--stream judges one stream, but {len(files)} are given")
+    if windows or plots is not None:
+        raise ValueError(
+            "--stream tells of its windows as they come: --windows and --plots are of recordings"
+        )
+
+
+def _score(
+    model: Detector,
+    trials: Sequence[Trial],
+    manner: Manner,
+    windowing: Windowing | None,
+    of_windows: Calibration | None,
+) -> list[Scored]:
     """What `fakemamba score` gives for these trials, in their order; their ids are unique."""
-    each = (one for some in score_trials(model, trials, manner) for one in some)
+    if windowing is None:
+        scored = score_trials(model, trials, manner)
+    else:
+        scored = score_by_windows(model, trials, manner, windowing, of_windows)
+    each = (one for some in scored for one in some)
     counted = counting("scoring", total=len(trials), transient=True)(each)
     found = {one.trial.trial_id: one for one in counted}
     return [found[trial.trial_id] for trial in trials]
 
 
-def _draw(
-    model: Detector,
-    rows: Sequence[Row],
-    point: OperatingPoint | None,
-    length: int | None,
-    folder: Path,
-) -> list[Row]:
-    """The rows with their pictures: those with a score, unless memory ends."""
-    from fakemamba.analysis.pictures.evidence import plot_evidence  # of the extra `report`
-
-    device = model.device
-    drawn = []
-    for row, name in zip(rows, _picture_names([row.file for row in rows]), strict=True):
-        if row.judgement is None:
-            drawn.append(row)
-            continue
-        waveform = read_recording(row.file, allow_damaged=row.damage is not None).waveform
-        waveform = waveform if length is None else cut_or_tile(waveform, length)
-        try:
-            evidence = model.frames(torch.from_numpy(waveform)[None].to(device))[0].cpu().numpy()
-        except (MemoryError, RuntimeError) as error:
-            if not is_out_of_memory(error):
-                raise
-            say(f"no picture of {row.file}: out of memory; cut it by --length", file=sys.stderr)
-            drawn.append(row)
-            continue
-        framing = model.framing
-        path = plot_evidence(
-            waveform,
-            evidence,
-            rate_hz=SAMPLE_RATE_HZ,
-            first_s=framing.first_samples / 2 / SAMPLE_RATE_HZ,
-            hop_s=framing.hop_samples / SAMPLE_RATE_HZ,
-            headline=headline(row.file, row.judgement, point),
-            path=folder / name,
+def _stretches(
+    scored: Scored, of_windows: Calibration | None, pi_spoof: float
+) -> tuple[Stretch, ...] | None:
+    """The windows of a recording that did not grow any more, with what is made of each."""
+    if scored.windows is None:
+        return None
+    starts = [one.start_s for one in scored.windows[1:]]
+    return tuple(
+        Stretch(
+            one.start_s,
+            one.end_s,
+            None if one.score is None else judge_score(one.score, of_windows, None, pi_spoof),
         )
-        drawn.append(replace(row, picture=path))
-    return drawn
-
-
-def _picture_names(files: Sequence[Path]) -> list[str]:
-    """A file name a recording, all of them different on any file system."""
-    taken: set[str] = set()
-    names = []
-    for path in files:
-        stem = in_file_name([path.stem]) or "recording"
-        tries = (stem if number == 1 else f"{stem}-{number}" for number in count(1))
-        name = next(one for one in tries if one.casefold() not in taken)
-        taken.add(name.casefold())
-        names.append(f"{name}.png")
-    return names
+        for one, next_s in zip_longest(scored.windows, starts)
+        if one.start_s != next_s
+    )
 
 
 def _status(rows: Sequence[Row], plots: Path | None) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
@@ -10,13 +11,44 @@ from typing import Any
 from rich.table import Column
 from rich.text import Text
 
-from fakemamba.cli.printing import TextTable
+from fakemamba.cli.printing import TextTable, right
 from fakemamba.data.trials import BONA_FIDE
 from fakemamba.evaluation.calibration import Calibration
 from fakemamba.evaluation.judgement import Judgement, OperatingPoint, bona_fide_from
 
 LEAST_SHOWN = 0.001  # of a probability, at either end: no calibration knows more
+MOST_STRETCHES = 20  # of a recording's windows that are printed
 CALIBRATE = "fakemamba calibrate DEV_SCORES --key DEV_KEY --out calibration.json"
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """A window of a recording: from where to where, and what was made of it; None in silence."""
+
+    start_s: float
+    end_s: float
+    judgement: Judgement | None
+
+    @property
+    def score(self) -> float | None:
+        """Of the window alone."""
+        return None if self.judgement is None else self.judgement.score
+
+    @property
+    def spoof_probability(self) -> float | None:
+        """Of the window alone, where single windows are calibrated."""
+        return None if self.judgement is None else self.judgement.spoof_probability
+
+    def to_json(self) -> dict[str, float | None]:
+        """All of it in one flat object; unknown is null."""
+        llr = None if self.judgement is None else self.judgement.llr
+        return {
+            "start_s": self.start_s,
+            "end_s": self.end_s,
+            "score": self.score,
+            "llr": llr,
+            "spoof_probability": self.spoof_probability,
+        }
 
 
 @dataclass(frozen=True)
@@ -29,7 +61,8 @@ class Row:
         judgement: None where there is no score.
         reason: why there is none.
         damage: what is missing of the recording, if it is not all.
-        picture: of its frame evidence, if one was drawn.
+        picture: of its frame evidence or its windows, if one was drawn.
+        stretches: its windows, if it was judged by windows.
     """
 
     file: Path
@@ -38,6 +71,7 @@ class Row:
     reason: str | None = None
     damage: str | None = None
     picture: Path | None = None
+    stretches: tuple[Stretch, ...] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """All of it in one flat object; unknown is null."""
@@ -49,6 +83,7 @@ class Row:
             "reason": self.reason,
             "damage": self.damage,
             "picture": None if self.picture is None else str(self.picture),
+            "windows": self.stretches and [one.to_json() for one in self.stretches],
         }
 
 
@@ -57,7 +92,7 @@ def table(rows: Sequence[Row], *, calibrated: bool) -> TextTable:
     heads = ["seconds", "score", *["llr", "P(spoof)"] * calibrated]
     shown = TextTable(
         Column("file", overflow="fold"),
-        *(Column(head, justify="right", no_wrap=True) for head in heads),
+        *(right(head) for head in heads),
         "verdict",
     )
     for row in rows:
@@ -72,6 +107,31 @@ def table(rows: Sequence[Row], *, calibrated: bool) -> TextTable:
             figures += [f"{one.llr:+.2f}", per_cent(one.spoof_probability)]
         shown.add_row(name, *figures, "-" if one.verdict is None else verdict_words(one.verdict))
     return shown
+
+
+def many(stretches: Sequence[Stretch]) -> str:
+    """What is to be said where `stretch_table` does not have all of them."""
+    few = len(stretches) <= MOST_STRETCHES
+    return "" if few else f", the {MOST_STRETCHES} lowest scores of {len(stretches):,}"
+
+
+def stretch_table(stretches: Sequence[Stretch], *, calibrated: bool) -> TextTable:
+    """A line a window of a recording; of many, those that look most like a spoof."""
+    shown = sorted(stretches, key=lambda one: math.inf if one.score is None else one.score)
+    shown = sorted(shown[:MOST_STRETCHES], key=lambda one: one.end_s)
+    heads = ["from (s)", "to (s)", "score", *["llr", "P(spoof)"] * calibrated]
+    found = TextTable(*(right(head) for head in heads), box=None)
+    for one in shown:
+        place = f"{one.start_s:.2f}", f"{one.end_s:.2f}"
+        judged = one.judgement
+        if judged is None:
+            found.add_row(*place, "silence")
+        elif judged.llr is None or judged.spoof_probability is None:
+            found.add_row(*place, f"{judged.score:.4f}")
+        else:
+            figures = f"{judged.llr:+.2f}", per_cent(judged.spoof_probability)
+            found.add_row(*place, f"{judged.score:.4f}", *figures)
+    return found
 
 
 def per_cent(probability: float) -> str:

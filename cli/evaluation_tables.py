@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Column
 from rich.text import Text
 
-from fakemamba.cli.printing import TextTable
+from fakemamba.cli.printing import TextTable, right
 from fakemamba.evaluation.bootstrap import Interval
 from fakemamba.evaluation.breakdown import DURATION_BUCKETS
 from fakemamba.evaluation.evaluate import Evaluation, Figures
@@ -65,7 +65,7 @@ def show_differences(
     if not found:
         return
     table = TextTable(
-        *("metric", "pair", _right("difference"), _right("95 %"), _right("p"), _right("p, Holm")),
+        *("metric", "pair", right("difference"), right("95 %"), right("p"), right("p, Holm")),
         title="paired differences",
         title_justify="left",
         box=None,
@@ -93,8 +93,8 @@ def _metrics(evaluation: Evaluation) -> TextTable:
     title = f"{whole.bonafide:,} bona fide and {whole.spoof:,} spoof trials"
     table = TextTable(
         Column("metric", no_wrap=True),
-        _right("value"),
-        _right("95 %"),
+        right("value"),
+        right("95 %"),
         Column("costs", style="dim"),
         title=title,
         title_justify="left",
@@ -116,8 +116,8 @@ def _parts(column: str, rows: Mapping[str, Figures]) -> TextTable:
     kept = ", each with all bona fide trials" if column == "attack" else ""
     table = TextTable(
         Column(name, overflow="fold"),
-        *(_right(head) for head in ("bona fide", "spoof", "EER (%)", "95 %")),
-        *(_right(NAMES[metric].removesuffix(" (bits)")) for metric in IN_ROWS),
+        *(right(head) for head in ("bona fide", "spoof", "EER (%)", "95 %")),
+        *(right(NAMES[metric].removesuffix(" (bits)")) for metric in IN_ROWS),
         title=f"by {column}{kept}; costs as above",
         title_justify="left",
         box=None,
@@ -161,7 +161,7 @@ def _shares(shares: pd.Series, totals: pd.Series) -> list[str]:
 
 
 def _transfer(found: Transfer) -> TextTable:
-    table = TextTable("calibration", _right("before"), _right("after"), box=None)
+    table = TextTable("calibration", right("before"), right("after"), box=None)
     table.add_row("actDCF", f"{found.act_dcf_before:.4f}", f"{found.act_dcf_after:.4f}")
     table.add_row("Cllr (bits)", f"{found.cllr_bits_before:.4f}", f"{found.cllr_bits_after:.4f}")
     return table
@@ -216,10 +216,6 @@ def _figure(metric: str, value: float | None, sign: str = "") -> str:
     if metric in RATES:
         return f"{100 * value:{sign}.3f}"
     return f"{value:{sign}.6g}" if metric == "eer_threshold" else f"{value:{sign}.4f}"
-
-
-def _right(head: str) -> Column:
-    return Column(head, justify="right", no_wrap=True)
 
 
 def _say(console: Console, text: str) -> None:

@@ -53,18 +53,9 @@ def keyed_scores(
     Raises:
         ValueError: both or none are named, or any file cannot be used.
     """
-    if (key is None) == (corpus is None):
-        raise ValueError("say which trials these are: --key FILE, or --corpus NAME --root FOLDER")
-    if key is not None:
-        if root is not None:
-            raise ValueError("--root belongs to a --corpus, but a --key is given")
-        trials, others = _of_key(key, key_format, phase, label_column)
-    else:
-        if root is None:
-            raise ValueError(f"say where {corpus} is with --root")
-        if label_column is not None:
-            raise ValueError("--label-column belongs to a --key, but a --corpus is given")
-        trials, others = _of_corpus(str(corpus), root, phase)
+    trials, others = keyed_trials(
+        key, corpus, root, phase, key_format=key_format, label_column=label_column
+    )
     found = []
     for path in scores:
         given = read_scores(path, score_column, id_column)
@@ -77,6 +68,33 @@ def keyed_scores(
         )
         found.append(KeyedScores(table, len(given) - len(table)))
     return found
+
+
+def keyed_trials(
+    key: Path | None,
+    corpus: str | None,
+    root: Path | None,
+    phase: str | None,
+    *,
+    key_format: str = "auto",
+    label_column: str | None = None,
+) -> tuple[pd.DataFrame, Callable[[], pd.DataFrame]]:
+    """The trials of a phase, and what gives those of others; arguments as for `keyed_scores`.
+
+    Raises:
+        ValueError: both or none of key and corpus are named, or it cannot be used.
+    """
+    if (key is None) == (corpus is None):
+        raise ValueError("say which trials these are: --key FILE, or --corpus NAME --root FOLDER")
+    if key is not None:
+        if root is not None:
+            raise ValueError("--root belongs to a --corpus, but a --key is given")
+        return _of_key(key, key_format, phase, label_column)
+    if root is None:
+        raise ValueError(f"say where {corpus} is with --root")
+    if label_column is not None:
+        raise ValueError("--label-column belongs to a --key, but a --corpus is given")
+    return _of_corpus(str(corpus), root, phase)
 
 
 def _of_key(

@@ -9,7 +9,7 @@ from typing import Any, TextIO
 
 from rich.console import Console
 from rich.progress import track
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from fakemamba.names import UNSEEN, visible
@@ -36,6 +36,11 @@ class TextTable(Table):
     def add_row(self, *cells: Any, **looks: Any) -> None:
         """Add a row of texts, or of what is rich already."""
         super().add_row(*map(_plain, cells), **looks)
+
+
+def right(head: str) -> Column:
+    """A column of numbers."""
+    return Column(head, justify="right", no_wrap=True)
 
 
 def _plain(cell: Any) -> Any:

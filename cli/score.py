@@ -16,10 +16,12 @@ from fakemamba.cli.printing import say
 from fakemamba.cli.trial_source import trial_source
 from fakemamba.data.audio import SAMPLE_RATE_HZ
 from fakemamba.data.trials import Trial, without_ending
+from fakemamba.evaluation.calibration import read_calibration
 from fakemamba.evaluation.checkpoint_scores import score_checkpoint
 from fakemamba.evaluation.manner import Manner
 from fakemamba.evaluation.score_run import Output, Result
 from fakemamba.evaluation.scoring import Scored
+from fakemamba.evaluation.streams.windowing import USUAL, Windowing
 from fakemamba.files import file_sha256, require_place
 from fakemamba.interrupts import gone_on_with
 from fakemamba.models.loading import check_named
@@ -37,6 +39,9 @@ def score(
     corpus: str | None = None,
     root: Path | None = None,
     phase: str | None = None,
+    windows: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
+    windowing: Annotated[Windowing, tyro.conf.arg(name="")] = USUAL,
+    window_calibration: Path | None = None,
     manner: Annotated[Manner, tyro.conf.arg(name="")],
     score_format: Annotated[
         Literal["asvspoof", "csv", "arena"], tyro.conf.arg(name="format")
@@ -57,6 +62,11 @@ def score(
         corpus: Instead of files: a corpus by name, as `fakemamba corpus check` knows it.
         root: Where the corpus is, or where the manifest's paths begin, if not at its folder.
         phase: The part of the corpus to score, if not eval or test.
+        windows: Score by windows, as long recordings should be: a recording's score is then what
+            --rule makes of them, and OUT.windows.csv has each with its start and end.
+        windowing: Where windows lie, and what is made of them.
+        window_calibration: JSON of `fakemamba calibrate` of single windows (scores with --length
+            of a window's samples), for --rule evidence.
         manner: How to score.
         score_format: asvspoof (`id score`), csv, or arena (Speech DF Arena's `path score`).
         allow_missing: So many recordings may be unreadable. With more the command fails at its
@@ -66,6 +76,8 @@ def score(
     """
     if allow_missing < 0:
         raise ValueError(f"--allow-missing {allow_missing}: give 0 or more")
+    if not windows and windowing != USUAL:
+        raise ValueError("options of windows are given, but recordings are scored whole: --windows")
     require_place(out, ValueError)
     check_named(checkpoint, manner.detector)
     source, told = _source(files, manifest, corpus, root, phase)
@@ -73,9 +85,19 @@ def score(
     output = Output(out, score_format, name, allow_missing)
     with gone_on_with("go on with --resume"):
         result = score_checkpoint(
-            checkpoint, source, output, manner, resume=resume, progress=scoring_progress, told=told
+            checkpoint,
+            source,
+            output,
+            manner,
+            resume=resume,
+            progress=scoring_progress,
+            told=told,
+            windowing=windowing if windows else None,
+            window_calibration=None
+            if window_calibration is None
+            else read_calibration(window_calibration),
         )
-    return 0 if result is None else _report(output, result)
+    return 0 if result is None else _report(output, result, has_windows=windows)
 
 
 def _source(
@@ -141,13 +163,15 @@ def scoring_progress(total: int, *, show: bool) -> Iterator[Callable[[Sequence[S
         yield advance
 
 
-def _report(out: Output, result: Result) -> int:
+def _report(out: Output, result: Result, *, has_windows: bool) -> int:
     failures = result.failures
     for reason in list(failures.values())[:FAILURES_SHOWN]:
         say(f"not scored: {reason}", file=sys.stderr)
     if len(failures) > FAILURES_SHOWN:
         say(f"and {len(failures) - FAILURES_SHOWN:,} more: see {out.sidecar}", file=sys.stderr)
     say(f"{out.path}: {result.num_scored} scores, {len(failures)} files not scored")
+    if has_windows:
+        say(out.windows)
     if len(failures) <= out.allow_missing:
         return 0
     say(

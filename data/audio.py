@@ -7,6 +7,8 @@ that it holds. Only who allows damage gets what is left, and is told what is mis
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,9 +70,16 @@ def read_recording(path: str | Path, *, allow_damaged: bool = False) -> Recordin
             than 400 samples at 16 kHz; samples that are not numbers; more than memory holds.
     """
     path = Path(path)
+    with told_of(path):
+        return _read(path, allow_damaged)
+
+
+@contextmanager
+def told_of(path: Path) -> Iterator[None]:
+    """Errors of reading a file as `AudioError`."""
     require_file(path, AudioError, "name a recording")
     try:
-        return _read(path, allow_damaged)
+        yield
     except DecodingError as error:
         raise AudioError(f"{path}: {error}") from error
     except OSError as error:
@@ -79,7 +88,12 @@ def read_recording(path: str | Path, *, allow_damaged: bool = False) -> Recordin
         raise AudioError(f"{path}: memory is too small for it; cut it") from error
 
 
-def _read(path: Path, allow_damaged: bool) -> Recording:
+def looked_into(path: Path) -> Container:
+    """What a file is.
+
+    Raises:
+        AudioError: empty, or of a kind that nobody knows.
+    """
     size = path.stat().st_size
     if size == 0:
         raise AudioError(f"{path}: the file is empty (0 bytes); fetch or export it again")
@@ -93,19 +107,16 @@ def _read(path: Path, allow_damaged: bool) -> Recording:
             "%s: no header; read as %s at %d Hz, as its name's ending says",
             *(path, container.demuxer, container.raw_rate_hz),
         )
+    return container
+
+
+def _read(path: Path, allow_damaged: bool) -> Recording:
+    container = looked_into(path)
     try:
         decoded = decode(path, container)
     except NothingDecodedError as error:
-        reason = str(error) if container.fault is None else f"{container.fault}; {error}"
-        raise _undecodable(path, reason) from error
-    damage = _damage(container, decoded)
-    if damage is not None and not allow_damaged:
-        raise AudioError(
-            f"{path}: damaged: {damage}; fetch or export it again, or read what is left with "
-            "--allow-damaged"
-        )
-    if damage is not None:
-        log.warning("%s: damaged, and read as far as it goes: %s", path, damage)
+        raise undecodable(path, container, error) from error
+    damage = checked_damage(path, container, decoded, allow_damaged=allow_damaged)
     mono = decoded.samples()
     if decoded.rate_hz != SAMPLE_RATE_HZ:
         log.info("%s: resampled from %d Hz to %d Hz", path, decoded.rate_hz, SAMPLE_RATE_HZ)
@@ -125,12 +136,31 @@ def cut_or_tile(waveform: Waveform, num_samples: int) -> Waveform:
     return np.tile(waveform, repeats)[:num_samples]
 
 
-def _damage(container: Container, decoded: Decoded) -> str | None:
-    """What is damaged of a recording, with what there is and what there should be."""
+def checked_damage(
+    path: Path, container: Container, decoded: Decoded, *, allow_damaged: bool
+) -> str | None:
+    """What is damaged of a recording, with what there is and what there should be.
+
+    Raises:
+        AudioError: anything is, and that is not allowed.
+    """
     if not (faults := [container.fault] * (container.fault is not None) + decoded.faults):
         return None
     expected = "an unknown number" if decoded.stated_s is None else f"{decoded.stated_s:.3f} s"
-    return f"{faults[0]}; {decoded.duration_s:.3f} s of {expected} are there"
+    damage = f"{faults[0]}; {decoded.duration_s:.3f} s of {expected} are there"
+    if not allow_damaged:
+        raise AudioError(
+            f"{path}: damaged: {damage}; fetch or export it again, or read what is left with "
+            "--allow-damaged"
+        )
+    log.warning("%s: damaged, and read as far as it goes: %s", path, damage)
+    return damage
+
+
+def undecodable(path: Path, container: Container, error: Exception) -> AudioError:
+    """An error for a file that no decoder has samples of."""
+    reason = str(error) if container.fault is None else f"{container.fault}; {error}"
+    return _undecodable(path, reason)
 
 
 def _undecodable(path: Path, reason: str) -> AudioError:

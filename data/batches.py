@@ -110,11 +110,11 @@ def _planned(
             expected = list(pool.map(_expected_samples, waiting))
         else:
             expected = [num_samples] * len(waiting)
-        for rows in _packed(expected, budget_samples):
+        for rows in packed(expected, budget_samples):
             yield [waiting[row] for row in rows]
 
 
-def _packed(lengths: Sequence[int], budget_samples: int) -> Iterator[list[int]]:
+def packed(lengths: Sequence[int], budget_samples: int) -> Iterator[list[int]]:
     """Rows by falling length, in groups whose count times longest is within the budget."""
     group: list[int] = []
     for row in sorted(range(len(lengths)), key=lambda row: -lengths[row]):
@@ -139,7 +139,7 @@ def _collected(
         nothing = torch.zeros(0, dtype=torch.int64)
         yield Batch((), torch.zeros(0, 0), nothing, failures)
     read = [(trial, found) for trial, found in results if not isinstance(found, str)]
-    for rows in _packed([len(found.waveform) for _, found in read], budget_samples):
+    for rows in packed([len(found.waveform) for _, found in read], budget_samples):
         lengths = [len(read[row][1].waveform) for row in rows]
         waveforms = torch.zeros(len(rows), lengths[0], pin_memory=pinned)
         for into, row, length in zip(waveforms, rows, lengths, strict=True):

@@ -75,8 +75,14 @@ class Decoded:
         return self._count / self.rate_hz if self.rate_hz else 0.0
 
     def samples(self) -> npt.NDArray[np.float32]:
-        """The mean of the channels (count,)."""
+        """The mean of the channels (count,), but for what was taken."""
         return np.concatenate([np.zeros(0, np.float32), *self._blocks])
+
+    def take(self) -> npt.NDArray[np.float32]:
+        """The samples that have come since the last call; they are not kept any longer."""
+        taken = self.samples()
+        self._blocks.clear()
+        return taken
 
     def add(self, block: npt.NDArray[Any], rate_hz: int) -> None:
         """Take samples (count, channels), integers or floats.
@@ -148,7 +154,8 @@ def decode(path: Path, container: Container) -> Decoded:
         decoded.faults += errors
         try:
             for source in _links(path, container):
-                read(source, container, decoded)
+                for _ in read(source, container, decoded):
+                    pass
         except _EndError as error:
             decoded.faults.append(str(error))
         except NothingDecodedError as error:
@@ -170,6 +177,38 @@ def decode(path: Path, container: Container) -> Decoded:
     return best
 
 
+def decode_as_it_goes(
+    path: Path, container: Container, decoded: Decoded
+) -> Iterator[npt.NDArray[np.float32]]:
+    """The samples of a file block by block, the mean of the channels (count,), kept by nobody.
+
+    A damaged file ends where the first decoder that has samples of it stumbles; `Decoded.faults`
+    then tells why.
+
+    Args:
+        path: the file.
+        container: what it is.
+        decoded: a new one, which takes note of rate and faults.
+
+    Raises:
+        DecodingError: no samples, or they are no audio.
+    """
+    for read in (_by_sndfile, _by_ffmpeg) if container.use_sndfile else (_by_ffmpeg,):
+        try:
+            for source in _links(path, container):
+                for _ in read(source, container, decoded):
+                    yield decoded.take()
+            break
+        except _EndError as error:
+            decoded.faults.append(str(error))
+            break
+        except NothingDecodedError as error:
+            decoded.faults.append(str(error))
+            if decoded.duration_s:
+                break
+    decoded.compare()
+
+
 def _links(path: Path, container: Container) -> Iterator[Path | BytesIO]:
     """The file, or one by one the streams that are chained in it."""
     if not container.links:
@@ -188,7 +227,8 @@ class _Forward(soundfile.SoundFile):  # type: ignore[misc]  # it has no types
         return False
 
 
-def _by_sndfile(source: Path | BytesIO, container: Container, decoded: Decoded) -> None:
+def _by_sndfile(source: Path | BytesIO, container: Container, decoded: Decoded) -> Iterator[None]:
+    """Decode block by block into ``decoded``; so do the others."""
     try:
         file = _Forward(source)
     except soundfile.LibsndfileError as error:
@@ -206,9 +246,10 @@ def _by_sndfile(source: Path | BytesIO, container: Container, decoded: Decoded) 
             if not len(block):
                 return
             decoded.add(block, file.samplerate)
+            yield
 
 
-def _by_ffmpeg(source: Path | BytesIO, container: Container, decoded: Decoded) -> None:
+def _by_ffmpeg(source: Path | BytesIO, container: Container, decoded: Decoded) -> Iterator[None]:
     raw = {} if container.raw_rate_hz is None else {"sample_rate": str(container.raw_rate_hz)}
     try:
         opened = av.open(
@@ -234,12 +275,12 @@ def _by_ffmpeg(source: Path | BytesIO, container: Container, decoded: Decoded) -
             if container.demuxer in DURATIONS | EXACT:
                 decoded.state(duration_s=duration_s)
         stream.codec_context.options = STRICT
-        _each_packet(opened, stream, decoded)
+        yield from _each_packet(opened, stream, decoded)
 
 
 def _each_packet(
     opened: av.container.InputContainer, stream: av.AudioStream, decoded: Decoded
-) -> None:
+) -> Iterator[None]:
     packets = opened.demux(stream)
     while True:
         try:
@@ -261,6 +302,7 @@ def _each_packet(
             if not frame.format.is_planar:
                 samples = samples.reshape(-1, frame.layout.nb_channels).T
             decoded.add(samples.T, frame.sample_rate)
+            yield
 
 
 def _floats(samples: npt.NDArray[Any]) -> npt.NDArray[np.floating[Any]]:

@@ -166,11 +166,7 @@ def _resample(
     """Metrics of several systems, whose tables have the same trials in the same order."""
     from fakemamba.evaluation.resampling import replicate
 
-    if replicates < LEAST_REPLICATES:
-        raise BootstrapError(
-            f"{replicates} replicates cannot give a 95 % interval: at least {LEAST_REPLICATES}, "
-            "better 1,000"
-        )
+    check_replicates(replicates)
     linear = _linear_costs(metrics, costs, asv)
     means = [metric for metric in MEANS if metric in metrics]
     is_spoof = _is_spoof(tables[0])
@@ -181,20 +177,42 @@ def _resample(
         _sorted_trials(one["score"].to_numpy(np.float64)[places], bonafide, linear, means, costs)
         for one in tables
     ]
-    draw, kind = _how_to_draw(tables[0].iloc[places], bonafide, cluster)
+    draw, kind = how_to_draw(tables[0].iloc[places], bonafide, cluster)
     computed = ["eer", *linear, *means]
     columns = [computed.index(metric) for metric in metrics]
     values = replicate(systems, draw, replicates, seed)[..., columns]
     usable = np.isfinite(values).all(axis=(1, 2))
-    if usable.mean() < LEAST_USABLE:
-        raise BootstrapError(
-            f"{(~usable).sum():,} of {replicates:,} replicates drew no trial of one class, as too "
-            f"few clusters by {' x '.join(cluster or ())} have trials of it; resample trials, and "
-            "say so"
-        )
+    check_usable(int(usable.sum()), replicates, cluster)
     once = np.ones(len(places), np.int32)
     plain = np.array([system.measure(once)[columns] for system in systems])
     return _Resampled(values[usable], plain, kind)
+
+
+def check_replicates(replicates: int) -> None:
+    """Refuse too few.
+
+    Raises:
+        BootstrapError: they are.
+    """
+    if replicates < LEAST_REPLICATES:
+        raise BootstrapError(
+            f"{replicates} replicates cannot give a 95 % interval: at least {LEAST_REPLICATES}, "
+            "better 1,000"
+        )
+
+
+def check_usable(usable: int, replicates: int, cluster: Sequence[str] | None) -> None:
+    """Refuse draws of which too many have no trial of a class.
+
+    Raises:
+        BootstrapError: they are.
+    """
+    if usable < LEAST_USABLE * replicates:
+        raise BootstrapError(
+            f"{replicates - usable:,} of {replicates:,} replicates drew no trial of one class, as "
+            f"too few clusters by {' x '.join(cluster or ())} have trials of it; resample trials, "
+            "and say so"
+        )
 
 
 def _linear_costs(
@@ -256,10 +274,14 @@ def _losses(metric: str, real: Floats, fake: Floats, costs: DcfCosts) -> Floats:
     return np.concatenate(wrong) / cost.default
 
 
-def _how_to_draw(
+def how_to_draw(
     table: pd.DataFrame, bonafide: int, cluster: Sequence[str] | None
 ) -> tuple[Draw, str]:
-    """The way to resample a table in which bona fide trials come first, and its name."""
+    """The way to resample a table in which bona fide trials come first, and its name.
+
+    Raises:
+        BootstrapError: trials or a class without a cluster, or a column with a single value.
+    """
     from fakemamba.evaluation.resampling import draw_clusters, draw_trials
 
     if cluster is None:

@@ -101,17 +101,21 @@ class Calibration:
                 "of the manifests can tell them apart"
             )
 
-    def check_origin(self, origin: ScoreOrigin) -> None:
-        """Refuse scores of other weights or another length, if its own are known.
+    def check_origin(self, origin: ScoreOrigin, *alike: ScoreOrigin) -> None:
+        """Refuse scores of other weights, another length or other windows, if its own are known.
+
+        Args:
+            origin: of the scores.
+            alike: others whose scores mean the same.
 
         Raises:
             CalibrationError: they differ.
         """
-        if self.origin not in (None, origin):
+        if self.origin not in (None, origin, *alike):
             raise CalibrationError(
                 f"the calibration was fitted to scores of {self.origin}, but these are of {origin};"
-                " take the --length of its trials, or score development trials with this "
-                "checkpoint and calibrate anew"
+                " take the --length or the windows of its trials, or score development trials with "
+                "this checkpoint and calibrate anew"
             )
 
 

@@ -31,6 +31,7 @@ SCORING_CODE = (
     ("fakemamba.data", "recordings.py"),
     ("fakemamba.evaluation", "manner.py"),
     ("fakemamba.evaluation", "scoring.py"),
+    ("fakemamba.evaluation.streams", ""),
 )
 
 
@@ -69,17 +70,23 @@ def audio_libraries() -> str:
 
 
 def scoring_identity(
-    checkpoint: Path, trials_sha256: str, manner: Manner, device: torch.device
+    checkpoint: Path,
+    trials_sha256: str,
+    manner: Manner,
+    device: torch.device,
+    windowing: str | None = None,
 ) -> dict[str, str | int | None]:
     """All that scores depend on, but for rounding: that changes with padding and a GPU's kind.
 
-    Runs of one identity give the same scores, so that one may go on with another's.
+    ``windowing`` says in words how a score is made of windows, where it is. Runs of one identity
+    give the same scores, so that one may go on with another's.
     """
     return {
         "weights_sha256": weights_sha256(checkpoint),
         "detector": manner.detector,
         "trials_sha256": trials_sha256,
         "length": manner.length,
+        "windowing": windowing,
         "allow_damaged": manner.allow_damaged,
         "precision": manner.precision,
         "execution": manner.execution,

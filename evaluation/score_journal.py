@@ -34,14 +34,16 @@ class Done:
     """What all ranks have done.
 
     ``scores`` (trials,) float64 is NaN where there is none yet, ``num_samples`` all samples that
-    were scored, ``reasons`` those of trials that have no score, and ``damage`` what is missing of
-    scored recordings that are not all there, both by index.
+    were scored, ``reasons`` those of trials that have no score, ``damage`` what is missing of
+    scored recordings that are not all there, and ``windows`` (windows, 3) start and end in seconds
+    and scores, NaN in silence, of what was scored so, all by index.
     """
 
     scores: npt.NDArray[np.float64]
     num_samples: int
     reasons: dict[int, str]
     damage: dict[int, str]
+    windows: dict[int, npt.NDArray[np.float64]]
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,7 @@ class _Line:
     num_samples: Count = 0
     reason: str | None = None
     damage: str | None = None
+    windows: list[tuple[float, float, float | None]] | None = None
 
     def __post_init__(self) -> None:
         if (self.score is None) == (self.reason is None):
@@ -82,7 +85,12 @@ def open_journal(folder: Path, rank: int, identity: Identity) -> Iterator[Add]:
     journal = _RankFile(folder / f"rank-{rank}.jsonl", identity)
     journal.mend()
     yield lambda scored: journal.append(
-        asdict(_Line(index, one.score, one.num_samples, one.reason, one.damage))
+        asdict(
+            _Line(
+                *(index, one.score, one.num_samples, one.reason, one.damage),
+                windows=None if one.windows is None else [*one.windows],
+            )
+        )
         for index, one in scored
     )
 
@@ -97,6 +105,7 @@ def read_journal(folder: Path, identity: Identity, num_trials: int) -> Done:
     """
     scores = np.full(num_trials, math.nan)
     num_samples, reasons, damage = 0, dict[int, str](), dict[int, str]()
+    windows: dict[int, npt.NDArray[np.float64]] = {}
     for path in sorted(folder.glob("rank-*.jsonl")):
         for place, line in _RankFile(path, identity).lines():
             if line.index >= num_trials:
@@ -107,10 +116,12 @@ def read_journal(folder: Path, identity: Identity, num_trials: int) -> Done:
                 if math.isnan(scores[line.index]):
                     num_samples += line.num_samples
                 scores[line.index] = line.score
+                if line.windows is not None:
+                    windows[line.index] = np.array(line.windows, dtype=np.float64)
                 if line.damage is not None:
                     damage[line.index] = line.damage
     missing = {i: reason for i, reason in sorted(reasons.items()) if math.isnan(scores[i])}
-    return Done(scores, num_samples, missing, dict(sorted(damage.items())))
+    return Done(scores, num_samples, missing, dict(sorted(damage.items())), windows)
 
 
 def remove_journal(folder: Path) -> None:

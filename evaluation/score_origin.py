@@ -21,14 +21,17 @@ class ScoreOrigin:
     Attributes:
         weights_sha256: of the checkpoint.
         length: samples that every recording was cut or tiled to; None is whole recordings.
+        windowing: in words, where a score is made of windows.
     """
 
     weights_sha256: str
     length: int | None
+    windowing: str | None = None
 
     def __str__(self) -> str:
-        """Both in words."""
+        """All of it in words."""
         cut = "whole recordings" if self.length is None else f"--length {self.length}"
+        cut = self.windowing or cut
         return f"weights {self.weights_sha256[:SHOWN]} and {cut}"
 
 
@@ -68,4 +71,4 @@ def read_origin(scores: str | Path) -> ScoreOrigin | None:
     except (OSError, ValueError) as error:
         log.warning("%s", error)
         return None
-    return ScoreOrigin(told.identity.weights_sha256, told.identity.length)
+    return ScoreOrigin(**vars(told.identity))

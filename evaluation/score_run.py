@@ -17,7 +17,6 @@ import numpy as np
 
 from fakemamba.data.audio import SAMPLE_RATE_HZ
 from fakemamba.data.trials import Trial
-from fakemamba.evaluation.manner import Manner
 from fakemamba.evaluation.ranks import Ranks
 from fakemamba.evaluation.score_files import check_id, write_scores
 from fakemamba.evaluation.score_journal import (
@@ -27,11 +26,11 @@ from fakemamba.evaluation.score_journal import (
     read_journal,
     remove_journal,
 )
-from fakemamba.evaluation.scoring import Scored, score_trials
+from fakemamba.evaluation.scoring import Scored
+from fakemamba.evaluation.streams.window_files import WINDOWS_SUFFIX, write_windows
 from fakemamba.evaluation.trial_list import TrialListError, survey
 from fakemamba.files import file_sha256, write_json
 from fakemamba.journals import JournalError
-from fakemamba.models.detector import Detector
 from fakemamba.records import in_part, read_record
 
 STAMP = {"format": 1}
@@ -57,6 +56,11 @@ class Output:
     def journal(self) -> Path:
         """The folder in which a run is written down until the scores are."""
         return self.path.with_name(f"{self.path.name}.journal")
+
+    @property
+    def windows(self) -> Path:
+        """The table of scored windows beside the scores, where recordings were scored so."""
+        return self.path.with_name(f"{self.path.name}{WINDOWS_SUFFIX}")
 
     @property
     def sidecar(self) -> Path:
@@ -115,9 +119,9 @@ class ScoreRun:
 
     def result(self) -> Result | None:
         """What came of the run, if it is done: all have scores, which are as they were written."""
-        if self.out.journal.exists() or not (
-            self.out.path.is_file() and self.out.sidecar.is_file()
-        ):
+        files = [self.out.path, self.out.sidecar]
+        files += [self.out.windows] * (self.identity["windowing"] is not None)
+        if self.out.journal.exists() or not all(one.is_file() for one in files):
             return None
         try:
             told = read_record(self.out.sidecar, _Sidecar, ValueError, "score again")
@@ -149,16 +153,15 @@ class ScoreRun:
 
     def work(
         self,
-        detector: Detector,
+        score: Callable[[Iterable[Trial]], Iterator[list[Scored]]],
         done: Done,
-        manner: Manner,
         on_progress: Callable[[Sequence[Scored]], None],
     ) -> None:
         """Score what is left to this rank into the journal; return when every rank has."""
         under_way: dict[str, int] = {}
         trials = self._left(done, under_way)
         with open_journal(self.out.journal, self.ranks.index, self.identity) as add:
-            for scored in score_trials(detector, trials, manner):
+            for scored in score(trials):
                 add((under_way.pop(one.trial.trial_id), one) for one in scored)
                 on_progress(scored)
         self.ranks.wait()
@@ -198,6 +201,12 @@ class ScoreRun:
                     yield self.out.name(trial), float(score)
 
         write_scores(self.out.path, scored(), self.out.score_format)
+        if done.windows:
+            names = map(self.out.name, self.source())
+            write_windows(
+                self.out.windows,
+                ((name, done.windows.get(index, ())) for index, name in enumerate(names)),
+            )
         sidecar = {
             **STAMP,
             "scores": {
@@ -205,6 +214,7 @@ class ScoreRun:
                 "format": self.out.score_format,
                 "sha256": file_sha256(self.out.path),
             },
+            "windows": None if not done.windows else file_sha256(self.out.windows),
             "identity": dict(self.identity),
             "counts": {
                 "trials": self.num_trials,

@@ -14,7 +14,7 @@ import logging
 import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -42,7 +42,7 @@ class Scored:
     """A trial with its score, or with the reason why it has none.
 
     ``num_samples`` are those at 16 kHz that the score is of; ``damage`` is what is missing of the
-    recording, if it is not all.
+    recording, if it is not all; ``windows`` those that the score was made of, if it was so.
     """
 
     trial: Trial
@@ -50,6 +50,15 @@ class Scored:
     num_samples: int = 0
     reason: str | None = None
     damage: str | None = None
+    windows: tuple[ScoredWindow, ...] | None = None
+
+
+class ScoredWindow(NamedTuple):
+    """A stretch of a recording, and its score; None where there is no speech in it."""
+
+    start_s: float
+    end_s: float
+    score: float | None
 
 
 def score_trials(
@@ -70,14 +79,24 @@ def score_trials(
     Raises:
         ValueError: a precision or an execution that cannot be; or code of others gives no scores.
     """
-    device = detector.device
-    manner.check_on(device)
-    if isinstance(detector, ExternalDetector):
-        detector.inspected(device)
-    scores = scorer(detector, manner)
-    limit = manner.budget_samples
+    scores = scoring_function(detector, manner)
+    given = manner.batches(trials, pinned=detector.device.type == "cuda")
+    yield from score_batches(scores, given, detector.device, manner.budget_samples)
+
+
+def score_batches(
+    scores: Scores, batches: Iterable[Batch], device: torch.device, limit: int
+) -> Iterator[list[Scored]]:
+    """What `score_trials` makes of batches.
+
+    Args:
+        scores: from `scoring_function`.
+        batches: with trials that could not be read among them.
+        device: of the detector.
+        limit: padded samples that a batch may have to begin with.
+    """
     under_way: tuple[Batch, Tensor] | None = None
-    for batch in manner.batches(trials, pinned=device.type == "cuda"):
+    for batch in batches:
         if batch.failures:
             yield [Scored(trial, reason=reason) for trial, reason in batch.failures]
             continue
@@ -115,7 +134,7 @@ def scores_or_fault(scores: Scores, waveforms: Tensor, lengths: Tensor) -> Tenso
     no lengths are given: masks would cost for nothing.
 
     Args:
-        scores: of `scorer`.
+        scores: of `scoring_function`.
         waveforms: (B, L) on the CPU.
         lengths: (B,) in samples.
     """
@@ -134,13 +153,16 @@ def scores_or_fault(scores: Scores, waveforms: Tensor, lengths: Tensor) -> Tenso
     return found
 
 
-def scorer(detector: Detector, manner: Manner) -> Scores:
+def scoring_function(detector: Detector, manner: Manner) -> Scores:
     """The function from waveforms (B, L) and lengths (B,) on the CPU to scores (B,) in fp32.
 
     Raises:
-        UnsupportedSettingError: there is no such execution or precision of this detector.
+        ValueError: see `score_trials`.
     """
     device = detector.device
+    manner.check_on(device)
+    if isinstance(detector, ExternalDetector):
+        detector.inspected(device)
     if manner.execution != PLAIN:
         exact_samples = () if manner.length is None else (manner.length,)
         fast = detector.optimize(

@@ -16,9 +16,8 @@ from torch.nn.utils.rnn import pad_sequence
 
 from fakemamba.data.recordings import real_speech
 from fakemamba.evaluation.manner import Manner
-from fakemamba.evaluation.scoring import Scores, scorer, scores_or_fault
+from fakemamba.evaluation.scoring import Scores, scores_or_fault, scoring_function
 from fakemamba.models.device import resolve_device
-from fakemamba.models.external.detector import ExternalDetector
 from fakemamba.models.loading import detector_by_any_name
 from fakemamba.names import one_line
 
@@ -52,11 +51,7 @@ class Served:
         if self.threads is not None:
             torch.set_num_threads(self.threads)
         device = resolve_device(self.manner.device)
-        self.manner.check_on(device)
-        detector = detector_by_any_name(self.name).to(device)
-        if isinstance(detector, ExternalDetector):
-            detector.inspected(device)
-        scores = scorer(detector, self.manner)
+        scores = scoring_function(detector_by_any_name(self.name).to(device), self.manner)
         waveforms = [
             torch.from_numpy(real_speech(count, place)) for place, count in enumerate(self.samples)
         ]

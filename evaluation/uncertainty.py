@@ -89,7 +89,7 @@ def intervals(
     compute = partial(
         bootstrap, table, metrics, resampling.replicates, seed=resampling.seed, asv=asv
     )
-    return _most_clustered(compute, table, resampling)
+    return most_clustered(compute, table, resampling)
 
 
 def differences(
@@ -113,7 +113,7 @@ def differences(
                 *(tables[first], tables[second], metric, resampling.replicates),
                 seed=resampling.seed,
             )
-            difference, doubt = _most_clustered(compute, tables[first], resampling)
+            difference, doubt = most_clustered(compute, tables[first], resampling)
             of_pairs.append((first, second, difference))
             doubts.append(doubt)
         corrected = holm([difference.p_value for _, _, difference in of_pairs])
@@ -122,10 +122,13 @@ def differences(
     return found, next((doubt for doubt in doubts if doubt), None)
 
 
-def _most_clustered(
+def most_clustered(
     compute: Callable[..., Result], table: pd.DataFrame, resampling: Resampling
 ) -> tuple[Result, str | None]:
-    """The result for clusters if the trials have them, else for trials, with the reason."""
+    """The result for clusters if the trials have them, else for trials, with the reason.
+
+    ``compute`` takes the columns to draw by, or None, as ``cluster``.
+    """
     reason = "clusters were not asked for"
     if resampling.clustered and table["speaker"].isna().all():
         reason = "no speaker is known"

@@ -127,7 +127,7 @@ def waveforms():
     return torch.stack([torch.from_numpy(speech_like(16_000, seed)) for seed in range(3)])
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_detector():
     """Small detectors in eval mode, the same weights at every call."""
 

@@ -67,7 +67,7 @@ def plot_evidence(
     edges_s = first_s + hop_s * (np.arange(len(rates) + 1) - 0.5)
     with house_style():
         figure, sound = plt.subplots(figsize=(9, 3.4))
-        _draw_waveform(sound, waveform, rate_hz)
+        draw_waveform(sound, waveform, rate_hz)
         shares = sound.twinx()
         parts = (
             ("towards bona fide", BONA_FIDE_COLOUR, np.maximum(rates, 0)),
@@ -106,7 +106,8 @@ def envelope(waveform: Floats) -> tuple[npt.NDArray[np.int64], Floats, Floats]:
     return starts, np.minimum.reduceat(waveform, starts), np.maximum.reduceat(waveform, starts)
 
 
-def _draw_waveform(axes: Axes, waveform: Floats, rate_hz: int) -> None:
+def draw_waveform(axes: Axes, waveform: Floats, rate_hz: int) -> None:
+    """Draw samples (n,), or the envelope of many, over seconds."""
     starts, low, high = envelope(waveform)
     axes.fill_between(starts / rate_hz, low, high, step="post", color=GREYS[2], linewidth=0.5)
     axes.set(xlim=(0, len(waveform) / rate_hz), xlabel="time (s)", ylabel="waveform")

@@ -94,7 +94,11 @@ def test_scores_are_those_of_scoring_and_mean_what_the_calibration_says(
     assert found["costs"] == {"pi_spoof": 0.3, "c_miss": 2.0, "c_fa": 3.0}
     weights = json.loads((tmp_path / "scores.txt.json").read_text())["identity"]["weights_sha256"]
     assert found["identity"]["weights_sha256"] == weights
-    assert found["calibration"]["origin"] == {"weights_sha256": weights, "length": None}
+    assert found["calibration"]["origin"] == {
+        "weights_sha256": weights,
+        "length": None,
+        "windowing": None,
+    }
     printed = capsys.readouterr().out
     assert "pi_spoof 0.3, C_miss 2, C_fa 3" in printed and "where P(spoof) is 40 %" in printed
     assert "trials, which do not overlap" in printed and "of which" not in printed
@@ -210,7 +214,7 @@ def test_files_of_one_name_have_pictures_of_their_own(model, tmp_path, monkeypat
         path.touch(exist_ok=False)
         return path
 
-    monkeypatch.setattr("fakemamba.analysis.pictures.evidence.plot_evidence", touch)
+    monkeypatch.setattr("fakemamba.cli.detection_pictures.plot_evidence", touch)
     names = ("a/x.wav", "b/x.wav", "x-2.wav", "c/X.flac", "d/ .wav")
     for seed, name in enumerate(names):
         (tmp_path / name).parent.mkdir(exist_ok=True)
@@ -234,7 +238,7 @@ def test_evidence_is_that_of_the_detector_at_the_time_of_its_frames(
         drawn.append((waveform, shares, places))
         return places["path"]
 
-    monkeypatch.setattr("fakemamba.analysis.pictures.evidence.plot_evidence", keep)
+    monkeypatch.setattr("fakemamba.cli.detection_pictures.plot_evidence", keep)
     given = (clips[0], "--length", 8_000, "--plots", tmp_path / "p")
     detected(model, tmp_path, *given)
     ((waveform, shares, places),) = drawn

@@ -19,7 +19,8 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="reads Linux's /proc"
 
 
 @linux
-@pytest.mark.parametrize("size_bytes", [32 * MIB, 256 * MIB])
+# Over what glibc may keep of freed memory, resident, where `malloc_trim` does not reach (64 MiB).
+@pytest.mark.parametrize("size_bytes", [96 * MIB, 256 * MIB])
 def test_growth_is_what_was_allocated_at_once(size_bytes):
     def call():
         for _ in range(3):  # one after the other: the peak is one of them
