@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from importlib.util import find_spec
@@ -20,7 +20,7 @@ from fakemamba.analysis.load.levels import level_table
 from fakemamba.analysis.load.page import line, markdown
 from fakemamba.bench.load.loadgen import check_installed
 from fakemamba.bench.load.server import Server
-from fakemamba.bench.load.session import NoAnswerError, Session
+from fakemamba.bench.load.session import NoAnswerError, Session, Watch
 from fakemamba.bench.load.worker import Worker
 from fakemamba.cli.printing import say
 from fakemamba.data.audio import SAMPLE_RATE_HZ
@@ -49,6 +49,7 @@ DRAWN = 100  # utterances, of the middles of as many equal shares of a corpus
 WINDOWS = 4  # of as many speakers
 LONGEST_S = 600.0
 MOST_RATE = 100_000  # of which the schedule is made before
+Told = Callable[[str], None]
 SPARE = 1.1  # queries, times those that decide if none is over
 MOST = 4  # times the least
 
@@ -64,7 +65,7 @@ def load(
     lengths: str | None = None,
     duration: Annotated[float | None, tyro.conf.arg(metavar="S")] = None,
     window: Annotated[float, tyro.conf.arg(metavar="S")] = 4.0,
-    hop: Annotated[float, tyro.conf.arg(metavar="S")] = 0.5,
+    hop: Annotated[float, tyro.conf.arg(metavar="S")] = 1.0,
     max_batch: int = 8,
     max_wait: Annotated[float, tyro.conf.arg(metavar="S")] = 0.0,
     queue: int = 64,
@@ -168,21 +169,20 @@ def load(
         settings,
         describe_environment(place),
     )
-    with sole_writer(out, is_folder=True), _progress() as watch:
-        out.mkdir(parents=True, exist_ok=True)
+    server = Server(
+        partial(Worker, served, place, timeout),
+        workers=workers,
+        max_batch=max_batch,
+        max_wait_s=max_wait,
+        queue=queue,
+    )
+    with sole_writer(out, is_folder=True):
         session: Session | None = None
-        is_done = False
         try:
-            with Server(
-                partial(Worker, served, place, timeout),
-                workers=workers,
-                max_batch=max_batch,
-                max_wait_s=max_wait,
-                queue=queue,
-            ) as server:
-                tell = partial(_tell, record)
+            with _progress() as (watch, told), server:
+                tell = partial(_tell, record, told)
                 session = Session(server, settings, samples, len(utterances_s), tell, watch)
-                is_done = _measure(session, wanted, fixed_rates)
+                is_done = _measure(session, wanted, fixed_rates, told)
         except (KeyboardInterrupt, NoAnswerError) as error:
             if session is None or not session.runs:
                 raise
@@ -195,13 +195,15 @@ def load(
     return 0 if is_done else 1
 
 
-def _measure(session: Session, wanted: tuple[Scenario, ...], rates: tuple[float, ...]) -> bool:
+def _measure(
+    session: Session, wanted: tuple[Scenario, ...], rates: tuple[float, ...], told: Told
+) -> bool:
     """Make all runs; whether all that was asked for could be looked for."""
     is_done = True
     if wanted != ("streams",):
         is_in_vain = session.single_stream() == "fails"
         if is_in_vain and "server" in wanted and not rates:
-            say("even one utterance at a time misses --slo: no rate is looked for")
+            told("even one utterance at a time misses --slo: no rate is looked for")
             is_done = False
         if "multi-stream" in wanted:
             session.multi_stream()
@@ -214,10 +216,10 @@ def _measure(session: Session, wanted: tuple[Scenario, ...], rates: tuple[float,
     return is_done
 
 
-def _tell(record: Any, runs: list[Run]) -> None:
+def _tell(record: Any, told: Told, runs: list[Run]) -> None:
     """A line of runs at one level, of which the last has just ended."""
     alone = record(False, tuple(runs))
-    say(line(level_table(alone).iloc[0].to_dict(), alone.settings.percentile))
+    told(line(level_table(alone).iloc[0].to_dict(), alone.settings.percentile))
 
 
 def _write(record: LoadRecord, out: Path) -> None:
@@ -234,8 +236,11 @@ def _write(record: LoadRecord, out: Path) -> None:
 
 
 @contextmanager
-def _progress() -> Iterator[Any]:
-    """What shows on stderr what runs, and how many of its requests have ended."""
+def _progress() -> Iterator[tuple[Watch, Told]]:
+    """What shows on stderr what runs and how many of its requests have ended; what says a line.
+
+    While it is shown, what is printed would go to stderr as well.
+    """
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("starting workers", total=None)
@@ -243,7 +248,12 @@ def _progress() -> Iterator[Any]:
         def watch(what: str, ended: int) -> None:
             progress.update(task, description=f"{what}: {ended:,} requests ended")
 
-        yield watch
+        def told(text: str) -> None:
+            progress.stop()
+            say(text)
+            progress.start()
+
+        yield watch, told
 
 
 def _scenarios(text: str) -> tuple[Scenario, ...]:

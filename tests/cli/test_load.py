@@ -86,7 +86,7 @@ def test_an_interrupt_leaves_a_result(model, within, tmp_path, capsys, monkeypat
             if ended:
                 raise KeyboardInterrupt
 
-        yield watch
+        yield watch, print
 
     monkeypatch.setattr("fakemamba.cli.load._progress", interrupting)
     monkeypatch.setattr("fakemamba.cli.load.check_installed", lambda: None)
