@@ -96,7 +96,8 @@ def read_results(paths: Sequence[str | Path]) -> pd.DataFrame:
 
     Returns:
         A row a cell: ``cell_id``, which is unique in a file, the cell's fields, ``status``,
-        ``reason``, figures with units in their names (NaN where there is none), among them
+        ``reason``, ``hop_s`` (NaN but for streams), figures with units in their names (NaN where
+        there is none), among them
         ``peak_bytes_with_weights`` (``peak_bytes`` is beside the weights on a CPU, with them on a
         GPU), ``samples_s`` and ``passes`` (tuples of the figures of visits that count and of their
         passes; of files before schema 3 of the rounds of the only visit, and None; None where the
@@ -219,6 +220,6 @@ def _clock_under_load(info: dict[str, Any]) -> float | None:
 
 def _table(rows: list[dict[str, Any]] | Iterator[dict[str, Any]]) -> pd.DataFrame:
     table = pd.DataFrame(list(rows))
-    for name in (*FIGURES, *DERIVED, *STATS.values()):
+    for name in ("hop_s", *FIGURES, *DERIVED, *STATS.values()):
         table[name] = pd.to_numeric(table[name])  # a column of None alone is NaN too
     return without_drift(table)

@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 
 from fakemamba import create_detector
 from fakemamba.data.synthetic import speech_like
-from fakemamba.models import streaming
 from fakemamba.models.execution.errors import UnsupportedSettingError
 from fakemamba.models.execution.modes import quantised
 from fakemamba.models.execution.optimized import fast_frontend, with_frontend
