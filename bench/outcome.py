@@ -185,7 +185,6 @@ class Outcome:
             **_rates({**self.cell.to_json(), **self.details}, latency_s),
         }
 
-
     def _percentiles(self) -> dict[str, float]:
         """Of single decisions on a stream."""
         if self.cell.to_json()["cell"]["hop_s"] is None:

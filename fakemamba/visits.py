@@ -66,9 +66,15 @@ def interval(values: Sequence[float], level: float = LEVEL) -> tuple[float, floa
 
 
 def percentiles(rounds_s: Sequence[float]) -> dict[str, float]:
-    """The median and the slow end of single calls (k,), by the names that a result has for them."""
-    values = np.quantile(rounds_s, [*PERCENTILES.values()]).tolist()
-    return dict(zip(PERCENTILES, values, strict=True))
+    """The median and the slow end of single calls (k,), by the names that a result has for them.
+
+    One that fewer calls than one are beyond is left out: p95 of fewer than 20, p99 of 100.
+    """
+    return {
+        name: float(np.quantile(rounds_s, level))
+        for name, level in PERCENTILES.items()
+        if round(len(rounds_s) * (1 - level), 9) >= 1
+    }
 
 
 def drifts(

@@ -18,7 +18,11 @@ from fakemamba.bench.measuring.external import (
     external_workload,
     tensor_of,
 )
-from fakemamba.bench.measuring.stream import StreamWorkload, stream_workload
+from fakemamba.bench.measuring.stream import (
+    StreamWorkload,
+    check_streamable,
+    stream_workload,
+)
 from fakemamba.bench.measuring.training_step import (
     Trainee,
     TrainingWorkload,
@@ -92,6 +96,7 @@ class WorkloadCache:
             trainee.detector.check_input(waveforms, None)
             return make_training_workload(cell, trainee, waveforms)
         if cell.part in STREAM_PARTS:
+            check_streamable(cell)
             return stream_workload(cell, self._prepare_part(cell.of_window))
         return self._prepare_part(cell)
 

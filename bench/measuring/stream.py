@@ -105,6 +105,14 @@ class StreamWorkload:
         return self.whole.facts()
 
 
+def check_streamable(cell: Cell) -> None:
+    """Raises UnsupportedSettingError: what is kept from call to call is in no graph of one call."""
+    if cell.part == "stream-cached" and cell.execution in ("compile", "graph"):
+        raise UnsupportedSettingError(
+            f"frames of windows are kept by code that runs eager, not as {cell.execution}"
+        )
+
+
 def stream_workload(cell: Cell, whole: DetectorWorkload) -> StreamWorkload:
     """What a cell of a stream measures.
 
@@ -125,10 +133,6 @@ def stream_workload(cell: Cell, whole: DetectorWorkload) -> StreamWorkload:
     if cell.part == "stream":
         return StreamWorkload(cell, whole, anew, hop_samples, window)
     assert isinstance(whole.part, Detector)
-    if cell.execution in ("compile", "graph"):
-        raise UnsupportedSettingError(
-            f"frames of windows are kept by code that runs eager, not as {cell.execution}"
-        )
     kept = WindowedDetector(whole.part)
     framing = whole.detector.framing
     if shared_frames(framing, window.shape[1], hop_samples) == 0:

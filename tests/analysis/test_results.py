@@ -231,7 +231,9 @@ def test_samples_are_visits_with_their_passes_or_rounds_without(tmp_path, write_
         read_results([write_growth(tmp_path / f"{schema}.json", schema=schema)])
         for schema in (4, 3, 2)
     )
-    pd.testing.assert_frame_equal(today.drop(columns="source"), without_streams.drop(columns="source"))
+    pd.testing.assert_frame_equal(
+        today.drop(columns="source"), without_streams.drop(columns="source")
+    )
     measured = today["status"] == "measured"
     assert today["passes"].notna().equals(measured)
     assert today["passes"][measured].map(lambda passes: passes == tuple(range(9))).all()
