@@ -173,8 +173,7 @@ def stream_sections(results: pd.DataFrame) -> Iterator[Section]:
         return
     notes = (
         "A decision on the last window is made every hop. A second of audio costs the latency of a "
-        "decision over the hop, in seconds of computing: below 1 a stream keeps up, and as many do "
-        "as fit into a second.",
+        "decision over the hop, in seconds of computing; below 1 a stream keeps up.",
         "Kept are frames of the convolutions that an earlier window had. All that comes after them "
         "is computed anew, and logits are the same to rounding. Both are compared pass by pass.",
         "Percentiles are of single decisions: p95 of 20 at the least and p99 of 100, as by "

@@ -56,13 +56,18 @@ class StreamWorkload:
     warm_up: int = 0
 
     @property
+    def detector(self) -> Detector:
+        """As it is run on one window."""
+        return self.whole.detector
+
+    @property
     def device(self) -> torch.device:
         """Where the work is done."""
         return self.whole.device
 
     def inputs(self) -> list[Tensor]:
         """Hops of speech-like samples (1, hop), made anew; the stream is in its course."""
-        set_kernels(self.whole.detector, self.cell.attention, self.cell.backend)
+        set_kernels(self.detector, self.cell.attention, self.cell.backend)
         samples = speech_like(ROTATED_INPUTS * self.hop_samples, SEED + 1)
         hops = torch.from_numpy(samples).to(self.device).view(ROTATED_INPUTS, 1, -1)
         while self.warm_up:
@@ -79,11 +84,11 @@ class StreamWorkload:
 
     def run_eager(self) -> Tensor:
         """A decision whose scan can be counted."""
-        set_kernels(self.whole.detector, self.cell.attention, "auto")
+        set_kernels(self.detector, self.cell.attention, "auto")
         try:
             return self.run(self.window[:, : self.hop_samples])
         finally:
-            set_kernels(self.whole.detector, self.cell.attention, self.cell.backend)
+            set_kernels(self.detector, self.cell.attention, self.cell.backend)
 
     def verify(self, output: Tensor, other: Tensor) -> dict[str, Any]:
         """Check what two hops gave as a window's output is, and the next one against its window.

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from functools import cache
 from itertools import product
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -189,30 +188,33 @@ def plan(options: SweepOptions) -> list[Cell]:
             parts = tuple(part for part in series.parts if part in traits.parts)
             frontend = frontend_of(detector, series.frontend)
             sizes = product(lengths_here, options.batch_sizes, parts)
-            settings: list[dict[str, Any]] = [
-                {
-                    "detector": detector,
-                    "frontend": frontend,
-                    "precision": precision,
-                    "backend": backend,
-                    "execution": execution,
-                    "device": options.device,
-                    "attention": attention,
-                    "clock": options.clock,
-                }
+            ways = [
+                Cell(
+                    detector=detector,
+                    frontend=frontend,
+                    part="end-to-end",
+                    duration_s=0.0,
+                    precision=precision,
+                    backend=backend,
+                    execution=execution,
+                    device=options.device,
+                    attention=attention,
+                    clock=options.clock,
+                )
                 for precision, backend, execution, attention in product(
                     options.precisions,
                     traits.backends,
                     options.executions,
                     options.attentions,
                 )
-            ]
+            ]  # of any part and size
             for (duration_s, recording), batch_size, part in sizes:
-                size = {"part": part, "duration_s": duration_s, "batch_size": batch_size}
-                cells += [Cell(**size, recording=recording, **setting) for setting in settings]
+                size = {"duration_s": duration_s, "batch_size": batch_size}
+                cells += [replace(way, part=part, recording=recording, **size) for way in ways]
             for (window_s, hop_s), part in product(options.streams, STREAM_PARTS):
-                size = {"part": part, "duration_s": window_s, "hop_s": hop_s}
-                streams += [Cell(**size, **setting) for setting in settings]
+                streams += [
+                    replace(way, part=part, duration_s=window_s, hop_s=hop_s) for way in ways
+                ]
     if options.corpus is None:
         cells = list(dict.fromkeys(cells))  # two series may have the same
     cells += dict.fromkeys(streams)
