@@ -1,5 +1,7 @@
 """Windows of a stream: kept frames change no logit, and what cannot be kept is told."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -10,7 +12,9 @@ from fakemamba.data.synthetic import speech_like
 from fakemamba.models.execution.errors import UnsupportedSettingError
 from fakemamba.models.execution.modes import quantised
 from fakemamba.models.execution.optimized import fast_frontend, with_frontend
+from fakemamba.models.frontend_sources import frontend_config
 from fakemamba.models.frontends.framing import Framing
+from fakemamba.models.registry import build_detector
 from fakemamba.models.streaming import WindowedDetector, shared_frames, why_not_reusable
 
 AUDIO = torch.from_numpy(speech_like(48_000, 7))[None]
@@ -139,6 +143,14 @@ def test_whatever_is_taken_of_the_front_end(name, frontend, options):
     assert why_not_reusable(detector) is None
     spans = [*sliding(16_000, 3_200), (20_000, 20_500), (20_000, 21_000)]
     assert largest_difference(detector, WindowedDetector(detector), spans) < CLOSE
+
+
+@torch.inference_mode()
+def test_a_large_wavlm_has_frames_that_can_be_kept():
+    config = replace(frontend_config("wavlm-tiny"), feature_norm="layer", pre_norm=True)
+    torch.manual_seed(0)
+    detector = build_detector("xlsr-transformer", config, {"depth": 1}).eval()
+    assert largest_difference(detector, WindowedDetector(detector), sliding(8_000, 3_200)) < CLOSE
 
 
 @torch.inference_mode()
