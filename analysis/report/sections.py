@@ -53,20 +53,16 @@ STREAMS = (
     Field("window (s)", "window_s", is_key=True),
     Field("hop (s)", "hop_s", is_key=True),
     Field("convolutions", lambda one: "kept" if one["cached"] else "computed anew", is_key=True),
+    Field("cost (s a second)", "cost_s_per_s", is_key=True),
+    Field(
+        "95 % interval", lambda one: interval((one["cost_low_s_per_s"], one["cost_high_s_per_s"]))
+    ),
+    Field("anew / kept", "speedup", is_key=True),
+    Field("of the ratio", lambda one: interval((one["speedup_low"], one["speedup_high"]))),
     Field("p50 (ms)", "latency_p50_s", 1e3, is_key=True),
     Field("p95 (ms)", "latency_p95_s", 1e3, is_key=True),
     Field("p99 (ms)", "latency_p99_s", 1e3, is_key=True),
     Field("decisions", "decisions"),
-    Field("cost (s a second)", "cost_s_per_s", is_key=True),
-    Field(
-        "95 % interval of the cost",
-        lambda one: interval((one["cost_low_s_per_s"], one["cost_high_s_per_s"])),
-    ),
-    Field("anew / kept", "speedup", is_key=True),
-    Field(
-        "95 % interval of anew / kept",
-        lambda one: interval((one["speedup_low"], one["speedup_high"])),
-    ),
     Field("status", "status", mark=True),
     *labels(),
     Field("reason", "reason"),

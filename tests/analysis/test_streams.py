@@ -6,12 +6,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from fakemamba.analysis.decision import decision_table
+from fakemamba.analysis.length_cost import length_cost
 from fakemamba.analysis.report.page import render
 from fakemamba.analysis.report.sections import stream_sections
 from fakemamba.analysis.results import read_launch, read_results
 from fakemamba.analysis.scaling.curves import curves
 from fakemamba.analysis.setting import groups_of
 from fakemamba.analysis.streams import stream_costs
+from fakemamba.data.lengths import LengthTable
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +83,12 @@ def test_streams_are_in_no_curve_of_utterances(paths, write_growth, tmp_path):
         len(one.cells) for one in groups_of(without)
     ]
     assert len(curves(with_streams)) == len(curves(without))
+    table = LengthTable("two", "a test", None, "hand", 2, 1.0, 4.0, (1.0, 4.0))
+    assert len(length_cost(with_streams, table)) == len(length_cost(without, table))
+    columns = ["detector", "part", "at_s", "rtf", "reason"]
+    pd.testing.assert_frame_equal(
+        decision_table(with_streams)[columns], decision_table(without)[columns]
+    )
 
 
 def test_the_page_of_streams_alone_has_a_section_and_every_cell(paths, tmp_path):
