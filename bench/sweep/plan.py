@@ -188,7 +188,7 @@ def plan(options: SweepOptions) -> list[Cell]:
             parts = tuple(part for part in series.parts if part in traits.parts)
             frontend = frontend_of(detector, series.frontend)
             sizes = product(lengths_here, options.batch_sizes, parts)
-            ways = [
+            ways = [  # of any part and size
                 Cell(
                     detector=detector,
                     frontend=frontend,
@@ -207,10 +207,18 @@ def plan(options: SweepOptions) -> list[Cell]:
                     options.executions,
                     options.attentions,
                 )
-            ]  # of any part and size
+            ]
             for (duration_s, recording), batch_size, part in sizes:
-                size = {"duration_s": duration_s, "batch_size": batch_size}
-                cells += [replace(way, part=part, recording=recording, **size) for way in ways]
+                cells += [
+                    replace(
+                        way,
+                        part=part,
+                        duration_s=duration_s,
+                        batch_size=batch_size,
+                        recording=recording,
+                    )
+                    for way in ways
+                ]
             for (window_s, hop_s), part in product(options.streams, STREAM_PARTS):
                 streams += [
                     replace(way, part=part, duration_s=window_s, hop_s=hop_s) for way in ways
