@@ -25,6 +25,7 @@ from fakemamba.result_schema import (
     NOTES,
     NUMBER,
     OBJECT,
+    PERCENTILES,
     SCALAR,
     SCHEMA,
     SIZE,
@@ -290,9 +291,15 @@ def _check_visits(where: str, info: dict[str, Any], figures_s: list[float]) -> N
                 f"{where}: stats.data[{index}] is {figure_s:.9g}, but the median of the visit's "
                 f"rounds_s is {wanted_s:.9g}; {REMEDY}"
             )
-    found = percentiles([one_s for visit in counted for one_s in visit["rounds_s"]])
-    words = "that percentile of rounds_s"
+    rounds_s = [one_s for visit in counted for one_s in visit["rounds_s"]]
+    found, words = percentiles(rounds_s), "that percentile of rounds_s"
     _check_followed(where, {name: (info.get(name), found[name], words) for name in found})
+    for name in PERCENTILES:
+        if name not in found and info.get(name) is not None:
+            raise ResultsError(
+                f"{where} has {name}, but its visits have {len(rounds_s)} rounds_s, too few for "
+                f"it; {REMEDY}"
+            )
 
 
 def visits_of_data(visits: list[dict[str, Any]], figures_s: list[float]) -> list[dict[str, Any]]:
