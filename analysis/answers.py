@@ -86,7 +86,7 @@ def answers(
     """
     machine = _machine(results)
     if not groups:
-        said = ("No cell of a detector was measured, so there is no answer.",)
+        said = ("No detector was measured on whole utterances, so there is no answer.",)
         return Answers(_question([]), said, (), "", machine, None, None, ENCODER, ())
     growth, part = _growth_setting(groups, scalings)
     lines = _asked(growth, part)

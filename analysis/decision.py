@@ -157,21 +157,26 @@ def latency(cells: pd.DataFrame, at_s: float) -> dict[str, float | None]:
             latencies the median is taken.
         at_s: that duration.
     """
-    value_s = float(cells["latency_s"].median())
-    if len(cells) == 1:
-        ends = tuple(cells[["latency_low_s", "latency_high_s"]].iloc[0].tolist())
-    else:
-        ends = interval(cells["latency_s"].tolist()) or (None, None)
-    values_s = (value_s, *ends)
+    values_s = median_latency(cells)
     per_hour = 3600 / (at_s * int(cells["batch_size"].iloc[0]))
     return {
-        "rtf": value_s / at_s,
+        "rtf": values_s[0] / at_s,
         **dict(zip(with_ends("latency", "_s"), values_s, strict=True)),
         **{
             name: None if one_s is None else per_hour * one_s
             for name, one_s in zip(with_ends(HOUR), values_s, strict=True)
         },
     }
+
+
+def median_latency(cells: pd.DataFrame) -> tuple[float, float | None, float | None]:
+    """The latency of measured cells, one or a launch each, in seconds, and its interval's ends."""
+    value_s = float(cells["latency_s"].median())
+    if len(cells) == 1:
+        low_s, high_s = cells[["latency_low_s", "latency_high_s"]].iloc[0].tolist()
+    else:
+        low_s, high_s = interval(cells["latency_s"].tolist()) or (None, None)
+    return value_s, low_s, high_s
 
 
 def _flops(cells: pd.DataFrame, at_s: float) -> float:

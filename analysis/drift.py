@@ -15,7 +15,7 @@ from fakemamba.analysis.setting import SUBJECT
 from fakemamba.visits import drifts
 
 # What two rows share that are the same cell in other launches; recordings may share a duration.
-CELL = (*SUBJECT, "duration_s", "recording")
+CELL = (*SUBJECT, "duration_s", "hop_s", "recording")
 
 
 def without_drift(results: pd.DataFrame) -> pd.DataFrame:

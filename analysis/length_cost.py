@@ -17,7 +17,7 @@ import pandas as pd
 from fakemamba.analysis.scaling.crossover import DRAWS, interpolation
 from fakemamba.analysis.scaling.curves import Curve, curves
 from fakemamba.analysis.scaling.fit import LEVEL, Floats
-from fakemamba.analysis.setting import SUBJECT, split
+from fakemamba.analysis.setting import ASKED_PARTS, SUBJECT, split
 from fakemamba.data.lengths import LengthTable
 
 LEVELS = {"latency_p50": 0.50, "latency_p95": 0.95, "latency_p99": 0.99}
@@ -54,9 +54,9 @@ def length_cost(results: pd.DataFrame, table: LengthTable) -> pd.DataFrame:
     Raises:
         ValueError: the results have no cell of a detector.
     """
-    cells = results[results["part"] != "scan"] if len(results) else results
+    cells = results[results["part"].isin(ASKED_PARTS)] if len(results) else results
     if cells.empty:
-        raise ValueError(f"none of the {len(results)} cells is a detector's")
+        raise ValueError(f"none of the {len(results)} cells is a detector's, streams aside")
     rows = []
     for labels, group in split(cells, SUBJECT):
         (curve,) = curves(group, ["latency"])

@@ -25,7 +25,7 @@ __all__ = [
 ]
 
 TEXTS = ("stopped_by", "error_reason", "fixed_length")
-DERIVED = ("peak_bytes_with_weights", "net_energy_j", "sm_clock_mhz")
+DERIVED = ("hop_s", "calls", "peak_bytes_with_weights", "net_energy_j", "sm_clock_mhz")
 STATS = {"min": "latency_min_s", "max": "latency_max_s", "iqr": "latency_iqr_s", "rounds": "rounds"}
 WORK_OF = ("detector", "frontend", "part", "batch_size")
 
@@ -96,12 +96,14 @@ def read_results(paths: Sequence[str | Path]) -> pd.DataFrame:
 
     Returns:
         A row a cell: ``cell_id``, which is unique in a file, the cell's fields, ``status``,
-        ``reason``, figures with units in their names (NaN where there is none), among them
+        ``reason``, ``hop_s`` (NaN but for streams), figures with units in their names (NaN where
+        there is none), among them
         ``peak_bytes_with_weights`` (``peak_bytes`` is beside the weights on a CPU, with them on a
         GPU), ``samples_s`` and ``passes`` (tuples of the figures of visits that count and of their
         passes; of files before schema 3 of the rounds of the only visit, and None; None where the
         cell has no time; a scan's ``passes`` are a field of its cell), ``visits`` and
-        ``disturbed_visits`` (how many there were, and of them disturbed), ``steady_s`` and
+        ``disturbed_visits`` (how many there were, and of them disturbed), ``calls`` (timed ones of
+        the visits that count), ``steady_s`` and
         ``drift`` (as `without_drift` gives them), ``work`` (a `WorkOverDuration`, None where there
         is none), ``disturbed_by`` (a tuple), ``device_name``, the file it came from (``source``),
         the file's place among the given (``launch``), and ``own_frontend``: a detector with a
@@ -186,6 +188,7 @@ def _row(entry: dict[str, Any]) -> dict[str, Any]:
         "samples_s": tuple(stats["data"]) if stats.get("data") else None,
         "passes": info["cell"].get("passes", _passes(info, stats)),  # a scan has other passes
         "visits": len(info.get("visits") or ()),
+        "calls": _calls(info, stats),
         "disturbed_visits": sum(bool(visit["disturbed_by"]) for visit in info.get("visits") or ()),
         "sm_clock_mhz": _clock_under_load(info),
         "disturbed": bool(disturbed_by),
@@ -200,6 +203,13 @@ def _passes(info: dict[str, Any], stats: dict[str, Any]) -> tuple[int, ...] | No
     if not visits or info["status"] != "measured":
         return None
     return tuple(one["pass"] for one in visits_of_data(visits, stats["data"]))
+
+
+def _calls(info: dict[str, Any], stats: dict[str, Any]) -> int | None:
+    """Timed ones of the visits that count; None where none are known."""
+    if _passes(info, stats) is None:
+        return None
+    return sum(len(one["rounds_s"]) for one in visits_of_data(info["visits"], stats["data"]))
 
 
 def _peak_bytes_with_weights(info: dict[str, Any]) -> int | None:

@@ -25,10 +25,12 @@ from fakemamba.result_schema import (
     NOTES,
     NUMBER,
     OBJECT,
+    PERCENTILES,
     SCALAR,
     SCHEMA,
     SIZE,
     STATS,
+    STREAM_PARTS,
     TEXT,
     TEXT_OR_NULL,
     TIME,
@@ -37,10 +39,10 @@ from fakemamba.result_schema import (
     WORK,
     Kind,
     is_cell,
-    upgraded_from_1,
+    upgraded,
 )
 from fakemamba.typed import sweep_command
-from fakemamba.visits import that_count
+from fakemamba.visits import percentiles, that_count
 
 MOST_BYTES = 64 << 20
 CLOSENESS = 1e-6  # relative; between figures that follow from each other
@@ -52,15 +54,14 @@ class ResultsError(ValueError):
 
 
 def read_content(path: Path) -> dict[str, Any]:
-    """The JSON of a result, checked; of schema 1 as schema 2 has it.
+    """The JSON of a result, checked; with all fields that cells of the newest schema have.
 
     Raises:
         ResultsError: it is not a result, or not whole, or contradicts itself.
     """
     content = parsed(path)
     _check_frame(path, content)
-    if content["fakemamba"]["schema"] == 1:
-        content = upgraded_from_1(content)
+    content = upgraded(content)
     block = content["fakemamba"]
     for name in ("environment", "options", "identity"):
         require(f"{path}, block 'fakemamba'", block, name, OBJECT)
@@ -173,6 +174,7 @@ def _check_cell(where: str, entry: dict[str, Any]) -> None:
         require(where, info["cell"], name, kind)
     for name in info["cell"]:
         require(where, info["cell"], name, SCALAR)
+    _check_stream(where, info["cell"])
     for name, kind in INFO.items():
         require(where, info, name, kind)
     for name, kind in {**FIGURES, **NOTES}.items():
@@ -208,6 +210,9 @@ def _check_agreement(where: str, info: dict[str, Any], stats: dict[str, Any]) ->
         "latency_s": (latency_s, stats["median"], "stats.median (in seconds)"),
         "throughput": (info.get("throughput"), audio_s / latency_s, "audio seconds / latency_s"),
     }
+    if cell["hop_s"] is not None:
+        cost = (info.get("cost_s_per_s"), latency_s / cell["hop_s"], "latency_s / hop_s")
+        followed["cost_s_per_s"] = cost
     if cell["batch_size"] == 1:
         real_time = (info.get("rtf"), latency_s / cell["duration_s"], "latency_s / duration_s")
         followed["rtf"] = real_time
@@ -216,6 +221,21 @@ def _check_agreement(where: str, info: dict[str, Any], stats: dict[str, Any]) ->
     if (low_s is not None and low_s > latency_s) or (high_s is not None and high_s < latency_s):
         raise ResultsError(
             f"{where}: latency_s is {latency_s:.9g}, but its interval is {low_s} to {high_s}; "
+            f"{REMEDY}"
+        )
+
+
+def _check_stream(where: str, cell: dict[str, Any]) -> None:
+    """Check that a stream's part has a hop, no longer than its window, and no other part has."""
+    part, hop_s = cell["part"], cell["hop_s"]
+    if (part in STREAM_PARTS) != (hop_s is not None):
+        raise ResultsError(
+            f"{where}: hop_s is {hop_s}, but part is {shown(part)}; {', '.join(STREAM_PARTS)} have "
+            f"one, and no others; {REMEDY}"
+        )
+    if hop_s is not None and hop_s > cell["duration_s"]:
+        raise ResultsError(
+            f"{where}: hop_s is {hop_s:.9g}, but its window has {cell['duration_s']:.9g} s; "
             f"{REMEDY}"
         )
 
@@ -270,6 +290,15 @@ def _check_visits(where: str, info: dict[str, Any], figures_s: list[float]) -> N
             raise ResultsError(
                 f"{where}: stats.data[{index}] is {figure_s:.9g}, but the median of the visit's "
                 f"rounds_s is {wanted_s:.9g}; {REMEDY}"
+            )
+    rounds_s = [one_s for visit in counted for one_s in visit["rounds_s"]]
+    found, words = percentiles(rounds_s), "that percentile of rounds_s"
+    _check_followed(where, {name: (info.get(name), found[name], words) for name in found})
+    for name in PERCENTILES:
+        if name not in found and info.get(name) is not None:
+            raise ResultsError(
+                f"{where} has {name}, but its visits have {len(rounds_s)} rounds_s, too few for "
+                f"it; {REMEDY}"
             )
 
 

@@ -1,14 +1,16 @@
 """A cell: one point of a sweep.
 
-There are three kinds: a part of a detector (`Cell`), one of the two scans by itself (`ScanCell`),
-and the search for the largest cell of a kind (`LimitCell`).
+There are three kinds: a part of a detector, or its decisions on a stream (`Cell`), one of the two
+scans by itself (`ScanCell`), and the search for the largest cell of a kind (`LimitCell`).
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
+
+from fakemamba.result_schema import STREAM_PARTS as STREAM_PARTS
 
 PARTS = ("front-end", "encoder", "end-to-end")
 TRAINING_PARTS = ("training-step", "training-step-frozen")  # frozen: the front-end
@@ -21,7 +23,8 @@ class Cell:
 
     ``backend`` is the scan's (``none`` where a detector has no Mamba), ``execution`` and
     ``attention`` are explained in `execution`, ``clock`` in `instruments.clock`. ``recording`` is
-    the audio file, None for speech-like input.
+    the audio file, None for speech-like input. A part of ``STREAM_PARTS`` is a decision on a window
+    of ``duration_s``, of which ``hop_s`` has come since the last one; others have no ``hop_s``.
     """
 
     detector: str
@@ -36,11 +39,14 @@ class Cell:
     attention: str = "sdpa"
     clock: str = "latency"
     recording: Path | None = None
+    hop_s: float | None = None
 
     @property
     def id(self) -> str:
         """A name that is unique in a sweep and readable in a test report."""
         length = f"{self.duration_s:g}s"
+        if self.hop_s is not None:
+            length += f"-every-{self.hop_s:g}s"
         source = length
         if self.recording is not None:
             source = f"{self.recording.parent.name}-{self.recording.stem}-{length}"
@@ -66,9 +72,20 @@ class Cell:
         return f"{self.duration_s:g} s"
 
     @property
+    def audio_s(self) -> float:
+        """Seconds of audio that a call stands for, which is new in it."""
+        return self.batch_size * (self.duration_s if self.hop_s is None else self.hop_s)
+
+    @property
+    def of_window(self) -> Cell:
+        """Of a stream's: a window of it alone, end to end."""
+        return replace(self, part="end-to-end", hop_s=None)
+
+    @property
     def group(self) -> str:
         """Cells with one group stand in one table of pytest-benchmark."""
-        return f"{self.part}, {self.duration_s:g} s x {self.batch_size}, {self.precision}"
+        every = "" if self.hop_s is None else f" every {self.hop_s:g} s"
+        return f"{self.part}, {self.duration_s:g} s{every} x {self.batch_size}, {self.precision}"
 
     def to_json(self) -> dict[str, Any]:
         """Its fields in ``extra_info``."""
@@ -120,6 +137,11 @@ class ScanCell:
         return self.num_frames / FRAMES_PER_S
 
     @property
+    def audio_s(self) -> float:
+        """Seconds of audio that a call stands for."""
+        return self.batch_size * self.duration_s
+
+    @property
     def size(self) -> float:
         """What memory grows with along a row."""
         return self.num_frames
@@ -145,6 +167,7 @@ class ScanCell:
             "part": "scan",
             "duration_s": self.duration_s,
             "attention": None,
+            "hop_s": None,
         }
         fields = shared | asdict(self)
         del fields["scan"]

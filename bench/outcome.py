@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from fakemamba.bench.cells import AnyCell
 from fakemamba.result_schema import LEAST_COVERAGE
-from fakemamba.visits import LEAST_VISITS, interval, that_count
+from fakemamba.visits import LEAST_VISITS, interval, percentiles, that_count
 
 if TYPE_CHECKING:  # the gate reads outcomes without torch
     from fakemamba.bench.instruments.rounds import Effort
@@ -181,15 +181,27 @@ class Outcome:
             "host_latency_s": statistics.median(visit.host_s for visit in self.counted),
             "enqueue_s": statistics.median(visit.enqueue_s for visit in self.counted),
             "disturbed_by": list(disturbed_by),
+            **self._percentiles(),
             **_rates({**self.cell.to_json(), **self.details}, latency_s),
         }
 
+    def _percentiles(self) -> dict[str, float]:
+        """Of single decisions on a stream."""
+        if self.cell.to_json()["cell"]["hop_s"] is None:
+            return {}
+        return percentiles([one_s for visit in self.counted for one_s in visit.rounds_s])
+
 
 def _rates(known: Mapping[str, Any], latency_s: float) -> dict[str, Any]:
-    """Real-time factor (at batch 1), audio seconds a second, and how well the device is used."""
+    """Real-time factor (at batch 1), audio seconds a second, and how well the device is used.
+
+    A stream has its cost for a second of audio in their place.
+    """
     cell, rates = known["cell"], dict[str, Any]()
     if cell["part"] == "scan":
         rates["bytes_per_s"] = known["must_move_bytes"] / latency_s
+    elif cell["hop_s"] is not None:
+        rates["cost_s_per_s"] = latency_s / cell["hop_s"]
     else:
         is_inference = not cell["part"].startswith("training")
         audio_s = cell["batch_size"] * cell["duration_s"]

@@ -1,8 +1,8 @@
 """What a result holds: the fields of its JSON in this schema, and what older schemas lack of it.
 
-`bench` writes it and `analysis` reads it. Since schema 3 a cell has visits, each in a pass over all
-cells. In schemas 1 and 2 it was visited once and its samples are the rounds of that visit; it is
-read as it is, without ``visits``.
+`bench` writes it and `analysis` reads it. Since schema 4 there are cells of streams, with a hop.
+Since schema 3 a cell has visits, each in a pass over all cells. In schemas 1 and 2 it was visited
+once and its samples are the rounds of that visit; it is read as it is, without ``visits``.
 """
 
 from __future__ import annotations
@@ -13,9 +13,11 @@ from typing import Any, Literal, get_args
 
 from fakemamba.kernel_checks import CHECK_STATUSES
 
-SCHEMA = 3
+SCHEMA = 4
+STREAM_PARTS = ("stream", "stream-cached")  # a window computed anew; with kept convolutions
 OWN_FRONTEND = "own"  # of a cell whose detector brings its own, which is in no other
 WITH_VISITS = 3  # the first that has them
+WITH_STREAMS = 4  # likewise
 MOST = 2.0**63  # of any figure: beyond, whole numbers do not fit into a table's column
 LEAST_COVERAGE = 0.9  # of a cell's time with a formula; below, its count of flops says nothing
 ROUNDING = 1e-9
@@ -42,6 +44,7 @@ def _is_whole(value: Any) -> bool:
 
 NUMBER = Kind("a number", _is_number)
 TIME = Kind("a time in seconds, more than 0", lambda value: _is_number(value) and value > 0)
+TIME_OR_NULL = Kind(f"{TIME.words}, or null", lambda value: value is None or TIME.holds(value))
 AMOUNT = Kind("a number, 0 or more", lambda value: _is_number(value) and value >= 0)
 SHARE = Kind(
     "a number from 0 to 1",
@@ -92,8 +95,11 @@ CELL = {
     "device": TEXT,
     "attention": TEXT_OR_NULL,
     "clock": TEXT,
+    "hop_s": TIME_OR_NULL,  # of a stream
 }
 INFO = {"status": STATUS, "reason": TEXT_OR_NULL, "input": TEXT, "recording": TEXT_OR_NULL}
+# Of a decision on a stream, over all calls of the visits that count; and their levels.
+PERCENTILES = {"latency_p50_s": 0.50, "latency_p95_s": 0.95, "latency_p99_s": 0.99}
 # May be absent or null: not every cell has all figures.
 FIGURES = {
     "latency_s": TIME,
@@ -105,6 +111,8 @@ FIGURES = {
     "launch_bound_share": SHARE,
     "rtf": AMOUNT,
     "throughput": AMOUNT,
+    "cost_s_per_s": AMOUNT,  # of a stream: latency over hop
+    **dict.fromkeys(PERCENTILES, TIME),
     "load_s": TIME,
     "first_call_s": TIME,
     "cold_start_s": TIME,  # of an engine, before its first call
@@ -162,19 +170,38 @@ def is_cell(entry: dict[str, Any]) -> bool:
     return not entry["extra_info"].keys().isdisjoint(("cell", "cell_id"))
 
 
-def upgraded_from_1(content: dict[str, Any]) -> dict[str, Any]:
+def upgraded(content: dict[str, Any]) -> dict[str, Any]:
+    """A result of any schema with the fields that cells of this one have; its visits stay."""
+    schema = content["fakemamba"]["schema"]
+    if schema == 1:
+        content = _upgraded_from_1(content)
+    return content if schema >= WITH_STREAMS else _changed(content, _without_hop)
+
+
+def _upgraded_from_1(content: dict[str, Any]) -> dict[str, Any]:
     """A result of schema 1 as schema 2 has it: there was one clock, and a cell's id did not say so.
 
     What a launch has to share with another to be a part of its sweep was not kept.
     """
-
-    def upgraded(entry: dict[str, Any]) -> dict[str, Any]:
-        if not is_cell(entry):
-            return entry
-        info = entry["extra_info"]
-        named = {"cell_id": f"{entry['param']}-latency"} if TEXT.holds(entry.get("param")) else {}
-        cell = info["cell"] | {"clock": "latency"}
-        return entry | {"extra_info": info | named | {"cell": cell}}
-
     block = content["fakemamba"] | {"schema": 2, "identity": {}}
-    return content | {"fakemamba": block, "benchmarks": list(map(upgraded, content["benchmarks"]))}
+    return _changed(content | {"fakemamba": block}, _with_clock)
+
+
+def _changed(
+    content: dict[str, Any], change: Callable[[dict[str, Any]], dict[str, Any]]
+) -> dict[str, Any]:
+    """A result with its cells' entries changed."""
+    entries = [change(one) if is_cell(one) else one for one in content["benchmarks"]]
+    return content | {"benchmarks": entries}
+
+
+def _with_clock(entry: dict[str, Any]) -> dict[str, Any]:
+    info = entry["extra_info"]
+    named = {"cell_id": f"{entry['param']}-latency"} if TEXT.holds(entry.get("param")) else {}
+    cell = info["cell"] | {"clock": "latency"}
+    return entry | {"extra_info": info | named | {"cell": cell}}
+
+
+def _without_hop(entry: dict[str, Any]) -> dict[str, Any]:
+    info, cell = entry["extra_info"], entry["extra_info"]["cell"]
+    return entry | {"extra_info": info | {"cell": cell | {"hop_s": cell.get("hop_s")}}}

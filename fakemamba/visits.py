@@ -14,6 +14,8 @@ from collections.abc import Hashable, Sequence
 import numpy as np
 from scipy.special import stdtrit  # scipy.stats takes a second to import
 
+from fakemamba.result_schema import PERCENTILES
+
 LEAST_VISITS = 3
 LEVEL = 0.95
 LIKENESS = 1.5  # how much wider than of independent visits: those of minutes apart are alike
@@ -61,6 +63,18 @@ def interval(values: Sequence[float], level: float = LEVEL) -> tuple[float, floa
     factor = math.exp(reach * spread / (1 - 2 * out / count) / math.sqrt(count))
     middle = figure(values)
     return middle / factor, middle * factor
+
+
+def percentiles(rounds_s: Sequence[float]) -> dict[str, float]:
+    """The median and the slow end of single calls (k,), by the names that a result has for them.
+
+    One that fewer calls than one are beyond is left out: p95 of fewer than 20, p99 of 100.
+    """
+    return {
+        name: float(np.quantile(rounds_s, level))
+        for name, level in PERCENTILES.items()
+        if round(len(rounds_s) * (1 - level), 9) >= 1
+    }
 
 
 def drifts(

@@ -33,7 +33,7 @@ def judge_claims(
     results = together(launches)
     found = list(places(results))
     if not found:
-        raise ResultsError(f"none of the {len(results)} cells is a detector's")
+        raise ResultsError(f"none of the {len(results)} cells is a detector's, streams aside")
     claims = [
         claim
         for place in found

@@ -10,6 +10,7 @@ from fakemamba.analysis.report.labels import labels
 from fakemamba.analysis.report.tables import Field, Record, Table, tabulate
 from fakemamba.analysis.report.words import interval
 from fakemamba.analysis.setting import ASKED_PARTS
+from fakemamba.result_schema import STREAM_PARTS
 
 SCAN = "scan"
 
@@ -49,6 +50,7 @@ DETECTOR = (
     Field("detector", "detector", is_key=True),
     Field("part", "part", is_key=True),
     Field("duration (s)", "duration_s", is_key=True),
+    Field("hop (s)", "hop_s"),
     *labels("frontend", "backend", "attention"),
     *WAY,
     Field("recording", "recording"),
@@ -68,7 +70,7 @@ def cell_tables(results: pd.DataFrame) -> Iterator[Table]:
     """A table of the detectors' cells, and one of the scans', as far as there are any."""
     if results.empty:
         return
-    of_detectors = results[results["part"].isin(ASKED_PARTS)]
+    of_detectors = results[results["part"].isin((*ASKED_PARTS, *STREAM_PARTS))]
     if not of_detectors.empty:
         records = of_detectors.to_dict("records")
         yield tabulate("detector-cells", "Detectors", (*DETECTOR, *MEASURED), records)

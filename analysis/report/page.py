@@ -39,6 +39,7 @@ from fakemamba.analysis.report.sections import (
     comparison_section,
     growth_sections,
     published_section,
+    stream_sections,
     trouble_section,
 )
 from fakemamba.analysis.report.words import number, share
@@ -166,6 +167,7 @@ def _sections(
         yield load_section(extras.loads)
     yield from fastest_section(groups, ranked)
     yield from growth_sections(scalings, crossed)
+    yield from stream_sections(results)
     published = read_published()
     yield published_section(beside_ours(published, results), published)
     yield trouble_section(results)

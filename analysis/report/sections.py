@@ -1,4 +1,4 @@
-"""Sections that are tables: growth, crossovers, published figures, trouble, a change."""
+"""Sections that are tables: growth, crossovers, streams, published figures, trouble, a change."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from fakemamba.analysis.report.tables import Field, Record, Table, tabulate
 from fakemamba.analysis.report.words import interval, is_known, number
 from fakemamba.analysis.scaling.crossover import Crossover
 from fakemamba.analysis.scaling.verdicts import Scaling
+from fakemamba.analysis.streams import stream_costs
 
 SCALING = (
     Field("detector", "detector", is_key=True),
@@ -42,6 +43,27 @@ CROSSOVER = (
     Field("95 % interval (s)", lambda one: interval(one["from_s_ci"])),
     Field("to (s)", "to_s"),
     Field("verdict", "verdict", mark=True),
+    *labels(),
+    Field("reason", "reason"),
+)
+
+
+STREAMS = (
+    Field("detector", "detector", is_key=True),
+    Field("window (s)", "window_s", is_key=True),
+    Field("hop (s)", "hop_s", is_key=True),
+    Field("convolutions", lambda one: "kept" if one["cached"] else "computed anew", is_key=True),
+    Field("cost (s a second)", "cost_s_per_s", is_key=True),
+    Field(
+        "95 % interval", lambda one: interval((one["cost_low_s_per_s"], one["cost_high_s_per_s"]))
+    ),
+    Field("anew / kept", "speedup", is_key=True),
+    Field("of the ratio", lambda one: interval((one["speedup_low"], one["speedup_high"]))),
+    Field("p50 (ms)", "latency_p50_s", 1e3, is_key=True),
+    Field("p95 (ms)", "latency_p95_s", 1e3, is_key=True),
+    Field("p99 (ms)", "latency_p99_s", 1e3, is_key=True),
+    Field("decisions", "decisions"),
+    Field("status", "status", mark=True),
     *labels(),
     Field("reason", "reason"),
 )
@@ -138,6 +160,23 @@ def growth_sections(
         table = tabulate("crossover-pairs", "Pairs of detectors", CROSSOVER, records)
         title = "From which duration one detector takes less than another"
         yield Section("crossovers", "Crossovers", title, (), (table,))
+
+
+def stream_sections(results: pd.DataFrame) -> Iterator[Section]:
+    """What decisions on streams cost, if there are any."""
+    costs = stream_costs(results)
+    if costs.empty:
+        return
+    notes = (
+        "A decision on the last window is made every hop. A second of audio costs the latency of a "
+        "decision over the hop, in seconds of computing; below 1 a stream keeps up.",
+        "Kept are frames of the convolutions that an earlier window had. All that comes after them "
+        "is computed anew, and logits are the same to rounding. Both are compared pass by pass.",
+        "Percentiles are of single decisions: p95 of 20 at the least and p99 of 100, as by "
+        "--bench-min-rounds 20.",
+    )
+    table = tabulate("stream-costs", "Streams", STREAMS, costs.to_dict("records"))
+    yield Section("streams", "Streams", "What decisions on a stream cost", notes, (table,))
 
 
 def published_section(beside: pd.DataFrame, published: pd.DataFrame) -> Section:

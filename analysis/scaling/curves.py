@@ -156,7 +156,7 @@ def curves(
         results = without_drift(results)
     cells = results[results["part"].isin(ASKED_PARTS)] if len(results) else results
     if cells.empty:
-        raise ValueError(f"none of the {len(results)} cells is a detector's")
+        raise ValueError(f"none of the {len(results)} cells is a detector's, streams aside")
     return [
         curve
         for labels, group in split(cells, SUBJECT)

@@ -381,8 +381,8 @@ class Measurer:
             latency_s,
             window_s=self.method.energy_window_s,
         )
-        audio_s = cell.duration_s * cell.batch_size
-        per_audio_s = None if energy.net_energy_j is None else energy.net_energy_j / audio_s
+        net_j = energy.net_energy_j
+        per_audio_s = None if net_j is None else net_j / cell.audio_s
         return {"energy": asdict(energy), "net_energy_j_per_audio_s": per_audio_s}
 
 

@@ -12,11 +12,16 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from fakemamba.bench.cells import TRAINING_PARTS, Cell
+from fakemamba.bench.cells import STREAM_PARTS, TRAINING_PARTS, Cell
 from fakemamba.bench.measuring.external import (
     detector_of_its_own,
     external_workload,
     tensor_of,
+)
+from fakemamba.bench.measuring.stream import (
+    StreamWorkload,
+    check_streamable,
+    stream_workload,
 )
 from fakemamba.bench.measuring.training_step import (
     Trainee,
@@ -76,7 +81,7 @@ class WorkloadCache:
         # On a CPU, to burden no GPU.
         self._features: dict[object, Features] = {}
 
-    def prepare(self, cell: Cell) -> DetectorWorkload | TrainingWorkload:
+    def prepare(self, cell: Cell) -> DetectorWorkload | StreamWorkload | TrainingWorkload:
         """Make what the cell measures: weights are random but the same in every run.
 
         Raises:
@@ -84,13 +89,20 @@ class WorkloadCache:
             UnsupportedInputError: the detector cannot take this input.
             ValueError: the recording cannot be read.
         """
-        device = torch.device(cell.device)
-        check_setting(device, cell.precision, cell.execution)
+        check_setting(torch.device(cell.device), cell.precision, cell.execution)
         if cell.part in TRAINING_PARTS:
             check_trainable(cell)
             trainee, waveforms = self._get_trainee(cell), self._waveforms(cell)
             trainee.detector.check_input(waveforms, None)
             return make_training_workload(cell, trainee, waveforms)
+        if cell.part in STREAM_PARTS:
+            check_streamable(cell)
+            return stream_workload(cell, self._prepare_part(cell.of_window))
+        return self._prepare_part(cell)
+
+    def _prepare_part(self, cell: Cell) -> DetectorWorkload:
+        """A part of a detector, or all of it."""
+        device = torch.device(cell.device)
         detector = self._get_detector(cell)
         detector.check_input(torch.empty(cell.batch_size, _num_samples(cell), device="meta"), None)
         if isinstance(detector, ExternalDetector):

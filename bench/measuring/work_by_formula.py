@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
-from fakemamba.bench.cells import PARTS, AnyCell, Cell
+from fakemamba.bench.cells import PARTS, STREAM_PARTS, AnyCell, Cell
 from fakemamba.bench.instruments.work import Work
 from fakemamba.bench.instruments.work_on_meta import META, MetaCounter, NoFormulaError
 from fakemamba.data.audio import SAMPLE_RATE_HZ
@@ -96,7 +96,12 @@ class FormulaCounter:
         return Work(flops, bytes_moved, 1.0, {})
 
     def count_cell(self, cell: object) -> Work | None:
-        """The work of a cell, or None where only running it shows that."""
+        """The work of a cell, or None where only running it shows that.
+
+        Of a stream it is that of the window, without the samples that are put together for it.
+        """
+        if isinstance(cell, Cell) and cell.part == "stream":
+            cell = cell.of_window
         if (
             not isinstance(cell, Cell)
             or cell.part not in PARTS
@@ -143,7 +148,12 @@ def formula_counter() -> FormulaCounter:
 
 
 def flops_of(cell: AnyCell) -> float | None:
-    """Of a part of ``PARTS`` in fp32, as a measure of how long a cell will take; None of others."""
+    """Of a part of ``PARTS`` in fp32, as a measure of how long a cell will take; None of others.
+
+    A stream's is that of its whole window, though less of it may have to be done.
+    """
+    if isinstance(cell, Cell) and cell.part in STREAM_PARTS:
+        cell = cell.of_window
     if not isinstance(cell, Cell) or cell.part not in PARTS:
         return None
     part = (cell.detector, cell.frontend, cell.part, cell.batch_size)

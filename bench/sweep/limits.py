@@ -87,7 +87,16 @@ def find_limit(probe: Callable[[float], Outcome], first: float, most: float) -> 
 
 
 def plan_limits(cells: Sequence[Cell]) -> list[LimitCell]:
-    """For all that a sweep's cells are but long and many: the longest, and the largest batch."""
+    """For all that a sweep's cells are but long and many: the longest, and the largest batch.
+
+    Raises:
+        ValueError: there are cells of streams.
+    """
+    if any(cell.hop_s is not None for cell in cells):
+        raise ValueError(
+            "--bench-find-limits searches for the longest utterance and the largest batch, which "
+            "no stream has: leave out --bench-stream"
+        )
     bases = dict.fromkeys(
         replace(cell, duration_s=START_S, batch_size=1, recording=None) for cell in cells
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import math
 import os
 from dataclasses import replace
@@ -37,6 +38,17 @@ def _counts(text: str) -> list[int]:
     return [int(name) for name in _names(text)]
 
 
+def _streams(text: str) -> list[tuple[float, float]]:
+    """Windows and hops in seconds, such as ``4,1;4,0.5``."""
+    try:
+        pairs = [_seconds(one) for one in text.split(";") if one.strip()]
+        return [(window_s, hop_s) for window_s, hop_s in pairs]
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no list of windows and hops in seconds, such as '4,1;4,0.5'"
+        ) from None
+
+
 OPTIONS: dict[str, dict[str, Any]] = {
     "--bench-profile": {
         "choices": sorted(PROFILES),
@@ -51,6 +63,13 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "--bench-lengths": {
         "metavar": "NAME",
         "help": "durations drawn from a corpus's distribution",
+    },
+    "--bench-stream": {
+        "type": _streams,
+        "action": "extend",
+        "metavar": "WINDOW,HOP;...",
+        "help": "also decisions on windows of a stream, in seconds, such as '4,1;4,0.5': computed "
+        "anew, and with what can be kept of earlier windows",
     },
     "--bench-device": {"default": "auto", "help": "auto, cpu, cuda:0, ..."},
     "--bench-precision": {
@@ -145,6 +164,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
 }
 CHOOSING_CELLS = (
     *("--bench-detectors", "--bench-durations", "--bench-corpus", "--bench-lengths"),
+    "--bench-stream",
     *("--bench-precision", "--bench-parts", "--bench-batch-sizes", "--bench-frontend"),
     *("--bench-attention", "--bench-backend", "--bench-execution", "--bench-find-limits"),
     *("--bench-isolate", "--bench-instruments"),
@@ -231,8 +251,9 @@ def _target(config: pytest.Config, target: str) -> str:
 
 def _word(value: Any) -> str:
     """A value as it is typed; a file or folder that is there is called by its name."""
-    if isinstance(value, list):
-        return ",".join(map(_word, value))
+    if isinstance(value, list | tuple):
+        mark = ";" if any(isinstance(one, tuple) for one in value) else ","
+        return mark.join(map(_word, value))
     if isinstance(value, float):
         return f"{value:.12g}"
     path, mark, choices = str(value).partition("?")  # a front-end's choices
@@ -267,6 +288,7 @@ def sweep_options(config: pytest.Config) -> SweepOptions:
         corpus=option("--bench-corpus"),
         corpus_root=option("--bench-corpus-root"),
         lengths=option("--bench-lengths"),
+        streams=option("--bench-stream") or (),
     )
 
 

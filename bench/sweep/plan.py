@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from fakemamba.bench.cells import PARTS, TRAINING_PARTS, Cell
+from fakemamba.bench.cells import PARTS, STREAM_PARTS, TRAINING_PARTS, Cell
 from fakemamba.bench.instruments.clock import MODES
 from fakemamba.bench.instruments.rounds import Effort
 from fakemamba.bench.measuring.external import detector_of_its_own, frontend_of
@@ -130,7 +130,10 @@ PROFILES = {
 
 @dataclass(frozen=True)
 class SweepOptions:
-    """What the command line says; None leaves it to the profile."""
+    """What the command line says; None leaves it to the profile.
+
+    ``streams`` are windows and hops in seconds, which every detector of the sweep is measured on.
+    """
 
     profile: str
     device: str
@@ -147,10 +150,11 @@ class SweepOptions:
     corpus: Path | None = None
     corpus_root: Path | None = None
     lengths: str | None = None
+    streams: Sequence[tuple[float, float]] = ()
 
 
 def plan(options: SweepOptions) -> list[Cell]:
-    """All cells of a sweep: detectors outermost, then rising durations.
+    """All cells of a sweep: detectors outermost, then rising durations; in the end the streams.
 
     Kernels that ``auto`` may use, and that were never run on this GPU, are compared with torch.
 
@@ -174,7 +178,8 @@ def plan(options: SweepOptions) -> list[Cell]:
     elif options.durations_s is not None:
         inputs = [(duration_s, None) for duration_s in sorted(set(options.durations_s))]
 
-    cells = []
+    cells: list[Cell] = []
+    streams: list[Cell] = []
     for series in _series(options):
         for detector in series.detectors:
             own_s = series.durations_on(options.device)
@@ -183,34 +188,44 @@ def plan(options: SweepOptions) -> list[Cell]:
             parts = tuple(part for part in series.parts if part in traits.parts)
             frontend = frontend_of(detector, series.frontend)
             sizes = product(lengths_here, options.batch_sizes, parts)
-            settings = list(
-                product(
+            ways = [  # of any part and size
+                Cell(
+                    detector=detector,
+                    frontend=frontend,
+                    part="end-to-end",
+                    duration_s=0.0,
+                    precision=precision,
+                    backend=backend,
+                    execution=execution,
+                    device=options.device,
+                    attention=attention,
+                    clock=options.clock,
+                )
+                for precision, backend, execution, attention in product(
                     options.precisions,
                     traits.backends,
                     options.executions,
                     options.attentions,
                 )
-            )
+            ]
             for (duration_s, recording), batch_size, part in sizes:
                 cells += [
-                    Cell(
-                        detector=detector,
-                        frontend=frontend,
+                    replace(
+                        way,
                         part=part,
                         duration_s=duration_s,
                         batch_size=batch_size,
-                        precision=precision,
-                        backend=backend,
-                        execution=execution,
-                        device=options.device,
-                        attention=attention,
-                        clock=options.clock,
                         recording=recording,
                     )
-                    for precision, backend, execution, attention in settings
+                    for way in ways
+                ]
+            for (window_s, hop_s), part in product(options.streams, STREAM_PARTS):
+                streams += [
+                    replace(way, part=part, duration_s=window_s, hop_s=hop_s) for way in ways
                 ]
     if options.corpus is None:
         cells = list(dict.fromkeys(cells))  # two series may have the same
+    cells += dict.fromkeys(streams)
     _require_distinct(cells)
     return cells
 
@@ -317,6 +332,12 @@ def _check(options: SweepOptions) -> None:
     for duration_s in options.durations_s or ():
         if not 0 < duration_s < float("inf"):
             raise ValueError(f"a duration of {duration_s} s cannot be measured")
+    for window_s, hop_s in options.streams:
+        if not 0 < hop_s <= window_s < float("inf"):
+            raise ValueError(
+                f"windows of {window_s:g} s every {hop_s:g} s are no stream: both have to be more "
+                "than 0, and the hop no more than the window"
+            )
     for batch_size in options.batch_sizes:
         if batch_size < 1:
             raise ValueError(f"a batch of {batch_size} cannot be measured")

@@ -10,18 +10,21 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
 
 from fakemamba.data.audio import SAMPLE_RATE_HZ, Waveform
 from fakemamba.data.streaming import StreamError
 from fakemamba.evaluation.calibration import Calibration
 from fakemamba.evaluation.judgement import Judgement, OperatingPoint, judge_score
-from fakemamba.evaluation.manner import Manner
+from fakemamba.evaluation.manner import PLAIN, Manner
 from fakemamba.evaluation.metrics.costs import DCF_ASVSPOOF5
 from fakemamba.evaluation.scoring import Scores, scoring_function
 from fakemamba.evaluation.streams.combining import Combiner
 from fakemamba.evaluation.streams.cutting import Window, WindowCutter
 from fakemamba.evaluation.streams.windowing import Windowing, WindowingError
 from fakemamba.models.detector import Detector
+from fakemamba.models.execution.modes import running_in
+from fakemamba.models.streaming import WindowedDetector, shared_frames, why_not_reusable
 
 Status = Literal["judged", "silence", "too short"]
 
@@ -59,7 +62,8 @@ class Decision:
 class StreamingDetector:
     """A stream's decisions.
 
-    One window over a whole recording gives the score that ``fakemamba score`` gives.
+    One window over a whole recording gives the score that ``fakemamba score`` gives. In fp32,
+    frames of the front-end's convolutions that windows share are made once, where that is exact.
 
     Args:
         detector: in eval mode, on its device.
@@ -88,7 +92,10 @@ class StreamingDetector:
         pi_spoof: float = DCF_ASVSPOOF5.pi_spoof,
     ) -> None:
         check_windows(detector, windowing)
-        self._scores: Scores = scoring_function(detector, manner or Manner())
+        manner = manner or Manner()
+        self._detector = detector
+        self._scores: Scores = scoring_function(detector, manner)
+        self._reusing = _reusing(detector, windowing, manner)
         self._least = detector.min_samples
         self._cutter = WindowCutter(windowing)
         self._combiner = Combiner(windowing, window_calibration)
@@ -125,6 +132,8 @@ class StreamingDetector:
         if at is not None and at > self.position:
             self._missing += at - self.position
             self._cutter.restart(at)
+            if self._reusing is not None:
+                self._reusing.restart()
         return self._decisions(block, only_latest=only_latest)
 
     def close(self) -> Decision | None:
@@ -153,13 +162,29 @@ class StreamingDetector:
             return decision("silence")
         if len(window.waveform) < self._least:
             return decision("too short")
-        with torch.inference_mode():
-            score = self._scores(torch.from_numpy(window.waveform)[None], None).item()
+        score = self._score(torch.from_numpy(window.waveform)[None], window.start)
         if not math.isfinite(score):
             raise StreamError(f"at {at_s:.3f} s the detector gives {score}, which is no score")
         combined = self._combiner.add(window.start, window.end, score)
         judgement = judge_score(combined, self._calibration, self._point, self._pi_spoof)
         return decision("judged", score, judgement)
+
+    @torch.inference_mode()
+    def _score(self, waveform: Tensor, start: int) -> float:
+        """Of a window (1, samples) that begins at a sample of the stream."""
+        if self._reusing is None:
+            return self._scores(waveform, None).item()
+        device = self._detector.device
+        with running_in(device, "fp32", "sdpa"):
+            return self._detector.scores(self._reusing(waveform.to(device), start)).item()
+
+
+def _reusing(detector: Detector, windowing: Windowing, manner: Manner) -> WindowedDetector | None:
+    """What keeps what windows share, where that is exact and saves anything."""
+    if (manner.execution, manner.precision) != (PLAIN, "fp32") or why_not_reusable(detector):
+        return None
+    samples = windowing.window_samples, windowing.hop_samples
+    return WindowedDetector(detector) if shared_frames(detector.framing, *samples) > 0 else None
 
 
 def check_windows(detector: Detector, windowing: Windowing) -> None:

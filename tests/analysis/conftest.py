@@ -6,7 +6,8 @@ import json
 import numpy as np
 import pytest
 
-from fakemamba.visits import interval
+from fakemamba.result_schema import SCHEMA, WITH_VISITS
+from fakemamba.visits import interval, percentiles
 
 DURATIONS_S = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0)
 GROWTH = {  # latencies in s at a duration in s
@@ -18,12 +19,13 @@ GROWTH = {  # latencies in s at a duration in s
 }
 
 
-def entry(rng, detector, part, duration_s, latency_s, status="measured", reason=None):
+def entry(rng, detector, part, duration_s, latency_s, status="measured", reason=None, hop_s=None):
     """One entry of ``benchmarks``; ``latency_s`` is None where the cell has no time."""
     cell = {"detector": detector, "frontend": "xls-r-tiny", "part": part, "duration_s": duration_s}
     cell |= {"batch_size": 1, "precision": "fp32", "backend": "cpu", "execution": "eager"}
-    cell |= {"device": "cpu", "attention": "sdpa", "clock": "latency"}
-    cell_id = f"{detector}-xls-r-tiny-{part}-{duration_s:g}s-b1-fp32-cpu-eager-sdpa-latency"
+    cell |= {"device": "cpu", "attention": "sdpa", "clock": "latency", "hop_s": hop_s}
+    length = f"{duration_s:g}s" + ("" if hop_s is None else f"-every-{hop_s:g}s")
+    cell_id = f"{detector}-xls-r-tiny-{part}-{length}-b1-fp32-cpu-eager-sdpa-latency"
     info = {"cell": cell, "cell_id": cell_id, "input": "speech-like", "recording": None}
     info |= {"status": status, "reason": reason}
     node = f"bench/bench_detectors.py::bench_detector[{cell_id}]"
@@ -31,13 +33,18 @@ def entry(rng, detector, part, duration_s, latency_s, status="measured", reason=
         return {"extra_info": info, "stats": {}, "fullname": f"{node} ({status})"}
     samples_s = latency_s * np.exp(rng.normal(0, 0.005, 9))
     median_s = float(np.median(samples_s))
-    info |= {"latency_s": median_s, "rtf": median_s / duration_s}
+    info["latency_s"] = median_s
     info["latency_low_s"], info["latency_high_s"] = map(float, interval(samples_s.tolist()))
     info["visits"] = [
         {"pass": number, "rounds_s": [0.99 * figure_s, figure_s, 1.01 * figure_s]}
         | {"disturbed_by": []}
         for number, figure_s in enumerate(samples_s.tolist())
     ]
+    if hop_s is None:
+        info["rtf"] = median_s / duration_s
+    else:
+        info["cost_s_per_s"] = median_s / hop_s
+        info |= percentiles([one_s for visit in info["visits"] for one_s in visit["rounds_s"]])
     info |= {"peak_bytes": int(1e6 + 1e5 * duration_s), "activation_bytes": None}
     info |= {"flops": int(1e9 * duration_s), "bytes_moved": int(1e8 * duration_s)}
     info |= {"flop_coverage": 1.0, "copy_bytes_per_s": 1e11, "matmul_flops_per_s": 1e13}
@@ -47,13 +54,16 @@ def entry(rng, detector, part, duration_s, latency_s, status="measured", reason=
     return {"extra_info": info, "stats": stats, "fullname": node}
 
 
-def in_schema_2(content):
-    """A result with its visits taken for the rounds of a single one, as it was before schema 3."""
+def in_schema(content, schema):
+    """A result as it was in an older schema: without hops, and before schema 3 without visits."""
     content = copy.deepcopy(content)
-    content["fakemamba"]["schema"] = 2
-    content["fakemamba"].pop("work", None)
+    content["fakemamba"]["schema"] = schema
     for one in content["benchmarks"]:
-        one["extra_info"].pop("visits", None)
+        one["extra_info"]["cell"].pop("hop_s", None)
+    if schema < WITH_VISITS:
+        content["fakemamba"].pop("work", None)
+        for one in content["benchmarks"]:
+            one["extra_info"].pop("visits", None)
     return content
 
 
@@ -70,7 +80,7 @@ def work_of(detector, part, curve):
 def write_growth():
     """Write a result of two detectors: the first's encoder is linear, the second's quadratic."""
 
-    def write(path, names=("straight", "bent"), extra=(), environment=None, schema=3):
+    def write(path, names=("straight", "bent"), extra=(), environment=None, schema=SCHEMA):
         rng = np.random.default_rng(0)
         entries = []
         for name, curve in zip(names, GROWTH["encoder"].values(), strict=True):
@@ -87,7 +97,7 @@ def write_growth():
         options["commands"] = [["bench/", "--bench-detectors", "a b,c", "-k", "not bent"]]
         git = {"commit": "0123456789abcdef", "dirty": True, "reason": None}
         device = {"device": "CPU: Test, 2 threads", "git": git}
-        block = {"schema": 3, "options": options, "identity": {"schema": 3}}
+        block = {"schema": SCHEMA, "options": options, "identity": {"schema": SCHEMA}}
         block["environment"] = device | (environment or {})
         block["work"] = [
             work_of(name, "encoder", curve)
@@ -95,8 +105,32 @@ def write_growth():
         ]
         content = {"datetime": "2026-01-01T00:00:00", "fakemamba": block}
         content["benchmarks"] = [*entries, *extra]
-        path.write_text(json.dumps(content if schema == 3 else in_schema_2(content)))
+        path.write_text(json.dumps(content if schema == SCHEMA else in_schema(content, schema)))
         return path
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def write_streams(write_growth):
+    """Write a result of ``straight``'s stream in windows of 4 s every second, and of ``bent``'s.
+
+    With kept convolutions the former takes 0.16 s in place of 0.2 s; of the latter none can be.
+    """
+
+    def write(path, seed=1):
+        rng = np.random.default_rng(seed)
+        reason = "frames of windows cannot be kept: waveforms are normalised"
+        return write_growth(
+            path,
+            extra=[
+                entry(rng, "straight", "stream", 4.0, 0.2, hop_s=1.0),
+                entry(rng, "straight", "stream-cached", 4.0, 0.16, hop_s=1.0),
+                entry(rng, "straight", "stream", 4.0, 0.2, hop_s=0.5),
+                entry(rng, "bent", "stream", 4.0, 0.3, hop_s=1.0),
+                entry(rng, "bent", "stream-cached", 4.0, None, "unsupported", reason, hop_s=1.0),
+            ],
+        )
 
     return write
 

@@ -187,7 +187,9 @@ def test_end_to_end_is_told_of_the_largest_front_end(results):
 def test_nothing_measured_has_no_answer(results):
     failed = results.assign(status="failed")
     found = answers(failed, groups_of(failed), [], [], decision_table(failed))
-    assert found.sentences == ("No cell of a detector was measured, so there is no answer.",)
+    assert found.sentences == (
+        "No detector was measured on whole utterances, so there is no answer.",
+    )
     assert found.text().count("\n") == 1
 
 

@@ -227,9 +227,12 @@ def test_analysis_imports_no_torch_and_draws_only_where_it_says_so(draws, unwant
 
 
 def test_samples_are_visits_with_their_passes_or_rounds_without(tmp_path, write_growth):
-    today, before = (
+    today, without_streams, before = (
         read_results([write_growth(tmp_path / f"{schema}.json", schema=schema)])
-        for schema in (3, 2)
+        for schema in (4, 3, 2)
+    )
+    pd.testing.assert_frame_equal(
+        today.drop(columns="source"), without_streams.drop(columns="source")
     )
     measured = today["status"] == "measured"
     assert today["passes"].notna().equals(measured)

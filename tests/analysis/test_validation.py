@@ -148,11 +148,11 @@ def test_what_is_no_result_is_refused(tmp_path, text, message):
     assert re.search(message, refusal(tmp_path, None, text))
 
 
-@pytest.mark.parametrize("schema", [4, 99, 0, -1, True, 2.0, "2", None, [2]])
+@pytest.mark.parametrize("schema", [5, 99, 0, -1, True, 2.0, "2", None, [2]])
 def test_other_schemas_are_refused(tmp_path, schema):
     message = refusal(tmp_path, replaced(WAYS, ("fakemamba", "schema"), schema))
-    assert f"has schema {schema!r}, but this version reads 1 to 3; " in message
-    assert ("update this project" in message) == (schema in (4, 99))
+    assert f"has schema {schema!r}, but this version reads 1 to 4; " in message
+    assert ("update this project" in message) == (schema in (5, 99))
 
 
 @given(content=st.binary(max_size=200))
@@ -336,9 +336,17 @@ def test_what_cannot_be_is_refused_with_file_cell_and_remedy(tmp_path, place, va
 
 @pytest.fixture(scope="module")
 def visited(write_growth, tmp_path_factory):
-    """A result of schema 3."""
+    """A result of today."""
     path = write_growth(tmp_path_factory.mktemp("visited") / "x.json")
     return json.loads(path.read_text())
+
+
+@pytest.fixture(scope="module")
+def streamed(write_streams, tmp_path_factory):
+    """A result with a cell of a stream alone."""
+    content = json.loads(write_streams(tmp_path_factory.mktemp("streamed") / "x.json").read_text())
+    parts = [one["extra_info"]["cell"]["part"] for one in content["benchmarks"]]
+    return shortened(content, parts.index("stream"))
 
 
 VISITS = (*INFO, "visits")
@@ -359,6 +367,9 @@ SHAPE = "have to be equally many; use the file"
         ((*VISITS, 1, "rounds_s"), [], r"'rounds_s' is \[\]"),
         ((*VISITS, 1, "rounds_s"), [0.0], r"'rounds_s' is \[0.0\]"),
         ((*VISITS, 1, "rounds_s"), [9.0], r"stats.data\[1\] is .*, but the median .* is 9;"),
+        ((*INFO, "cell", "hop_s"), 0, "'hop_s' is 0, but has to be a time .*, or null"),
+        ((*INFO, "cell", "hop_s"), 1.0, "hop_s is 1.0, but part is 'front-end'; stream, stream-"),
+        ((*INFO, "cell", "part"), "stream", "hop_s is None, but part is 'stream'"),
         ((*VISITS, 1, "disturbed_by"), "x", "'disturbed_by' is 'x', but has to be a list"),
         (("fakemamba", "work"), {}, "'work' is {}, but has to be a list"),
         (("fakemamba", "work", 0), 1, r"work\[0\]: 'record' is 1, but has to be an object"),
@@ -372,6 +383,22 @@ SHAPE = "have to be equally many; use the file"
 )
 def test_visits_and_work_that_cannot_be_are_refused(tmp_path, visited, place, value, message):
     assert re.search(message, refusal(tmp_path, replaced(visited, place, value)))
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "message"),
+    [
+        ((*INFO, "cell", "hop_s"), 5.0, "hop_s is 5, but its window has 4 s"),
+        ((*INFO, "cell", "hop_s"), 2.0, "cost_s_per_s is .*, but latency_s / hop_s is "),
+        ((*INFO, "cost_s_per_s"), 9.0, "cost_s_per_s is 9, but latency_s / hop_s is "),
+        ((*INFO, "latency_p95_s"), 9.0, "latency_p95_s is 9, but that percentile of rounds_s is "),
+        ((*INFO, "latency_p99_s"), 9.0, "latency_p99_s, but its visits have 27 rounds_s, too few"),
+        ((*INFO, "rtf"), 9.0, "rtf is 9, but latency_s / duration_s is "),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_streams_that_contradict_themselves_are_refused(tmp_path, streamed, place, value, message):
+    assert re.search(message, refusal(tmp_path, replaced(streamed, place, value)))
 
 
 def test_a_measured_cell_of_today_has_visits(tmp_path, visited):

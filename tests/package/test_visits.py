@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fakemamba.visits import drifts, figure, interval, that_count
+from fakemamba.visits import drifts, figure, interval, percentiles, that_count
 
 times = st.lists(st.floats(1e-6, 1e3), min_size=3, max_size=14)
 
@@ -22,6 +22,16 @@ def test_disturbed_visits_count_only_for_want_of_three_others():
     assert that_count([True, False, True, False, False]) == [1, 3, 4]
     assert that_count([True, False, True, False]) == [0, 1, 2, 3]
     assert that_count([True] * 5) == [0, 1, 2, 3, 4] and that_count([]) == []
+
+
+@pytest.mark.parametrize(
+    ("count", "known"),
+    [(1, ""), (2, "50"), (19, "50"), (20, "50 95"), (99, "50 95"), (100, "50 95 99")],
+)
+def test_a_percentile_is_of_calls_of_which_one_is_beyond_it(count, known):
+    found = percentiles([float(one) for one in range(count)])
+    assert list(found) == [f"latency_p{level}_s" for level in known.split()]
+    assert all(found[name] < count - 1 for name in found)
 
 
 def test_below_three_visits_there_is_none():

@@ -316,7 +316,7 @@ def test_what_is_the_same_in_all_rows_is_said_once():
 def test_results_without_a_detector_have_a_page_that_says_so(launch):
     lost = launch.cells[launch.cells["status"] == "out-of-memory"]
     html, _ = render([replace(launch, cells=lost)])
-    assert "No cell of a detector was measured" in Page(html).text
+    assert "No detector was measured on whole utterances" in Page(html).text
     assert "MemoryError" in html
 
 

@@ -14,6 +14,7 @@ import soundfile
 from children import lines_of
 
 from fakemamba.analysis.results import read_launch
+from fakemamba.analysis.streams import stream_costs
 from fakemamba.data.synthetic import speech_like
 from fakemamba.files import naming
 
@@ -60,6 +61,31 @@ def test_a_front_end_that_cannot_be_is_told_before_anything_is_measured(bench, t
     assert line.startswith("ERROR: ") and name.partition("?")[0] in line
 
 
+def test_a_stream_that_is_none_is_told_before_anything_is_measured(bench, tmp_path):
+    finished = bench(tmp_path, "--bench-stream", "1,4")
+    assert finished.returncode == pytest.ExitCode.USAGE_ERROR
+    (line,) = [one for one in finished.stderr.splitlines() if one]
+    assert "windows of 1 s every 4 s are no stream" in line
+
+
+def test_streams_are_measured_and_read_back(bench, tmp_path):
+    path = tmp_path / "out.json"
+    arguments = ["--bench-detectors", "xlsr-transformer", "--bench-durations", "0.5"]
+    streams = ["--bench-stream", "0.5,0.1;0.5,0.5", "-k", "stream", f"--benchmark-json={path}"]
+    finished = bench(tmp_path, *arguments, *streams)
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    launch = read_launch(path)
+    assert "0.5,0.1;0.5,0.5" in launch.options["commands"][0]
+    costs = stream_costs(launch.cells)
+    found = list(zip(costs["hop_s"], costs["cached"], costs["status"], strict=True))
+    assert found == [
+        (0.1, False, "measured"),
+        (0.1, True, "measured"),
+        (0.5, False, "measured"),
+        (0.5, True, "unsupported"),
+    ]
+
+
 def test_every_cell_ends_in_a_record(swept):
     _, finished, results = swept
     entries = results["benchmarks"]
@@ -97,7 +123,7 @@ def test_a_measured_record_has_all_that_is_promised(swept):
 def test_the_environment_and_the_options_are_in_the_json(swept):
     _, _, results = swept
     block = results["fakemamba"]
-    assert block["schema"] == 3
+    assert block["schema"] == 4
     assert block["options"]["detectors"] == ["fake-mamba-s", "xlsr-aasist"]
     assert block["environment"]["packages"]["torch"]
     assert block["environment"]["device"]

@@ -1,11 +1,12 @@
 """Planning a sweep: profiles, and what the options change."""
 
-from itertools import pairwise
+from itertools import pairwise, product
 
 import pytest
 import soundfile
 
 from fakemamba.bench.cells import PARTS
+from fakemamba.bench.sweep.limits import plan_limits
 from fakemamba.bench.sweep.plan import (
     EVERY_DETECTOR,
     FULL_SIZE,
@@ -210,3 +211,34 @@ def test_a_corpus_that_cannot_be_used_is_refused(tmp_path):
     (tmp_path / "m.csv").write_text("path\nempty.wav\n")
     with pytest.raises(AudioError, match="the file is empty"):
         plan(options(corpus=tmp_path / "m.csv"))
+
+
+def test_streams_come_after_all_else_for_every_detector_once():
+    chosen = {"profile": "answer", "detectors": ["fake-mamba-s", "xlsr-conformer"]}
+    before = plan(options(**chosen, batch_sizes=[1, 8], precisions=["fp32", "bf16"]))
+    streams = [(4.0, 1.0), (4.0, 0.25)]
+    cells = plan(
+        options(**chosen, batch_sizes=[1, 8], precisions=["fp32", "bf16"], streams=streams)
+    )
+    assert cells[: len(before)] == before
+    added = cells[len(before) :]
+    found = [(one.detector, one.duration_s, one.hop_s, one.part, one.precision) for one in added]
+    assert sorted(found) == sorted(
+        product(
+            chosen["detectors"], (4.0,), (1.0, 0.25), ("stream", "stream-cached"), ("fp32", "bf16")
+        )
+    )
+    assert {one.batch_size for one in added} == {1} and len({one.id for one in cells}) == len(cells)
+    assert added[0].audio_s == 1.0 and before[-1].audio_s == 8 * before[-1].duration_s
+
+
+@pytest.mark.parametrize("stream", [(4.0, 0.0), (4.0, 5.0), (float("inf"), 1.0), (4.0, -1.0)])
+def test_what_is_no_stream_is_refused(stream):
+    with pytest.raises(ValueError, match="are no stream"):
+        plan(options(streams=[stream]))
+
+
+def test_there_is_no_limit_of_a_stream():
+    cells = plan(options(detectors=["xlsr-aasist"], streams=[(4.0, 1.0)]))
+    with pytest.raises(ValueError, match="leave out --bench-stream"):
+        plan_limits(cells)

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from fakemamba.data.streaming import StreamError
 from fakemamba.data.synthetic import speech_like
 from fakemamba.evaluation.judgement import OperatingPoint
+from fakemamba.evaluation.manner import Manner
 from fakemamba.evaluation.streams.detector import StreamingDetector
 from fakemamba.evaluation.streams.windowing import Windowing, WindowingError
 
@@ -107,6 +108,16 @@ def test_windows_shorter_than_the_detector_takes_are_refused(detector):
 
 def test_a_detector_without_a_number_is_told(detector, waveform, monkeypatch):
     listener = StreamingDetector(detector, Windowing(0.5, 0.5, speech_dbfs=None))
-    monkeypatch.setattr(listener, "_scores", lambda *given: torch.tensor([float("nan")]))
+    monkeypatch.setattr(listener, "_score", lambda *given: float("nan"))
     with pytest.raises(StreamError, match=r"at 0\.500 s the detector gives nan"):
         list(listener.feed(waveform))
+
+
+@pytest.mark.parametrize(
+    ("precision", "hop", "reuses"), [("fp32", 0.1, True), ("int8", 0.1, False)]
+)
+def test_frames_that_windows_share_are_made_once(detector, waveform, precision, hop, reuses):
+    windowing = Windowing(0.5, hop, "latest", speech_dbfs=None)
+    listener = StreamingDetector(detector, windowing, manner=Manner(precision=precision))
+    assert (listener._reusing is not None) == reuses
+    assert StreamingDetector(detector, Windowing(0.5, 0.5))._reusing is None  # nothing is shared
