@@ -18,13 +18,22 @@ from fakemamba.data.trials import BONA_FIDE
 from fakemamba.evaluation.calibration import Calibration, fit_calibration
 from fakemamba.evaluation.coverage import join, split
 from fakemamba.evaluation.streams.decisions import Decisions, decisions_of
-from fakemamba.evaluation.streams.evaluate import PREFIXES_S, StreamEvaluation, evaluate_streams
+from fakemamba.evaluation.streams.evaluate import (
+    PREFIXES_S,
+    StreamEvaluation,
+    evaluate_streams,
+    finite,
+)
 from fakemamba.evaluation.streams.window_files import read_made, read_windows
 from fakemamba.evaluation.streams.windowing import Rule, Windowing
 from fakemamba.evaluation.uncertainty import Resampling
 from fakemamba.files import write_json
 from fakemamba.models.registry import DETECTORS
 
+COSTS = (
+    *("system", "detector", "window_s", "hop_s", "cached", "status", "reason", "decisions"),
+    *("cost_s_per_s", "cost_low_s_per_s", "cost_high_s_per_s", "latency_p50_s", "latency_p95_s"),
+)
 USUAL_PREFIXES = ",".join(map("{:g}".format, PREFIXES_S))
 STAMP = {"kind": "fakemamba-stream-evaluation", "schema": 1}
 
@@ -137,7 +146,7 @@ def evaluate_stream(
             {
                 **STAMP,
                 "key": str(key or corpus),
-                "costs": None if costs is None else costs.to_dict("records"),
+                "costs": None if costs is None else finite(costs.to_dict("records")),
                 "systems": [told | systems[told["system"]].to_json() for told in facts],
             },
         )
@@ -204,7 +213,7 @@ def _costs(paths: Sequence[Path], facts: Sequence[dict[str, Any]]) -> pd.DataFra
                 f"{' and '.join(measured)} were measured, and {one['windows']} may be of either: "
                 "give a result of one of them"
             )
-        found.append(known[is_it].assign(system=one["system"]))
+        found.append(known[is_it].assign(system=one["system"])[[*COSTS]])
     return pd.concat(found, ignore_index=True)
 
 

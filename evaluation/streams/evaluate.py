@@ -65,7 +65,7 @@ class StreamEvaluation:
 
     def to_json(self) -> dict[str, Any]:
         """All of it; a time that never comes is null."""
-        return _finite(asdict(self))
+        return finite(asdict(self))
 
 
 def evaluate_streams(
@@ -135,10 +135,10 @@ def _prefix(
     return Prefix(prefix_s, metrics, ends, left, ended)
 
 
-def _finite(content: Any) -> Any:
-    """JSON without what it does not have."""
+def finite(content: Any) -> Any:
+    """Content of JSON, with null for numbers that it does not have."""
     if isinstance(content, dict):
-        return {name: _finite(value) for name, value in content.items()}
+        return {name: finite(value) for name, value in content.items()}
     if isinstance(content, (list, tuple)):
-        return [_finite(value) for value in content]
+        return [finite(value) for value in content]
     return None if isinstance(content, float) and not np.isfinite(content) else content

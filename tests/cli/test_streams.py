@@ -7,10 +7,12 @@ from importlib.util import find_spec
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 import soundfile
 
 from fakemamba import save_pretrained
+from fakemamba.cli.evaluate_stream import COSTS
 from fakemamba.cli.main import main
 from fakemamba.data.synthetic import speech_like
 from fakemamba.evaluation.score_files import read_scores
@@ -182,7 +184,16 @@ def test_a_terminal_is_no_stream_and_options_need_theirs(model, clips, monkeypat
     assert "--windows" in capsys.readouterr().err
 
 
-def test_how_soon_a_fake_is_known(model, clips, tmp_path, capsys):
+def costs(detectors):
+    """As `stream_costs` gives them, of windows of 0.5 s each 0.25 s."""
+    known = {"window_s": 0.5, "hop_s": 0.25, "cost_s_per_s": 0.1, "cost_low_s_per_s": float("nan")}
+    columns = [*COSTS[1:], "setting"]
+    ways = [{"detector": one, "cached": kept} for one in detectors for kept in (True, False)]
+    rows = [way | known for way in ways]
+    return pd.DataFrame(rows).reindex(columns=columns)
+
+
+def test_how_soon_a_fake_is_known(model, clips, tmp_path, capsys, monkeypatch):
     out = tmp_path / "s.txt"
     scored(model, clips, out, "--windows", *CUT)
     key = [f"clip{one},{'spoof' if one % 2 else 'bonafide'},sp{one % 3}\n" for one in range(12)]
@@ -203,6 +214,18 @@ def test_how_soon_a_fake_is_known(model, clips, tmp_path, capsys):
             "errors-over-time.png",
             "time-to-detect.png",
         }
+    monkeypatch.setattr("fakemamba.analysis.results.read_results", lambda paths: paths)
+    patched = "fakemamba.analysis.streams.stream_costs"
+    monkeypatch.setattr(patched, lambda results: costs(["fake-mamba-s", "xlsr-mamba"]))
+    assert fakemamba(*given, "--cost", "x.json") == 0
+    of_it = json.loads((tmp_path / "e.json").read_text())["costs"]
+    assert [one["cached"] for one in of_it] == [True, False]
+    assert of_it[0]["cost_s_per_s"] == 0.1 and of_it[0]["cost_low_s_per_s"] is None
+    both = ["fake-mamba-s", "fake-mamba-l"]
+    for detectors, told in ((["xlsr-mamba"], "--bench-stream 0.5,0.25"), (both, "of either")):
+        monkeypatch.setattr(patched, lambda results, detectors=detectors: costs(detectors))
+        assert fakemamba(*given, "--cost", "x.json") == 1
+        assert told in capsys.readouterr().err
     assert fakemamba(*given[:-2], "--prefixes", "0,x") == 1
     assert "give seconds over 0" in capsys.readouterr().err
     (tmp_path / "s.txt.json").unlink()
