@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Collection
 from contextlib import redirect_stdout
 from io import StringIO
 from pathlib import Path
@@ -12,7 +13,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fakemamba.models.execution.engines.engine import GRAPH_NAME, PART, WEIGHTS_NAME, Engine, Run
+from fakemamba.models.execution.engines.engine import (
+    GRAPH_NAME,
+    GROUP,
+    PART,
+    WEIGHTS_NAME,
+    Engine,
+    Run,
+)
 from fakemamba.models.execution.errors import UnsupportedSettingError
 
 MODEL_NAME = "model.xml"
@@ -39,13 +47,15 @@ class OpenVino(Engine):
             return "OpenVINO has no bf16 on this CPU, which does not multiply in it: use fp32 there"
         return None
 
-    def convert(self, folder: Path, precision: str, examples: Tensor | None) -> None:
+    def convert(
+        self, folder: Path, precision: str, examples: Tensor | None, kept: Collection[str] = ()
+    ) -> None:
         """See `Engine`."""
         import openvino
 
         model = openvino.Core().read_model(folder / GRAPH_NAME)
         if precision == "int8":
-            model = _quantised(model, examples)
+            model = _quantised(model, examples, kept)
         openvino.save_model(model, folder / MODEL_NAME, compress_to_fp16=False)
         del model  # which holds the weights' file
         for name in (GRAPH_NAME, WEIGHTS_NAME):
@@ -71,8 +81,8 @@ class OpenVino(Engine):
         return run
 
 
-def _quantised(model: Any, examples: Tensor | None) -> Any:
-    """The model in int8, by ranges that examples (n, samples) show."""
+def _quantised(model: Any, examples: Tensor | None, kept: Collection[str]) -> Any:
+    """The model in int8 but for groups of it, by ranges that examples (n, samples) show."""
     if examples is None:
         raise UnsupportedSettingError(
             "int8 of OpenVINO takes ranges of activations from speech: give examples of it"
@@ -95,7 +105,9 @@ def _quantised(model: Any, examples: Tensor | None) -> Any:
             subset_size=len(given),
             # The first is given the waveform, whose quiet parts 8 bits would silence.
             ignored_scope=nncf.IgnoredScope(
-                names=[first.get_friendly_name()], patterns=[f"{PART}.*"], validate=False
+                names=[first.get_friendly_name()],
+                patterns=[f"{one}.*" for one in (PART, *(f"{GROUP}{name}_" for name in kept))],
+                validate=False,
             ),
             advanced_parameters=nncf.AdvancedQuantizationParameters(smooth_quant_alphas=smoothing),
         )
