@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fakemamba.interrupts import hidden_from_children
+from fakemamba.interrupts import child
 from fakemamba.models.execution.engines import nncf_int8
 from fakemamba.models.execution.engines.engine import (
     GRAPH_NAME,
@@ -101,22 +101,14 @@ def _quantise(folder: Path, examples: Tensor | None, kept: Collection[str]) -> N
         given = Path(place) / "examples.npy"
         np.save(given, examples.numpy())
         files = (folder / GRAPH_NAME, folder / MODEL_NAME, given)
-        with (
-            hidden_from_children(),
-            subprocess.Popen(
-                [sys.executable, "-P", str(QUANTISER), *map(str, files), *patterns],
-                env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, map(str, sys.path)))},
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,  # of bars that show progress
-                stderr=subprocess.PIPE,
-                text=True,
-                errors="replace",
-            ) as process,
-        ):
-            try:
-                said = process.communicate()[1]
-            finally:
-                process.kill()
+        with child(
+            [sys.executable, "-P", str(QUANTISER), *map(str, files), *patterns],
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, map(str, sys.path)))},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,  # of bars that show progress
+            stderr=subprocess.PIPE,
+        ) as process:
+            said = process.communicate()[1]
     if process.returncode != 0:
         last = one_line((said.strip().splitlines() or ["it said nothing"])[-1])
         raise UnsupportedSettingError(
