@@ -123,7 +123,7 @@ def export(
                 elif precision == INT8:
                     some = trials[:: -(-len(trials) // HARM_EXAMPLES)]
                     harmed = _speech(some, f"--dev {dev}")
-                    remedy = f"; {advice(draft, partial, given, kept, harmed, limit)}"
+                    remedy = f"; {advice(model, draft, partial, given, kept, harmed, limit)}"
                 raise ExportError(
                     f"nothing is written: {rises}, and {max_eer_rise:g} are allowed by "
                     f"--max-eer-rise{remedy}"

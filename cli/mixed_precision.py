@@ -12,6 +12,7 @@ from torch import Tensor
 from fakemamba.cli.eer_limit import EerLimit, in_points
 from fakemamba.cli.printing import say
 from fakemamba.files import bytes_in
+from fakemamba.models.detector import Detector
 from fakemamba.models.export.drafts import Draft
 from fakemamba.models.export.errors import ExportError
 from fakemamba.models.export.harm import most_harmed
@@ -43,6 +44,7 @@ def kept_groups(text: str, draft: Draft, precision: str) -> tuple[str, ...]:
 
 
 def advice(
+    detector: Detector,
     draft: Draft,
     folder: Path,
     examples: Tensor | None,
@@ -55,7 +57,8 @@ def advice(
     The groups that int8 harms most are kept, 1, 2, 4, ... of them, until it does not.
 
     Args:
-        draft: that int8 was refused of.
+        detector: in evaluation mode, on the CPU.
+        draft: of it, that int8 was refused of.
         folder: in which models are written for a while.
         examples: speech (n, samples) for ranges of activations.
         kept: groups that were in fp32 in what was refused.
@@ -63,7 +66,7 @@ def advice(
         limit: of the rise of EER.
     """
     say("int8 costs too much: what to keep in fp32 is looked for", sys.stderr)
-    harmed = most_harmed(draft, folder, examples, kept, speech)
+    harmed = most_harmed(detector, draft, folder, examples, kept, speech)
     told, count = "", 1
     while count < len(harmed):
         mixture = _in_order([*kept, *harmed[:count]], draft)

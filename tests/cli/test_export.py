@@ -192,12 +192,12 @@ class Draft:
 def test_the_worst_groups_are_kept_until_the_eer_rises_by_little(
     needed, kept, numbers, told, tmp_path, monkeypatch, capsys
 ):
-    def most_harmed(draft, folder, examples, already, waveforms):
+    def most_harmed(detector, draft, folder, examples, already, waveforms):
         return [one for one in "765012348" if one not in already] + ["convolutions"]
 
     monkeypatch.setattr("fakemamba.cli.mixed_precision.most_harmed", most_harmed)
     limit = Limit(*needed)
-    found = advice(Draft(), tmp_path, None, kept, torch.zeros(1, 8), limit)
+    found = advice(None, Draft(), tmp_path, None, kept, torch.zeros(1, 8), limit)
     assert found.startswith(told) and found.endswith(f", in {numbers[-1] / 10:.1f} MB")
     assert [len(one) for one in limit.tried] == numbers
     assert not list(tmp_path.iterdir())
