@@ -187,7 +187,7 @@ def test_a_difference_is_refused_and_its_place_named(
 
     monkeypatch.setattr(network._Network, "_feed_forward", wrong)
     draft.write(tmp_path, "fp32", None)
-    with pytest.raises(ExportError, match=rf"it begins at its layer {broken + 1}$"):
+    with pytest.raises(ExportError, match=rf"it begins at its layer {broken}$"):
         require_parity(detector, draft, draft.open(tmp_path, "fp32"), speech)
 
 
