@@ -19,6 +19,7 @@ from fakemamba.data.recordings import speech_examples, speech_of
 from fakemamba.data.trials import Trial
 from fakemamba.evaluation.eer_rise import eer_rise
 from fakemamba.evaluation.manner import Manner
+from fakemamba.files import bytes_in
 from fakemamba.models.checkpoints import save_pretrained
 from fakemamba.models.detector import Detector
 from fakemamba.models.device import is_out_of_memory
@@ -70,7 +71,7 @@ class EdgeForms:
             detector = self._behind(form.layers)
             with TemporaryDirectory() as folder:
                 model = self._written(form, detector, Path(folder))
-                base["files_bytes"] = sum(one.stat().st_size for one in Path(folder).iterdir())
+                base["files_bytes"] = bytes_in(Path(folder))
                 base |= self._rise(form, detector, model)
                 wanted = self._score(detector)
                 while left:

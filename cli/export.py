@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
@@ -11,14 +12,15 @@ import torch
 import tyro
 from torch import Tensor
 
+from fakemamba.cli.eer_limit import EerLimit, in_points
+from fakemamba.cli.mixed_precision import INT8, advice, kept_groups
 from fakemamba.cli.printing import say
-from fakemamba.cli.scored_table import scored_table
 from fakemamba.cli.trial_source import trial_source
 from fakemamba.data.audio import cut_or_tile
 from fakemamba.data.reading import recording_or_reason
 from fakemamba.data.recordings import EXAMPLE_SAMPLES, speech_examples, speech_of
+from fakemamba.data.trials import Trial
 from fakemamba.evaluation.calibration import read_calibration
-from fakemamba.evaluation.eer_rise import eer_rise
 from fakemamba.evaluation.manner import Manner
 from fakemamba.evaluation.score_origin import ScoreOrigin
 from fakemamba.files import appearing_folder, kind_of
@@ -29,6 +31,7 @@ from fakemamba.models.loading import load_detector, weights_sha256
 from fakemamba.models.truncation import with_first_layers
 
 MOST_EXAMPLES = 64
+HARM_EXAMPLES = 8  # of --dev, to see by which groups int8 does harm
 
 
 def export(
@@ -38,6 +41,7 @@ def export(
     out: Path,
     detector: str | None = None,
     precision: Literal["fp32", "int8"] = "fp32",
+    keep_fp32: Annotated[str, tyro.conf.arg(metavar="GROUPS")] = "",
     layers: Annotated[int | None, tyro.conf.arg(metavar="N")] = None,
     examples: Path | None = None,
     dev: Path | None = None,
@@ -58,12 +62,15 @@ def export(
         out: Folder to write; it must not be there, or be empty.
         detector: The detector that the checkpoint must be of; needed for an official .pth.
         precision: int8 is for the front-end's linear layers; openvino's for its convolutions, too.
+        keep_fp32: Of what int8 quantises, what stays in fp32, comma-separated: layers of the
+            front-end by their numbers from 0 on, and `convolutions`, which is all before them.
         layers: Keep the front-end's first N layers alone. The rest was trained behind all of them:
             fit it again behind N (`fakemamba train fewer-layers`), or see by --dev what it costs.
         examples: CSV or Parquet with a column `path`: speech that openvino's int8 takes ranges of
             activations from, instead of the recordings that come with the package.
         dev: CSV or Parquet with columns `path` and `label`: trials to show the change of EER on.
-            Nothing is written if it may be more than --max-eer-rise.
+            Nothing is written if it may be more than --max-eer-rise; for int8 it is then tried
+            what to keep in fp32.
         root: Where paths in --dev and --examples begin, if not at their own folders.
         max_eer_rise: Percentage points that the upper end of the 95 % interval may be.
         length: Cut or tile trials of --dev to so many samples.
@@ -81,6 +88,7 @@ def export(
         fitted.check_origin(ScoreOrigin(weights, length))
     model = whole if layers is None else with_first_layers(whole, layers)
     draft = draft_of(model, to, precision)
+    kept = kept_groups(keep_fp32, draft, precision)
     given = None
     if precision in draft.calibrated:
         given = speech_examples() if examples is None else _examples(examples, root)
@@ -88,10 +96,10 @@ def export(
         raise ValueError(f"--examples is for openvino in int8, not for {to} in {precision}")
     manner = Manner(length=length, device="cpu")
     trials = [] if dev is None else list(trial_source(None, root, None, dev)())
-    before = None if dev is None else scored_table("the detector", whole, trials, manner)
+    limit = None if dev is None else EerLimit(whole, trials, manner, max_eer_rise)
     speech = {duration_s: speech_of(duration_s) for duration_s in DURATIONS_S}
     with appearing_folder(out) as partial:
-        written = write_model(model, draft, partial, precision, speech, given)
+        written = write_model(model, draft, partial, precision, speech, given, kept)
         told: dict[str, Any] = {
             "checkpoint": str(checkpoint),
             "checkpoint_sha256": weights,
@@ -99,14 +107,26 @@ def export(
             "calibration": fitted and calibration and fitted.told(calibration),
             "eer": None,
         }
-        if before is not None:
-            exported = load_detector(partial / draft.model_name)
-            rise = eer_rise(scored_table("the export", exported, trials, manner), before)
+        rises = ""
+        if limit is not None:
+            rise = limit.rise("the export", partial / draft.model_name)
             told["eer"] = {"trials": len(trials), "length": length, "rise": asdict(rise)}
-            if rise.high * 100 > max_eer_rise:
+            rises = f"the EER of {len(trials):,} trials rises by {in_points(rise)}"
+            if not limit.allows(rise):
+                in_fp32 = None if layers is None else limit.rise("its layers in fp32", model)
+                remedy = ""
+                if in_fp32 is not None and not limit.allows(in_fp32):
+                    remedy = (
+                        f"; in fp32 by {in_points(in_fp32)}: keep more layers, or fit it behind "
+                        "these (`fakemamba train fewer-layers`)"
+                    )
+                elif precision == INT8:
+                    some = trials[:: -(-len(trials) // HARM_EXAMPLES)]
+                    harmed = _speech(some, f"--dev {dev}")
+                    remedy = f"; {advice(model, draft, partial, given, kept, harmed, limit)}"
                 raise ExportError(
-                    f"nothing is written: {_in_words(told['eer'])}, and {max_eer_rise:g} are "
-                    "allowed by --max-eer-rise"
+                    f"nothing is written: {rises}, and {max_eer_rise:g} are allowed by "
+                    f"--max-eer-rise{remedy}"
                 )
         write_card(partial, model, to, written, told)
     worst = max(written.errors.values())
@@ -114,8 +134,8 @@ def export(
         f"{out}: {written.model}, {written.files_bytes / 1e6:,.1f} MB, run by {written.runs_on}; "
         f"logits within {worst:.1e} of the detector's"
     )
-    if told["eer"] is not None:
-        say(_in_words(told["eer"]))
+    if rises:
+        say(rises)
     say(f"next: python {out / 'score.py'} FILE...")
 
 
@@ -129,21 +149,18 @@ def _require_empty(out: Path) -> None:
 
 def _examples(manifest: Path, root: Path | None) -> Tensor:
     """Speech (n, samples) of the first recordings in a manifest."""
-    rows = []
     trials = trial_source(None, root, None, manifest, need_label=False)()
-    for trial in islice(trials, MOST_EXAMPLES):
+    return _speech(islice(trials, MOST_EXAMPLES), f"--examples {manifest}")
+
+
+def _speech(trials: Iterable[Trial], where: str) -> Tensor:
+    """Speech (n, samples) of recordings; ``where`` they are, for people."""
+    rows = []
+    for trial in trials:
         recording = recording_or_reason(trial)
         if isinstance(recording, str):
-            raise ExportError(f"--examples {manifest}: {recording}")
+            raise ExportError(f"{where}: {recording}")
         rows.append(torch.from_numpy(cut_or_tile(recording.waveform, EXAMPLE_SAMPLES)))
     if not rows:
-        raise ExportError(f"--examples {manifest}: there is no recording in it")
+        raise ExportError(f"{where}: there is no recording in it")
     return torch.stack(rows)
-
-
-def _in_words(eer: dict[str, Any]) -> str:
-    low, value, high = (100 * eer["rise"][name] for name in ("low", "value", "high"))
-    return (
-        f"the EER of {eer['trials']:,} trials rises by {value:.2f} percentage points "
-        f"({low:.2f} to {high:.2f})"
-    )

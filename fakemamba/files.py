@@ -222,6 +222,11 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def bytes_in(folder: Path) -> int:
+    """The size of all files in a folder, which has no folders in it."""
+    return sum(one.stat().st_size for one in folder.iterdir())
+
+
 def packaged(package: str, folder: str, suffix: str) -> dict[str, Path]:
     """The files of a kind that come with a package, by their names without the suffix, in order."""
     found = Path(str(resources.files(package) / folder)).glob(f"*{suffix}")

@@ -13,10 +13,13 @@ from __future__ import annotations
 import os
 import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from types import FrameType
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
+
+if TYPE_CHECKING:
+    from subprocess import Popen
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 # Of what a command does that has no way of its own to go on: files appear whole or not at all.
@@ -89,6 +92,23 @@ def hidden_from_children() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def child(command: Sequence[str], **how: Any) -> Iterator[Popen[str]]:
+    """A program that does not see Ctrl-C, and that is ended at the latest when the block is left.
+
+    ``how`` it is begun is as for `subprocess.Popen`; what it says and is told is text.
+    """
+    import subprocess
+
+    with ExitStack() as held:
+        # Only while it begins: whoever waits for it in the block is to hear of a signal at once.
+        with hidden_from_children():
+            begun = subprocess.Popen(command, text=True, errors="replace", **how)
+            process = held.enter_context(begun)
+            held.callback(process.kill)
+        yield process
 
 
 def came(number: int) -> None:

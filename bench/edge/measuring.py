@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from fakemamba.bench.instruments.energy_meters import EnergyUnavailableError, open_meter
-from fakemamba.interrupts import hidden_from_children
+from fakemamba.interrupts import child
 
 RUNNER = Path(__file__).with_name("runner.py")
 LEAST_CALLS = 5
@@ -77,18 +77,13 @@ def run_alone(
         command = [sys.executable, str(RUNNER), engine, str(model), str(given)]
         command += ["--precision", precision, "--threads", str(threads)]
         command += ["--seconds", str(seconds), "--least-calls", str(LEAST_CALLS)]
+        pipe = subprocess.PIPE
         with (
-            hidden_from_children(),
             (Path(folder) / "said.txt").open("w+") as said,
-            subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said, text=True
-            ) as process,
+            child(command, stdin=pipe, stdout=pipe, stderr=said) as process,
         ):
-            try:
-                start = _answer(process, said)
-                energy_j, reason, figures = _with_energy(process, said)
-            finally:
-                process.kill()
+            start = _answer(process, said)
+            energy_j, reason, figures = _with_energy(process, said)
     calls = figures["calls_s"]
     return Alone(
         calls_s=tuple(calls),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,7 +14,7 @@ from torch import Tensor
 from fakemamba.models.detector import Detector
 from fakemamba.models.execution.engines.engine import Run
 from fakemamba.models.execution.engines.frontend import ENGINES
-from fakemamba.models.execution.engines.network import check_network
+from fakemamba.models.execution.engines.network import check_network, groups_of
 from fakemamba.models.execution.engines.onnx_graph import OnnxGraph
 from fakemamba.models.execution.errors import UnsupportedSettingError
 from fakemamba.models.export.onnx_detector import OnnxParts
@@ -30,11 +30,13 @@ class Draft(ABC):
     Attributes:
         precisions: that the format has.
         calibrated: those that take examples of speech.
+        groups: of what int8 quantises, those that may stay in fp32.
         model_name: of the file that is opened.
     """
 
     precisions: tuple[str, ...]
     calibrated: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
     model_name: str
 
     @abstractmethod
@@ -48,7 +50,13 @@ class Draft(ABC):
 
     @abstractmethod
     def write(
-        self, folder: Path, precision: str, examples: Tensor | None, *, tells: bool = False
+        self,
+        folder: Path,
+        precision: str,
+        examples: Tensor | None,
+        *,
+        kept: Collection[str] = (),
+        tells: bool = False,
     ) -> list[str]:
         """Write the model's files.
 
@@ -56,6 +64,7 @@ class Draft(ABC):
             folder: where.
             precision: one of ``precisions``.
             examples: speech (n, samples), for a calibrated precision.
+            kept: of ``groups``, those that stay in fp32.
             tells: whether what is on the way to the logits is put out behind scores and logits.
 
         Returns:
@@ -81,6 +90,7 @@ class EngineDraft(Draft):
 
     def __init__(self, detector: Detector, engine: str) -> None:
         self._detector, self._engine = detector, ENGINES[engine]
+        self.groups = groups_of(detector.config.frontend)
         self.model_name, self.calibrated = self._engine.model_name, self._engine.calibrated
         # The file for bf16 is that for fp32: it is said when a model is compiled.
         self.precisions = tuple(one for one in self._engine.precisions if one != "bf16")
@@ -100,15 +110,21 @@ class EngineDraft(Draft):
         return OnnxParts(self._detector)  # traced once
 
     def write(
-        self, folder: Path, precision: str, examples: Tensor | None, *, tells: bool = False
+        self,
+        folder: Path,
+        precision: str,
+        examples: Tensor | None,
+        *,
+        kept: Collection[str] = (),
+        tells: bool = False,
     ) -> list[str]:
         """See `Draft`."""
         is_int8 = precision in self._engine.dynamic
-        with torch.no_grad(), OnnxGraph(folder, int8=is_int8) as graph:
+        with torch.no_grad(), OnnxGraph(folder, int8=is_int8, kept=kept) as graph:
             outputs, on_the_way = self._parts.put_into(graph)
             told = on_the_way if tells else {}
             graph.write(**outputs, **{f"told_{i}": one for i, one in enumerate(told.values())})
-        self._engine.convert(folder, precision, examples)
+        self._engine.convert(folder, precision, examples, kept)
         return list(told)
 
     def open(self, folder: Path, precision: str) -> Run:
@@ -132,7 +148,13 @@ class ProgramDraft(Draft):
         """See `Draft`."""
 
     def write(
-        self, folder: Path, precision: str, examples: Tensor | None, *, tells: bool = False
+        self,
+        folder: Path,
+        precision: str,
+        examples: Tensor | None,
+        *,
+        kept: Collection[str] = (),
+        tells: bool = False,
     ) -> list[str]:
         """See `Draft`."""
         program, names = traced_program(self._detector, tells=tells)

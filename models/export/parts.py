@@ -47,8 +47,8 @@ def on_the_way(
 
 
 def names_of_states(count: int) -> list[str]:
-    """Names of the front-end's states, the first of which is what its first layer is given."""
-    return ["the front-end's convolutions", *(f"its layer {n}" for n in range(1, count))]
+    """Names of the front-end's states: what its layer 0 is given, and what each layer makes."""
+    return ["the front-end's convolutions", *(f"its layer {n}" for n in range(count - 1))]
 
 
 class BeforeNetwork(nn.Module):

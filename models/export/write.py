@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -10,7 +10,7 @@ from typing import Any
 
 from torch import Tensor
 
-from fakemamba.files import packaged, write_json, write_whole
+from fakemamba.files import bytes_in, packaged, write_json, write_whole
 from fakemamba.models.detector import Detector
 from fakemamba.models.execution.errors import UnsupportedSettingError
 from fakemamba.models.export.drafts import FORMATS, Draft
@@ -32,6 +32,7 @@ class Written:
 
     Attributes:
         precision: of it.
+        kept_fp32: groups of the front-end that are in fp32 all the same.
         runs_on: what it was run by, with versions.
         model: the file that is opened.
         files_bytes: of all of its files.
@@ -40,6 +41,7 @@ class Written:
     """
 
     precision: str
+    kept_fp32: tuple[str, ...]
     runs_on: str
     model: str
     files_bytes: int
@@ -85,6 +87,7 @@ def write_model(
     precision: str,
     speech: Mapping[float, Tensor],
     examples: Tensor | None,
+    kept: Collection[str] = (),
 ) -> Written:
     """Write a model's files into a folder; those in fp32 are tried first, wherever they are.
 
@@ -95,6 +98,7 @@ def write_model(
         precision: one that the draft has.
         speech: waveforms (samples,) by duration in seconds, to compare logits of.
         examples: speech (n, samples) for ranges of activations.
+        kept: of the draft's groups, those that int8 leaves in fp32.
 
     Raises:
         ExportError: logits in fp32 differ by more than is allowed, or are none at all.
@@ -110,10 +114,17 @@ def write_model(
     else:
         with TemporaryDirectory(dir=folder.parent) as beside:
             plain = parity(Path(beside))
-        draft.write(folder, precision, examples)
+        draft.write(folder, precision, examples, kept=kept)
         errors = logit_errors(detector, draft.open(folder, precision), speech)
-    size = sum(one.stat().st_size for one in folder.iterdir())
-    return Written(precision, draft.versions(precision), draft.model_name, size, plain, errors)
+    return Written(
+        precision,
+        tuple(kept),
+        draft.versions(precision),
+        draft.model_name,
+        bytes_in(folder),
+        plain,
+        errors,
+    )
 
 
 def _is_taken(detector: Detector, num_samples: int) -> bool:
@@ -176,6 +187,8 @@ def _readme(card: Mapping[str, Any]) -> str:
     fixed = card["fixed_samples"]
     cut = f" It takes the first {fixed:,} samples, repeated where there are fewer." if fixed else ""
     inputs, outputs = card["inputs"], card["outputs"]
+    kept = ", ".join(card["kept_fp32"])
+    mixed = f"\n* In fp32 stay, of the front-end (layers from 0 on): {kept}." if kept else ""
     return f"""# {card["detector"]}, {card["format"]}, {card["precision"]}
 
 `{card["model"]}` is the whole detector, from waveform to score: {card["parameters"]:,} parameters,
@@ -188,7 +201,7 @@ and the configuration.
   score.{cut}
 * Outputs: `scores`, {outputs["scores"]}; `logits`, {outputs["logits"]}:
   index 0 is spoof, index 1 bona fide.
-* A score is what the detector's authors rank by. {llr}
+* A score is what the detector's authors rank by. {llr}{mixed}
 
 The largest difference of a logit from the detector's own, on speech that comes with fakemamba:
 

@@ -1,6 +1,7 @@
 """Exporting as its users call it: a folder that runs by itself, or nothing and a line why."""
 
 import json
+import re
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -8,10 +9,13 @@ from importlib.util import find_spec
 import numpy as np
 import pytest
 import soundfile
+import torch
 
 from fakemamba import save_pretrained
 from fakemamba.cli.main import main
+from fakemamba.cli.mixed_precision import advice
 from fakemamba.data.recordings import real_speech
+from fakemamba.evaluation.bootstrap import Difference
 from fakemamba.evaluation.score_files import read_scores
 
 pytestmark = pytest.mark.skipif(
@@ -94,8 +98,8 @@ def test_an_export_scores_by_itself_as_the_detector_does(model, clips, tmp_path,
 def test_fewer_layers_are_refused_where_the_eer_may_rise_by_more(
     allowed, model, clips, tmp_path, capsys, monkeypatch
 ):
-    monkeypatch.setattr("fakemamba.cli.export.eer_rise", rise_of(0.02))
-    monkeypatch.setattr("fakemamba.models.export.parity.DURATIONS_S", (0.5,))
+    monkeypatch.setattr("fakemamba.cli.eer_limit.eer_rise", rises_of(0.02, 0.0))
+    monkeypatch.setattr("fakemamba.cli.export.DURATIONS_S", (0.5,))
     out = tmp_path / "out"
     given = [model, "--to", "onnx", "--layers", "1", "--dev", tmp_path / "dev.csv", "--out", out]
     status = main(["export", *map(str, given), "--max-eer-rise", allowed])
@@ -112,11 +116,92 @@ def test_fewer_layers_are_refused_where_the_eer_may_rise_by_more(
         assert card["layers"] == card["config"]["frontend"]["num_layers"] == 1
 
 
-def rise_of(value):
-    """Always the same rise."""
-    from fakemamba.evaluation.bootstrap import Difference
+def rises_of(*values):
+    """Rises, one after the other."""
+    left = list(values)
+    return lambda after, before: as_rise(left.pop(0))
 
-    return lambda after, before: Difference(value, value, value, 0.0, 1000, "trials")
+
+def as_rise(value):
+    return Difference(value, value, value, 0.0, 1000, "trials")
+
+
+@pytest.mark.at_length
+def test_int8_that_costs_too_much_is_refused_with_what_to_keep_in_fp32(
+    model, clips, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setattr("fakemamba.cli.export.DURATIONS_S", (0.5,))
+    given = [model, "--to", "onnx", "--precision", "int8", "--dev", tmp_path / "dev.csv"]
+    given = ["export", *map(str, given), "--out", str(tmp_path / "out")]
+    # Of the export, of one group kept, of two.
+    monkeypatch.setattr("fakemamba.cli.eer_limit.eer_rise", rises_of(0.02, 0.01, 0.001))
+    assert main(given) == 1
+    told = capsys.readouterr().err
+    assert not list(tmp_path.glob("out*"))
+    line = told.strip().splitlines()[-1]
+    assert "nothing is written: the EER of 8 trials rises by 2.00 percentage points" in line
+    advised = re.search(
+        r"; with (--keep-fp32 \S+) it rises by 0.10 percentage points \(0.10 to 0.10\), in ", line
+    )
+    assert advised is not None, line
+    option = advised[1].split()
+    assert len(option[1].split(",")) == 2
+    monkeypatch.setattr("fakemamba.cli.eer_limit.eer_rise", rises_of(0.001))
+    assert main([*given, *option]) == 0
+    card = json.loads((tmp_path / "out" / "card.json").read_text())
+    assert card["kept_fp32"] == option[1].split(",")
+    assert (
+        f"stay, of the front-end (layers from 0 on): {', '.join(card['kept_fp32'])}."
+        in (tmp_path / "out" / "README.md").read_text()
+    )
+
+
+class Limit:
+    """Allows what keeps these groups."""
+
+    def __init__(self, *needed):
+        self.needed, self.tried = set(needed), []
+
+    def rise(self, what, scored):
+        assert scored.parent.is_dir()
+        self.tried.append(what.removeprefix("--keep-fp32 ").split(","))
+        return as_rise(0.02 if self.needed - set(self.tried[-1]) else 0.0)
+
+    def allows(self, rise):
+        return rise.high < 0.01
+
+
+class Draft:
+    """Writes nothing but a size."""
+
+    groups, model_name = ("convolutions", *map(str, range(9))), "model.onnx"
+
+    def write(self, folder, precision, examples, *, kept):
+        (folder / self.model_name).write_bytes(bytes(100_000 * len(kept)))
+
+
+@pytest.mark.parametrize(
+    ("needed", "kept", "numbers", "told"),
+    [
+        (("7",), (), [1], "with --keep-fp32 7 it rises by 0.00 percentage points (0.00 to 0.00)"),
+        (("7", "5", "0"), (), [1, 2, 4], "with --keep-fp32 0,5,6,7 it rises by 0.00 "),
+        (("7", "2"), ("2", "4"), [3], "with --keep-fp32 2,4,7 it rises by 0.00 "),
+        (("convolutions",), (), [1, 2, 4, 8], "no mixture passes that was tried: with --keep-fp32"),
+    ],
+)
+def test_the_worst_groups_are_kept_until_the_eer_rises_by_little(
+    needed, kept, numbers, told, tmp_path, monkeypatch, capsys
+):
+    def most_harmed(detector, draft, folder, examples, already, waveforms):
+        return [one for one in "765012348" if one not in already] + ["convolutions"]
+
+    monkeypatch.setattr("fakemamba.cli.mixed_precision.most_harmed", most_harmed)
+    limit = Limit(*needed)
+    found = advice(None, Draft(), tmp_path, None, kept, torch.zeros(1, 8), limit)
+    assert found.startswith(told) and found.endswith(f", in {numbers[-1] / 10:.1f} MB")
+    assert [len(one) for one in limit.tried] == numbers
+    assert not list(tmp_path.iterdir())
+    assert found.removeprefix("no mixture passes that was tried: ") in capsys.readouterr().err
 
 
 def test_a_folder_that_is_not_empty_stays_as_it_is(model, tmp_path, capsys):
@@ -135,6 +220,14 @@ def test_a_folder_that_is_not_empty_stays_as_it_is(model, tmp_path, capsys):
         (("--max-eer-rise", "-1"), "give 0 or more"),
         (("--length", "16000"), "--length belongs to --dev"),
         (("--examples", "dev.csv"), "--examples is for openvino in int8"),
+        (("--keep-fp32", "1"), "--keep-fp32 belongs to --precision int8: all is in fp32"),
+        (
+            ("--precision", "int8", "--keep-fp32", "2"),
+            "convolutions and the front-end's layers from",
+        ),
+        (("--precision", "int8", "--keep-fp32", "encoder"), "the encoder is in fp32 as it is"),
+        (("--precision", "int8", "--keep-fp32", "1,1"), "each once"),
+        (("--precision", "int8", "--keep-fp32", "1,0,convolutions"), "nothing is left for int8"),
         (("--dev", "nowhere.csv"), "nowhere.csv"),
         (("--dev", "bonafide.csv"), "there is no spoof trial"),
         (("--dev", "unlabelled.csv"), "label"),

@@ -1,13 +1,22 @@
 """``fakemamba study edge`` as it is called: what is measured, what goes on, what is told."""
 
 import json
+from statistics import median
 
 import pandas as pd
 import pytest
+import soundfile
+import torch
 
 from fakemamba import save_pretrained
 from fakemamba.bench.edge.measuring import Alone, RunAloneError
 from fakemamba.cli.main import main
+from fakemamba.data.recordings import real_speech
+from fakemamba.data.trials import Trial
+from fakemamba.evaluation.eer_rise import scores_of
+from fakemamba.evaluation.manner import Manner
+from fakemamba.evaluation.metrics.detection import equal_error
+from fakemamba.models.loading import load_detector
 from fakemamba.models.truncation import with_first_layers
 
 
@@ -60,6 +69,41 @@ def test_what_was_trained_behind_fewer_layers_is_taken_for_these(
     assert list(pd.read_csv(out / "edge.csv")["is_fitted"]) == [True]
     other = [*map(str, given), "--precisions", "fp32", "--threads", "2", "--duration", "1"]
     assert main(other) == 1  # another study in this folder
+
+
+def test_the_rise_of_eer_is_over_the_whole_detector_on_the_same_trials(
+    model, alone, tmp_path, make_detector
+):
+    whole = make_detector("antideepfake")
+    few = with_first_layers(make_detector("antideepfake"), 1)
+    with torch.no_grad():
+        few.head.classifier.weight.neg_()  # what was bona fide is spoof
+    save_pretrained(few, tmp_path / "few")
+    speech = [real_speech(8_000 + 500 * number, number % 4) for number in range(8)]
+    with torch.no_grad():
+        scores = [float(whole.scores(whole(torch.from_numpy(one)[None]))) for one in speech]
+    trials = []
+    for number, one in enumerate(speech):
+        path = tmp_path / f"clip{number}.flac"
+        soundfile.write(path, one, 16_000)
+        label = "bonafide" if scores[number] > median(scores) else "spoof"
+        trials.append(Trial(str(path), path, label))
+    lines = ["path,label", *(f"{one.path},{one.label}" for one in trials)]
+    (tmp_path / "dev.csv").write_text("\n".join(lines) + "\n")
+    out = tmp_path / "edge"
+    given = ["study", "edge", model, tmp_path / "few", "--out", out, "--engines", "torch"]
+    given += ["--threads", "1", "--precisions", "fp32", "--layers", "1,2"]
+    assert main([*map(str, given), "--dev", str(tmp_path / "dev.csv")]) == 0
+
+    found = scores_of(load_detector(tmp_path / "few"), trials, Manner(device="cpu"))
+    found = found.set_index("label")["score"]
+    expected = equal_error(found["bonafide"].to_numpy(), found["spoof"].to_numpy()).eer
+    of_whole, of_few = pd.read_csv(out / "edge.csv").itertuples(index=False)
+    assert (of_whole.eer_rise, of_whole.eer_rise_low, of_whole.eer_rise_high) == (0, 0, 0)
+    assert of_few.eer_rise == pytest.approx(expected)
+    assert expected > 0.5
+    assert of_few.eer_rise_low <= of_few.eer_rise <= of_few.eer_rise_high
+    assert "The rise of EER is over 8 trials" in (out / "edge.md").read_text()
 
 
 @pytest.mark.parametrize(

@@ -36,6 +36,10 @@ PLACES = {
         "with hidden_from_children(): Process(target=time.sleep, args=(30,)).start()\n"
         "here(); time.sleep(30)"
     ),
+    "while it waits for a program": (
+        "with child([sys.executable, '-c', 'import time; time.sleep(90)']) as process:\n"
+        "    here(); process.wait()"
+    ),
     "in a finalizer": (
         "class Finalized:\n"
         "    def __del__(self):\n"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,7 +15,8 @@ from fakemamba.typed import install_command
 
 GRAPH_NAME, WEIGHTS_NAME = "model.onnx", "weights.bin"  # of a graph, in a folder
 
-PART = "part_"  # how names of nodes begin that are not the front-end's network
+# How names of nodes begin: of all but the front-end's network, and of a group of that.
+PART, GROUP = "part_", "group_"
 
 # Waveforms (B, L) and valid samples (B,) to all outputs of a graph, on the CPU.
 Run = Callable[[Tensor, Tensor], list[Tensor]]
@@ -74,10 +75,16 @@ class Engine(ABC):
         return None
 
     @abstractmethod
-    def convert(self, folder: Path, precision: str, examples: Tensor | None) -> None:
+    def convert(
+        self, folder: Path, precision: str, examples: Tensor | None, kept: Collection[str] = ()
+    ) -> None:
         """Make of the graph in a folder, in place, what `open` takes there.
 
-        ``examples`` (n, samples) are waveforms for a calibrated precision, None for another.
+        Args:
+            folder: of the graph.
+            precision: one of ``precisions``.
+            examples: waveforms (n, samples) for a calibrated precision, None for another.
+            kept: groups of the graph that stay in fp32.
         """
 
     @abstractmethod

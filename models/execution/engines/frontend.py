@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from fakemamba.files import json_text
+from fakemamba.files import bytes_in, json_text
 from fakemamba.models.execution.engines.engine import Engine
 from fakemamba.models.execution.engines.kept import kept_or_made
 from fakemamba.models.execution.engines.onnx_runtime import OnnxRuntime
@@ -118,7 +118,7 @@ class EngineFrontend(nn.Module):
                 folder, from_cache = kept
                 made_s = time.perf_counter() - began_s
                 self._run = made_by.open(folder, precision, threads)
-                size = sum(one.stat().st_size for one in folder.iterdir())
+                size = bytes_in(folder)
         except (ValueError, OSError, MemoryError):
             raise
         except Exception as error:  # of a dozen kinds of its own, as of an operator that it lacks

@@ -14,7 +14,7 @@ from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from fakemamba.files import appearing_folder, file_sha256, json_text, user_cache_folder
+from fakemamba.files import appearing_folder, bytes_in, file_sha256, json_text, user_cache_folder
 from fakemamba.locks import waiting_lock
 from fakemamba.records import Stamp, read_record, write_sealed
 
@@ -85,6 +85,6 @@ def _make_room(top: Path, used: Path) -> None:
     records = {one.parent: one.stat().st_mtime for one in top.glob(f"*/{RECORD}")}
     total = 0
     for folder in sorted(records, key=lambda one: (one != used, -records[one])):
-        total += sum(one.stat().st_size for one in folder.iterdir())
+        total += bytes_in(folder)
         if total > MOST_BYTES and folder != used:
             shutil.rmtree(folder)

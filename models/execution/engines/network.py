@@ -21,6 +21,7 @@ from fakemamba.models.frontend import Frontend, FrontendConfig
 from fakemamba.models.frontends.framing import Framing
 
 FAMILIES = ("wav2vec2", "hubert", "wavlm")
+CONVOLUTIONS = "convolutions"  # the group of all that is before the first layer
 UNSEEN = -1e30  # added to what attention may not see: its exponential is 0 in any precision
 
 
@@ -35,6 +36,11 @@ def check_network(config: FrontendConfig) -> None:
             f"engines have no graph of {config.build.title} ({config.name}), but of wav2vec 2.0, "
             "HuBERT and WavLM: run the plain front-end, eager"
         )
+
+
+def groups_of(config: FrontendConfig) -> tuple[str, ...]:
+    """Names of the groups of nodes in a graph of a front-end: what is before its layers, these."""
+    return (CONVOLUTIONS, *map(str, range(config.num_layers)))
 
 
 @dataclass(frozen=True)
@@ -72,6 +78,20 @@ class _Network:
         self.model: Any = frontend.model
 
     def built(self, waveforms: str) -> NetworkValues:
+        first, *groups = groups_of(self.config)
+        with self.graph.group(first):
+            frames, unseen, distances = self._before_layers(waveforms)
+        states = [frames]
+        for group, layer in zip(groups, self.frontend.layers, strict=True):
+            with self.graph.group(group):
+                states.append(self._layer(states[-1], layer, unseen, distances))
+        return NetworkValues(self._put_out(states), tuple(states))
+
+    def _before_layers(self, waveforms: str) -> tuple[str, str, str | None]:
+        """What the first layer is given, and what is added to attention in all of them.
+
+        Frames (B, T, hidden), 0 or `UNSEEN` (B, 1, 1, T), and WavLM's distances (heads, T, T).
+        """
         add, config = self.graph.node, self.config
         frames = self._frames(self._unsqueezed(waveforms, 1))  # (B, channels, T)
         frames = add("Transpose", frames, perm=[0, 2, 1])
@@ -85,13 +105,9 @@ class _Network:
         unseen = add("Where", valid, zero, self.graph.constant(UNSEEN, np.float32))
         unseen = self._unsqueezed(unseen, 1, 2)  # (B, 1, 1, T)
         distances = self._distances(frames) if config.family == "wavlm" else None
-        encoder = self.model.encoder
         if not config.pre_norm:
-            frames = self._norm(frames, encoder.layer_norm)
-        states = [frames]
-        for layer in self.frontend.layers:
-            states.append(self._layer(states[-1], layer, unseen, distances))
-        return NetworkValues(self._put_out(states), tuple(states))
+            frames = self._norm(frames, self.model.encoder.layer_norm)
+        return frames, unseen, distances
 
     def _put_out(self, states: list[str]) -> str:
         """What `Frontend` gives of its states."""

@@ -5,6 +5,8 @@ So the graph is small, whatever the model, and memory-mapped weights are not cop
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -15,7 +17,7 @@ import torch
 from onnx import TensorProto, compose, helper, numpy_helper
 from torch import Tensor
 
-from fakemamba.models.execution.engines.engine import GRAPH_NAME, PART, WEIGHTS_NAME
+from fakemamba.models.execution.engines.engine import GRAPH_NAME, GROUP, PART, WEIGHTS_NAME
 from fakemamba.models.execution.engines.onnx_scan import scanned
 from fakemamba.models.scan.traced import RECURRENCE
 
@@ -35,10 +37,12 @@ class OnnxGraph:
     Args:
         folder: where its two files are written.
         int8: whether linear layers multiply in int8, activations being quantised as they come.
+        kept: groups in which they do not.
     """
 
-    def __init__(self, folder: Path, *, int8: bool = False) -> None:
-        self._folder, self._int8 = folder, int8
+    def __init__(self, folder: Path, *, int8: bool = False, kept: Collection[str] = ()) -> None:
+        self._folder, self._int8, self._kept = folder, int8, kept
+        self._group: str | None = None
         self._nodes: list[onnx.NodeProto] = []
         self._initializers: list[TensorProto] = []
         self._weights = (folder / WEIGHTS_NAME).open("wb")
@@ -54,17 +58,26 @@ class OnnxGraph:
     ) -> None:
         self._weights.close()
 
+    @contextmanager
+    def group(self, name: str) -> Iterator[None]:
+        """A block whose nodes belong to a group, with whose name theirs begin."""
+        self._group = name
+        try:
+            yield
+        finally:
+            self._group = None
+
     def node(self, kind: str, *inputs: str, **attributes: Any) -> str:
         """The only output of an operator."""
         return self.nodes(kind, *inputs, count=1, **attributes)[0]
 
     def nodes(self, kind: str, *inputs: str, count: int, **attributes: Any) -> list[str]:
         """The outputs of an operator."""
-        number = len(self._nodes)
-        names = [f"{kind}_{number}_{output}" for output in range(count)]
-        self._nodes.append(
-            helper.make_node(kind, list(inputs), names, f"{kind}_{number}", **attributes)
-        )
+        name = f"{kind}_{len(self._nodes)}"
+        if self._group is not None:
+            name = f"{GROUP}{self._group}_{name}"
+        names = [f"{name}_{output}" for output in range(count)]
+        self._nodes.append(helper.make_node(kind, list(inputs), names, name, **attributes))
         return names
 
     def constant(self, value: Any, kind: type = np.int64) -> str:
@@ -98,7 +111,7 @@ class OnnxGraph:
     def linear(self, given: str, weight: Tensor, bias: Tensor) -> str:
         """(..., in) to (..., out), by a weight (out, in) and a bias (out,)."""
         weight = weight.detach().float()
-        if not self._int8:
+        if not self._int8 or self._group in self._kept:
             product = self.node("MatMul", given, self.weight(weight.T))
             return self.node("Add", product, self.weight(bias.float()))
         scales = weight.abs().amax(1).clamp(min=LEAST_SCALE) / MOST_WEIGHT  # (out,)

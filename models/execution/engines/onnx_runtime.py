@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 import torch
@@ -21,7 +22,9 @@ class OnnxRuntime(Engine):
         """See `Engine`."""
         return ("onnxruntime", "onnx")
 
-    def convert(self, folder: Path, precision: str, examples: Tensor | None) -> None:
+    def convert(
+        self, folder: Path, precision: str, examples: Tensor | None, kept: Collection[str] = ()
+    ) -> None:
         """Nothing: it optimizes the graph when it loads it."""
 
     def open(self, folder: Path, precision: str, threads: int) -> Run:

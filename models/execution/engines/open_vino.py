@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
-import logging
 import os
-from contextlib import redirect_stdout
-from io import StringIO
+import subprocess
+import sys
+from collections.abc import Collection
 from pathlib import Path
-from typing import Any
+from tempfile import TemporaryDirectory
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from fakemamba.models.execution.engines.engine import GRAPH_NAME, PART, WEIGHTS_NAME, Engine, Run
+from fakemamba.interrupts import child
+from fakemamba.models.execution.engines import nncf_int8
+from fakemamba.models.execution.engines.engine import (
+    GRAPH_NAME,
+    GROUP,
+    PART,
+    WEIGHTS_NAME,
+    Engine,
+    Run,
+)
 from fakemamba.models.execution.errors import UnsupportedSettingError
+from fakemamba.names import one_line
 
 MODEL_NAME = "model.xml"
+QUANTISER = Path(nncf_int8.__file__)
 PRECISION_HINTS = {"fp32": "f32", "bf16": "bf16", "int8": "f32"}  # int8: of all that is not
 
 
@@ -39,15 +51,18 @@ class OpenVino(Engine):
             return "OpenVINO has no bf16 on this CPU, which does not multiply in it: use fp32 there"
         return None
 
-    def convert(self, folder: Path, precision: str, examples: Tensor | None) -> None:
+    def convert(
+        self, folder: Path, precision: str, examples: Tensor | None, kept: Collection[str] = ()
+    ) -> None:
         """See `Engine`."""
-        import openvino
-
-        model = openvino.Core().read_model(folder / GRAPH_NAME)
         if precision == "int8":
-            model = _quantised(model, examples)
-        openvino.save_model(model, folder / MODEL_NAME, compress_to_fp16=False)
-        del model  # which holds the weights' file
+            _quantise(folder, examples, kept)
+        else:
+            import openvino
+
+            model = openvino.Core().read_model(folder / GRAPH_NAME)
+            openvino.save_model(model, folder / MODEL_NAME, compress_to_fp16=False)
+            del model  # which holds the weights' file
         for name in (GRAPH_NAME, WEIGHTS_NAME):
             (folder / name).unlink()
 
@@ -71,31 +86,31 @@ class OpenVino(Engine):
         return run
 
 
-def _quantised(model: Any, examples: Tensor | None) -> Any:
-    """The model in int8, by ranges that examples (n, samples) show."""
+def _quantise(folder: Path, examples: Tensor | None, kept: Collection[str]) -> None:
+    """Write the model that a graph is in int8, but for groups of it, in a process of its own.
+
+    Raises:
+        UnsupportedSettingError: there are no examples, or the process ended without a model.
+    """
     if examples is None:
         raise UnsupportedSettingError(
             "int8 of OpenVINO takes ranges of activations from speech: give examples of it"
         )
-    os.environ.setdefault("NNCF_CI", "1")  # it would tell its makers of its use
-    import nncf
-
-    logging.getLogger("nncf").setLevel(logging.ERROR)
-    given = [
-        {"waveforms": row[None].numpy(), "lengths": torch.tensor([row.numel()]).numpy()}
-        for row in examples
-    ]
-    first = next(one for one in model.get_ordered_ops() if "Convolution" in one.get_type_name())
-    smoothing = nncf.AdvancedSmoothQuantParameters(matmul=0.5)  # by default half as exact here
-    with redirect_stdout(StringIO()):  # of bars that show progress
-        return nncf.quantize(
-            model,
-            nncf.Dataset(given),
-            model_type=nncf.ModelType.TRANSFORMER,
-            subset_size=len(given),
-            # The first is given the waveform, whose quiet parts 8 bits would silence.
-            ignored_scope=nncf.IgnoredScope(
-                names=[first.get_friendly_name()], patterns=[f"{PART}.*"], validate=False
-            ),
-            advanced_parameters=nncf.AdvancedQuantizationParameters(smooth_quant_alphas=smoothing),
+    patterns = [f"{one}.*" for one in (PART, *(f"{GROUP}{name}_" for name in kept))]
+    with TemporaryDirectory() as place:
+        given = Path(place) / "examples.npy"
+        np.save(given, examples.numpy())
+        files = (folder / GRAPH_NAME, folder / MODEL_NAME, given)
+        with child(
+            [sys.executable, "-P", str(QUANTISER), *map(str, files), *patterns],
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, map(str, sys.path)))},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,  # of bars that show progress
+            stderr=subprocess.PIPE,
+        ) as process:
+            said = process.communicate()[1]
+    if process.returncode != 0:
+        last = one_line((said.strip().splitlines() or ["it said nothing"])[-1])
+        raise UnsupportedSettingError(
+            f"NNCF made no int8 of the model, but ended with status {process.returncode}: {last}"
         )

@@ -313,6 +313,15 @@ def test_int8_of_openvino_needs_examples(make_detector):
         make_detector("fake-mamba-s").optimize("int8", "openvino")
 
 
+def test_what_nncf_ends_with_is_a_line(tmp_path, monkeypatch):
+    program = tmp_path / "program.py"
+    program.write_text("raise MemoryError('too large')")
+    monkeypatch.setattr("fakemamba.models.execution.engines.open_vino.QUANTISER", program)
+    told = "NNCF made no int8 of the model, but ended with status 1: MemoryError: too large"
+    with pytest.raises(UnsupportedSettingError, match=f"^{told}$"):
+        ENGINES["openvino"].convert(tmp_path, "int8", torch.zeros(1, 8))
+
+
 @in_each(("fp32",))
 def test_attention_is_the_engines(engine, precision):
     fast = run_by(made("xls-r-tiny"), engine)

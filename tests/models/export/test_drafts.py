@@ -6,7 +6,9 @@ import pytest
 import torch
 
 from fakemamba.data.recordings import real_speech, speech_examples
+from fakemamba.files import bytes_in
 from fakemamba.models.execution.engines import network
+from fakemamba.models.execution.engines.onnx_graph import OnnxGraph
 from fakemamba.models.export.drafts import FORMATS
 from fakemamba.models.export.errors import ExportError
 from fakemamba.models.export.parity import logit_errors, require_parity
@@ -29,6 +31,9 @@ def lacking(to):
 
 
 EACH = [pytest.param(to, marks=lacking(to)) for to in FORMATS]
+
+
+NEEDS_NNCF = pytest.mark.skipif(find_spec("nncf") is None, reason="not installed: nncf")
 
 
 @pytest.fixture(scope="module")
@@ -71,10 +76,7 @@ def test_every_detector_is_exported(name, to, make_detector, speech, tmp_path):
         pytest.param(
             "openvino",
             "int8",
-            marks=[
-                lacking("openvino"),
-                pytest.mark.skipif(find_spec("nncf") is None, reason="not installed: nncf"),
-            ],
+            marks=[lacking("openvino"), NEEDS_NNCF],
         ),
     ],
 )
@@ -92,6 +94,74 @@ def test_int8_depends_on_no_batch_and_its_error_is_told(
     loud = torch.cat([row, 10 * row])[None]  # beyond its length
     together = run(torch.cat([loud, speech[2.2][None, :32_000]]), torch.tensor([16_000, 32_000]))[0]
     torch.testing.assert_close(together[:1], alone, rtol=0, atol=1e-5)
+
+
+@lacking("onnx")
+def test_groups_that_are_kept_are_in_fp32_and_the_others_in_int8(onnx_draft, tmp_path):
+    import onnx
+
+    _, draft = onnx_draft
+    assert draft.groups == ("convolutions", "0", "1")
+    sizes = {}
+    all_of_it = {"convolutions": 1, "0": 4, "1": 4}
+    for kept, quantised in (((), all_of_it), (("convolutions", "1"), {"0": 4})):
+        draft.write(tmp_path, "int8", None, kept=kept)
+        nodes = onnx.load(tmp_path / draft.model_name, load_external_data=False).graph.node
+        found = [one.name.split("_")[1] for one in nodes if one.op_type == "MatMulInteger"]
+        assert {one: found.count(one) for one in found} == quantised
+        sizes[kept] = bytes_in(tmp_path)
+    assert sizes[()] < sizes["convolutions", "1"]
+
+
+@pytest.mark.at_length
+@lacking("openvino")
+@NEEDS_NNCF
+def test_groups_that_are_kept_are_in_fp32_in_openvino(onnx_draft, tmp_path):
+    import openvino
+
+    draft = draft_of(onnx_draft[0], "openvino", "int8")
+    found = {}
+    for kept in ((), ("convolutions", "1")):
+        draft.write(tmp_path, "int8", speech_examples(), kept=kept)
+        model = openvino.Core().read_model(tmp_path / draft.model_name)
+        names = [
+            one.get_friendly_name().split("_")[1]
+            for one in model.get_ordered_ops()
+            if one.get_type_name() == "FakeQuantize"
+            and one.get_friendly_name().startswith("group_")
+        ]
+        found[kept] = set(names)
+    assert found[()] == {"convolutions", "0", "1"}
+    assert found["convolutions", "1"] == {"0"}
+
+
+@pytest.mark.parametrize(
+    "to",
+    [
+        pytest.param("onnx", marks=lacking("onnx")),
+        pytest.param("openvino", marks=[lacking("openvino"), pytest.mark.at_length]),
+    ],
+)
+def test_weights_may_lie_beyond_2_gib(to, onnx_draft, speech, tmp_path, monkeypatch):
+    plain = OnnxGraph.__init__
+
+    def far(self, folder, **how):
+        plain(self, folder, **how)
+        self._weights.seek(2 << 30)  # a hole in the file, which takes no room
+
+    monkeypatch.setattr(OnnxGraph, "__init__", far)
+    detector, draft = onnx_draft
+    if to != "onnx":
+        draft = draft_of(detector, to, "fp32")
+    draft.write(tmp_path, "fp32", None)
+    if to == "onnx":
+        assert (tmp_path / "weights.bin").stat().st_size > 2 << 30
+        assert (tmp_path / "model.onnx").stat().st_size < 1 << 20
+    read = load_detector(tmp_path / draft.model_name)
+    row = speech[1.0][None]
+    with torch.no_grad():
+        wanted, found = detector.scores(detector(row)), read(row, torch.tensor([16_000]))[:, 1]
+    torch.testing.assert_close(found, wanted, rtol=0, atol=1e-5)
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +187,7 @@ def test_a_difference_is_refused_and_its_place_named(
 
     monkeypatch.setattr(network._Network, "_feed_forward", wrong)
     draft.write(tmp_path, "fp32", None)
-    with pytest.raises(ExportError, match=rf"it begins at its layer {broken + 1}$"):
+    with pytest.raises(ExportError, match=rf"it begins at its layer {broken}$"):
         require_parity(detector, draft, draft.open(tmp_path, "fp32"), speech)
 
 
