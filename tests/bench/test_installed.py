@@ -35,9 +35,8 @@ def elsewhere(tmp_path):
     return tmp_path
 
 
-@pytest.mark.parametrize(
-    "command", ["sub-command", pytest.param("pyargs", marks=pytest.mark.at_length)]
-)
+@pytest.mark.at_length
+@pytest.mark.parametrize("command", ["sub-command", "pyargs"])
 def test_a_sweep_elsewhere_has_the_json_of_one_in_a_clone(command, elsewhere):
     if command == "sub-command":
         (elsewhere / "conftest.py").write_text("raise ZeroDivisionError\n")

@@ -44,6 +44,7 @@ def imports_are_undone(monkeypatch):
             del sys.modules[name]
 
 
+@pytest.mark.at_length
 def test_the_commands_do_what_the_page_says(
     tmp_path, manifests, monkeypatch, capsys, imports_are_undone
 ):

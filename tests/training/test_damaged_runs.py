@@ -78,6 +78,7 @@ def test_damage_is_refused_by_name_and_nothing_is_changed(run, recipe, name, dam
     assert files(run / "checkpoints") | files(run / "best") == before
 
 
+@pytest.mark.at_length
 def test_files_that_are_missing_or_more_are_refused(run, recipe):
     (checkpoint,) = (run / "checkpoints").iterdir()
     (checkpoint / "custom_checkpoint_0.pkl").write_bytes(b"x")

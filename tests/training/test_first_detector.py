@@ -37,6 +37,7 @@ def test_a_trained_detector_is_fitted_again_behind_fewer_layers(start, make_reci
     assert changed
 
 
+@pytest.mark.at_length
 def test_another_start_is_another_run_wherever_it_is(start, make_recipe, make_detector, tmp_path):
     recipe = make_recipe(start=start, selection={"max_epochs": 1})
     run = tmp_path / "run"

@@ -17,9 +17,8 @@ def rows(folder):
         return steps, list(csv.DictReader(file))
 
 
-@pytest.mark.parametrize(
-    "launcher", ["ours", pytest.param("torchrun", marks=pytest.mark.at_length)]
-)
+@pytest.mark.at_length
+@pytest.mark.parametrize("launcher", ["ours", "torchrun"])
 def test_two_processes_take_the_steps_of_one(make_recipe, tmp_path, children, launcher):
     one = make_recipe(optimization={"micro_batch_size": 2})
     train(one, tmp_path / "one", device="cpu", workers=0)

@@ -103,7 +103,8 @@ def test_cut_off_anywhere(recipe, expected, tmp_path, monkeypatch, where, call, 
     assert_same(bytes_of(tmp_path / "run"), expected)
 
 
-@pytest.mark.parametrize("cache", ["warm", pytest.param("empty", marks=pytest.mark.at_length)])
+@pytest.mark.at_length
+@pytest.mark.parametrize("cache", ["warm", "empty"])
 def test_a_process_that_is_killed(make_recipe, tmp_path, cache):
     """Of a detector with numba's scan: with any threads, compiled by this process or before it."""
     recipe, run = make_recipe(data={"augmentation": "rawboost:5"}), tmp_path / "run"

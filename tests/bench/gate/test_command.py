@@ -224,9 +224,8 @@ def test_a_folder_has_one_gate(run_gate, tmp_path, capsys):
     assert not (tmp_path / "out" / "launches").exists()
 
 
-@pytest.mark.parametrize(
-    "stop", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.at_length)]
-)
+@pytest.mark.at_length
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_gate_leaves_a_tidy_repository(repository, tmp_path, stop):
     """As by Ctrl-C, and as when a job is cancelled."""
     program = (

@@ -29,6 +29,7 @@ def broken():
     raise ValueError("there is no such detector")
 
 
+@pytest.mark.at_length
 def test_it_answers_from_a_process_of_its_own_until_that_ends(capfd):
     worker = Worker(numbers, CPU, timeout_s=60)
     worker.wait_until_ready()

@@ -130,6 +130,7 @@ def test_the_environment_and_the_options_are_in_the_json(swept):
     assert block["status_counts"] == {"measured": 9, "unsupported": 3}
 
 
+@pytest.mark.at_length
 def test_records_without_a_time_do_not_disturb_pytest_benchmarks_own_compare(swept, bench):
     folder, _, _ = swept
     arguments = ["--bench-detectors", "fake-mamba-s,xlsr-aasist", "--bench-durations", "0.05,0.5"]
@@ -307,6 +308,7 @@ def test_isolated_cells_come_in_random_order_with_their_seed(bench, tmp_path):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="limits the size of files as Linux does")
+@pytest.mark.at_length
 def test_a_result_that_cannot_be_written_costs_nothing_that_was_measured(bench, tmp_path):
     import resource
 

@@ -105,7 +105,10 @@ def test_a_result_follows_a_link_and_replaces_no_folder(sweep, tmp_path):
 @pytest.mark.parametrize(
     ("target", "arguments"),
     [
-        ("bench/", ["--bench-find-limits", "-k", "encoder and not batch_size"]),
+        pytest.param(
+            *("bench/", ["--bench-find-limits", "-k", "encoder and not batch_size"]),
+            marks=pytest.mark.at_length,
+        ),
         ("bench/", ["--bench-budget", "60", "--bench-seed", "3", "--bench-flush-cache"]),
         pytest.param(
             *("bench/bench_detectors.py", ["--bench-min-rounds", "0", "--bench-time", "0.125"]),
@@ -148,6 +151,7 @@ def test_commands_name_no_path_of_this_machine(sweep, tmp_path):
     assert str(tmp_path) not in json.dumps(options)
 
 
+@pytest.mark.at_length
 def test_a_result_that_is_resumed_keeps_the_command_of_each_run(sweep, tmp_path):
     path = tmp_path / "x.json"
     for choice in ("encoder", "front-end", "front-end"):

@@ -63,6 +63,7 @@ def test_the_traced_form_is_the_recurrence(scan):
     any(find_spec(one) is None for one in ("onnx", "onnxruntime", "onnxscript")),
     reason="not installed: onnx, onnxruntime or onnxscript",
 )
+@pytest.mark.at_length
 def test_a_graph_scans_any_number_of_frames(tmp_path):
     from fakemamba.models.execution.engines.frontend import ENGINES
     from fakemamba.models.execution.engines.onnx_graph import OnnxGraph
