@@ -16,6 +16,7 @@ from fakemamba.analysis.pictures.figures import (
     Caption,
     DrawnLine,
     house_style,
+    plain_log_ticks,
     save_figure,
     shortened,
     tick_durations,
@@ -110,7 +111,8 @@ def plot_alarms_by_cost(table: pd.DataFrame, path: Path) -> Path:
         drawn = table[np.isfinite(table["median_s"]) & table["cost_s_per_s"].notna()]
         for row in drawn.to_dict("records"):
             line = lines[row["system"]]
-            points = line.points | {"fillstyle": "none" if row["cached"] else "full"}
+            hollow = {"markerfacecolor": "white", "markeredgecolor": line.look.colour}
+            points = line.points | {"fillstyle": "full"} | (hollow if row["cached"] else {})
             axes.errorbar(
                 row["cost_s_per_s"],
                 row["median_s"],
@@ -119,6 +121,7 @@ def plot_alarms_by_cost(table: pd.DataFrame, path: Path) -> Path:
                 **points | {"capsize": 3, "linestyle": "", "ecolor": line.look.colour},
             )
         axes.set_xscale("log")
+        plain_log_ticks(axes.xaxis)
         axes.set_ylim(0, None)
         axes.set(
             xlabel="computing a second of audio (s)", ylabel="time until half have an alarm (s)"
