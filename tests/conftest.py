@@ -46,9 +46,9 @@ from fakemamba.training.recipe import (
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# The same examples at every run; `--hypothesis-profile=search` looks for others.
-hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None)
-hypothesis.settings.register_profile("search", deadline=None, print_blob=True)
+# The same examples at every run; `--hypothesis-profile=search` looks for others, and more.
+hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None, max_examples=40)
+hypothesis.settings.register_profile("search", deadline=None, max_examples=200, print_blob=True)
 hypothesis.settings.load_profile("repeatable")
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -333,6 +333,7 @@ def test_scores_are_a_file_because_of_their_journal(out, model, clips, tmp_path,
     assert "has a journal beside it; name a file" in told and told.count("\n") == 1
 
 
+@pytest.mark.at_length
 def test_two_processes_give_the_scores_of_one(model, manifest, tmp_path, children):
     pytest.importorskip("accelerate")
     listed = manifest(2)

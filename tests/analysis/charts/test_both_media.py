@@ -45,7 +45,8 @@ def traces_of(chart, part, line):
 
 
 @pytest.mark.parametrize(
-    ("place", "kind", "scale_of_page"), [(1, "latency", 1e3), (2, "memory", 1e-6)]
+    ("place", "kind", "scale_of_page"),
+    [(1, "latency", 1e3), pytest.param(2, "memory", 1e-6, marks=pytest.mark.at_length)],
 )
 def test_points_and_fits_over_duration(cells, tmp_path, figures, place, kind, scale_of_page):
     scalings = scale(cells)
