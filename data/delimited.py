@@ -145,18 +145,23 @@ def read_blocks(
         yield Block(columns, range(lines.number - len(taken) + 1, lines.number + 1))
     # From the first block on that is not plain, such as one with quotes or blank lines.
     held: list[tuple[int, list[str]]] = []
-    for number, fields, line in rows:
-        is_alone = len(fields) != width or not is_ended(line)
-        if held and (is_alone or len(held) == ROWS_AT_ONCE):
+    try:
+        for number, fields, line in rows:
+            is_alone = len(fields) != width or not is_ended(line)
+            if held and (is_alone or len(held) == ROWS_AT_ONCE):
+                yield _block(held)
+                held = []
+            if len(fields) != width:
+                told = uneven.format(width=width)
+                raise error(f"{at_line(path, number, line)}: {len(fields)} columns, but {told}")
+            if is_alone:
+                yield Block([[field] for field in fields], [number], line)
+            else:
+                held.append((number, fields))
+    except error:  # what is before it is given first
+        if held:
             yield _block(held)
-            held = []
-        if len(fields) != width:
-            told = uneven.format(width=width)
-            raise error(f"{at_line(path, number, line)}: {len(fields)} columns, but {told}")
-        if is_alone:
-            yield Block([[field] for field in fields], [number], line)
-        else:
-            held.append((number, fields))
+        raise
     if held:
         yield _block(held)
 

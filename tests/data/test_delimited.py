@@ -4,7 +4,7 @@ import csv
 import itertools
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from fakemamba.data import delimited
@@ -109,6 +109,7 @@ PIECES = st.sampled_from(
     st.integers(1, 4),
     st.booleans(),
 )
+@example("a,b\n", [", ", "\n", 'a,"b\n'], 1, False)  # a row, then one that cannot be read
 def test_blocks_have_the_rows_as_they_are_one_by_one(tmp_path, start, pieces, at_once, has_blanks):
     """Whatever is in them and wherever a block begins, up to the first that is not as wide."""
     path = tmp_path / "table"
