@@ -13,7 +13,7 @@ import tyro
 from rich.console import Console
 
 from fakemamba.cli.detection_output import Row, Stretch, explanation, many, stretch_table, table
-from fakemamba.cli.judging import Judging
+from fakemamba.cli.judging import VerdictOptions
 from fakemamba.cli.listening import AS_IT_COMES, Listening, listen
 from fakemamba.cli.printing import counting, say
 from fakemamba.data.audio import SAMPLE_RATE_HZ
@@ -33,7 +33,7 @@ from fakemamba.files import write_json
 from fakemamba.models.detector import Detector
 from fakemamba.models.device import resolve_device
 from fakemamba.models.execution.engines.frontend import engine_starts
-from fakemamba.models.loading import check_named, load_detector, weights_sha256
+from fakemamba.models.loading import check_named, load_detector
 
 STAMP = {"kind": "fakemamba-detection", "schema": 1}
 
@@ -43,7 +43,7 @@ def detect(
     /,
     *,
     checkpoint: Path,
-    judging: Annotated[Judging, tyro.conf.arg(name="")],
+    judging: Annotated[VerdictOptions, tyro.conf.arg(name="")],
     manner: Annotated[Manner, tyro.conf.arg(name="")],
     windows: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
     stream: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
@@ -88,8 +88,11 @@ def detect(
     place = resolve_device(manner.device)
     manner.check_on(place)
     cut = windowing if windows or stream else None
-    sha256 = weights_sha256(checkpoint)
     windows_told = None if cut is None else in_words(cut, of_windows)
+    trials = [Trial(str(number), path) for number, path in enumerate(files)]
+    listed = survey(lambda: trials).sha256
+    identity = scoring_identity(checkpoint, listed, manner, place, windows_told)
+    sha256 = str(identity["weights_sha256"])
     origin = ScoreOrigin(sha256, manner.length, windows_told)
     alike = ScoreOrigin(sha256, windowing.window_samples)  # of single windows
     if judge.calibration is not None:
@@ -117,7 +120,6 @@ def detect(
         return listen(
             *(files[0], listener, listening), allow_damaged=manner.allow_damaged, out=json_out
         )
-    trials = [Trial(str(number), path) for number, path in enumerate(files)]
     rows = []
     for path, scored in zip(files, _score(model, trials, manner, cut, of_windows), strict=True):
         if scored.score is None:
@@ -141,9 +143,6 @@ def detect(
         rows = draw(model, rows, judge.point, manner.length, plots)
         say(f"{plots}: {sum(row.picture is not None for row in rows)} pictures")
     if json_out is not None:
-        identity = scoring_identity(
-            *(checkpoint, survey(lambda: trials).sha256, manner, place), origin.windowing
-        )
         content = {
             **STAMP,
             "detector": name,

@@ -33,7 +33,7 @@ def draw(
     """The rows with their pictures: those with a score, unless memory ends."""
     device = model.device
     drawn = []
-    for row, name in zip(rows, picture_names([row.file for row in rows]), strict=True):
+    for row, name in zip(rows, _picture_names([row.file for row in rows]), strict=True):
         if row.judgement is None:
             drawn.append(row)
             continue
@@ -85,7 +85,7 @@ def _draw_windows(
     )
 
 
-def picture_names(files: Sequence[Path]) -> list[str]:
+def _picture_names(files: Sequence[Path]) -> list[str]:
     """A file name a recording, all of them different on any file system."""
     taken: set[str] = set()
     names = []

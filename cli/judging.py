@@ -15,7 +15,7 @@ from fakemamba.evaluation.metrics.costs import DCF_ASVSPOOF5, DcfCosts
 
 
 @dataclass(frozen=True)
-class Judging:
+class VerdictOptions:
     """What makes a probability and a verdict of a score.
 
     Attributes:

@@ -20,14 +20,14 @@ from fakemamba.cli.detection_output import per_cent, verdict_words
 from fakemamba.cli.printing import say
 from fakemamba.data.audio import SAMPLE_RATE_HZ, Waveform
 from fakemamba.data.streaming import Encoding, PcmStream, StreamError, stream_recording
-from fakemamba.evaluation.streams.detector import Decision, StreamingDetector
+from fakemamba.evaluation.streams.detector import StreamDecision, StreamingDetector
 from fakemamba.evaluation.streams.live import LiveAudio, played
 from fakemamba.names import visible
 
 STANDARD_INPUT = Path("-")
 READ_BYTES = 1 << 14
 
-Tell = Callable[[Decision, float | None], None]
+Tell = Callable[[StreamDecision, float | None], None]
 
 
 @dataclass(frozen=True)
@@ -152,7 +152,7 @@ class _Teller:
         self._began_s = time.monotonic()
         self._count = self._skipped = 0
 
-    def __call__(self, decision: Decision, delay_s: float | None) -> None:
+    def __call__(self, decision: StreamDecision, delay_s: float | None) -> None:
         """Tell one, which came so many seconds after its audio."""
         self._count += 1
         if decision.missing_s:
@@ -186,7 +186,7 @@ class _Teller:
         )
 
 
-def _words(decision: Decision) -> str:
+def _words(decision: StreamDecision) -> str:
     """A decision on one line."""
     at = f"{decision.at_s:9.2f} s"
     if decision.judgement is None:

@@ -30,7 +30,7 @@ Status = Literal["judged", "silence", "too short"]
 
 
 @dataclass(frozen=True)
-class Decision:
+class StreamDecision:
     """What is known of a stream at a time of it.
 
     Attributes:
@@ -109,7 +109,7 @@ class StreamingDetector:
 
     def feed(
         self, samples: npt.ArrayLike, *, at: int | None = None, only_latest: bool = False
-    ) -> Iterator[Decision]:
+    ) -> Iterator[StreamDecision]:
         """Decisions that are due within these samples, each made when it is asked for.
 
         Args:
@@ -136,12 +136,12 @@ class StreamingDetector:
                 self._reusing.restart()
         return self._decisions(block, only_latest=only_latest)
 
-    def close(self) -> Decision | None:
+    def close(self) -> StreamDecision | None:
         """The decision at the end of the stream, None if the last one was there."""
         window = self._cutter.close()
         return None if window is None else self._decide(window, 0)
 
-    def _decisions(self, block: Waveform, *, only_latest: bool) -> Iterator[Decision]:
+    def _decisions(self, block: Waveform, *, only_latest: bool) -> Iterator[StreamDecision]:
         due = self._cutter.completed_by(len(block))
         for number, window in enumerate(self._cutter.feed(block), 1):
             if not only_latest:
@@ -149,14 +149,14 @@ class StreamingDetector:
             elif number == due:
                 yield self._decide(window, due - 1)
 
-    def _decide(self, window: Window, skipped: int) -> Decision:
+    def _decide(self, window: Window, skipped: int) -> StreamDecision:
         missing_s, self._missing = self._missing / SAMPLE_RATE_HZ, 0
         at_s, start_s = window.end / SAMPLE_RATE_HZ, window.start / SAMPLE_RATE_HZ
 
         def decision(
             status: Status, score: float | None = None, judgement: Judgement | None = None
-        ) -> Decision:
-            return Decision(at_s, start_s, status, score, judgement, skipped, missing_s)
+        ) -> StreamDecision:
+            return StreamDecision(at_s, start_s, status, score, judgement, skipped, missing_s)
 
         if window.waveform is None:
             return decision("silence")

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import torch
 
-from fakemamba.data.audio import SAMPLE_RATE_HZ
+from fakemamba.data.audio import SAMPLE_RATE_HZ, Waveform
 from fakemamba.data.batches import Batch, packed
 from fakemamba.data.trials import Trial
 from fakemamba.evaluation.calibration import Calibration
@@ -75,11 +75,10 @@ def score_by_windows(
         ]
 
 
-def _windows(waveform: object, windowing: Windowing, least: int) -> list[Window]:
+def _windows(waveform: Waveform, windowing: Windowing, least: int) -> list[Window]:
     """A recording's windows; what is too short for the detector counts as silence."""
     cutter = WindowCutter(windowing)
-    last = [*cutter.feed(waveform), cutter.close()]  # type: ignore[arg-type]
-    cut = [one for one in last if one is not None]
+    cut = [one for one in (*cutter.feed(waveform), cutter.close()) if one is not None]
     return [one if one.end - one.start >= least else replace(one, waveform=None) for one in cut]
 
 
