@@ -2,6 +2,7 @@
 
 import os
 import time
+from pathlib import Path
 
 import pytest
 import torch
@@ -10,6 +11,11 @@ from fakemamba.bench.child import ChildEndedError
 from fakemamba.bench.load.worker import Worker
 
 CPU = torch.device("cpu")
+
+
+@pytest.fixture(autouse=True)
+def _tests_are_found_by_processes(monkeypatch):
+    monkeypatch.syspath_prepend(Path(__file__).parents[3])  # where ``tests`` lies
 
 
 def own_number(places):
