@@ -52,7 +52,11 @@ from fakemamba.models.execution.modes import (
     quantised,
     running_in,
 )
-from fakemamba.models.execution.optimized import engine_frontend, fast_frontend, with_frontend
+from fakemamba.models.execution.optimized import (
+    engine_frontend,
+    optimized_frontend,
+    with_frontend,
+)
 from fakemamba.models.external.detector import ExternalDetector
 from fakemamba.models.frontend import Frontend
 from fakemamba.models.frontend_sources import create_frontend
@@ -187,7 +191,7 @@ class WorkloadCache:
         taken = (cell.frontend, detector.config.frontend)
         key = (cell.execution, *taken, of_own, cell.device, cell.precision)
         if key not in self._variants and cell.execution == OPTIMIZED:
-            self._variants[key] = fast_frontend(detector, cell.precision)
+            self._variants[key] = optimized_frontend(detector, cell.precision)
         elif key not in self._variants:
             self._variants[key] = engine_frontend(
                 detector, cell.execution, cell.precision, speech_examples()

@@ -19,8 +19,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from fakemamba.models.execution.errors import UnsupportedSettingError
 from fakemamba.models.execution.fused_norm import FusedNorm
-from fakemamba.models.execution.modes import UnsupportedSettingError
 from fakemamba.models.frontend import Frontend, FrontendConfig
 from fakemamba.models.frontends.normalising import normalised
 from fakemamba.models.frontends.outputs import put_out
@@ -31,19 +31,17 @@ from fakemamba.models.masking import frame_mask, zero_padding
 class FastFrontend(nn.Module):
     """`Frontend` without gradients: waveforms (B, L) to features in fp32, of any output.
 
-    There is one of wav2vec 2.0 and HuBERT with norms before attention and after all convolutions.
+    There is one of wav2vec 2.0 and HuBERT with norms before attention and after all convolutions;
+    of others, see `AutocastFrontend`.
 
     Args:
         frontend: whose weights are taken, as copies where another dtype or layout is wanted.
         dtype: of the products' weights: fp32, bf16 or fp16.
-
-    Raises:
-        UnsupportedSettingError: of another build.
     """
 
     def __init__(self, frontend: Frontend, dtype: torch.dtype = torch.float32) -> None:
         super().__init__()
-        _refuse_others(frontend.config)
+        assert has_fast_form(frontend.config)
         self.config = frontend.config
         model: Any = frontend.model
         first, *others = model.feature_extractor.conv_layers
@@ -107,16 +105,10 @@ class FastFrontend(nn.Module):
         return fitted(found, num_samples, lengths, self.config), own
 
 
-def _refuse_others(config: FrontendConfig) -> None:
-    if config.family not in ("wav2vec2", "hubert"):
-        what = config.build.title
-    elif not config.pre_norm or config.feature_norm != "layer":
-        what = "norms after attention or a group norm"
-    else:
-        return
-    raise UnsupportedSettingError(
-        f"the fast front-end is not made for {what} ({config.name}): run the plain one, eager"
-    )
+def has_fast_form(config: FrontendConfig) -> bool:
+    """Whether there is a `FastFrontend` of a front-end."""
+    is_known = config.family in ("wav2vec2", "hubert")
+    return is_known and config.pre_norm and config.feature_norm == "layer"
 
 
 class _Convolution(nn.Module):

@@ -2,8 +2,9 @@
 
 Precisions: ``fp32`` with TF32 switched off; ``tf32`` with it on; ``bf16`` and ``fp16`` through
 autocast; ``int8`` with dynamically quantised linear layers, on a CPU. With execution ``optimized``,
-which is a graph on a GPU, the front-end is that of `fast_frontend`, and with an engine's name it is
-the engine's: it has the precision by itself, and all that comes after it is in fp32.
+which is a graph on a GPU, the front-end is its fastest form (`optimized_frontend`), and with an
+engine's name it is the engine's: it has the precision by itself, and all that comes after it is in
+fp32.
 """
 
 from __future__ import annotations

@@ -9,9 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from fakemamba.models.detector import Detector
+from fakemamba.models.execution.autocast_frontend import AutocastFrontend
 from fakemamba.models.execution.buckets import Buckets, Call
 from fakemamba.models.execution.engines.frontend import ENGINES, EngineFrontend
-from fakemamba.models.execution.fast_frontend import FastFrontend
+from fakemamba.models.execution.fast_frontend import FastFrontend, has_fast_form
 from fakemamba.models.execution.graphs import capture
 from fakemamba.models.execution.modes import (
     AUTOCAST_DTYPES,
@@ -57,10 +58,12 @@ def usual_precision(device: torch.device, execution: str) -> str:
     return "fp32" if is_slow else "bf16"
 
 
-def fast_frontend(detector: Detector, precision: str) -> FastFrontend:
-    """`FastFrontend` of a detector's front-end, in a precision that is no engine's alone."""
+def optimized_frontend(detector: Detector, precision: str) -> FastFrontend | AutocastFrontend:
+    """The fastest form of a detector's front-end, in a precision that is no engine's alone."""
     assert isinstance(detector.frontend, Frontend)
-    return FastFrontend(detector.frontend, AUTOCAST_DTYPES.get(precision, torch.float32))
+    dtype = AUTOCAST_DTYPES.get(precision, torch.float32)
+    form = FastFrontend if has_fast_form(detector.frontend.config) else AutocastFrontend
+    return form(detector.frontend, dtype)
 
 
 def engine_frontend(
@@ -83,7 +86,7 @@ class OptimizedDetector:
     """Waveforms to logits, without gradients.
 
     Attributes:
-        detector: what is run, with a `FastFrontend` or an `EngineFrontend`.
+        detector: what is run, with the front-end of its execution.
         precision: of the front-end's products.
         execution: a key of `PRECISIONS`.
     """
@@ -107,7 +110,7 @@ class OptimizedDetector:
         if execution in ENGINES:
             frontend = engine_frontend(detector, execution, precision, examples)
         else:
-            frontend = fast_frontend(detector, precision)
+            frontend = optimized_frontend(detector, precision)
         self.detector = with_frontend(detector, frontend)
         self.precision, self.execution, self.device = precision, execution, device
         self._call: Call = self.detector

@@ -11,7 +11,7 @@ from fakemamba import create_detector
 from fakemamba.data.synthetic import speech_like
 from fakemamba.models.execution.errors import UnsupportedSettingError
 from fakemamba.models.execution.modes import quantised
-from fakemamba.models.execution.optimized import fast_frontend, with_frontend
+from fakemamba.models.execution.optimized import optimized_frontend, with_frontend
 from fakemamba.models.frontend_sources import frontend_config
 from fakemamba.models.frontends.framing import Framing
 from fakemamba.models.registry import build_detector
@@ -184,5 +184,5 @@ def test_what_sees_the_whole_window_is_refused(frontend, told):
 
 
 def test_an_optimized_front_end_keeps_nothing(detector):
-    fast = with_frontend(detector, fast_frontend(detector, "fp32"))
+    fast = with_frontend(detector, optimized_frontend(detector, "fp32"))
     assert "optimized front-end" in why_not_reusable(fast)

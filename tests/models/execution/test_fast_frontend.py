@@ -7,11 +7,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fakemamba import create_detector
 from fakemamba.data.synthetic import speech_like
+from fakemamba.models.execution.errors import UnsupportedSettingError
 from fakemamba.models.execution.fast_frontend import FastFrontend
 from fakemamba.models.execution.fused_norm import by_kernel, norm_of_sum
-from fakemamba.models.execution.modes import UnsupportedSettingError
 from fakemamba.models.frontend_sources import create_frontend
 from fakemamba.models.frontends.outputs import Output
 
@@ -50,20 +49,6 @@ def test_hubert_without_biases_has_one_too_and_may_be_normalised():
     waveforms = torch.stack([torch.from_numpy(speech_like(8_000, k)) for k in range(2)])
     lengths = torch.tensor([8_000, 5_000])
     assert both(plain, FastFrontend(plain), waveforms, lengths) < LARGEST_ERROR[torch.float32]
-
-
-@pytest.mark.parametrize(
-    ("source", "told"),
-    [
-        ("wavlm-tiny", "not made for WavLM"),
-        ("w2v-bert-tiny", "not made for w2v-BERT"),
-        ("wav2vec2-tiny", "not made for norms after attention or a group norm"),
-    ],
-)
-def test_a_front_end_that_there_is_no_fast_one_of_is_refused(source, told):
-    with pytest.raises(UnsupportedSettingError, match=told) as caught:
-        create_detector("xlsr-mamba", source, depth=1).optimize("fp32", "eager")
-    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("output", get_args(Output))
