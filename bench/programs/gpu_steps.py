@@ -5,6 +5,7 @@ A rehearsal has the same steps on a CPU, with a small front-end, short audio and
 
 from __future__ import annotations
 
+import importlib.util
 import shutil
 import sys
 from collections.abc import Sequence
@@ -57,6 +58,8 @@ class Scale:
         execution: of offline scoring,
         batch_seconds: its batches,
         clips: and how many it has in a shorter and in a longer run.
+        served: execution and precision of what is loaded,
+        load_s: and seconds of a run of that load.
         slowdown: that the gate has to find, as a share.
         minutes: for all steps,
         patience: and how many times as long as on a GPU each of them may take.
@@ -77,6 +80,8 @@ class Scale:
     execution: str
     batch_seconds: float
     clips: tuple[int, int]
+    served: tuple[str, str]
+    load_s: float
     slowdown: float
     minutes: float
     patience: float
@@ -98,6 +103,8 @@ GPU = Scale(
     execution="graph",
     batch_seconds=256.0,
     clips=(4_000, 30_000),
+    served=("graph", "bf16"),
+    load_s=5.0,
     slowdown=0.05,
     minutes=10.0,
     patience=1.0,
@@ -119,6 +126,8 @@ REHEARSAL = Scale(
     execution="eager",
     batch_seconds=16.0,
     clips=(20, 400),
+    served=("plain", "fp32"),
+    load_s=2.0,
     slowdown=1.0,  # this is no test of a CPU's quiet
     minutes=45.0,
     patience=4.0,
@@ -128,6 +137,7 @@ REHEARSAL = Scale(
 def measuring_steps(scale: Scale, out: Path) -> list[Step]:
     """All steps that measure something."""
     steps = [*_environment_steps(), *_kernel_steps(scale, out), *_detector_steps(scale, out)]
+    steps += _real_time_steps(scale, out)
     return _patiently(scale, [*steps, *_gate_steps(scale, out / "gate")])
 
 
@@ -220,6 +230,26 @@ def _detector_steps(scale: Scale, out: Path) -> list[Step]:
             instruments=("memory", "work", "energy"),
         ),
     ]
+
+
+def _real_time_steps(scale: Scale, out: Path) -> list[Step]:
+    """Streams, and where loadgen is installed, load on a server of one detector."""
+    streams = _sweep(
+        *(scale, out, "streams", 60, "--bench-stream=4,1;4,0.25"),
+        parts=("end-to-end",),
+        durations_s=(4,),
+        ways=BOTH,
+    )
+    if importlib.util.find_spec("mlperf_loadgen") is None:
+        return [streams]
+    execution, precision = scale.served
+    load = (
+        *("load", f"{OURS}?frontend={scale.frontend}", "--out", str(out / "load")),
+        *("--device", scale.device, "--execution", execution, "--precision", precision),
+        *("--scenarios", "single-stream,offline,streams", "--seconds", f"{scale.load_s:g}"),
+        *("--most-queries", "2000"),
+    )
+    return [streams, Step("load", (*FAKEMAMBA, *load), 120)]
 
 
 def _gate_steps(scale: Scale, folder: Path) -> list[Step]:

@@ -240,6 +240,7 @@ def test_every_sweep_of_the_study_has_cells(tmp_path):
         "scaling-front-end": 11 * 2 * 2,
         "scaling-scans": 2 * 11,
         "energy": 2,
+        "streams": 3 * 2 * 2 * (1 + 2 * 2),  # one call; windows, with frames kept or not
     }
 
 
