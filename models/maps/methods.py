@@ -89,13 +89,13 @@ def _unsigned(summary: str, influence: rollout.Influence, unit: str = TIMES) -> 
 
 METHODS: Mapping[str, Method] = {
     "gradient": Method(
-        "gradient times input at the front-end's features",
+        "gradient times input, of the encoder's features; of code of others, of the waveform",
         True,
         lambda seen, _: gradient(seen),
         SHARE,
     ),
     "integrated-gradients": Method(
-        "integrated gradients of the front-end's features",
+        "integrated gradients of the encoder's features",
         True,
         lambda seen, settings: integrated_gradients(seen, settings.steps, settings.baseline),
         SHARE,
@@ -159,8 +159,11 @@ def frame_maps(
         MapError: a method that the detector does not have.
         ValueError: a waveform that it does not take, see `Detector.check_input`.
     """
+    if not methods:
+        return {}
+    values: dict[str, Tensor | None]
     if isinstance(detector, ExternalDetector):
-        shares = waveform_gradient(detector, waveform)
+        shares = waveform_gradient(detector, waveform) if "gradient" in methods else None
         values = {name: shares if name == "gradient" else None for name in methods}
     else:
         seen = observe(detector, waveform, in_frontend="front-end-rollout" in methods)

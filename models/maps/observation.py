@@ -6,7 +6,7 @@ Parts are run one after the other, as `Detector.forward` does, and looked at whi
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -77,7 +77,9 @@ def observe(detector: Detector, waveform: Tensor, *, in_frontend: bool) -> Obser
     detector.check_input(waveform[None], None)
     given, _ = detector.prepared(waveform[None])
     least = detector.framing.frame_count(given.shape[1])
-    looked = watching(detector.frontend, least) if in_frontend else nullcontext([])
+    looked: AbstractContextManager[list[Mixing]] = nullcontext([])
+    if in_frontend:
+        looked = watching(detector.frontend, least)
     with looked as frontend:
         features, _ = detector.frontend(given)
     positions = features.shape[-2] + int(has_token(detector))
