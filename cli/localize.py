@@ -47,7 +47,9 @@ def localize(
     *,
     checkpoint: Path,
     out: Path,
-    method: tuple[str, ...] = (),
+    method: Annotated[
+        tyro.conf.UseAppendAction[tuple[str, ...]], tyro.conf.arg(metavar="METHOD")
+    ] = (),
     manifest: Path | None = None,
     corpus: str | None = None,
     root: Path | None = None,
@@ -69,9 +71,9 @@ def localize(
         files: Audio files; a file's id is its name without folder and ending.
         checkpoint: A folder made by `fakemamba convert`, or an official .pth with --detector.
         out: Folder to write to.
-        method: One or more of gradient, integrated-gradients, attention-rollout,
-            front-end-rollout, hidden-attention, step-size, pooling, windows; by default all that
-            the detector has.
+        method: gradient, integrated-gradients, attention-rollout, front-end-rollout,
+            hidden-attention, step-size, pooling or windows; repeat it for several. By default all
+            that the detector has.
         manifest: Instead of files: a CSV or Parquet with a column `path`.
         corpus: Instead of files: a corpus by name, as `fakemamba corpus check` knows it.
         root: Where the corpus is, or where the manifest's paths begin, if not at its folder.
