@@ -15,6 +15,7 @@ from fakemamba.cli.printing import counting, say
 from fakemamba.cli.trial_source import recordings_source
 from fakemamba.data.audio import SAMPLE_RATE_HZ
 from fakemamba.data.trials import Trial
+from fakemamba.evaluation.frame_classifier import read_classifier
 from fakemamba.evaluation.frame_maps import (
     USUAL_SETTINGS,
     USUAL_WINDOWS,
@@ -29,7 +30,7 @@ from fakemamba.evaluation.metrics.localization import Segment, Segments, read_rt
 from fakemamba.evaluation.provenance import scoring_identity
 from fakemamba.evaluation.score_files import check_id
 from fakemamba.evaluation.trial_list import survey
-from fakemamba.files import atomic_write, write_json
+from fakemamba.files import atomic_write, file_sha256, write_json
 from fakemamba.locks import sole_writer
 from fakemamba.models.device import resolve_device
 from fakemamba.models.loading import check_named, load_detector
@@ -56,6 +57,7 @@ def localize(
     phase: str | None = None,
     settings: Annotated[MapSettings, tyro.conf.arg(name="")] = USUAL_SETTINGS,
     windows: Annotated[MapWindows, tyro.conf.arg(name="")] = USUAL_WINDOWS,
+    classifier: Annotated[Path | None, tyro.conf.arg(metavar="JSON")] = None,
     pictures: Annotated[int, tyro.conf.arg(metavar="N")] = 0,
     segments: Annotated[Path | None, tyro.conf.arg(metavar="RTTM")] = None,
     detector: str | None = None,
@@ -72,14 +74,15 @@ def localize(
         checkpoint: A folder made by `fakemamba convert`, or an official .pth with --detector.
         out: Folder to write to.
         method: gradient, integrated-gradients, attention-rollout, front-end-rollout,
-            hidden-attention, step-size, pooling or windows; repeat it for several. By default all
-            that the detector has.
+            hidden-attention, step-size, pooling, supervised or windows; repeat it for several. By
+            default all that the detector has.
         manifest: Instead of files: a CSV or Parquet with a column `path`.
         corpus: Instead of files: a corpus by name, as `fakemamba corpus check` knows it.
         root: Where the corpus is, or where the manifest's paths begin, if not at its folder.
         phase: The part of the corpus, if not eval or test.
         settings: Of methods.
         windows: Of the method windows.
+        classifier: JSON of `fakemamba localize-fit`, for the method supervised.
         pictures: Draw the first N recordings, each as a PNG: waveform and maps.
         segments: RTTM with what is true of the recordings, which is drawn, too.
         detector: The detector that the checkpoint must be of; needed for an official .pth.
@@ -93,14 +96,17 @@ def localize(
     check_methods(method)
     check_named(checkpoint, detector)
     source, told = recordings_source(files, manifest, corpus, root, phase)
+    of_frames = None if classifier is None else read_classifier(classifier)
     truth: Segments = {} if segments is None else read_rttm(segments)
     manner = Manner(detector, allow_damaged=allow_damaged, device=device)
     place = resolve_device(device)
     with sole_writer(out, is_folder=True):
         listed = survey(source, _check)
         identity = scoring_identity(checkpoint, listed.sha256, manner, place)
+        if of_frames is not None:
+            of_frames.check_weights(str(identity["weights_sha256"]))
         model = load_detector(checkpoint, detector).to(place)
-        mapper = Mapper(model, method, settings, windows)
+        mapper = Mapper(model, method, settings, windows, of_frames)
         first = [trial.trial_id for trial in islice(source(), pictures)]
         names = dict(zip(first, distinct_file_names(first), strict=True))
         failures: dict[str, str] = {}
@@ -135,6 +141,7 @@ def localize(
                 name: {"file": f"{name}.txt", **about} for name, about in mapper.told().items()
             },
             "counts": {"trials": listed.count, "mapped": num_mapped, "failed": len(failures)},
+            "classifier": None if classifier is None else _told(classifier),
             "failures": failures,
             "damaged": damaged,
             "pictures": [path.name for path in made],
@@ -152,6 +159,10 @@ def localize(
         file=sys.stderr,
     )
     return 1
+
+
+def _told(classifier: Path) -> dict[str, str]:
+    return {"file": str(classifier), "sha256": file_sha256(classifier)}
 
 
 def _check(trial: Trial) -> None:

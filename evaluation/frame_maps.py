@@ -19,6 +19,7 @@ import tyro
 from fakemamba.data.audio import SAMPLE_RATE_HZ, Waveform
 from fakemamba.data.reading import recording_or_reason
 from fakemamba.data.trials import Trial
+from fakemamba.evaluation.frame_classifier import SUPERVISED, FrameClassifier
 from fakemamba.evaluation.manner import Manner
 from fakemamba.evaluation.scoring import score_batches, scoring_function
 from fakemamba.evaluation.streams.detector import check_windows
@@ -38,7 +39,7 @@ from fakemamba.models.maps.methods import (
 from fakemamba.names import one_line
 
 WINDOWS = "windows"
-ALL_METHODS = (*METHODS, WINDOWS)
+ALL_METHODS = (*METHODS, SUPERVISED, WINDOWS)
 
 Scores = npt.NDArray[np.float32]
 
@@ -97,6 +98,7 @@ class Mapper:
         methods: of `ALL_METHODS`; none takes all that the detector has.
         settings: of methods that look into it.
         windows: of the method `WINDOWS`.
+        classifier: for the method `SUPERVISED`, fitted to this detector.
 
     Raises:
         MapError: a method that there is not, or that this detector does not have.
@@ -110,9 +112,15 @@ class Mapper:
         methods: Sequence[str] = (),
         settings: MapSettings = USUAL_SETTINGS,
         windows: MapWindows = USUAL_WINDOWS,
+        classifier: FrameClassifier | None = None,
     ) -> None:
         check_methods(methods)
-        has = (*methods_of(detector), WINDOWS)
+        self._known = dict(METHODS)
+        if classifier is not None:
+            self._known[SUPERVISED] = classifier.method()
+        elif SUPERVISED in methods:
+            raise MapError(f"{SUPERVISED} is by a --classifier, which localize-fit makes: give one")
+        has = (*methods_of(detector, self._known), WINDOWS)
         for name in methods:
             if name not in has:
                 raise MapError(f"{shown_name(detector)} has no {name}; it has {', '.join(has)}")
@@ -142,7 +150,7 @@ class Mapper:
         """
         given = torch.from_numpy(waveform).to(self.detector.device)
         inner = [name for name in self.methods if name != WINDOWS]
-        found = frame_maps(self.detector, given, inner, self.settings)
+        found = frame_maps(self.detector, given, inner, self.settings, self._known)
         maps = {name: one.cpu().numpy() for name, one in found.items()}
         if WINDOWS in self.methods:
             maps[WINDOWS] = self._by_windows(waveform)
@@ -186,7 +194,7 @@ class Mapper:
                 "unit": "score",
                 "settings": asdict(self.windows),
             }
-        method = METHODS[name]
+        method = self._known[name]
         return {
             "summary": method.summary,
             "is_signed": method.is_signed,

@@ -116,8 +116,8 @@ METHODS: Mapping[str, Method] = {
 }
 
 
-def methods_of(detector: Detector) -> tuple[str, ...]:
-    """The methods that a detector has, as a run on a second of noise shows; in eval mode.
+def methods_of(detector: Detector, methods: Mapping[str, Method] = METHODS) -> tuple[str, ...]:
+    """Of methods those that a detector has, as a run on a second of noise shows; in eval mode.
 
     Raises:
         ExternalDetectorError: code of others fails.
@@ -129,7 +129,7 @@ def methods_of(detector: Detector) -> tuple[str, ...]:
         return () if waveform_gradient(detector, noise) is None else ("gradient",)
     seen = observe(detector, noise, in_frontend=True)
     once = MapSettings(steps=1)
-    found = {name: method.values(seen, once) for name, method in METHODS.items()}
+    found = {name: method.values(seen, once) for name, method in methods.items()}
     return tuple(name for name, values in found.items() if values is not None)
 
 
@@ -138,6 +138,7 @@ def frame_maps(
     waveform: Tensor,
     methods: Sequence[str],
     settings: MapSettings = USUAL,
+    known: Mapping[str, Method] = METHODS,
 ) -> dict[str, Tensor]:
     """Where in a recording a detector hears a spoof: a score a frame of 20 ms, by several methods.
 
@@ -151,6 +152,7 @@ def frame_maps(
         waveform: (samples,) at 16 kHz, on the detector's device.
         methods: of `methods_of`; the detector is run once for all of them.
         settings: of the methods.
+        known: all methods that there are, by their names.
 
     Returns:
         By the methods, scores (frames,) in fp32 on the detector's device.
@@ -167,14 +169,14 @@ def frame_maps(
         values = {name: shares if name == "gradient" else None for name in methods}
     else:
         seen = observe(detector, waveform, in_frontend="front-end-rollout" in methods)
-        values = {name: METHODS[name].values(seen, settings) for name in methods}
+        values = {name: known[name].values(seen, settings) for name in methods}
     count = detector.framing.frame_count(len(waveform))
     scores = {}
     for name, of_frames in values.items():
         if of_frames is None:
-            has = ", ".join(methods_of(detector)) or "none"
+            has = ", ".join(methods_of(detector, known)) or "none"
             raise MapError(f"{shown_name(detector)} has no {name}; it has: {has}")
-        signed = of_frames if METHODS[name].is_signed else -of_frames
+        signed = of_frames if known[name].is_signed else -of_frames
         scores[name] = fitted(signed.detach().float(), count)
     return scores
 

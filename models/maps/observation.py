@@ -31,6 +31,7 @@ class Observation:
         encoder: what does so in the encoder, on `num_positions`.
         pooling: how much a position of what is pooled counts (columns, positions); None where the
             detector has no such weights.
+        encoded: what the encoder made of the features.
     """
 
     detector: Detector
@@ -39,6 +40,14 @@ class Observation:
     frontend: tuple[Mixing, ...]
     encoder: tuple[Mixing, ...]
     pooling: Tensor | None
+    encoded: Tensor
+
+    @property
+    def encoded_frames(self) -> Tensor | None:
+        """What the encoder made of each frame (frames, width); None where it keeps none apart."""
+        if self.encoded.ndim != 3 or self.encoded.shape[1] != self.num_positions:
+            return None
+        return self.encoded[0, int(self.has_token) :]
 
     @property
     def num_frames(self) -> int:
@@ -84,7 +93,8 @@ def observe(detector: Detector, waveform: Tensor, *, in_frontend: bool) -> Obser
         features, _ = detector.frontend(given)
     positions = features.shape[-2] + int(has_token(detector))
     with watching(detector.encoder, positions) as encoder, _pooling(detector) as pooled:
-        detector.head(detector.encoder(features))
+        encoded = detector.encoder(features)
+        detector.head(encoded)
     pooled = [one for one in pooled if len(one) == positions]
     return Observation(
         detector,
@@ -93,6 +103,7 @@ def observe(detector: Detector, waveform: Tensor, *, in_frontend: bool) -> Obser
         tuple(frontend),
         tuple(one for one in encoder if one.size == positions),
         torch.stack(pooled) if pooled else None,
+        encoded,
     )
 
 

@@ -118,3 +118,22 @@ def test_no_recordings_or_a_blank_in_a_name_are_refused(model, tmp_path, capsys)
     assert "no recordings after the first line" in capsys.readouterr().err
     assert run(model, tmp_path / "maps", tmp_path / "a b.wav") == 1
     assert "'a b' has a blank in it, which parts the columns" in capsys.readouterr().err
+
+
+def test_a_classifier_of_frames_is_fitted_and_is_one_more_map(model, clips, rttm, tmp_path, capsys):
+    (tmp_path / "list.csv").write_text("path\none.flac\ntwo.flac\nthree.flac\n")
+    given = ["--checkpoint", model, "--manifest", tmp_path / "list.csv", "--segments", rttm]
+    line = tmp_path / "line.json"
+    assert main(["localize-fit", *map(str, [*given, "--out", line, "--device", "cpu"])]) == 1
+    captured = capsys.readouterr()
+    assert "frames of 2 recordings" in captured.out
+    assert "not fitted to: three: no segments are labelled" in captured.err
+    assert "1 of 3 recordings were left out" in captured.err
+    out = tmp_path / "maps"
+    more = ("--classifier", line, "--method", "supervised")
+    assert run(model, out, *more, *clips) == 0
+    assert len(record(out)["classifier"]["sha256"]) == 64
+    assert len(read_frame_scores(out / "supervised.txt")["one"]) == 49
+    line.write_text(line.read_text().replace('"weights_sha256": "', '"weights_sha256": "0'))
+    assert run(model, out, *more, *clips) == 1
+    assert "fit one to this checkpoint with localize-fit" in capsys.readouterr().err

@@ -55,7 +55,8 @@ def test_a_recording_shorter_than_a_window_is_one(detector):
 
 def test_without_a_choice_there_are_all_maps_that_the_detector_has(detector):
     mapper = Mapper(detector)
-    assert mapper.methods == tuple(one for one in ALL_METHODS if one != "attention-rollout")
+    lacks = {"attention-rollout", "supervised"}
+    assert mapper.methods == tuple(one for one in ALL_METHODS if one not in lacks)
     told = mapper.told()
     assert told[WINDOWS]["settings"] == {"window": 1.0, "hop": 0.2}
     assert told["integrated-gradients"]["settings"] == {"steps": 32, "baseline": "zero"}
@@ -72,6 +73,8 @@ def test_what_cannot_be_is_refused_before_any_work(detector):
         check_methods(["windows", "gradients"])
     with pytest.raises(MapError, match="has no attention-rollout; it has gradient, integrated"):
         Mapper(detector, ["attention-rollout"])
+    with pytest.raises(MapError, match="supervised is by a --classifier"):
+        Mapper(detector, ["supervised"])
     with pytest.raises(WindowingError, match=r"the detector takes 0\.025 s at the least"):
         Mapper(detector, [WINDOWS], windows=MapWindows(0.01, 0.01))
     with pytest.raises(WindowingError, match="--hop 2 is more than --window 1"):
