@@ -44,15 +44,28 @@ class FactorisedAttention(nn.Module):
         self.score = nn.Linear(config.compressed, config.heads)
         self.projection = nn.Linear(config.heads * config.compressed, config.embedding)
 
+    def weights(self, features: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """Of all states (B, 1 + layers, T, width) (B, T, heads), each head's summing to one."""
+        keys, _ = self._sums(features)
+        return self._weights(keys, lengths)
+
     def forward(self, features: Tensor, lengths: Tensor | None = None) -> Tensor:
         """All states (B, 1 + layers, T, width) to (B, embedding)."""
+        keys, values = self._sums(features)
+        weights = self._weights(keys, lengths)
+        means = torch.einsum("bth,btc->bhc", weights, self.values(values))
+        return self.projection(means.flatten(1))
+
+    def _sums(self, features: Tensor) -> Tensor:
+        """The two learned sums of states (2, B, T, width), of which keys and values are made."""
         weights = torch.stack([self.key_weights, self.value_weights]).softmax(-1)
         sums = torch.einsum("ks,bstw->kbtw", weights, features)
         # Each frame loses its mean over channels, of every state: of their sum that is the same.
-        keys, values = sums - sums.mean(-1, keepdim=True)
-        scores = masked_softmax(self.score(self.keys(keys)), lengths, dim=1)  # (B, T, heads)
-        means = torch.einsum("bth,btc->bhc", scores, self.values(values))
-        return self.projection(means.flatten(1))
+        return sums - sums.mean(-1, keepdim=True)
+
+    def _weights(self, keys: Tensor, lengths: Tensor | None) -> Tensor:
+        """The sum for keys (B, T, width) to (B, T, heads)."""
+        return masked_softmax(self.score(self.keys(keys)), lengths, dim=1)
 
 
 class NormedHead(nn.Module):

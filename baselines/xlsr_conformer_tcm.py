@@ -98,6 +98,19 @@ class HeadTokenAttention(nn.Module):
         )
         return torch.cat([token, frames], dim=1)
 
+    def between_frames(self, attention: Tensor) -> Tensor:
+        """Attention between all tokens (B, N + H, N + H) as that between class token and frames.
+
+        A head token is made of all of these alike, and what the class token gets of frames and head
+        tokens afterwards counts as much as its own (B, N, N).
+        """
+        num_tokens = attention.shape[1] - self.heads
+        known, from_heads = attention.split([num_tokens, self.heads], dim=2)
+        known = known + from_heads.sum(2, keepdim=True) / num_tokens  # (B, N + H, N)
+        token, frames, head_tokens = known.split([1, num_tokens - 1, self.heads], dim=1)
+        sources = (token, head_tokens.mean(1, keepdim=True), frames.mean(1, keepdim=True))
+        return torch.cat([torch.stack(sources).mean(0), frames], dim=1)
+
     def _head_tokens(self, tokens: Tensor, lengths: Tensor | None) -> Tensor:
         """(B, N, width) to (B, heads, width)."""
         by_head = masked_mean(tokens, lengths).unflatten(-1, (self.heads, -1))  # (B, H, d)

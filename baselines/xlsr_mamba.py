@@ -71,6 +71,22 @@ class DuaBiMambaEncoder(nn.Module):
         back = self.final_norm(start + flip_frames(back, lengths))
         return torch.cat([ahead, back], dim=-1)
 
+    def by_column(self, weights: Tensor) -> tuple[Tensor, Tensor]:
+        """Where what the head reads comes from.
+
+        Args:
+            weights: how much it reads of each frame of both columns' output (2, T).
+
+        Returns:
+            The shares that come from the projection itself (T,), and those from the residual
+            streams of both columns (2, T), frames in the original order.
+        """
+        shares = weights / 2
+        if self.textbook:
+            return torch.zeros_like(shares[0]), shares
+        ahead, back = shares / 2  # as much of the projection, which is added once more
+        return ahead + back, torch.stack([ahead, back.flip(0)])
+
     def _run_columns(self, depth: int, start: Tensor, lengths: Tensor | None) -> tuple[Tensor, ...]:
         """The residual streams (B, T, width) of both columns, both in the original order."""
         streams = start.expand(2, -1, -1, -1)

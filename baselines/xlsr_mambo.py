@@ -180,10 +180,13 @@ class MamBoHead(nn.Module):
         self.classifier = nn.Linear(width, 2)
         nn.init.kaiming_normal_(self.classifier.weight, nonlinearity="linear")
 
+    def weights(self, encoded: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """(B, T, width) to (B, T, 1), summing to one over an utterance's own frames."""
+        return masked_softmax(self.score(encoded), lengths, dim=1)
+
     def embed(self, encoded: Tensor, lengths: Tensor | None = None) -> Tensor:
         """(B, T, width) to (B, width)."""
-        weights = masked_softmax(self.score(encoded), lengths, dim=1)
-        return (weights.transpose(1, 2) @ encoded).squeeze(1)
+        return (self.weights(encoded, lengths).transpose(1, 2) @ encoded).squeeze(1)
 
     def forward(self, encoded: Tensor, lengths: Tensor | None = None) -> Tensor:
         """(B, T, width) to logits (B, 2)."""

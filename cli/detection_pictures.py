@@ -6,7 +6,6 @@ import math
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +19,7 @@ from fakemamba.data.audio import SAMPLE_RATE_HZ, Waveform, cut_or_tile, read_rec
 from fakemamba.evaluation.judgement import OperatingPoint
 from fakemamba.models.detector import Detector
 from fakemamba.models.device import is_out_of_memory
-from fakemamba.names import in_file_name
+from fakemamba.names import distinct_file_names
 
 
 def draw(
@@ -33,12 +32,12 @@ def draw(
     """The rows with their pictures: those with a score, unless memory ends."""
     device = model.device
     drawn = []
-    for row, name in zip(rows, _picture_names([row.file for row in rows]), strict=True):
+    for row, name in zip(rows, distinct_file_names(row.file.stem for row in rows), strict=True):
         if row.judgement is None:
             drawn.append(row)
             continue
         waveform = read_recording(row.file, allow_damaged=row.damage is not None).waveform
-        title, path = headline(row.file, row.judgement, point), folder / name
+        title, path = headline(row.file, row.judgement, point), folder / f"{name}.png"
         if row.stretches is not None:
             threshold = None if point is None else point.threshold
             drawn.append(replace(row, picture=_draw_windows(waveform, row, threshold, title, path)))
@@ -83,16 +82,3 @@ def _draw_windows(
         headline=title,
         path=path,
     )
-
-
-def _picture_names(files: Sequence[Path]) -> list[str]:
-    """A file name a recording, all of them different on any file system."""
-    taken: set[str] = set()
-    names = []
-    for path in files:
-        stem = in_file_name([path.stem]) or "recording"
-        tries = (stem if number == 1 else f"{stem}-{number}" for number in count(1))
-        name = next(one for one in tries if one.casefold() not in taken)
-        taken.add(name.casefold())
-        names.append(f"{name}.png")
-    return names

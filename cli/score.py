@@ -3,26 +3,26 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import tyro
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from fakemamba.cli.printing import say
-from fakemamba.cli.trial_source import trial_source
+from fakemamba.cli.trial_source import recordings_source
 from fakemamba.data.audio import SAMPLE_RATE_HZ
-from fakemamba.data.trials import Trial, without_ending
+from fakemamba.data.trials import Trial
 from fakemamba.evaluation.calibration import read_calibration
 from fakemamba.evaluation.checkpoint_scores import score_checkpoint
 from fakemamba.evaluation.manner import Manner
 from fakemamba.evaluation.score_run import Output, Result
 from fakemamba.evaluation.scoring import Scored
 from fakemamba.evaluation.streams.windowing import USUAL, Windowing
-from fakemamba.files import file_sha256, require_place
+from fakemamba.files import require_place
 from fakemamba.interrupts import gone_on_with
 from fakemamba.models.loading import check_named
 
@@ -80,7 +80,7 @@ def score(
         raise ValueError("options of windows are given, but recordings are scored whole: --windows")
     require_place(out, ValueError)
     check_named(checkpoint, manner.detector)
-    source, told = _source(files, manifest, corpus, root, phase)
+    source, told = recordings_source(files, manifest, corpus, root, phase)
     name = _name_in(score_format, root or (manifest and manifest.parent))
     output = Output(out, score_format, name, allow_missing)
     with gone_on_with("go on with --resume"):
@@ -98,30 +98,6 @@ def score(
             else read_calibration(window_calibration),
         )
     return 0 if result is None else _report(output, result, has_windows=windows)
-
-
-def _source(
-    files: Sequence[Path],
-    manifest: Path | None,
-    corpus: str | None,
-    root: Path | None,
-    phase: str | None,
-) -> tuple[Callable[[], Iterable[Trial]], dict[str, Any]]:
-    """The list of trials, had anew at every call, and what the sidecar tells of it."""
-    if sum((bool(files), manifest is not None, corpus is not None)) != 1:
-        raise ValueError(
-            "no recordings given, or in several ways: name audio FILES, a --manifest, or a --corpus"
-        )
-    if phase is not None and corpus is None:
-        raise ValueError("--phase belongs to a --corpus")
-    if not files:
-        source = trial_source(corpus, root, phase, manifest, need_label=False)
-        if manifest is None:
-            return source, {"corpus": corpus, "phase": phase}
-        return source, {"manifest": str(manifest), "sha256": file_sha256(manifest)}
-    if root is not None:
-        raise ValueError("--root belongs to a --manifest or a --corpus")
-    return lambda: (Trial(without_ending(path.name), path) for path in files), {"files": len(files)}
 
 
 def _name_in(score_format: str, root: Path | None) -> Callable[[Trial], str]:

@@ -104,6 +104,18 @@ def in_file_name(words: Iterable[object]) -> str:
     return f"{cut}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 
+def distinct_file_names(names: Iterable[str]) -> list[str]:
+    """`in_file_name` of each recording's name, all of them different on any file system."""
+    taken: set[str] = set()
+    found = []
+    for name in names:
+        stem = in_file_name([name]) or "recording"
+        tries = (stem if number == 1 else f"{stem}-{number}" for number in count(1))
+        found.append(next(one for one in tries if one.casefold() not in taken))
+        taken.add(found[-1].casefold())
+    return found
+
+
 class VisibleFormatter(logging.Formatter):
     """Formats records of logging so that nothing in them controls a terminal."""
 

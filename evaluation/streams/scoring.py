@@ -56,12 +56,12 @@ def score_by_windows(
             yield [Scored(trial, reason=reason) for trial, reason in batch.failures]
             continue
         windows = [
-            _windows(row[: int(length)].numpy(), windowing, detector.min_samples)
+            windows_of(row[: int(length)].numpy(), windowing, detector.min_samples)
             for row, length in zip(batch.waveforms, batch.lengths, strict=True)
         ]
         found = {
             one.trial.trial_id: one
-            for some in score_batches(scores, _batched(windows, limit), device, limit)
+            for some in score_batches(scores, window_batches(windows, limit), device, limit)
             for one in some
         }
         together = zip(batch.trials, windows, batch.lengths.tolist(), strict=True)
@@ -75,14 +75,14 @@ def score_by_windows(
         ]
 
 
-def _windows(waveform: Waveform, windowing: Windowing, least: int) -> list[Window]:
-    """A recording's windows; what is too short for the detector counts as silence."""
+def windows_of(waveform: Waveform, windowing: Windowing, least: int) -> list[Window]:
+    """A recording's windows; what has fewer than ``least`` samples counts as silence."""
     cutter = WindowCutter(windowing)
     cut = [one for one in (*cutter.feed(waveform), cutter.close()) if one is not None]
     return [one if one.end - one.start >= least else replace(one, waveform=None) for one in cut]
 
 
-def _batched(windows: list[list[Window]], limit: int) -> Iterator[Batch]:
+def window_batches(windows: list[list[Window]], limit: int) -> Iterator[Batch]:
     """Windows of several recordings, those of like length together, as trials `row:number`."""
     each = [
         (f"{row}:{number}", torch.from_numpy(one.waveform))
