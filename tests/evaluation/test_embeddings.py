@@ -11,7 +11,8 @@ import torch
 from fakemamba.data.audio import cut_or_tile, read_audio
 from fakemamba.data.synthetic import speech_like
 from fakemamba.data.trials import Trial
-from fakemamba.evaluation.embeddings import embed_trials, write_embeddings
+from fakemamba.evaluation.embedding_files import write_embeddings
+from fakemamba.evaluation.embeddings import embed_trials
 from fakemamba.evaluation.linear_probe import ProbeError, held_out_scores
 from fakemamba.evaluation.manner import Manner
 from fakemamba.evaluation.separability import SeparabilityError, project, separability
