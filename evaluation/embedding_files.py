@@ -168,13 +168,11 @@ def read_arrays(
     Raises:
         error: it cannot be read.
     """
+    if not zipfile.is_zipfile(path):
+        raise error(f"{path} is no npz of NumPy's, or is cut short; {remedy}")
     try:
         with np.load(path, allow_pickle=False) as content:
-            if not isinstance(content, np.lib.npyio.NpzFile):
-                raise error(f"{path} holds one array, not several by name; {remedy}")
             return {name: content[name] for name in content.files}
-    except error:
-        raise
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, NotImplementedError) as fault:
         reason = str(fault).partition("\n")[0]
-        raise error(f"{path} is no readable npz ({reason}); {remedy}") from fault
+        raise error(f"{path} cannot be read ({reason}); {remedy}") from fault

@@ -24,10 +24,10 @@ class Named:
         """How many trials there are."""
         return len(self.truth)
 
-    def confusion(self, counts: Draws) -> Floats:
+    def confusion(self, counts: Draws) -> Counts:
         """How many trials of each system (rows) were said to be of each (columns)."""
         places = self.truth * self.classes + self.said
-        flat = np.bincount(places, counts, self.classes**2)
+        flat = np.bincount(places, counts, self.classes**2).astype(np.int64)
         return flat.reshape(self.classes, self.classes)
 
     def measure(self, counts: Draws) -> Floats:

@@ -5,6 +5,7 @@ Nothing in it is run when it is read: arrays are read without objects, and the J
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,6 +14,7 @@ import numpy as np
 from pydantic import Field
 
 from fakemamba import __version__
+from fakemamba.evaluation.calibration import sketch
 from fakemamba.evaluation.embedding_files import EmbeddingOrigin, EmbeddingsError, read_arrays
 from fakemamba.evaluation.tracing.classifiers import CLASSIFIERS
 from fakemamba.evaluation.tracing.protocol import Label
@@ -39,8 +41,9 @@ class TracerModel:
         origin: of the embeddings that it was fitted to.
         width: of a vector.
         label: the column that names its systems.
-        tables: how many trials of each system had each language, speaker and so on: what
-            `contingency` says.
+        tables: how many trials of each system had each language, speaker and so on, as
+            `contingency` has it.
+        fitted_on: the least hashes of the trials' ids, as `sketch` makes them, in hex.
     """
 
     tracer: Tracer
@@ -48,6 +51,22 @@ class TracerModel:
     width: int
     label: Label
     tables: Tables
+    fitted_on: tuple[str, ...]
+
+    def check_unseen(self, trial_ids: Iterable[str]) -> None:
+        """Refuse to be judged by the trials of the fit.
+
+        Raises:
+            TracerError: some of these trials are among them.
+        """
+        kept = frozenset(self.fitted_on)
+        if shared := sum(one.hex() in kept for one in sketch(trial_ids)):
+            raise TracerError(
+                f"the tracer was fitted to trials that it is judged by here: {shared:,} of those "
+                "that it remembers are; judge it by others, or by folds, without --model. If only "
+                "the names are the same, a column trial_id in one of the manifests can tell them "
+                "apart"
+            )
 
     def check_origin(self, origin: EmbeddingOrigin | None) -> None:
         """Refuse embeddings of other weights, another layer or another length.
@@ -75,6 +94,7 @@ class _Record:
     origin: EmbeddingOrigin
     width: Annotated[int, Field(ge=1)]
     tables: Tables
+    fitted_on: tuple[str, ...]
     arrays_sha256: str
     fakemamba: str
 
@@ -101,6 +121,7 @@ def write_tracer(folder: Path, model: TracerModel) -> None:
             model.origin,
             model.width,
             model.tables,
+            model.fitted_on,
             file_sha256(partial / ARRAYS),
             __version__,
         )
@@ -140,4 +161,4 @@ def read_tracer(folder: str | Path) -> TracerModel:
     tracer = Tracer(
         told.classes, classifier, told.choices, told.temperature, told.threshold, told.held_out
     )
-    return TracerModel(tracer, told.origin, told.width, told.label, told.tables)
+    return TracerModel(tracer, told.origin, told.width, told.label, told.tables, told.fitted_on)

@@ -125,7 +125,7 @@ def apart(found: Traced, column: str, unseen: Collection[str] = ()) -> Traced:
             f"{count:,} of {len(found.labels):,} trials do not say their {column}, so it cannot be "
             "held apart; add the column, or split by trial"
         )
-    values = pd.Series(groups).groupby(pd.Series(found.labels)).nunique()
+    values = _values_of(found, groups)
     single = [name for name, count in values.items() if count < 2 and name not in unseen]
     kept = found.only(~np.isin(found.labels, single), f"with one {column} for their {found.label}")
     _require_two(kept, unseen, f"two or more values of {column} each")
@@ -163,13 +163,19 @@ def _shared(found: Traced, column: Column) -> Traced:
             "not known; add the column, or do without --shared-by"
         )
     every = len(set(groups))
-    values = pd.Series(groups).groupby(pd.Series(found.labels)).nunique()
+    values = _values_of(found, groups)
     kept = found.only(
         np.isin(found.labels, [name for name, count in values.items() if count == every]),
         f"of a {found.label} that not every {column} has",
     )
     _require_two(kept, (), f"all {every} values of {column}")
     return kept
+
+
+def _values_of(found: Traced, groups: Names) -> dict[str, int]:
+    """How many groups there are of each system."""
+    pairs = set(zip(found.labels.tolist(), groups.tolist(), strict=True))
+    return Counter(name for name, _ in pairs)
 
 
 def _require_two(found: Traced, unseen: Collection[str], what: str) -> None:
