@@ -20,9 +20,10 @@ from fakemamba.evaluation.tracing.evaluate import (
     evaluate_tracer,
     split,
 )
+from fakemamba.evaluation.tracing.folds import Folds
 from fakemamba.evaluation.tracing.layers import LayerAccuracy, by_layer
 from fakemamba.evaluation.tracing.model_files import read_tracer
-from fakemamba.evaluation.tracing.protocol import Column, Label, traced
+from fakemamba.evaluation.tracing.protocol import Column, Label, Traced, traced
 from fakemamba.evaluation.tracing.report import to_json, verdict_of
 from fakemamba.evaluation.tracing.tracer import Choices
 from fakemamba.evaluation.uncertainty import Resampling
@@ -84,11 +85,15 @@ def trace_evaluate(
             )
         embeddings, found = _by_model(source, model, resampling)
     else:
-        embeddings = source.taken(layers)
-        trials = traced(
-            embeddings, label or "attack", shared_by=shared_by, with_bonafide=with_bonafide
-        )
-        trials, folds = split(trials, split_by, named, seed)
+
+        def in_folds(embeddings: Embeddings) -> tuple[Traced, Folds]:
+            known = traced(
+                embeddings, label or "attack", shared_by=shared_by, with_bonafide=with_bonafide
+            )
+            return split(known, split_by, named, seed)
+
+        embeddings = source.taken(layers, in_folds)
+        trials, folds = in_folds(embeddings)
         found = evaluate_by_folds(
             trials,
             folds,
@@ -119,13 +124,18 @@ def _by_model(
     source: EmbeddingSource, folder: Path, resampling: Resampling
 ) -> tuple[Embeddings, Evaluation]:
     model = read_tracer(folder)
-    embeddings = source.taken()
+    with_bonafide = BONA_FIDE in model.tracer.classes
+
+    def unseen(embeddings: Embeddings) -> Traced:
+        trials = traced(embeddings, model.label, with_bonafide=with_bonafide)
+        model.check_unseen(trials.table["trial_id"])
+        return trials
+
+    embeddings = source.taken(check=unseen)
     if embeddings.layers is not None:
         embeddings = embeddings.at(model.origin.layer)
     model.check_origin(embeddings.origin)
-    with_bonafide = BONA_FIDE in model.tracer.classes
-    trials = traced(embeddings, model.label, with_bonafide=with_bonafide)
-    model.check_unseen(trials.table["trial_id"])
+    trials = unseen(embeddings)
     return embeddings, evaluate_tracer(trials, model.tracer, model.tables, resampling)
 
 

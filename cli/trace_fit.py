@@ -10,11 +10,13 @@ import tyro
 from fakemamba.cli.printing import say
 from fakemamba.cli.trace_source import EmbeddingSource
 from fakemamba.evaluation.calibration import sketch
+from fakemamba.evaluation.embedding_files import Embeddings
 from fakemamba.evaluation.tracing.confounds import contingency
 from fakemamba.evaluation.tracing.model_files import TracerModel, check_place, write_tracer
 from fakemamba.evaluation.tracing.protocol import (
     Column,
     Label,
+    Traced,
     check_classes,
     listed_few,
     traced,
@@ -47,9 +49,14 @@ def trace_fit(
         seed: Of the folds.
     """
     check_place(out)
-    embeddings = source.taken()
-    found = traced(embeddings, label, shared_by=shared_by, with_bonafide=with_bonafide)
-    check_classes(found.labels, label)
+
+    def known(embeddings: Embeddings) -> Traced:
+        found = traced(embeddings, label, shared_by=shared_by, with_bonafide=with_bonafide)
+        check_classes(found.labels, label)
+        return found
+
+    embeddings = source.taken(check=known)
+    found = known(embeddings)
     assert embeddings.origin is not None
     groups = found.groups("speaker")
     tracer = fit_tracer(found.vectors, found.labels, groups, choices, seed)

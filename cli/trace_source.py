@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
+import numpy as np
 import tyro
 
 from fakemamba.cli.printing import say
@@ -48,8 +50,14 @@ class EmbeddingSource:
     device: str = "auto"
     keep: Path | None = None
 
-    def taken(self, layers: Literal["all"] | None = None) -> Embeddings:
+    def taken(
+        self,
+        layers: Literal["all"] | None = None,
+        check: Callable[[Embeddings], object] | None = None,
+    ) -> Embeddings:
         """The embeddings; with ``layers`` those of all layers, too.
+
+        ``check`` may refuse trials before the long work: it is given them with vectors of zeros.
 
         Raises:
             ValueError: options that do not go together, trials or a detector that cannot be read.
@@ -64,6 +72,9 @@ class EmbeddingSource:
         # A list may have a line twice, as MLAAD's have; what differs in anything is no copy.
         trials = list(dict.fromkeys(source()))
         survey(lambda: trials)
+        if check is not None:
+            nothing = np.zeros((len(trials), 1), np.float32)
+            check(Embeddings(tuple(trials), nothing, (), {}))
         return self.embedded(trials, self.length, layers or self.layer)
 
     def embedded(

@@ -150,8 +150,8 @@ def check_classes(labels: Names, what: str) -> None:
         raise TracingError(f"tracing needs two {what}s or more, but there is {there}")
     if lonely := sorted(name for name, count in counts.items() if count < 2):
         raise TracingError(
-            f"a {what} has one trial ({listed_few(lonely)}), but some have to be held out; give "
-            "two or more, or take it out"
+            f"one trial alone is of the {what} {listed_few(lonely)}, but some have to be held out; "
+            "give two or more, or take it out"
         )
 
 
