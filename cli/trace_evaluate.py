@@ -131,9 +131,7 @@ def _by_model(
         model.check_unseen(trials.table["trial_id"])
         return trials
 
-    embeddings = source.taken(check=unseen)
-    if embeddings.layers is not None:
-        embeddings = embeddings.at(model.origin.layer)
+    embeddings = source.for_tracer(model).taken(check=unseen)
     model.check_origin(embeddings.origin)
     trials = unseen(embeddings)
     return embeddings, evaluate_tracer(trials, model.tracer, model.tables, resampling)

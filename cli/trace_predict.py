@@ -51,16 +51,17 @@ def trace_predict(
     if bool(files) == (embeddings is not None):
         raise ValueError("give either audio files, with their --checkpoint, or --embeddings")
     tracer = read_tracer(model)
+    if files and checkpoint is None:
+        raise ValueError("name the --checkpoint that the tracer was fitted with")
     source = EmbeddingSource(
         embeddings=embeddings,
         checkpoint=checkpoint,
         detector=detector,
         allow_damaged=allow_damaged,
         device=device,
-    )
-    found = source.taken() if embeddings is not None else _embedded(source, files, tracer)
-    if found.layers is not None:
-        found = found.at(tracer.origin.layer)
+    ).for_tracer(tracer)
+    listed = [Trial(str(path), path) for path in dict.fromkeys(files)]
+    found = source.taken() if embeddings is not None else source.embedded(listed)
     tracer.check_origin(found.origin)
     rows = _rows(tracer, found)
     if out is None:
@@ -76,21 +77,6 @@ def trace_predict(
         write_whole(out, "".join(f"{json.dumps(row, ensure_ascii=False)}\n" for row in rows))
         say(out)
     return 1 if found.failures else 0
-
-
-def _embedded(source: EmbeddingSource, files: tuple[Path, ...], tracer: TracerModel) -> Embeddings:
-    """Those of files, once it is known that the checkpoint is the tracer's."""
-    from dataclasses import replace
-
-    from fakemamba.models.loading import check_named, weights_sha256  # of the extra `models`
-
-    if source.checkpoint is None:
-        raise ValueError("name the --checkpoint that the tracer was fitted with")
-    check_named(source.checkpoint, source.detector)
-    sha256 = weights_sha256(source.checkpoint)
-    tracer.check_origin(replace(tracer.origin, weights_sha256=sha256))
-    trials = [Trial(str(path), path) for path in dict.fromkeys(files)]
-    return source.embedded(trials, tracer.origin.length, tracer.origin.layer)
 
 
 def _rows(model: TracerModel, found: Embeddings) -> list[dict[str, Any]]:

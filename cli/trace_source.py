@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -13,7 +13,14 @@ import tyro
 from fakemamba.cli.printing import say
 from fakemamba.cli.trial_source import trial_source
 from fakemamba.data.trials import Trial
-from fakemamba.evaluation.embedding_files import Embeddings, read_embeddings, write_embeddings
+from fakemamba.evaluation.embedding_files import (
+    EmbeddingOrigin,
+    Embeddings,
+    EmbeddingsError,
+    read_embeddings,
+    write_embeddings,
+)
+from fakemamba.evaluation.tracing.model_files import TracerModel
 from fakemamba.evaluation.trial_list import survey
 
 
@@ -75,18 +82,40 @@ class EmbeddingSource:
         if check is not None:
             nothing = np.zeros((len(trials), 1), np.float32)
             check(Embeddings(tuple(trials), nothing, (), {}))
-        return self.embedded(trials, self.length, layers or self.layer)
+        return self.embedded(trials, layers)
 
-    def embedded(
-        self, trials: list[Trial], length: int | None, layer: int | Literal["all"] | None
-    ) -> Embeddings:
-        """The embeddings of trials by the checkpoint."""
+    def for_tracer(self, model: TracerModel) -> EmbeddingSource:
+        """This source with a tracer's layer and length, where it does not name others.
+
+        Raises:
+            EmbeddingsError: the checkpoint is not the one that the tracer was fitted with.
+            CheckpointError: there is no such checkpoint.
+        """
+        origin = model.origin
+        layer = origin.layer if self.layer is None else self.layer
+        if self.embeddings is not None or self.checkpoint is None:
+            return replace(self, layer=layer)
+        from fakemamba.models.loading import check_named, weights_sha256  # of the extra `models`
+
+        length = origin.length if self.length is None else self.length
+        check_named(self.checkpoint, self.detector)
+        model.check_origin(EmbeddingOrigin(weights_sha256(self.checkpoint), layer, length))
+        return replace(self, layer=layer, length=length)
+
+    def embedded(self, trials: list[Trial], layers: Literal["all"] | None = None) -> Embeddings:
+        """The embeddings of trials by the checkpoint.
+
+        Raises:
+            ValueError: it cannot be read, or no trial can.
+        """
         from fakemamba.cli.embedding import embed_by  # of the extra `models`
         from fakemamba.evaluation.manner import Manner
 
         assert self.checkpoint is not None
-        manner = Manner(self.detector, length, allow_damaged=self.allow_damaged, device=self.device)
-        found = embed_by(self.checkpoint, trials, manner, layer)
+        manner = Manner(
+            self.detector, self.length, allow_damaged=self.allow_damaged, device=self.device
+        )
+        found = embed_by(self.checkpoint, trials, manner, layers or self.layer)
         if not found.trials:
             raise ValueError("no recording could be embedded, so there is nothing to trace")
         if self.keep is not None:
@@ -101,6 +130,11 @@ class EmbeddingSource:
                 "--embeddings are read as they are: no --checkpoint, trials, --length or --keep"
             )
         found = read_embeddings(path)
+        if layers is not None and found.layers is None:
+            raise EmbeddingsError(
+                f"{path} is of {found.origin} alone; write all layers, by --layers all, to study "
+                "them"
+            )
         if self.layer is None and (layers is not None or found.layers is None):
             return found
         return found.at(self.layer)

@@ -166,7 +166,7 @@ def _shared(found: Traced, column: Column) -> Traced:
     values = _values_of(found, groups)
     kept = found.only(
         np.isin(found.labels, [name for name, count in values.items() if count == every]),
-        f"of a {found.label} that not every {column} has",
+        f"whose {found.label} not every {column} has",
     )
     _require_two(kept, (), f"all {every} values of {column}")
     return kept
