@@ -72,7 +72,7 @@ def verdict_of(evaluation: Evaluation) -> str:
             " No guess does as well: the embeddings hold this as clearly as the system, which is "
             "no proof that the system is known by it."
         )
-    return f"CONFOUNDED: tracing ({shown(tracing)}) does not exceed {reasons}.{hint}"
+    return f"CONFOUNDED: tracing ({shown(tracing)}) is not clearly better than {reasons}.{hint}"
 
 
 def shown(estimate: Estimate | None) -> str:
