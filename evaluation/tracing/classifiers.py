@@ -125,8 +125,8 @@ class Mahalanobis:
 
     middle: Floats  # (width,)
     spread: Floats  # (width,)
-    means: Floats  # (classes, width)
-    precision: Floats  # (width, width)
+    whitener: Floats  # (width, width), after which the covariance is the identity
+    means: Floats  # (classes, width), of whitened vectors
 
     @classmethod
     def fit(cls, vectors: Floats, codes: Codes) -> Self:
@@ -135,7 +135,8 @@ class Mahalanobis:
         given = (vectors - middle) / spread
         means = _class_means(given, codes)
         shrunk = LedoitWolf(assume_centered=True).fit(given - means[codes])
-        return cls(middle, spread, means, shrunk.precision_)
+        whitener = np.linalg.cholesky(shrunk.precision_)
+        return cls(middle, spread, whitener, means @ whitener)
 
     def logits(self, vectors: Floats) -> Floats:
         """See `Classifier.logits`."""
@@ -146,9 +147,8 @@ class Mahalanobis:
         return np.sqrt(self._squares(vectors).min(1))
 
     def _squares(self, vectors: Floats) -> Floats:
-        given = (vectors - self.middle) / self.spread
-        apart = (given - mean for mean in self.means)  # (n, width) each
-        return np.stack([((one @ self.precision) * one).sum(1).clip(0) for one in apart], 1)
+        white = (vectors - self.middle) / self.spread @ self.whitener  # (n, width)
+        return np.stack([((white - mean) ** 2).sum(1) for mean in self.means], 1)
 
 
 CLASSIFIERS: dict[Name, type[Classifier]] = {

@@ -17,7 +17,7 @@ from fakemamba.evaluation.tracing.intervals import Estimate, estimates
 from fakemamba.evaluation.tracing.protocol import Names
 from fakemamba.evaluation.uncertainty import Resampling
 
-MOST_TRIALS = 600  # by lot, whose pairs are all taken
+MOST_TRIALS = 400  # by lot, whose pairs are all taken
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Verification:
 def verify(
     vectors: Floats, labels: Names, speakers: Counts | None, resampling: Resampling
 ) -> Verification:
-    """Compare all pairs of trials, of at most 600 by lot.
+    """Compare all pairs of trials, of at most 400 trials by lot.
 
     Args:
         vectors: (n, width).

@@ -32,9 +32,9 @@ def made(count, distance=1.0, seed=0, classes=4, width=8):
 @pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize("name", CLASSIFIERS)
 def test_new_trials_of_the_systems_are_refused_as_often_as_asked(name, rule):
-    tracer = fit_tracer(*made(800), None, Choices(name, rule, 0.1))
-    refused = tracer.trace(made(2_000, seed=1)[0]).is_none.mean()
-    assert refused == pytest.approx(0.1, abs=0.05) and tracer.held_out == 800
+    tracer = fit_tracer(*made(500), None, Choices(name, rule, 0.1))
+    refused = tracer.trace(made(1_000, seed=1)[0]).is_none.mean()
+    assert refused == pytest.approx(0.1, abs=0.05) and tracer.held_out == 500
     assert (
         not fit_tracer(*made(200), None, Choices(name, rule, 0)).trace(made(200)[0]).is_none.all()
     )
@@ -42,8 +42,8 @@ def test_new_trials_of_the_systems_are_refused_as_often_as_asked(name, rule):
 
 @pytest.mark.parametrize("name", CLASSIFIERS)
 def test_probabilities_are_as_often_right_as_they_say(name):
-    tracer = fit_tracer(*made(800, 0.7), None, Choices(name))
-    vectors, labels = made(2_000, 0.7, seed=1)
+    tracer = fit_tracer(*made(600, 0.7), None, Choices(name))
+    vectors, labels = made(1_200, 0.7, seed=1)
     said = tracer.trace(vectors)
     np.testing.assert_allclose(said.probabilities.sum(1), 1)
     assert (said.probabilities.argmax(1) == said.codes).all()
