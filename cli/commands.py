@@ -38,12 +38,13 @@ COMMANDS = {
     "scaling": "is a detector near-linear in the audio's duration, or quadratic?",
     "score": "recordings, a manifest or a corpus to a score file.",
     "study": "grids of training runs, or of forms for a small computer, as a table.",
+    "trace": "which system made a spoofed recording, or none of those known.",
     "train": "a recipe, and whatever is to be other than it says, to a detector.",
     "weights": "what authors publish of their detectors' weights, and where.",
 }
-# What parses its arguments itself: `train` by the recipe that it names, `corpus` and `study` have
-# sub-commands, and pytest knows those of `bench`.
-PARSING_THEMSELVES = ("bench", "corpus", "study", "train")
+# What parses its arguments itself: `train` by the recipe that it names, `corpus`, `study` and
+# `trace` have sub-commands, and pytest knows those of `bench`.
+PARSING_THEMSELVES = ("bench", "corpus", "study", "trace", "train")
 
 
 def run(arguments: Sequence[str]) -> int | None:

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
 import tyro
 
 from fakemamba.analysis.pictures.embeddings import plot_embeddings
-from fakemamba.cli.printing import counting, say
+from fakemamba.cli.embedding import embed_by
+from fakemamba.cli.printing import say
 from fakemamba.cli.trial_source import trial_source
 from fakemamba.data.sampling import draw_per_class
 from fakemamba.data.trials import trial_table
-from fakemamba.evaluation.embeddings import embed_trials, write_embeddings
+from fakemamba.evaluation.embedding_files import write_embeddings
 from fakemamba.evaluation.manner import Manner
 from fakemamba.evaluation.separability import METHOD_NAMES, project, separability
 from fakemamba.files import write_json, write_whole
 from fakemamba.locks import sole_writer
-from fakemamba.models.device import resolve_device
-from fakemamba.models.loading import load_detector
 from fakemamba.names import in_spreadsheet
 
 
@@ -35,6 +33,8 @@ def embed(
     seed: int = 0,
     detector: str | None = None,
     length: Annotated[int | None, tyro.conf.arg(metavar="SAMPLES")] = None,
+    layer: Annotated[int | None, tyro.conf.arg(metavar="N")] = None,
+    layers: Literal["all"] | None = None,
     allow_damaged: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
     device: str = "auto",
 ) -> int:
@@ -52,19 +52,20 @@ def embed(
         seed: Of that lot, of the map, and of the folds of the linear probe.
         detector: The detector that the checkpoint must be of; needed for an official .pth.
         length: Cut or tile every clip to so many samples (the papers: 66800 or 64600).
+        layer: Take the mean of a layer's frames in the front-end instead of the detector's own
+            embedding; 0 is what the first layer is given.
+        layers: `all` writes all of them into embeddings.npz, too; map and figures are of the
+            detector's own.
         allow_damaged: Embed what is left of damaged recordings; separability.json says which
             these are.
         device: auto, cpu, or cuda:0 and so on.
     """
+    if None not in (layer, layers):
+        raise ValueError("--layer takes one layer and --layers all: give one of both")
     manner = Manner(detector, length, allow_damaged=allow_damaged, device=device)
     with sole_writer(out, is_folder=True):
         trials = draw_per_class(trial_source(corpus, root, phase, manifest)(), limit, seed)
-        place = resolve_device(manner.device)
-        model = load_detector(checkpoint, manner.detector)
-        shown = counting("embedding", total=len(trials))
-        embeddings = embed_trials(model.to(place), trials, manner, shown)
-        for failure in embeddings.failures:
-            say(f"not embedded: {failure}", file=sys.stderr)
+        embeddings = embed_by(checkpoint, trials, manner, layer if layers is None else layers)
         table = trial_table(embeddings.trials)
         found = separability(embeddings.vectors, table, seed)
         places = project(embeddings.vectors, method, seed)

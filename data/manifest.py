@@ -1,7 +1,7 @@
 """A manifest: a CSV or Parquet table of recordings, one a line, that any corpus can be written as.
 
 Columns are ``path``, ``label``, and optionally ``trial_id``, ``attack``, ``codec``, ``vocoder``,
-``speaker``, ``source``, ``phase`` and ``duration`` (seconds); others are passed over.
+``speaker``, ``source``, ``phase``, ``duration`` (seconds) and ``language``; others are passed over.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ from fakemamba.data.trials import (
 from fakemamba.files import atomic_write, require_file
 
 # Trial's fields as columns of a manifest, and other publishers' words for them: Speech DF Arena's
-# protocols have file_name, In-the-Wild's list file, ASVspoof 5's keys filename and cm-label, and
-# lists that are made for SUPERB utt_id.
+# protocols have file_name, In-the-Wild's list file, ASVspoof 5's keys filename and cm-label, lists
+# that are made for SUPERB utt_id, and those of MLAAD for source tracing model_name.
 NAMES = {name: name for name in COLUMNS} | {"duration_s": "duration"}
 ALIASES = {
     "file_name": "path",
@@ -39,12 +39,13 @@ ALIASES = {
     "filename": "trial_id",
     "utt_id": "trial_id",
     "cm-label": "label",
+    "model_name": "attack",
 }
 # What a cut would change without a word; a path or id that is cut is found to be of no trial, and a
 # label to be no label.
 FIELDS = {name: field for field, name in NAMES.items()}
 CUT_UNSEEN = {*COLUMNS} - {"path", "trial_id", "label"}
-FEW_WORDS = ("attack", "codec", "vocoder", "speaker", "source", "phase")
+FEW_WORDS = ("attack", "codec", "vocoder", "speaker", "source", "phase", "language")
 PARQUET_ROWS = 10_000
 UNEVEN = "line 1 names {width}; mend the line, with quotes around a value that has a comma"
 

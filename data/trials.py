@@ -62,6 +62,7 @@ class Trial:
     source: str | None = None
     phase: str | None = None
     duration_s: float | None = None
+    language: str | None = None
 
     def __post_init__(self) -> None:
         for name in (str(self.path or ""), self.trial_id):

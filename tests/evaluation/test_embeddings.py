@@ -11,7 +11,13 @@ import torch
 from fakemamba.data.audio import cut_or_tile, read_audio
 from fakemamba.data.synthetic import speech_like
 from fakemamba.data.trials import Trial
-from fakemamba.evaluation.embeddings import embed_trials, write_embeddings
+from fakemamba.evaluation.embedding_files import (
+    EmbeddingOrigin,
+    EmbeddingsError,
+    read_embeddings,
+    write_embeddings,
+)
+from fakemamba.evaluation.embeddings import embed_trials
 from fakemamba.evaluation.linear_probe import ProbeError, held_out_scores
 from fakemamba.evaluation.manner import Manner
 from fakemamba.evaluation.separability import SeparabilityError, project, separability
@@ -80,6 +86,71 @@ def test_the_file_holds_no_objects(trials, make_detector, tmp_path):
         assert content["labels"].tolist() == ["bonafide", "spoof"] * 2
         assert content["attacks"].tolist() == ["", "A01"] * 2
         assert content["speakers"].tolist() == [""] * 4
+
+
+def test_a_file_that_was_read_is_what_was_written(trials, make_detector, tmp_path):
+    detector = make_detector("fake-mamba-s")
+    told = replace(trials[1], language="fr", source="a", vocoder="v", speaker="s")
+    made = embed_trials(detector, [trials[0], told], MANNER, layer="all")
+    made = replace(made, origin=EmbeddingOrigin("ab" * 32, None, 8_000))
+    write_embeddings(tmp_path / "all.npz", made)
+    found = read_embeddings(tmp_path / "all.npz")
+    assert found.trials == made.trials and found.origin == made.origin
+    np.testing.assert_array_equal(found.vectors, made.vectors)
+    np.testing.assert_array_equal(found.layers, made.layers)
+    second = found.at(2)
+    assert second.origin.layer == 2 and second.layers is None
+    np.testing.assert_array_equal(second.vectors, made.layers[:, 2])
+    assert second.at(2) is not None
+    with pytest.raises(EmbeddingsError, match="there is no layer 3: the front-end has 0 to 2"):
+        found.at(3)
+    with pytest.raises(EmbeddingsError, match=r"these are layer 2 of.*not the detector's own"):
+        second.at(None)
+
+
+def test_what_is_no_file_of_embeddings_is_refused(trials, make_detector, tmp_path, attack):
+    dangerous, marker = attack
+    path = tmp_path / "x.npz"
+    for content, message in ((b"path,label\n", "is no npz"), (b"", "is no npz")):
+        path.write_bytes(content)
+        with pytest.raises(EmbeddingsError, match=message):
+            read_embeddings(path)
+    np.savez(path, vectors=np.array([dangerous], object))
+    with pytest.raises(EmbeddingsError, match="Object arrays cannot be loaded"):
+        read_embeddings(path)
+    assert not marker.exists()
+    write_embeddings(path, embed_trials(make_detector("fake-mamba-s"), trials, MANNER))
+    with pytest.raises(EmbeddingsError, match="has no layer, length, weights_sha256; write it"):
+        read_embeddings(path)
+    with pytest.raises(EmbeddingsError, match="no such file"):
+        read_embeddings(tmp_path / "absent.npz")
+
+
+@torch.inference_mode()
+def test_layers_of_one_pass_are_those_of_the_recording_alone(trials, make_detector):
+    # One detector takes the normed last layer, one all layers, one cuts what it is given.
+    for name in ("fake-mamba-s", "xlsr-sls", "xlsr-aasist"):
+        detector = make_detector(name)
+        given = trials if name == "fake-mamba-s" else [trials[0], trials[1]]
+        every = embed_trials(detector, given, MANNER, layer="all")
+        own = embed_trials(detector, given, MANNER)
+        np.testing.assert_array_equal(every.vectors, own.vectors)
+        assert every.layers.shape == (len(given), 3, 64)
+        for layer in range(3):
+            one = embed_trials(detector, given, MANNER, layer=layer)
+            np.testing.assert_allclose(one.vectors, every.layers[:, layer], rtol=1e-5, atol=1e-6)
+        for place, trial in enumerate(given):
+            waveform = torch.from_numpy(read_audio(trial.path))[None]
+            states, _ = detector.frontend.layer_frames(detector.prepared(waveform)[0])
+            for state, vector in zip(states, every.layers[place], strict=True):
+                expected = state.mean(1)[0].numpy()
+                np.testing.assert_allclose(vector, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_a_layer_that_is_not_there_is_refused(trials, make_detector):
+    for layer in (-1, 3):
+        with pytest.raises(EmbeddingsError, match="the front-end has 0 to 2"):
+            embed_trials(make_detector("fake-mamba-s"), trials, MANNER, layer=layer)
 
 
 def table(labels, speakers=None, attacks=None):

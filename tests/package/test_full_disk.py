@@ -15,7 +15,7 @@ import pytest
 from fakemamba import save_pretrained
 from fakemamba.analysis.pictures.plots import write_table
 from fakemamba.data.trials import Trial
-from fakemamba.evaluation.embeddings import Embeddings, write_embeddings
+from fakemamba.evaluation.embedding_files import Embeddings, write_embeddings
 from fakemamba.evaluation.score_files import write_scores
 from fakemamba.evaluation.score_journal import open_journal
 from fakemamba.evaluation.scoring import Scored

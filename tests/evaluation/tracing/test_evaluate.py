@@ -1,0 +1,136 @@
+"""What tracing is said to do is what the embeddings allow, and what it is tied to is named."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from fakemamba.evaluation.embedding_files import EmbeddingsError
+from fakemamba.evaluation.tracing.classifiers import CLASSIFIERS
+from fakemamba.evaluation.tracing.confounds import contingency, guess
+from fakemamba.evaluation.tracing.evaluate import evaluate_by_folds, evaluate_tracer, split
+from fakemamba.evaluation.tracing.layers import by_layer
+from fakemamba.evaluation.tracing.protocol import TracingError, traced
+from fakemamba.evaluation.tracing.report import to_json, verdict_of
+from fakemamba.evaluation.tracing.tracer import Choices, fit_tracer
+from fakemamba.evaluation.uncertainty import Resampling
+
+FEW = Resampling(80)
+
+
+def judged(embeddings, choices=None, unseen=(), **how):
+    found, folds = split(traced(embeddings), how.pop("by", None), unseen, 0)
+    choices = choices or Choices("mahalanobis")
+    return evaluate_by_folds(found, folds, choices, unseen, resampling=FEW, **how)
+
+
+def control(found, kind, column):
+    (one,) = (one for one in found.controls if (one.kind, one.column) == (kind, column))
+    return one
+
+
+@pytest.mark.parametrize("name", CLASSIFIERS)
+def test_systems_far_apart_are_all_named_and_an_unseen_one_is_refused(clusters, name):
+    found = judged(clusters(4, 30, 8.0), Choices(name), ["A3"])
+    assert found.closed["accuracy"].value == found.closed["macro_f1"].value == 1
+    assert found.classes == ("A0", "A1", "A2")
+    assert found.confusion == [[30, 0, 0], [0, 30, 0], [0, 0, 30]]
+    assert found.kept_together == "speaker" and found.trials == 120
+    assert found.open["distance"]["auroc"].value > 0.95
+    unseen = found.systems["A3"]
+    assert not unseen.is_seen and unseen.right is None
+    assert unseen.refused > (0.1 if name == "knn" else 0.8)  # a cosine says less of a distance
+    assert not found.confounding and verdict_of(found).startswith("Tracing (100.0 %")
+    assert "source, so that is not ruled out" in verdict_of(found)
+
+
+def test_labels_of_no_meaning_give_chance_within_its_interval_and_are_called_so(clusters):
+    found = judged(clusters(4, 60, 0.0))
+    accuracy = found.closed["accuracy"]
+    assert accuracy.low <= 0.25 <= accuracy.high
+    assert control(found, "guess", "nothing").does_as_well(accuracy)
+    assert verdict_of(found).startswith("CONFOUNDED: tracing (")
+    assert "most frequent system" in verdict_of(found)
+
+
+def test_a_language_that_names_the_system_confounds_it(clusters):
+    tied = judged(clusters(3, 30, 3.0, languages=("it", "fr", "ru")), by="trial")
+    told = control(tied, "guess", "language")
+    assert told.accuracy.value == 1 and told in tied.confounding
+    assert "guessing the system from the language alone (100.0 %" in verdict_of(tied)
+    content = json.loads(json.dumps(to_json(tied, None), allow_nan=False))
+    assert content["is_confounded"] and content["verdict"] == verdict_of(tied)
+    row = next(one for one in content["controls"] if one["column"] == "language")
+    assert row["does_as_well"] and row["kind"] == "guess"
+
+
+def test_a_language_that_is_even_but_as_clear_as_the_system_is_told_as_a_probe(clusters):
+    embeddings = clusters(3, 30, 1.0)
+    vectors = embeddings.vectors.copy()
+    vectors[[one.language == "en" for one in embeddings.trials], 0] += 30
+    found = judged(replace(embeddings, vectors=vectors))
+    assert control(found, "probe", "language").accuracy.value == 1
+    assert not control(found, "guess", "language").does_as_well(found.closed["accuracy"])
+    assert "no proof that the system is known by it" in verdict_of(found)
+
+
+def test_a_speaker_who_is_held_apart_cannot_be_probed_and_one_who_is_not_can(clusters):
+    apart = judged(clusters(3, 30))
+    assert "no trial has which was fitted to" in control(apart, "probe", "speaker").reason
+    together = control(judged(clusters(3, 30), by="trial"), "probe", "speaker")
+    assert together.reason is None and together.accuracy.low <= 1 / 6 <= together.accuracy.high
+
+
+def test_the_guess_is_of_the_trials_that_were_fitted_to():
+    tables = {"en": {"A": 3, "B": 1}, "fr": {"B": 2}, "it": {"C": 1}}
+    assert guess(tables, ["en", "fr", "it", None, "xx"]).tolist() == ["A", "B", "C", "B", "B"]
+
+
+def test_the_trials_own_labels_change_nothing_that_is_said_of_them(clusters):
+    embeddings = clusters(3, 20, 6.0)
+    wrong = replace(embeddings.trials[0], attack="A1")
+    other = replace(embeddings, trials=(wrong, *embeddings.trials[1:]))
+    assert judged(other, by="trial").confusion[1][0] == 1  # it is still said to be A0
+
+
+def test_each_system_is_left_out_in_turn_as_if_it_were_named_unseen(clusters):
+    embeddings = clusters(4, 20, 4.0)
+    each = judged(embeddings, one_unseen=True).one_unseen
+    assert list(each) == ["A0", "A1", "A2", "A3"]
+    assert all(one["distance"]["auroc"].value > 0.9 for one in each.values())
+    with pytest.raises(TracingError, match="leaves fewer than two of 2"):
+        judged(clusters(2, 20), one_unseen=True)
+
+
+def test_a_tracer_is_judged_by_trials_of_others(clusters):
+    embeddings = clusters(4, 60, 6.0)
+    found = traced(embeddings)
+    fitted = found.only((np.arange(240) < 120) & (found.labels != "A3"), "to fit")
+    others = found.only(np.arange(240) >= 120, "fitted to")
+    tracer = fit_tracer(fitted.vectors, fitted.labels, None, Choices())
+    tables = contingency(fitted.labels, fitted.table)
+    judged_by = evaluate_tracer(others, tracer, tables, FEW)
+    assert judged_by.kept_together == "model" and judged_by.closed["accuracy"].value > 0.98
+    assert not judged_by.systems["A3"].is_seen and judged_by.systems["A3"].trials == 30
+    assert control(judged_by, "probe", "speaker").accuracy.value < 0.5
+    nobody = others.only(others.labels == "A3", "seen")
+    with pytest.raises(TracingError, match="no trial is of a attack that was fitted to"):
+        evaluate_tracer(nobody, tracer, tables, FEW)
+
+
+def test_the_study_of_layers_finds_the_layer_that_knows(clusters):
+    embeddings = clusters(3, 20, 6.0)
+    noise = np.random.default_rng(0).standard_normal((60, 4)).astype(np.float32)
+    knows = embeddings.vectors[:, :4]
+    whole = replace(embeddings, layers=np.stack([noise, knows], 1))
+    found, folds = split(traced(whole), None, [], 0)
+    seen = np.ones(60, bool)
+    study = by_layer(whole, found, folds, seen, "mahalanobis", FEW)
+    assert [one.layer for one in study] == [0, 1, None]
+    assert [one.width for one in study] == [4, 4, 10]
+    assert study[0].accuracy.low < 0.5 < 0.9 < study[1].accuracy.value
+    alone = evaluate_by_folds(found, folds, Choices("mahalanobis"), resampling=FEW)
+    assert study[-1].accuracy == alone.closed["accuracy"]
+    with pytest.raises(EmbeddingsError, match="to study them"):
+        by_layer(embeddings, found, folds, seen, "mahalanobis", FEW)
