@@ -13,6 +13,7 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +25,18 @@ Draws = npt.NDArray[np.int32]  # how often each trial was drawn (n,)
 Draw = Callable[[np.random.Generator, Draws], None]  # fills it
 
 CHUNK = 1 << 14  # random numbers at a time: they stay in the cache, and no memory is asked for
+
+
+class Measured(Protocol):
+    """A system's trials, whose metrics are known however often each was drawn."""
+
+    def __len__(self) -> int:
+        """How many trials there are."""
+        ...
+
+    def measure(self, counts: Draws) -> Floats:
+        """The metrics (m,) where each trial was drawn so often (n,)."""
+        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +52,10 @@ class SortedTrials:
     order: Counts
     costs: Floats
     losses: Floats
+
+    def __len__(self) -> int:
+        """How many trials there are."""
+        return len(self.order)
 
     def measure(self, counts: Draws) -> Floats:
         """The EER, the least of each linear cost, each sum of means (1 + m + q,).
@@ -85,7 +102,7 @@ def draw_clusters(memberships: Sequence[Counts]) -> Draw:
 
 
 def replicate(
-    systems: Sequence[SortedTrials], draw: Draw, replicates: int, seed: int
+    systems: Sequence[Measured], draw: Draw, replicates: int, seed: int
 ) -> npt.NDArray[np.float64]:
     """Metrics of all systems on the same draws (replicates, systems, metrics).
 
@@ -94,7 +111,7 @@ def replicate(
     workers = min(os.cpu_count() or 1, replicates)
 
     def measure(streams: Sequence[np.random.SeedSequence]) -> list[list[Floats]]:
-        counts = np.empty(len(systems[0].order), np.int32)
+        counts = np.empty(len(systems[0]), np.int32)
         measured = []
         for stream in streams:
             draw(np.random.default_rng(stream), counts)
