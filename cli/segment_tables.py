@@ -60,8 +60,8 @@ def show_maps(found: SegmentEvaluation, how: HowToJudge) -> None:
     say(f"\nFrames are labelled by {how.rule}; range EER and IoU are of seconds, exactly.")
     if any(one.threshold is not None for one in found.maps.values()):
         say(textwrap.fill(RULE, WIDTH))
-    for kind, one in kinds.items():
-        say(f"95 % intervals: {one.replicates:,} draws of {kind}; a trial is a recording.")
+    for kind, interval in kinds.items():
+        say(f"95 % intervals: {interval.replicates:,} draws of {kind}; a trial is a recording.")
     if found.doubt:
         say(textwrap.fill(f"warning: {found.doubt}", WIDTH))
     shown = [one for one in found.differences if one.metric in OF_A_MAP]

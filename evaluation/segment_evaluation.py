@@ -278,10 +278,10 @@ def _drawn(
     bonafide = int((table["label"] == BONA_FIDE).sum())
     draw, kind = how_to_draw(table, bonafide, cluster)
     values = replicate(maps, draw, resampling.replicates, resampling.seed)
-    is_there = np.isfinite(values).all(axis=1)  # (replicates, figures)
+    is_there = np.min(np.isfinite(values), axis=1)  # (replicates, figures)
     check_usable(int(is_there[:, 0].sum()), resampling.replicates, cluster)
-    of_all = known.all(axis=0) & (is_there.mean(axis=0) >= LEAST_USABLE)
-    return _Drawn(values[is_there[:, of_all].all(axis=1)], of_all, kind)
+    of_all = np.min(known, axis=0) & (is_there.mean(axis=0) >= LEAST_USABLE)
+    return _Drawn(values[np.min(is_there[:, of_all], axis=1)], of_all, kind)
 
 
 def _differences(names: Sequence[str], plain: Floats, drawn: _Drawn) -> list[PairedDifference]:

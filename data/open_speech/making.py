@@ -26,7 +26,7 @@ from fakemamba.data.open_speech.channel import (
     transmit,
     with_spectrum_of,
 )
-from fakemamba.data.open_speech.plan import PARTIAL, Family, Forgery
+from fakemamba.data.open_speech.plan import LATER, PARTIAL, Family, Forgery
 from fakemamba.data.open_speech.splicing import SHORTEST, Span, segments, splice
 from fakemamba.data.trials import BONA_FIDE, SPOOF
 from fakemamba.files import atomic_write
@@ -75,7 +75,12 @@ def make_family(family: Family, out: Path, seed: int) -> Made:
             (family.splice.control_id, cut_to_speech(family.splice.donor.read()), None),
         )
         for trial_id, donor, spoofed in sources:
-            whole, spans = splice(speech, donor, rng_of(seed, trial_id, "splice"))
+            whole, spans = splice(
+                speech,
+                donor,
+                rng_of(seed, trial_id, "splice"),
+                is_shifted=PARTIAL[family.phase] in LATER,
+            )
             row = _record(family, trial_id, whole, out, seed, spoofed, PARTIAL[family.phase])
             rows.append(row)
             labelled += _segments(row, spans, _conditions(family, seed))

@@ -23,7 +23,9 @@ from fakemamba.data.open_speech.prompts import Prompt
 FORGERIES = 3
 # Phases of spliced recordings, by whose material they are of; the test's was the first there was.
 PARTIAL = {"train": "partial-train", "dev": "partial-dev", "test": "partial-spoof"}
-LATER = ("partial-dev", "partial-train")  # numbered last, so that the others' ids are as they were
+# They came later: they are numbered last, and spliced with more care, so that the others' ids and
+# bytes stay as they were.
+LATER = ("partial-dev", "partial-train")
 # English and Spanish, read by one person, are together; most synthesizers know English.
 LANGUAGES = {"train": ("fr", "it", "ru"), "dev": ("fr", "it", "ru"), "test": ("en", "es")}
 SHARES = {"train": 0.4, "dev": 0.15, "test": 0.45}  # of the texts

@@ -145,7 +145,7 @@ def rows(kind, found):
             }
         case "scores" | "logits":
             return {"": found.to_numpy(object).astype(str).tolist()}
-        case "segments" | "frames":
+        case "segments" | "labels" | "frames":
             return {name: list(values) for name, values in found.items()}
 
 

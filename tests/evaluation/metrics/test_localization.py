@@ -148,3 +148,109 @@ def test_one_class_alone_has_no_eer(metric):
         metric({"u": np.array([1.0, 2.0])}, {"u": [Segment(0, 0.04, True)]})
     with pytest.raises(MetricError, match=r"u: .*NaN"):
         metric({"u": np.array([1.0, np.nan])}, {"u": [Segment(0, 0.04, True)]})
+
+
+def cut_utterances(seed, spliced=2):
+    """As `utterances`, of which the first also have cuts between segments of one class."""
+    scores, segments = utterances(seed)
+    for name in list(segments)[:spliced]:
+        parts = segments[name]
+        halves = [
+            (Segment(one.start_s, middle, one.is_bonafide), Segment(middle, one.end_s, kind))
+            for one in parts[:2]
+            for middle, kind in [(round((one.start_s + one.end_s) / 2, 3), one.is_bonafide)]
+            if one.start_s < middle < one.end_s
+        ]
+        segments[name] = [half for pair in halves for half in pair] + parts[2:]
+    return scores, segments
+
+
+def on_a_grid(scores, parts, collar_s):
+    """Of each millisecond of an utterance: its label, its score, whether it is near a cut."""
+    times_s = np.arange(0.0005, parts[-1].end_s, 0.001)
+    labels = np.full(len(times_s), -1)
+    for part in parts:
+        labels[(times_s >= part.start_s) & (times_s < part.end_s)] = part.is_bonafide
+    cuts = [part.start_s for part in parts[1:]]
+    near = np.array([any(abs(time - cut) < collar_s for cut in cuts) for time in times_s])
+    return labels, scores[(times_s / FRAME_S).astype(int)], near
+
+
+@given(st.integers(0, 10**6), st.sampled_from([0.0, 0.005, 0.04, 0.3]), st.floats(-2, 2))
+def test_time_that_is_flagged_off_cuts_is_that_of_a_grid(seed, collar_s, threshold):
+    scores, segments = cut_utterances(seed)
+    beyond = {name: without_collars(parts, collar_s) for name, parts in segments.items()}
+    found = time_hits(labelled_time(scores, beyond, FRAME_S), threshold, len(scores))
+    for number, (name, parts) in enumerate(segments.items()):
+        labels, values, near = on_a_grid(scores[name], parts, collar_s)
+        flagged = values < threshold
+        spoof, bonafide = (labels == 0) & ~near, (labels == 1) & ~near
+        expected = [(flagged & spoof).sum(), (flagged & bonafide).sum(), (~flagged & spoof).sum()]
+        assert found[:, number] == pytest.approx(np.array(expected) / 1000, abs=1e-9)
+    total = found.sum(axis=1)
+    if total.sum():
+        assert intersection_over_union(total) == pytest.approx(total[0] / total.sum())
+
+
+@given(st.integers(0, 10**6), st.sampled_from([0.0, 0.04]), st.floats(-2, 2))
+def test_f1_of_frames_is_that_of_their_centres(seed, collar_s, threshold):
+    scores, segments = cut_utterances(seed)
+    beyond = {name: without_collars(parts, collar_s) for name, parts in segments.items()}
+    frames = labelled_frames(scores, beyond, FRAME_S, "centre")
+    found = frame_hits(frames, threshold, len(scores)).sum(axis=1)
+    truth, guess = [], []
+    for name, parts in segments.items():
+        for frame, score in enumerate(scores[name]):
+            centre_s = (frame + 0.5) * FRAME_S
+            if any(
+                cut - collar_s - 1e-9 <= centre_s < cut + collar_s - 1e-9 for cut in cuts_s(parts)
+            ):
+                continue
+            inside = [one for one in parts if one.start_s <= centre_s + 1e-9 < one.end_s]
+            truth.append(not inside[0].is_bonafide)
+            guess.append(score < threshold)
+    truth, guess = np.array(truth, bool), np.array(guess, bool)
+    hits = [(truth & guess).sum(), (~truth & guess).sum(), (truth & ~guess).sum()]
+    assert found.tolist() == hits
+    if sum(hits):
+        precision, recall = hits[0] / max(guess.sum(), 1), hits[0] / max(truth.sum(), 1)
+        wanted = 2 * precision * recall / (precision + recall) if hits[0] else 0
+        assert f1(found) == pytest.approx(wanted)
+    else:
+        assert np.isnan(f1(found)) and np.isnan(intersection_over_union(found))
+
+
+def test_cuts_are_between_all_adjoining_segments():
+    parts = [Segment(0, 1, True), Segment(1, 1.5, True), Segment(1.5, 2, False)]
+    assert cuts_s(parts).tolist() == [1, 1.5] and not len(cuts_s(parts[:1]))
+    assert near_cuts(4, parts, 0.5, 0.25).tolist() == [False, True, True, True]
+    assert not near_cuts(4, parts[:1], 0.5, 9).any()
+    assert without_collars(parts, 0.2) == [
+        Segment(0, 0.8, True),
+        Segment(1.2, 1.3, True),
+        Segment(1.7, 2, False),
+    ]
+    assert without_collars(parts, 0.3) == [Segment(0, 0.7, True), Segment(1.8, 2, False)]
+    assert without_collars(parts[:1], 5) == parts[:1]
+
+
+def test_frames_are_averaged_and_the_last_ones_by_themselves():
+    found = averaged({"u": np.array([1.0, 3, 5, 7, 10])}, 2)
+    assert found["u"].tolist() == [2, 6, 10]
+
+
+@given(st.integers(0, 10**6), st.lists(st.integers(0, 3), min_size=4, max_size=4))
+def test_an_utterance_that_counts_twice_is_two(seed, times):
+    scores, segments = utterances(seed, distinct=2)
+    copies = [
+        f"{name}/{copy}" for name, count in zip(scores, times, strict=True) for copy in range(count)
+    ]
+    found = labelled_time(scores, segments, FRAME_S).equal_error(np.array(times)).eer
+    if not copies:
+        assert np.isnan(found)
+        return
+    plain = range_eer(
+        {name: scores[name.split("/")[0]] for name in copies},
+        {name: segments[name.split("/")[0]] for name in copies},
+    )
+    assert found == pytest.approx(plain.eer, abs=1e-9)
