@@ -122,7 +122,7 @@ def write_maps(folder, shift, **falls):
 
     ``falls`` has the fall of spoofed frames and that of frames near cuts, by the map's file.
     """
-    rng = np.random.default_rng(shift)
+    rng = np.random.default_rng(shift + 1)
     lines = {name: [] for name in falls}
     labels, rows = [], ["path,trial_id,speaker,duration"]
     for number in range(40):
