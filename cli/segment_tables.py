@@ -6,7 +6,6 @@ import textwrap
 
 from rich.console import Console
 
-from fakemamba.cli.evaluation_tables import show_differences
 from fakemamba.cli.printing import TextTable, right, say
 from fakemamba.evaluation.bootstrap import Interval
 from fakemamba.evaluation.cut_flags import PLACES, RULE
@@ -64,8 +63,11 @@ def show_maps(found: SegmentEvaluation, how: HowToJudge) -> None:
         say(f"95 % intervals: {interval.replicates:,} draws of {kind}; a trial is a recording.")
     if found.doubt:
         say(textwrap.fill(f"warning: {found.doubt}", WIDTH))
-    shown = [one for one in found.differences if one.metric in OF_A_MAP]
-    show_differences(console, shown, list(found.maps), None)
+    if found.differences:
+        from fakemamba.cli.evaluation_tables import show_differences  # of the extra `evaluate`
+
+        shown = [one for one in found.differences if one.metric in OF_A_MAP]
+        show_differences(console, shown, list(found.maps), None)
 
 
 def _flags(one: MapFigures, how: HowToJudge) -> TextTable:

@@ -30,6 +30,7 @@ from fakemamba.evaluation.bootstrap import (
 )
 from fakemamba.evaluation.cut_flags import SHARES, CutFlags
 from fakemamba.evaluation.metrics.checks import Floats
+from fakemamba.evaluation.metrics.detection import equal_error
 from fakemamba.evaluation.metrics.localization import (
     Frames,
     averaged,
@@ -242,9 +243,13 @@ class _View:
 def _segment_eer(
     frames: Frames, order: npt.NDArray[np.int64], counts: npt.NDArray[np.int32]
 ) -> float:
-    from fakemamba.evaluation.resampling import sweep  # numba is slow to import
-
+    if not 0 < frames.bonafide < len(frames.scores):
+        return np.nan
     drawn = counts[frames.owners]
+    if (drawn == 1).all():  # which needs no numba
+        return equal_error(frames.scores[: frames.bonafide], frames.scores[frames.bonafide :]).eer
+    from fakemamba.evaluation.resampling import sweep
+
     return sweep(drawn, order, frames.bonafide, np.empty((0, 3)), np.empty(0))
 
 
