@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -41,6 +40,8 @@ def evaluate_segments(
     dev_segments: Path | None = None,
     collar: float = 0.16,
     manifest: Path | None = None,
+    phase: str | None = None,
+    dev_phase: str | None = None,
     bootstrap: int = 1000,
     cluster: bool = True,
     seed: int = 0,
@@ -64,6 +65,8 @@ def evaluate_segments(
             frame is near it.
         manifest: CSV or Parquet file with the columns `path` and `trial_id`; its speakers and
             attacks are drawn for the intervals, and its durations are held against the labels.
+        phase: Of the manifest; labels of other phases in the same file are passed over.
+        dev_phase: The same of development recordings.
         bootstrap: How often recordings are drawn for the intervals; 0 gives none.
         cluster: Draw speakers and attacks where they are known, not single recordings.
         seed: Of these draws.
@@ -79,20 +82,26 @@ def evaluate_segments(
         )
     if not 0 < collar < float("inf"):
         raise ValueError(f"--collar {collar:g}: it must be longer than 0 s")
+    if manifest is None and (phase or dev_phase):
+        raise ValueError("--phase and --dev-phase are of a --manifest; give it")
     how = HowToJudge(frame_s, rule, collar, Resampling(bootstrap, cluster, seed))
     maps: dict[str, FrameScores] = {}
     for path in frames:
         if str(path) in maps:
             raise ValueError(f"{path} is there twice; name each file once")
         maps[str(path)] = read_frame_scores(path)
-    trials = None if manifest is None else _trials(manifest, next(iter(maps.values())))
-    labels = _labels(segments, next(iter(maps.values())), frame_s, label_frame_s, trials)
+    listed_trials = None if manifest is None else trial_table(iterate_manifest(manifest))
+    scores = next(iter(maps.values()))
+    trials = _of_phase(listed_trials, phase, manifest)
+    labels = _labels(segments, scores, how, label_frame_s, trials, phase)
+    if trials is not None:
+        trials = _those_of(scores, trials, manifest)
     thresholds = {}
+    of_dev = _of_phase(listed_trials, dev_phase, manifest)
     for name, path in zip(maps, dev_frames, strict=False):
         dev = read_frame_scores(path)
-        assert dev_segments is not None
-        dev_labels = _labels(dev_segments, dev, frame_s, label_frame_s, None)
-        if shared := sorted(set(dev) & set(labels)):
+        dev_labels = _labels(dev_segments or segments, dev, how, label_frame_s, of_dev, dev_phase)
+        if shared := sorted(set(dev) & set(scores)):
             raise ValueError(
                 f"{path}: {len(shared):,} recordings are also judged ({listed(shared[:5])}); "
                 "choose the threshold on others"
@@ -119,38 +128,57 @@ def evaluate_segments(
         say(json_out)
 
 
-def _trials(manifest: Path, scores: FrameScores) -> pd.DataFrame:
-    """The manifest's rows of the recordings that have scores.
+def _of_phase(
+    trials: pd.DataFrame | None, phase: str | None, manifest: Path | None
+) -> pd.DataFrame | None:
+    """The trials of a phase, all where none is named.
 
     Raises:
-        ValueError: some are not in it, or are there twice.
+        ValueError: there are none.
     """
-    table = trial_table(iterate_manifest(manifest))
-    table = table[table["trial_id"].isin(scores.keys())]
-    if twice := list(table["trial_id"][table["trial_id"].duplicated()]):
+    if trials is None or phase is None:
+        return trials
+    found = trials[trials["phase"] == phase]
+    if not len(found):
+        phases = listed(sorted(trials["phase"].dropna().unique())) or "none"
+        raise ValueError(f"{manifest}: no phase {phase!r}; there are: {phases}")
+    return found
+
+
+def _those_of(scores: FrameScores, trials: pd.DataFrame, manifest: Path | None) -> pd.DataFrame:
+    """The rows of the recordings that have scores.
+
+    Raises:
+        ValueError: some are not there, or are there twice.
+    """
+    found = trials[trials["trial_id"].isin(scores.keys())]
+    if twice := list(found["trial_id"][found["trial_id"].duplicated()]):
         raise ValueError(f"{manifest}: {listed(twice[:5])} is there twice; keep one row of each")
-    if lacking := sorted(set(scores) - set(table["trial_id"])):
+    if lacking := sorted(set(scores) - set(found["trial_id"])):
         raise ValueError(
             f"{manifest}: {len(lacking):,} of {len(scores):,} recordings are not in it: "
-            f"{listed(lacking[:5])}; give the manifest of these recordings"
+            f"{listed(lacking[:5])}; give the manifest, and the phase, of these recordings"
         )
-    return table
+    return found
 
 
 def _labels(
     path: Path,
     scores: FrameScores,
-    frame_s: float,
+    how: HowToJudge,
     label_frame_s: float | None,
     trials: pd.DataFrame | None,
+    phase: str | None,
 ) -> Segments:
-    """Labels, held against the manifest's durations; those of frames, else against the scores'."""
-    durations_s: Mapping[str, float] = {}
+    """Labels, held against the trials' durations; those of frames, else against the scores'."""
+    durations_s: dict[str, float] = {}
     if label_frame_s is not None:
-        durations_s = {name: len(values) * frame_s for name, values in scores.items()}
+        durations_s = {name: len(values) * how.frame_s for name, values in scores.items()}
     if trials is not None:
         known = trials[trials["duration_s"].notna()]
-        durations_s = dict(durations_s) | dict(
-            zip(known["trial_id"], known["duration_s"], strict=True)
-        )
-    return read_segments(path, label_frame_s, durations_s)
+        durations_s |= dict(zip(known["trial_id"], known["duration_s"], strict=True))
+    found = read_segments(path, label_frame_s, durations_s)
+    if trials is None or phase is None:
+        return found
+    chosen = set(trials["trial_id"])
+    return {name: one for name, one in found.items() if name in chosen}

@@ -84,7 +84,7 @@ def read_segments(
     with Path(path).open("rb") as file:
         begin = file.read(len(NPY))
     if begin.startswith((NPY, ZIP)):
-        return _from_frames(_arrays(path, begin), path, label_frame_s, durations_s)
+        return _from_frames(list(_arrays(path, begin)), path, label_frame_s, durations_s)
     first = next((line for line in read_lines(path, SegmentFileError) if _has_content(line)), "")
     fields = first.split()
     if fields[:1] == ["SPEAKER"]:

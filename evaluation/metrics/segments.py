@@ -51,7 +51,7 @@ def check_pairs(scores: FrameScores, segments: Segments, frame_s: float) -> None
         MetricError: utterances differ, scores and segments of one differ in length by more than two
             frames, or scores are not finite.
     """
-    if frame_s <= 0:
+    if not 0 < frame_s < np.inf:
         raise MetricError(f"a frame of {frame_s:g} s must be longer than 0 s")
     if not scores:
         raise MetricError("no utterance has scores of its frames")
@@ -60,7 +60,10 @@ def check_pairs(scores: FrameScores, segments: Segments, frame_s: float) -> None
         (sorted(set(scores) - set(segments)), "scores but no labels"),
     ):
         if names:
-            raise MetricError(f"{len(names):,} utterances have {lack}: {listed(names[:5])}")
+            raise MetricError(
+                f"{len(names):,} utterances have {lack}: {listed(names[:5])}; give scores and labels "
+                "of the same ones"
+            )
     for name, frames in scores.items():
         values = checked(name, frames)
         end_s = segments[name][-1].end_s

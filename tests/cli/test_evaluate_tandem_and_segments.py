@@ -200,6 +200,27 @@ def test_a_manifest_gives_speakers_and_durations(maps, capsys):
     assert "39 of 40 recordings are not in it: r0, r10" in capsys.readouterr().err
 
 
+def test_a_corpus_of_several_phases_has_one_file_of_labels(maps, capsys):
+    rows = ["path,trial_id,phase"]
+    rows += [f"{name}.flac,r{name},test" for name in range(40)]
+    rows += [f"{name}.flac,r{name},dev" for name in range(100, 140)]
+    (maps / "all.csv").write_text("\n".join(rows) + "\n")
+    both = (maps / "labels.rttm").read_text() + (maps / "dev" / "labels.rttm").read_text()
+    (maps / "all.rttm").write_text(both)
+    command = ["evaluate-segments", "good.txt", "--segments", "all.rttm", "--bootstrap", "0"]
+    command += ["--dev-frames", "dev/good.txt", "--dev-segments", "all.rttm"]
+    phases = ["--manifest", "all.csv", "--phase", "test", "--dev-phase", "dev"]
+    assert main([*command, *phases, "--json", "out.json"]) == 0
+    (found,) = json.loads((maps / "out.json").read_text())["systems"]
+    assert found["figures"]["f1"] > 0.8
+    assert main(command) == 1
+    assert "40 utterances have labels but no scores: r100" in capsys.readouterr().err
+    assert main([*command, *phases[:2], "--phase", "eval"]) == 1
+    assert "all.csv: no phase 'eval'; there are: dev, test" in capsys.readouterr().err
+    assert main([*command, *phases[2:]]) == 1
+    assert "are of a --manifest; give it" in capsys.readouterr().err
+
+
 def test_labels_of_coarser_frames_are_taken(maps, capsys):
     labels = [f"r{number} {'0' if number % 2 else '1'}" + " 1" * 12 for number in range(40)]
     (maps / "labels").write_text("\n".join(labels) + "\n")  # 13 frames of 0.16 s: 2.08 s
@@ -229,6 +250,7 @@ def test_labels_of_coarser_frames_are_taken(maps, capsys):
         (("--collar", "0"), "--collar 0: it must be longer than 0 s"),
         (("--label-frame-s", "0.02"), "labels.rttm has seconds and no frames"),
         (("--frame-s", "0.04"), "give the frames' own length"),
+        (("--frame-s", "nan"), "a frame of nan s must be longer than 0 s"),
         (("--bootstrap", "3"), "3 replicates cannot give"),
     ],
 )
