@@ -15,6 +15,7 @@ from fakemamba.data.manifest import iterate_manifest
 from fakemamba.data.text_lines import listed
 from fakemamba.data.trials import trial_table
 from fakemamba.evaluation.cut_flags import RULE
+from fakemamba.evaluation.metrics.checks import MetricError
 from fakemamba.evaluation.metrics.localization import segment_eer
 from fakemamba.evaluation.metrics.segments import FrameRule, FrameScores, Segments
 from fakemamba.evaluation.segment_evaluation import (
@@ -106,7 +107,10 @@ def evaluate_segments(
                 f"{path}: {len(shared):,} recordings are also judged ({listed(shared[:5])}); "
                 "choose the threshold on others"
             )
-        thresholds[name] = segment_eer(dev, dev_labels, frame_s, rule).threshold
+        try:
+            thresholds[name] = segment_eer(dev, dev_labels, frame_s, rule).threshold
+        except MetricError as error:
+            raise ValueError(f"{path}: {error}") from error
     found = evaluate_maps(maps, labels, thresholds, trials, how)
     show_maps(found, how)
     if json_out is not None:

@@ -29,7 +29,7 @@ from fakemamba.evaluation.bootstrap import (
     percentile_intervals,
 )
 from fakemamba.evaluation.cut_flags import SHARES, CutFlags
-from fakemamba.evaluation.metrics.checks import Floats
+from fakemamba.evaluation.metrics.checks import Floats, MetricError
 from fakemamba.evaluation.metrics.detection import equal_error
 from fakemamba.evaluation.metrics.localization import (
     Frames,
@@ -140,13 +140,16 @@ def evaluate_maps(
         BootstrapError: too few replicates.
     """
     how = how or HowToJudge()
-    eer_thresholds = [
-        {
-            "segment_eer": segment_eer(scores, segments, how.frame_s, how.rule).threshold,
-            "range_eer": range_eer(scores, segments, how.frame_s).threshold,
-        }
-        for scores in maps.values()
-    ]
+    eer_thresholds = []
+    for of_map, scores in maps.items():
+        try:
+            points = {
+                "segment_eer": segment_eer(scores, segments, how.frame_s, how.rule),
+                "range_eer": range_eer(scores, segments, how.frame_s),
+            }
+        except MetricError as error:
+            raise MetricError(f"{of_map}: {error}") from error
+        eer_thresholds.append({name: one.threshold for name, one in points.items()})
     names = sorted(segments, key=lambda name: (_has_spoof(segments, name), name))
     is_spoof = [_has_spoof(segments, name) for name in names]
     table = pd.DataFrame({"trial_id": names, "label": np.where(is_spoof, SPOOF, BONA_FIDE)})
@@ -232,25 +235,32 @@ class _View:
             self._hits = hits, time_hits(self._time, threshold, len(scores))
 
     def measure(self, counts: npt.NDArray[np.int32]) -> list[float]:
-        eers = [_segment_eer(frames, order, counts) for frames, order in self._frames]
-        found = [*eers, self._time.equal_error(counts.astype(np.int64)).eer]
+        eers = self._eers(counts)
         if self._hits is None:
-            return [*found, np.nan, np.nan]
+            return [*eers, np.nan, np.nan]
         of_frames, of_time = (one @ counts for one in self._hits)
-        return [*found, f1(of_frames), intersection_over_union(of_time)]
+        return [*eers, f1(of_frames), intersection_over_union(of_time)]
+
+    def _eers(self, counts: npt.NDArray[np.int32]) -> list[float]:
+        time = self._time
+        if (counts == 1).all():  # all as they are, which needs no numba
+            return [*(_segment_eer(frames) for frames, _ in self._frames), time.equal_error().eer]
+        from fakemamba.evaluation.resampling import sweep, sweep_time
+
+        nothing = np.empty((0, 3)), np.empty(0)
+        return [
+            *(
+                sweep(counts[frames.owners], order, frames.bonafide, *nothing)
+                for frames, order in self._frames
+            ),
+            sweep_time(counts, time.owners, time.spoof_s, time.bonafide_s, time.ends),
+        ]
 
 
-def _segment_eer(
-    frames: Frames, order: npt.NDArray[np.int64], counts: npt.NDArray[np.int32]
-) -> float:
+def _segment_eer(frames: Frames) -> float:
     if not 0 < frames.bonafide < len(frames.scores):
         return np.nan
-    drawn = counts[frames.owners]
-    if (drawn == 1).all():  # which needs no numba
-        return equal_error(frames.scores[: frames.bonafide], frames.scores[frames.bonafide :]).eer
-    from fakemamba.evaluation.resampling import sweep
-
-    return sweep(drawn, order, frames.bonafide, np.empty((0, 3)), np.empty(0))
+    return equal_error(frames.scores[: frames.bonafide], frames.scores[frames.bonafide :]).eer
 
 
 @dataclass(frozen=True, eq=False)

@@ -54,14 +54,10 @@ class Pieces:
     bonafide_s: Floats
     ends: Counts
 
-    def equal_error(self, times: Counts) -> EqualError:
-        """The range EER where each utterance counts so many times (utterances,).
-
-        NaN if no time of a class is counted.
-        """
-        weights = times[self.owners]
+    def equal_error(self) -> EqualError:
+        """The range EER; NaN if there is no time of a class."""
         spoof_s, bonafide_s = (
-            np.cumsum(weights * one)[self.ends - 1] for one in (self.spoof_s, self.bonafide_s)
+            np.cumsum(one)[self.ends - 1] for one in (self.spoof_s, self.bonafide_s)
         )
         if not (len(self.ends) and spoof_s[-1] > 0 and bonafide_s[-1] > 0):
             return EqualError(np.nan, np.nan)
@@ -142,7 +138,7 @@ def range_eer(scores: FrameScores, segments: Segments, frame_s: float = 0.02) ->
     for name, seconds in (("spoof", time.spoof_s), ("bona fide", time.bonafide_s)):
         if seconds.sum() <= 0:
             raise MetricError(f"{name}: no time is labelled so; are the labels of this file right?")
-    return time.equal_error(np.ones(len(scores), np.int64))
+    return time.equal_error()
 
 
 def averaged(scores: FrameScores, frames: int) -> dict[str, Floats]:

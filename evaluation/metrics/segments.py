@@ -61,8 +61,8 @@ def check_pairs(scores: FrameScores, segments: Segments, frame_s: float) -> None
     ):
         if names:
             raise MetricError(
-                f"{len(names):,} utterances have {lack}: {listed(names[:5])}; give scores and labels "
-                "of the same ones"
+                f"{len(names):,} utterances have {lack}: {listed(names[:5])}; give scores and "
+                "labels of the same ones"
             )
     for name, frames in scores.items():
         values = checked(name, frames)

@@ -214,7 +214,7 @@ def test_a_corpus_of_several_phases_has_one_file_of_labels(maps, capsys):
     (found,) = json.loads((maps / "out.json").read_text())["systems"]
     assert found["figures"]["f1"] > 0.8
     assert main(command) == 1
-    assert "40 utterances have labels but no scores: r100" in capsys.readouterr().err
+    assert "dev/good.txt: 40 utterances have labels but no scores: r0" in capsys.readouterr().err
     assert main([*command, *phases[:2], "--phase", "eval"]) == 1
     assert "all.csv: no phase 'eval'; there are: dev, test" in capsys.readouterr().err
     assert main([*command, *phases[2:]]) == 1
@@ -267,4 +267,4 @@ def test_frames_without_labels_are_named(tmp_path, capsys):
     (tmp_path / "l.rttm").write_text("SPEAKER a 1 0 0.04 <NA> <NA> spoof <NA> <NA>\n")
     arguments = [str(tmp_path / "frames.txt"), "--segments", str(tmp_path / "l.rttm")]
     assert main(["evaluate-segments", *arguments]) == 1
-    assert "1 utterances have scores but no labels: b" in capsys.readouterr().err
+    assert "frames.txt: 1 utterances have scores but no labels: b" in capsys.readouterr().err
