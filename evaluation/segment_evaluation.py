@@ -88,7 +88,7 @@ class MapFigures:
     Attributes:
         figures: those of `FIGURES` that can be computed, as fractions.
         intervals: of these, 95 %.
-        eer_thresholds: of the EERs of all time, of which nobody knows beforehand.
+        eer_thresholds: of the EERs of all time; nobody knows them beforehand.
         threshold: chosen on development recordings; None if there were none.
         cuts: whether it finds cuts or synthesis, in words.
     """
