@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -17,6 +17,8 @@ from fakemamba.cli.printing import TextTable, counting, say
 from fakemamba.cli.trial_source import trial_source
 from fakemamba.data.sampling import draw_per_class
 from fakemamba.evaluation.audit import RULE, Shortcut, audit
+from fakemamba.evaluation.seam_audit import audit_seams
+from fakemamba.evaluation.segment_files import read_segments
 from fakemamba.files import write_json
 
 # Words for the long table, and for the head of the one with a line an attack.
@@ -31,6 +33,10 @@ CUE_WORDS = {
     "dc_offset": ("DC offset", "DC"),
     "all_together": ("all together", "all"),
 }
+SEAM_WORDS = {
+    "level_step_db": ("step of the level (dB)",),
+    "spectral_flux_db": ("spectral flux (dB)",),
+}
 WIDTH = 80
 HOW_TO_READ = (
     "EER (%) of telling bona fide from spoof by one figure alone, in the direction that is better, "
@@ -40,6 +46,11 @@ HOW_TO_READ = (
     "theirs. 99 % of the power of the first difference is below the bandwidth. Digital silence is "
     "the share of frames that do not change."
 )
+HOW_TO_READ_SEAMS = (
+    "The same of telling cuts of spoofs from cuts of controls, recordings without spoof that are "
+    "spliced, too: by how the 20 ms before a cut and after it differ. Recordings are drawn for the "
+    "intervals."
+)
 
 
 def corpus_audit(
@@ -48,6 +59,7 @@ def corpus_audit(
     root: Path | None = None,
     phase: str | None = None,
     manifest: Path | None = None,
+    segments: Path | None = None,
     per_attack: bool = False,
     limit: Annotated[int | None, tyro.conf.arg(metavar="N")] = None,
     seed: int = 0,
@@ -61,25 +73,37 @@ def corpus_audit(
         root: Where the corpus is, or where the manifest's paths begin if not at its folder.
         phase: Of the corpus; by default its eval or test phase.
         manifest: CSV or Parquet file with the columns `path` and `label`.
+        segments: Labels of spliced recordings, such as the open corpus' segments.rttm: measure how
+            well cuts of spoofs are told from cuts of controls, too.
         per_attack: Compare each attack by itself with all bona fide recordings, too.
         limit: Listen to so many recordings of each class, drawn by lot.
         seed: Of that lot, and of the intervals.
         allow_damaged: Listen to what is left of damaged recordings; --json says which these are.
         json_out: File to write the figures to.
     """
-    trials = trial_source(name, root, phase, manifest)()
-    drawn = None if limit is None else draw_per_class(trials, limit, seed)
+    labels = None if segments is None else read_segments(segments)
+    source = trial_source(name, root, phase, manifest)
+    drawn = None if limit is None else draw_per_class(source(), limit, seed)
     result = audit(
-        trials if drawn is None else drawn,
+        source() if drawn is None else drawn,
         per_attack=per_attack,
         seed=seed,
         allow_damaged=allow_damaged,
         progress=counting("listening", total=None if drawn is None else len(drawn)),
     )
+    seams: tuple[Shortcut, ...] = ()
+    if labels is not None:
+        seams = audit_seams(
+            source() if drawn is None else drawn,
+            labels,
+            seed=seed,
+            allow_damaged=allow_damaged,
+            progress=counting("listening to cuts", total=None if drawn is None else len(drawn)),
+        )
     console = Console()
     overall = [one for one in result.shortcuts if one.attack is None]
     say(f"{overall[0].bonafide:,} bona fide and {overall[0].spoof:,} spoofed recordings")
-    console.print(_table(overall))
+    console.print(_table(overall, CUE_WORDS))
     say(textwrap.fill(f"{HOW_TO_READ} {RULE}", WIDTH))
     if per_attack:
         console.print(_attack_table([one for one in result.shortcuts if one.attack is not None]))
@@ -87,15 +111,23 @@ def corpus_audit(
     for one in overall:
         if one.reason is not None:
             say(f"no figure for {CUE_WORDS[one.cue][0]}: {one.reason}")
+    if seams:
+        say(f"{seams[0].bonafide:,} cuts of controls and {seams[0].spoof:,} of spoofs")
+        console.print(_table(seams, SEAM_WORDS))
+        say(textwrap.fill(HOW_TO_READ_SEAMS, WIDTH))
+        for one in seams:
+            if one.reason is not None:
+                say(f"{SEAM_WORDS[one.cue][0]}: {one.reason}")
     if json_out is not None:
-        write_json(json_out, result.to_json())
+        of_cuts = {} if labels is None else {"cuts": [one.to_json() for one in seams]}
+        write_json(json_out, result.to_json() | of_cuts)
         say(json_out)
     for failure in result.failures:
         say(f"not read: {failure}", file=sys.stderr)
     return 1 if result.failures else 0
 
 
-def _table(shortcuts: Sequence[Shortcut]) -> TextTable:
+def _table(shortcuts: Sequence[Shortcut], words: Mapping[str, tuple[str, ...]]) -> TextTable:
     figures = (Column(head, justify="right") for head in ("EER", "95 %", "bona fide", "spoof"))
     table = TextTable("cue", *figures, "")
     for one in shortcuts:
@@ -107,7 +139,7 @@ def _table(shortcuts: Sequence[Shortcut]) -> TextTable:
             for median in (one.bonafide_median, one.spoof_median)
         )
         mark = Text("gives away", "bold red") if one.gives_away else ""
-        table.add_row(CUE_WORDS[one.cue][0], _percent(one), interval, *medians, mark)
+        table.add_row(words[one.cue][0], _percent(one), interval, *medians, mark)
     return table
 
 

@@ -27,8 +27,14 @@ NAMES = {
     "min_tdcf_2019": "min t-DCF 2019",
     "min_tdcf_2021": "min t-DCF 2021",
     "t_eer": "t-EER (%)",
+    "segment_eer": "segment EER (%)",
+    "segment_eer_of_8_frames": "of 8 frames (%)",
+    "range_eer": "range EER (%)",
+    "f1": "F1 (%)",
+    "iou": "IoU (%)",
 }
-RATES = ("eer", "t_eer")  # fractions, shown in per cent
+OF_SEGMENTS = ("segment_eer", "segment_eer_of_8_frames", "range_eer", "f1", "iou")
+RATES = ("eer", "t_eer", *OF_SEGMENTS)  # fractions, shown in per cent
 IN_ROWS = ("min_dcf", "act_dcf", "cllr_bits")
 
 

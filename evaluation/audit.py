@@ -69,6 +69,10 @@ class Shortcut:
         """Whether the class is known from this cue better than by chance, whatever the sample."""
         return self.high is not None and self.high < NEAR_CHANCE
 
+    def to_json(self) -> dict[str, Any]:
+        """All of it as JSON knows it."""
+        return asdict(self) | {"gives_away": self.gives_away}
+
 
 @dataclass(frozen=True)
 class Audit:
@@ -88,7 +92,7 @@ class Audit:
 
     def to_json(self) -> dict[str, Any]:
         """All of it as JSON knows it; error rates are shares of one."""
-        rows = [asdict(one) | {"gives_away": one.gives_away} for one in self.shortcuts]
+        rows = [one.to_json() for one in self.shortcuts]
         content = {**STAMP, "rule": RULE, "trials": self.trials}
         unheard = {"failures": list(self.failures), "damaged": self.damaged}
         return content | unheard | {"shortcuts": rows}

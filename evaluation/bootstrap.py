@@ -98,9 +98,16 @@ def bootstrap(
         MetricError: a class without trials, or scores that are not finite.
     """
     found = _resample([table], metrics, replicates, cluster, seed, costs, asv)
-    ends = np.percentile(found.values[:, 0], ENDS_PERCENT, axis=0)  # (2, metrics)
+    return percentile_intervals(metrics, found.values[:, 0], found.kind)
+
+
+def percentile_intervals(
+    metrics: Sequence[str], values: npt.NDArray[np.float64], kind: str
+) -> dict[str, Interval]:
+    """The middle 95 % of each metric's values (replicates, metrics), drawn as ``kind`` says."""
+    ends = np.percentile(values, ENDS_PERCENT, axis=0)  # (2, metrics)
     return {
-        metric: Interval(float(low), float(high), len(found.values), found.kind)
+        metric: Interval(float(low), float(high), len(values), kind)
         for metric, (low, high) in zip(metrics, ends.T, strict=True)
     }
 
@@ -127,19 +134,23 @@ def paired(
         BootstrapError: as `bootstrap`; other trials, or other labels of them.
         MetricError: a class without trials, or scores that are not finite.
     """
-    from scipy.special import ndtr  # scipy.stats takes a second to import
-
     tables = [table_a, _aligned(table_b, table_a)]
     found = _resample(tables, [metric], replicates, cluster, seed, costs, asv)
     value = float(found.plain[0, 0] - found.plain[1, 0])
-    differences = found.values[:, 0, 0] - found.values[:, 1, 0]
-    low, high = np.percentile(differences, ENDS_PERCENT)
-    spread = differences.std(ddof=1)
+    return difference(value, found.values[:, 0, 0] - found.values[:, 1, 0], found.kind)
+
+
+def difference(value: float, replicates: Floats, kind: str) -> Difference:
+    """A difference with its interval, from those of replicates (n,), drawn as ``kind`` says."""
+    from scipy.special import ndtr  # scipy.stats takes a second to import
+
+    low, high = np.percentile(replicates, ENDS_PERCENT)
+    spread = replicates.std(ddof=1)
     if spread > 0:
         p_value = float(2 * ndtr(-abs(value) / spread))
     else:  # the same in every replicate, so that shares are all there is
-        p_value = 1.0 if value == 0 else 2 / (len(differences) + 1)
-    return Difference(value, float(low), float(high), p_value, len(differences), found.kind)
+        p_value = 1.0 if value == 0 else 2 / (len(replicates) + 1)
+    return Difference(value, float(low), float(high), p_value, len(replicates), kind)
 
 
 @dataclass(frozen=True, eq=False)
@@ -286,7 +297,8 @@ def how_to_draw(
 
     if cluster is None:
         return draw_trials(bonafide, len(table) - bonafide), "trials, within each class"
-    classes = (("bona fide", slice(bonafide)), ("spoof", slice(bonafide, None)))
+    classes = [("bona fide", slice(bonafide)), ("spoof", slice(bonafide, None))]
+    classes = [(name, rows) for name, rows in classes if len(table[rows])]
     memberships = [_membership(table, column, classes) for column in cluster]
     for name, rows in classes:
         if all((one[rows] < 0).all() for one in memberships):

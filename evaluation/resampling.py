@@ -218,3 +218,35 @@ def sum_means(counts: Draws, bonafide: int, losses: Floats, sums: Floats) -> Non
             for trial in range(first, last):
                 total += counts[trial] * losses[loss, trial]
             sums[loss] += total / drawn if drawn else np.nan
+
+
+@njit(cache=True, nogil=True)
+def sweep_time(
+    counts: Draws, owners: Counts, spoof_s: Floats, bonafide_s: Floats, ends: Counts
+) -> float:
+    """The EER over time whose pieces (n,) count as often as their owners, by ascending score.
+
+    ``ends`` (d,) is where the pieces of each distinct score end, which pass at once. NaN if no time
+    of a class was drawn.
+    """
+    total_spoof_s, total_bonafide_s = 0.0, 0.0
+    for piece in range(len(owners)):
+        total_spoof_s += counts[owners[piece]] * spoof_s[piece]
+        total_bonafide_s += counts[owners[piece]] * bonafide_s[piece]
+    if total_spoof_s <= 0 or total_bonafide_s <= 0:
+        return np.nan
+    missed_s, accepted_s = 0.0, total_spoof_s
+    miss, false_accept = 0.0, 1.0
+    piece = 0
+    for end in ends:
+        before = miss, false_accept
+        while piece < end:
+            missed_s += counts[owners[piece]] * bonafide_s[piece]
+            accepted_s -= counts[owners[piece]] * spoof_s[piece]
+            piece += 1
+        miss, false_accept = missed_s / total_bonafide_s, accepted_s / total_spoof_s
+        if miss >= false_accept:  # they have met: here or one score before they are nearest
+            if before[1] - before[0] <= miss - false_accept:
+                miss, false_accept = before
+            break
+    return (miss + false_accept) / 2

@@ -19,7 +19,9 @@ audio/**/*.flac""",
     parts=(
         Part(
             keys=("manifest.csv",),
-            phases=dict.fromkeys(("train", "dev", "test", "partial-spoof")),
+            phases=dict.fromkeys(
+                ("train", "dev", "test", "partial-train", "partial-dev", "partial-spoof")
+            ),
         ),
     ),
 )

@@ -76,8 +76,9 @@ def build(
 ) -> Built:
     """Build the open corpus in a folder; the same bytes for the same seed, size and versions.
 
-    Writes audio/PHASE/*.flac, segments.rttm (of the phase ``partial-spoof``), LICENCES.md and
-    licences/, build.json, and last manifest.csv. A build that was interrupted goes on.
+    Writes audio/PHASE/*.flac, segments.rttm (of the phases whose recordings are spliced),
+    LICENCES.md and licences/, build.json, and last manifest.csv. A build that was interrupted goes
+    on.
 
     Args:
         out: The folder; new, or of the same build interrupted.

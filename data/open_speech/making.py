@@ -26,7 +26,7 @@ from fakemamba.data.open_speech.channel import (
     transmit,
     with_spectrum_of,
 )
-from fakemamba.data.open_speech.plan import PARTIAL, Family, Forgery
+from fakemamba.data.open_speech.plan import LATER, PARTIAL, Family, Forgery
 from fakemamba.data.open_speech.splicing import SHORTEST, Span, segments, splice
 from fakemamba.data.trials import BONA_FIDE, SPOOF
 from fakemamba.files import atomic_write
@@ -68,17 +68,22 @@ def make_family(family: Family, out: Path, seed: int) -> Made:
         for forgery, made in zip(family.forgeries, forged, strict=True)
     ]
     labelled: list[Segment] = []
-    if family.splice is not None and len(speech) >= SHORTEST:
+    if len(speech) >= SHORTEST:
         place = family.splice.forgery
         sources: tuple[tuple[str, Waveform, Forgery | None], ...] = (
             (family.splice.trial_id, forged[place], family.forgeries[place]),
             (family.splice.control_id, cut_to_speech(family.splice.donor.read()), None),
         )
         for trial_id, donor, spoofed in sources:
-            whole, spans = splice(speech, donor, rng_of(seed, trial_id, "splice"))
-            row = _record(family, trial_id, whole, out, seed, spoofed, PARTIAL)
+            whole, spans = splice(
+                speech,
+                donor,
+                rng_of(seed, trial_id, "splice"),
+                is_shifted=PARTIAL[family.phase] in LATER,
+            )
+            row = _record(family, trial_id, whole, out, seed, spoofed, PARTIAL[family.phase])
             rows.append(row)
-            labelled += _segments(row, spans if spoofed else [], _conditions(family, seed))
+            labelled += _segments(row, spans, _conditions(family, seed))
     return Made(tuple(rows), tuple(labelled))
 
 
@@ -110,7 +115,7 @@ def _record(
 ) -> dict[str, Any]:
     """Send speech through the channel, write it, and give its row of the manifest."""
     phase = phase or family.phase
-    trimmed = speech if phase == PARTIAL else cut_to_speech(speech)
+    trimmed = speech if phase in PARTIAL.values() else cut_to_speech(speech)
     noise = rng_of(seed, trial_id, "noise")
     waveform = transmit(trimmed, _conditions(family, seed), noise)
     place = Path("audio") / phase / f"{trial_id}.flac"
@@ -140,7 +145,7 @@ def _origin(family: Family, forgery: Forgery | None, phase: str) -> dict[str, st
     origin |= {"attack": attack.name, "vocoder": attack.vocoder}
     if attack.voices is not None and forgery.voice is not None:
         voice = attack.voices[reader.language][forgery.voice]
-        if phase != PARTIAL:
+        if phase not in PARTIAL.values():
             origin |= {"speaker": voice.speaker, "source": voice.package}
         if voice.licence is not None:
             origin["licence"] += f" AND {voice.licence}"
@@ -153,9 +158,12 @@ def _conditions(family: Family, seed: int) -> Conditions:
 
 
 def _segments(row: dict[str, Any], spans: list[Span], conditions: Conditions) -> list[Segment]:
-    """The labels of a spliced recording, from its first to its last sample."""
+    """The labels of a spliced recording, from its first to its last sample.
+
+    A control's are all bona fide; where one ends and the next begins it is cut all the same.
+    """
     samples = round(row["duration"] * SAMPLE_RATE_HZ)
     return [
-        (row["trial_id"], start_s, duration_s, SPOOF if foreign else BONA_FIDE)
+        (row["trial_id"], start_s, duration_s, row["label"] if foreign else BONA_FIDE)
         for start_s, duration_s, foreign in segments(spans, conditions.lead, samples)
     ]

@@ -21,11 +21,16 @@ from fakemamba.data.open_speech.attacks import ATTACKS
 from fakemamba.data.open_speech.prompts import Prompt
 
 FORGERIES = 3
-PARTIAL = "partial-spoof"  # the phase of spliced recordings, whose material is the test's
+# Phases of spliced recordings, by whose material they are of; the test's was the first there was.
+PARTIAL = {"train": "partial-train", "dev": "partial-dev", "test": "partial-spoof"}
+# They came later: they are numbered last, and spliced with more care, so that the others' ids and
+# bytes stay as they were.
+LATER = ("partial-dev", "partial-train")
 # English and Spanish, read by one person, are together; most synthesizers know English.
 LANGUAGES = {"train": ("fr", "it", "ru"), "dev": ("fr", "it", "ru"), "test": ("en", "es")}
 SHARES = {"train": 0.4, "dev": 0.15, "test": 0.45}  # of the texts
-LETTERS = {"train": "T", "dev": "D", "test": "E", PARTIAL: "P"}
+LETTERS = {"train": "T", "dev": "D", "test": "E"}
+LETTERS |= {"partial-train": "PT", "partial-dev": "PD", "partial-spoof": "P"}
 SIZES: dict[str, int | None] = {"small": 8, "full": None}  # families a language and split
 
 
@@ -54,13 +59,13 @@ class Splice:
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """A human recording, its forgeries, and in the test what is spliced of them."""
+    """A human recording, its forgeries, and what is spliced of them."""
 
     prompt: Prompt
     phase: str
     trial_id: str
     forgeries: tuple[Forgery, ...]
-    splice: Splice | None = None
+    splice: Splice
 
 
 def plan_families(prompts: Sequence[Prompt], size: str, seed: int) -> list[Family]:
@@ -125,7 +130,7 @@ def _families(prompts: Sequence[Prompt], phase: str) -> list[Family]:
             used[name] += 1
             forgeries.append(Forgery("", name, voice))
         donor = prompts[(place + 1) % len(prompts)]
-        splice = Splice("", "", place % FORGERIES, donor) if phase == "test" else None
+        splice = Splice("", "", place % FORGERIES, donor)
         families.append(Family(prompt, phase, "", tuple(forgeries), splice))
     return families
 
@@ -135,8 +140,9 @@ def _named(families: Sequence[Family], rng: np.random.Generator) -> list[Family]
     totals = Counter[str]()
     for family in families:
         totals[family.phase] += 1 + FORGERIES
-        totals[PARTIAL] += 2 * (family.splice is not None)
-    numbers = {phase: iter(rng.permutation(total)) for phase, total in sorted(totals.items())}
+        totals[PARTIAL[family.phase]] += 2
+    phases = sorted(totals, key=lambda phase: (phase in LATER, phase))
+    numbers = {phase: iter(rng.permutation(totals[phase])) for phase in phases}
 
     def new_id(phase: str) -> str:
         return f"OS_{LETTERS[phase]}_{next(numbers[phase]) + 1:05d}"
@@ -146,9 +152,8 @@ def _named(families: Sequence[Family], rng: np.random.Generator) -> list[Family]
         forgeries = tuple(
             Forgery(new_id(family.phase), one.attack, one.voice) for one in family.forgeries
         )
-        splice = family.splice
-        if splice is not None:
-            splice = Splice(new_id(PARTIAL), new_id(PARTIAL), splice.forgery, splice.donor)
+        splice, partial = family.splice, PARTIAL[family.phase]
+        splice = Splice(new_id(partial), new_id(partial), splice.forgery, splice.donor)
         trial_id = new_id(family.phase)
         named.append(Family(family.prompt, family.phase, trial_id, forgeries, splice))
     return named

@@ -1,122 +1,100 @@
-"""Metrics of where in an utterance speech is spoofed: segment EER and range EER.
+"""Metrics of where in an utterance speech is spoofed: segment EER, range EER, F1 and IoU.
 
-Both judge one score a frame against labelled segments. The segment EER counts frames, so that it
-depends on their size and on how a frame gets its label. The range EER measures seconds and has
-neither choice (Zhang et al., "Range-based equal error rate for spoof localization", Interspeech
-2023). Frame i covers [i · frame_s, (i + 1) · frame_s); time without a label counts for nothing.
+All judge one score a frame against labelled segments. The segment EER and F1 count frames, so that
+they depend on their size and on how a frame gets its label. The range EER and IoU measure seconds
+and have neither choice (Zhang et al., "Range-based equal error rate for spoof localization",
+Interspeech 2023). Time without a label counts for nothing, so that the time around cuts is left out
+by `fakemamba.evaluation.metrics.segments.without_collars`.
+
+What is computed of utterances is kept apart by utterance, so that these can be drawn.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
-from fakemamba.data.text_lines import CutGuard, at_line, listed, number_or_none, read_lines
-from fakemamba.data.trials import BONA_FIDE, TrialError, read_label
-from fakemamba.evaluation.metrics.checks import BEFORE_ALL, Floats, MetricError, checked
+from fakemamba.evaluation.metrics.checks import BEFORE_ALL, Counts, Floats, MetricError
 from fakemamba.evaluation.metrics.detection import EqualError, equal_error
-
-FrameRule = Literal["centre", "overlap", "start"]
-
-ROUNDING_S = 2e-3  # files give starts and durations in milliseconds, so that neighbours can overlap
-EDGE_S = 1e-9  # times nearer than that are one
-FRAME_NUMBER = re.compile(r"[0-9]{1,9}")
-MOST_FRAMES_OFF = 2  # a front-end's window leaves the last frames of an utterance out
-
-
-class SegmentFileError(ValueError):
-    """A file of segments or frame scores cannot be used; the message names file, line, remedy."""
+from fakemamba.evaluation.metrics.segments import (
+    FrameRule,
+    FrameScores,
+    Segments,
+    check_pairs,
+    frame_labels,
+    pieces,
+)
 
 
-@dataclass(frozen=True, slots=True)
-class Segment:
-    """A part of an utterance, from ``start_s`` to before ``end_s``, in seconds; all one class."""
+@dataclass(frozen=True, eq=False)
+class Frames:
+    """Labelled frames of all utterances, bona fide ones first.
 
-    start_s: float
-    end_s: float
-    is_bonafide: bool
-
-
-Segments = Mapping[str, Sequence[Segment]]
-FrameScores = Mapping[str, Floats]
-
-
-def read_rttm(path: str | Path) -> dict[str, list[Segment]]:
-    """Segments of each utterance, in order of time, from an RTTM file, plain or gzipped.
-
-    Its lines are ``SPEAKER id channel start duration <NA> <NA> label <NA> <NA>``, in seconds, in
-    any order; lines that begin with ``;;`` are remarks. Overlaps and gaps of up to 2 ms are of
-    rounding: what overlaps is the earlier segment's.
-
-    Raises:
-        SegmentFileError: another line, a duration that is not positive, an unknown label, segments
-            of an utterance that overlap or leave time between them without a label.
+    ``scores`` and ``owners`` are (n,): a frame's utterance is a number, in the order of the scores
+    that they were made of. The first ``bonafide`` are bona fide.
     """
-    found: dict[str, list[tuple[Segment, str]]] = {}
-    for number, line in enumerate(read_lines(path, SegmentFileError), 1):
-        fields = line.split()
-        if not fields or fields[0].startswith(";;"):
-            continue
-        where = at_line(path, number, line)
-        if fields[0] != "SPEAKER" or len(fields) < 8:
-            raise SegmentFileError(
-                f"{where}: not `SPEAKER id channel start duration <NA> <NA> label <NA> <NA>`"
-            )
-        start_s, duration_s = (number_or_none(text) for text in fields[3:5])
-        if start_s is None or duration_s is None:
-            given = listed([" and ".join(fields[3:5])])
-            raise SegmentFileError(f"{where}: start and duration must be seconds, not {given}")
-        try:
-            is_bonafide = read_label(fields[7]) == BONA_FIDE
-        except TrialError as error:
-            raise SegmentFileError(f"{where}: {error}") from error
-        if not (0 <= start_s < np.inf and 0 < duration_s < np.inf):
-            raise SegmentFileError(
-                f"{where}: a segment from {start_s:g} s of {duration_s:g} s; it must begin at 0 s "
-                "or later and last longer than 0 s"
-            )
-        segment = Segment(start_s, start_s + duration_s, is_bonafide)
-        found.setdefault(fields[1], []).append((segment, where))
-    if not found:
-        raise SegmentFileError(f"{path}: no segments; lines must begin with SPEAKER")
-    return {name: _in_order(segments) for name, segments in found.items()}
+
+    scores: Floats
+    owners: Counts
+    bonafide: int
 
 
-def read_frame_scores(path: str | Path) -> dict[str, Floats]:
-    """Scores of each utterance's frames (frames,), from lines ``id frame score``.
+@dataclass(frozen=True, eq=False)
+class Pieces:
+    """Labelled time of all utterances, cut where a frame or a label ends, by ascending score.
 
-    Frames of an utterance are numbered from 0 without gaps, in order.
-
-    Raises:
-        SegmentFileError: another line, a frame that is not the next one, a score that is not
-            finite.
+    ``scores``, ``owners`` (utterances, as numbers), ``spoof_s`` and ``bonafide_s`` are (n,).
+    ``ends`` (d,) is where the pieces of each of d distinct scores end.
     """
-    found: dict[str, list[float]] = {}
-    guard = CutGuard(path, SegmentFileError)
-    for number, line in enumerate(read_lines(path, SegmentFileError), 1):
-        where = at_line(path, number, line)
-        fields = line.split()
-        value = number_or_none(fields[2]) if len(fields) == 3 else None
-        if value is None or not FRAME_NUMBER.fullmatch(fields[1]):
-            raise SegmentFileError(f"{where}: not `id frame score`: {line.strip()[:80]!r}")
-        name, frame, score = fields
-        scores = found.setdefault(name, [])
-        if int(frame) != len(scores):
-            raise SegmentFileError(
-                f"{where}: frame {frame} of {listed([name])}, where frame {len(scores)} is the "
-                "next; write all frames of an utterance once, in order"
-            )
-        if not np.isfinite(value):
-            raise SegmentFileError(f"{where}: the score is {score}; score {listed([name])} again")
-        guard.check(score, number, line)
-        scores.append(value)
-    return {name: np.array(scores) for name, scores in found.items()}
+
+    scores: Floats
+    owners: Counts
+    spoof_s: Floats
+    bonafide_s: Floats
+    ends: Counts
+
+    def equal_error(self) -> EqualError:
+        """The range EER; NaN if there is no time of a class."""
+        spoof_s, bonafide_s = (
+            np.cumsum(one)[self.ends - 1] for one in (self.spoof_s, self.bonafide_s)
+        )
+        if not (len(self.ends) and spoof_s[-1] > 0 and bonafide_s[-1] > 0):
+            return EqualError(np.nan, np.nan)
+        miss = np.concatenate([[0.0], bonafide_s / bonafide_s[-1]])
+        false_accept = np.concatenate([[1.0], 1 - spoof_s / spoof_s[-1]])
+        best = int(np.argmin(np.abs(miss - false_accept)))
+        distinct = self.scores[self.ends - 1]
+        threshold = distinct[best - 1] if best else distinct[0] - BEFORE_ALL
+        return EqualError(float((miss[best] + false_accept[best]) / 2), float(threshold))
+
+
+def labelled_frames(
+    scores: FrameScores, segments: Segments, frame_s: float, rule: FrameRule
+) -> Frames:
+    """Frames that have a label by the rule; other arguments are those of `segment_eer`."""
+    found: tuple[list[Floats], list[Floats]] = ([], [])  # of spoof, of bona fide
+    owners: tuple[list[Counts], list[Counts]] = ([], [])
+    for number, (name, values) in enumerate(scores.items()):
+        labels = frame_labels(len(values), segments[name], frame_s, rule)
+        for kind in (0, 1):
+            chosen = values[labels == kind]
+            found[kind].append(np.asarray(chosen, np.float64))
+            owners[kind].append(np.full(len(chosen), number))
+    of_classes = np.concatenate(found[1] + found[0]), np.concatenate(owners[1] + owners[0])
+    return Frames(*of_classes, bonafide=sum(map(len, found[1])))
+
+
+def labelled_time(scores: FrameScores, segments: Segments, frame_s: float) -> Pieces:
+    """The time that has a label; arguments are those of `range_eer`."""
+    cut = [pieces(np.asarray(scores[name]), segments[name], frame_s) for name in scores]
+    values, spoof_s, bonafide_s = (np.concatenate(column) for column in zip(*cut, strict=True))
+    owners = np.repeat(np.arange(len(cut)), [len(one[0]) for one in cut])
+    order = np.argsort(values, kind="stable")
+    values = values[order]
+    last = np.flatnonzero(values[1:] != values[:-1]) + 1
+    ends = np.append(last, len(values)) if len(values) else last
+    return Pieces(values, owners[order], spoof_s[order], bonafide_s[order], ends)
 
 
 def segment_eer(
@@ -132,22 +110,12 @@ def segment_eer(
             Frames that have no label by it are left out.
 
     Raises:
-        MetricError: utterances differ, scores and segments of one differ in length by more than two
-            frames, no frames of a class, scores that are not finite.
+        MetricError: as `fakemamba.evaluation.metrics.segments.check_pairs`, and no frames of a
+            class.
     """
-    bonafide, spoof = [], []
-    for name, values in _checked_pairs(scores, segments, frame_s):
-        frames = np.arange(len(values), dtype=np.float64)
-        if rule == "overlap":
-            is_spoof, is_bonafide = _overlaps(frames, segments[name], frame_s)
-            is_bonafide &= ~is_spoof
-        else:
-            place = {"centre": 0.5, "start": 0.0}[rule]
-            labels = _labels_at((frames + place) * frame_s, segments[name])
-            is_spoof, is_bonafide = labels == 0, labels == 1
-        bonafide.append(values[is_bonafide])
-        spoof.append(values[is_spoof])
-    return equal_error(np.concatenate(bonafide), np.concatenate(spoof))
+    check_pairs(scores, segments, frame_s)
+    frames = labelled_frames(scores, segments, frame_s, rule)
+    return equal_error(frames.scores[: frames.bonafide], frames.scores[frames.bonafide :])
 
 
 def range_eer(scores: FrameScores, segments: Segments, frame_s: float = 0.02) -> EqualError:
@@ -165,103 +133,49 @@ def range_eer(scores: FrameScores, segments: Segments, frame_s: float = 0.02) ->
     Raises:
         MetricError: as `segment_eer`, and no time of a class.
     """
-    pieces = [
-        _pieces(values, segments[name], frame_s)
-        for name, values in _checked_pairs(scores, segments, frame_s)
-    ]
-    values, seconds = (np.concatenate(column, axis=-1) for column in zip(*pieces, strict=True))
-    totals_s = seconds.sum(axis=1)  # of spoof, of bona fide
-    for name, total_s in zip(("spoof", "bona fide"), totals_s, strict=True):
-        if total_s <= 0:
+    check_pairs(scores, segments, frame_s)
+    time = labelled_time(scores, segments, frame_s)
+    for name, seconds in (("spoof", time.spoof_s), ("bona fide", time.bonafide_s)):
+        if seconds.sum() <= 0:
             raise MetricError(f"{name}: no time is labelled so; are the labels of this file right?")
-    distinct, owner = np.unique(values, return_inverse=True)
-    spoof_s, bonafide_s = (
-        np.bincount(owner, weights=one, minlength=len(distinct)) for one in seconds
-    )
-    miss = np.concatenate([[0.0], np.cumsum(bonafide_s) / totals_s[1]])
-    false_accept = np.concatenate([[1.0], 1 - np.cumsum(spoof_s) / totals_s[0]])
-    best = int(np.argmin(np.abs(miss - false_accept)))
-    thresholds = np.concatenate([distinct[:1] - BEFORE_ALL, distinct])
-    return EqualError(float((miss[best] + false_accept[best]) / 2), float(thresholds[best]))
+    return time.equal_error()
 
 
-def _in_order(segments: list[tuple[Segment, str]]) -> list[Segment]:
-    """Segments by time, each beginning where the one before ended if rounding made them overlap."""
-    ordered: list[Segment] = []
-    for segment, where in sorted(segments, key=lambda one: one[0].start_s):
-        start_s = max(segment.start_s, ordered[-1].end_s) if ordered else segment.start_s
-        if start_s - segment.start_s > ROUNDING_S or start_s >= segment.end_s:
-            raise SegmentFileError(
-                f"{where}: begins at {segment.start_s:g} s, but another segment ends at "
-                f"{start_s:g} s; a moment has one label"
-            )
-        if ordered and start_s - ordered[-1].end_s > ROUNDING_S:
-            raise SegmentFileError(
-                f"{where}: begins at {start_s:g} s, but the segment before ends at "
-                f"{ordered[-1].end_s:g} s; label the time between them"
-            )
-        ordered.append(Segment(start_s, segment.end_s, segment.is_bonafide))
-    return ordered
+def averaged(scores: FrameScores, frames: int) -> dict[str, Floats]:
+    """Means of so many frames in a row, the last of what is left (frames / ``frames``,)."""
+    found = {}
+    for name, values in scores.items():
+        starts = np.arange(0, len(values), frames)
+        counts = np.diff(np.append(starts, len(values)))
+        found[name] = np.add.reduceat(values, starts) / counts if len(values) else values
+    return found
 
 
-def _checked_pairs(
-    scores: FrameScores, segments: Segments, frame_s: float
-) -> list[tuple[str, Floats]]:
-    """Utterances with their scores, if there are as many as the labels last."""
-    if frame_s <= 0:
-        raise MetricError(f"a frame of {frame_s:g} s must be longer than 0 s")
-    if not scores:
-        raise MetricError("no utterance has scores of its frames")
-    for names, lack in (
-        (sorted(set(segments) - set(scores)), "labels but no scores"),
-        (sorted(set(scores) - set(segments)), "scores but no labels"),
-    ):
-        if names:
-            raise MetricError(f"{len(names):,} utterances have {lack}: {listed(names[:5])}")
-    pairs = []
-    for name, frames in scores.items():
-        values = checked(name, frames)
-        end_s = segments[name][-1].end_s
-        if abs(len(values) * frame_s - end_s) > MOST_FRAMES_OFF * frame_s + EDGE_S:
-            raise MetricError(
-                f"{name}: {len(values)} frames of {frame_s:g} s are {len(values) * frame_s:g} s, "
-                f"but its labels end at {end_s:g} s; give the frames' own length, and score whole "
-                "utterances"
-            )
-        pairs.append((name, values))
-    return pairs
+def frame_hits(frames: Frames, threshold: float, utterances: int) -> Floats:
+    """Spoofed frames that are flagged, bona fide ones that are, spoofed ones that are not.
+
+    Of each utterance (3, utterances). A frame is flagged if its score is under the threshold.
+    """
+    is_spoof = np.arange(len(frames.scores)) >= frames.bonafide
+    flagged = frames.scores < threshold
+    kinds = (flagged & is_spoof, flagged & ~is_spoof, ~flagged & is_spoof)
+    return np.array([np.bincount(frames.owners, one, utterances) for one in kinds])
 
 
-def _labels_at(times_s: Floats, segments: Sequence[Segment]) -> npt.NDArray[np.int64]:
-    """1 for bona fide, 0 for spoof, -1 where no segment is (n,), at times (n,)."""
-    starts = np.array([one.start_s for one in segments])
-    ends = np.array([one.end_s for one in segments])
-    kinds = np.array([one.is_bonafide for one in segments], np.int64)
-    at = np.searchsorted(starts, times_s + EDGE_S, side="right") - 1
-    return np.where((at >= 0) & (times_s + EDGE_S < ends[at]), kinds[at], -1)
+def time_hits(time: Pieces, threshold: float, utterances: int) -> Floats:
+    """The same of seconds (3, utterances)."""
+    flagged = time.scores < threshold
+    kinds = (flagged * time.spoof_s, flagged * time.bonafide_s, ~flagged * time.spoof_s)
+    return np.array([np.bincount(time.owners, one, utterances) for one in kinds])
 
 
-def _overlaps(
-    frames: Floats, segments: Sequence[Segment], frame_s: float
-) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
-    """Whether a part of each frame is spoof, and whether one is bona fide, (frames,) both."""
-    begins, ends = frames * frame_s, (frames + 1) * frame_s
-    touched = np.zeros((2, len(frames)), np.bool_)
-    for one in segments:
-        inside = (begins + EDGE_S < one.end_s) & (ends - EDGE_S > one.start_s)
-        touched[int(one.is_bonafide)] |= inside
-    return touched[0], touched[1]
+def f1(hits: Floats) -> float:
+    """The harmonic mean of precision and recall of spoof, of hits (3,); NaN if there is nothing."""
+    total = 2 * hits[0] + hits[1] + hits[2]
+    return float(2 * hits[0] / total) if total > 0 else np.nan
 
 
-def _pieces(
-    values: Floats, segments: Sequence[Segment], frame_s: float
-) -> tuple[Floats, npt.NDArray[np.float64]]:
-    """Scores (n,) and their seconds of spoof and of bona fide (2, n), cut at frames and labels."""
-    inner = np.arange(1, len(values)) * frame_s  # edges between frames
-    bounds = np.array([(one.start_s, one.end_s) for one in segments]).ravel()
-    edges = np.unique(np.concatenate([inner, bounds]))
-    edges = edges[(edges >= bounds[0]) & (edges <= bounds[-1])]
-    frame = np.searchsorted(inner, edges[:-1], side="right")
-    labels = _labels_at((edges[:-1] + edges[1:]) / 2 - EDGE_S, segments)
-    lengths_s = np.diff(edges)
-    return values[frame], np.stack([lengths_s * (labels == 0), lengths_s * (labels == 1)])
+def intersection_over_union(hits: Floats) -> float:
+    """What is flagged and spoof, as a share of what is either, of hits (3,)."""
+    union = hits.sum()
+    return float(hits[0] / union) if union > 0 else np.nan

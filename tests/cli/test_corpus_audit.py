@@ -133,3 +133,24 @@ def test_recordings_that_cannot_be_embedded_are_listed(manifest, checkpoint, tmp
     captured = capsys.readouterr()
     assert "39 embeddings" in captured.out
     assert "not embedded: " in captured.err and "0.wav: no such file" in captured.err
+
+
+def test_cuts_are_audited_by_the_segments(manifest, tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = []
+    for place in range(2 * COUNT):
+        label = "spoof" if place % 2 else "bonafide"
+        for start, kind in ((0, "bonafide"), (0.15, label)):
+            lines.append(f"SPEAKER {place} 1 {start} 0.15 <NA> <NA> {kind} <NA> <NA>\n")
+    (tmp_path / "segments.rttm").write_text("".join(lines))
+    out = tmp_path / "audit.json"
+    how = {"manifest": manifest, "root": tmp_path / "audio", "json_out": out}
+    assert corpus_audit(**how, segments=tmp_path / "segments.rttm") == 0
+    printed = capsys.readouterr().out
+    assert "20 cuts of controls and 20 of spoofs" in printed and "spectral flux (dB)" in printed
+    cuts = json.loads(out.read_text())["cuts"]
+    assert [row["cue"] for row in cuts] == ["level_step_db", "spectral_flux_db"]
+    assert all(0 <= row["low"] <= row["eer"] <= 0.5 for row in cuts)
+    (tmp_path / "segments.rttm").write_text(lines[0])
+    with pytest.raises(ValueError, match="no control among these recordings has a cut"):
+        corpus_audit(**how, segments=tmp_path / "segments.rttm")

@@ -15,11 +15,11 @@ def open_speech(root, *phases):
 
 
 def test_a_whole_corpus_ends_well(tmp_path, capsys):
-    open_speech(tmp_path, "train", "dev", "test", "partial-spoof")
+    open_speech(tmp_path, "train", "dev", "test", "partial-train", "partial-dev", "partial-spoof")
     assert corpus_check("open-speech", root=tmp_path, json_out=tmp_path / "check.json") == 0
     out = capsys.readouterr().out
     assert out.endswith("\ncomplete\n")
-    assert out.count("2.00") == 4  # hours
+    assert out.count("2.00") == 6  # hours
     content = json.loads((tmp_path / "check.json").read_text())
     assert content["complete"] is True
     assert content["parts"][0]["phases"][0]["spoof"] == 1

@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 
 from fakemamba.data.keys import KeyFileError, read_asv_scores, read_key
 from fakemamba.data.manifest import ManifestError, iterate_manifest
-from fakemamba.evaluation.metrics.localization import (
+from fakemamba.evaluation.score_files import ScoreFileError, read_scores
+from fakemamba.evaluation.segment_files import (
     SegmentFileError,
     read_frame_scores,
-    read_rttm,
+    read_segments,
 )
-from fakemamba.evaluation.score_files import ScoreFileError, read_scores
 from fakemamba.evaluation.tandem_table import TandemTableError, read_tandem_table
 
 KEYS = (
@@ -46,6 +46,11 @@ RTTM = (
     "SPEAKER a 1 0.000 0.370 <NA> <NA> spoof <NA> <NA>\n"
     ";; remark\nSPEAKER a 1 0.370 0.880 <NA> <NA> bonafide <NA> <NA>\n",
 )
+STRETCHES = (
+    "a 0.00-1.25-T/1.25-2.5-F/2.50-3-T 0\nb 0-4-T 1\n",
+    "a 3.5 spoof 0.0-1.5-bonafide 1.5-3.5-spoof\nb 2 bonafide 0-2-bonafide\n",
+)
+LABELS = ("a 1 1 1 0 0 1\nb 0011\n",)
 FRAMES = ("a 0 0.5\na 1 -1.25\nb 0 2\n",)
 
 READERS = {
@@ -56,7 +61,8 @@ READERS = {
     "scores": (SCORES, read_scores, ScoreFileError),
     "logits": (SCORES, lambda path: read_scores(path, "score", "1"), ScoreFileError),
     "manifest": (MANIFESTS, lambda path: list(iterate_manifest(path)), ManifestError),
-    "segments": (RTTM, read_rttm, SegmentFileError),
+    "segments": (RTTM + STRETCHES, read_segments, SegmentFileError),
+    "labels": (LABELS, lambda path: read_segments(path, 0.02), SegmentFileError),
     "frames": (FRAMES, read_frame_scores, SegmentFileError),
 }
 # What people and programs put into tables, and what Python would take for numbers, marks or lines.
@@ -139,7 +145,7 @@ def rows(kind, found):
             }
         case "scores" | "logits":
             return {"": found.to_numpy(object).astype(str).tolist()}
-        case "segments" | "frames":
+        case "segments" | "labels" | "frames":
             return {name: list(values) for name, values in found.items()}
 
 

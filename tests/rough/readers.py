@@ -128,7 +128,8 @@ TRAINING = {
     "CHECKPOINT/optimizer.bin": (changed_bytes, ANY),
     "CHECKPOINT/model.safetensors": (changed_bytes, ANY),
 }
-EVALUATE, SEGMENTS = ("evaluate", "s.txt", "--key", "key.csv"), ("--segments", "segments.rttm")
+EVALUATE = ("evaluate", "s.txt", "--key", "key.csv")
+SEGMENTS = ("--segments", "segments.rttm", "--bootstrap", "0")
 COMPARE = ("compare", "--base", "base.json", "--head", "out.json")
 DETECT = ("detect", "clip.wav", "--checkpoint", "model", "--device", "cpu")
 

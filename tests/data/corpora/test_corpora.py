@@ -81,7 +81,7 @@ def in_the_wild(root):
 
 
 def open_speech(root):
-    phases = ("train", "dev", "test", "partial-spoof")
+    phases = ("train", "dev", "test", "partial-train", "partial-dev", "partial-spoof")
     rows = [
         f"audio/{phase}/{i}.flac,{label},{phase},1800"
         for phase in phases

@@ -13,7 +13,7 @@ from fakemamba.data.open_speech.attacks import ATTACKS
 from fakemamba.data.open_speech.attacks.attack import ForgeryError, Voice
 from fakemamba.data.open_speech.channel import SilenceError
 from fakemamba.data.open_speech.making import make_family
-from fakemamba.data.open_speech.plan import PARTIAL, Family, Forgery, Splice
+from fakemamba.data.open_speech.plan import Family, Forgery, Splice
 from fakemamba.data.open_speech.prompts import Prompt
 
 FOLDER = Path(recordings.__file__).parent / "recordings"
@@ -48,7 +48,7 @@ def test_a_family_has_a_row_and_a_file_a_recording(made, folder):
         "OS_P_00002": "bonafide",
     }
     assert rows["OS_E_00001"]["vocoder"] == "griffin-lim" and rows["OS_P_00001"]["attack"] == "lpc"
-    assert "attack" not in rows["OS_P_00002"] and rows["OS_P_00002"]["phase"] == PARTIAL
+    assert "attack" not in rows["OS_P_00002"] and rows["OS_P_00002"]["phase"] == "partial-spoof"
     assert {row["speaker"] for row in made.rows} == {"carlo"}
     for row in made.rows:
         samples, rate_hz = soundfile.read(folder / row["path"])
@@ -68,15 +68,26 @@ def test_all_of_a_family_have_the_same_level_and_silences(made, folder):
         assert np.ptp([getattr(one, name) for one in cues]) < within, name
 
 
-def test_segments_of_the_control_are_all_bona_fide(made):
+def test_segments_of_the_control_are_all_bona_fide_and_tell_its_cuts(made):
     labels = {}
     for trial_id, _, _, label in made.segments:
         labels.setdefault(trial_id, []).append(label)
-    assert labels["OS_P_00002"] == ["bonafide"]
+    assert labels["OS_P_00002"] in (["bonafide"] * 3, ["bonafide"] * 5)
     assert labels["OS_P_00001"] in (
         ["bonafide", "spoof", "bonafide"],
         ["bonafide", "spoof", "bonafide", "spoof", "bonafide"],
     )
+
+
+@pytest.mark.parametrize("phase", ["train", "dev"])
+def test_other_splits_have_spliced_recordings_and_controls_too(tmp_path, phase):
+    family = replace(FAMILY, phase=phase, splice=replace(FAMILY.splice, forgery=0))
+    made = make_family(family, tmp_path, seed=0)
+    spliced = {row["trial_id"]: row for row in made.rows if row["phase"] == f"partial-{phase}"}
+    assert {row["label"] for row in spliced.values()} == {"spoof", "bonafide"}
+    assert spliced["OS_P_00001"]["attack"] == "griffin-lim"
+    assert all((tmp_path / row["path"]).is_file() for row in spliced.values())
+    assert {trial_id for trial_id, *_ in made.segments} == set(spliced)
 
 
 @pytest.mark.parametrize("error", [ForgeryError("mumbled"), SilenceError("hushed")])

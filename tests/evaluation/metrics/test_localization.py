@@ -1,24 +1,31 @@
-"""Segment and range EER against sums over a fine grid, and files that they refuse."""
-
-import gzip
+"""Segment and range EER, F1, IoU and collars against sums over a fine grid."""
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from fakemamba.evaluation.metrics.checks import MetricError
 from fakemamba.evaluation.metrics.localization import (
-    Segment,
-    SegmentFileError,
+    averaged,
+    f1,
+    frame_hits,
+    intersection_over_union,
+    labelled_frames,
+    labelled_time,
     range_eer,
-    read_frame_scores,
-    read_rttm,
     segment_eer,
+    time_hits,
 )
+from fakemamba.evaluation.metrics.segments import (
+    Segment,
+    cuts_s,
+    near_cuts,
+    without_collars,
+)
+from fakemamba.evaluation.resampling import sweep_time
 
 FRAME_S = 0.02
-RTTM = "SPEAKER {} 1 {} {} <NA> <NA> {} <NA> <NA>\n"
 
 
 def utterances(seed, count=4, distinct=None):
@@ -144,80 +151,110 @@ def test_one_class_alone_has_no_eer(metric):
         metric({"u": np.array([1.0, np.nan])}, {"u": [Segment(0, 0.04, True)]})
 
 
-def test_segments_are_read_in_any_order_and_rounding_is_mended(tmp_path):
-    path = tmp_path / "labels.rttm.gz"
-    lines = [
-        ";; a remark\r\n",
-        RTTM.format("a", "1.000", "0.500", "spoof"),
-        RTTM.format("b", "0", "2", "bonafide"),
-        RTTM.format("a", "0.000", "1.001", "bonafide"),
+def cut_utterances(seed, spliced=2):
+    """As `utterances`, of which the first also have cuts between segments of one class."""
+    scores, segments = utterances(seed)
+    for name in list(segments)[:spliced]:
+        parts = segments[name]
+        halves = [
+            (Segment(one.start_s, middle, one.is_bonafide), Segment(middle, one.end_s, kind))
+            for one in parts[:2]
+            for middle, kind in [(round((one.start_s + one.end_s) / 2, 3), one.is_bonafide)]
+            if one.start_s < middle < one.end_s
+        ]
+        segments[name] = [half for pair in halves for half in pair] + parts[2:]
+    return scores, segments
+
+
+def on_a_grid(scores, parts, collar_s):
+    """Of each millisecond of an utterance: its label, its score, whether it is near a cut."""
+    times_s = np.arange(0.0005, parts[-1].end_s, 0.001)
+    labels = np.full(len(times_s), -1)
+    for part in parts:
+        labels[(times_s >= part.start_s) & (times_s < part.end_s)] = part.is_bonafide
+    cuts = [part.start_s for part in parts[1:]]
+    near = np.array([any(abs(time - cut) < collar_s for cut in cuts) for time in times_s])
+    return labels, scores[(times_s / FRAME_S).astype(int)], near
+
+
+@given(st.integers(0, 10**6), st.sampled_from([0.0, 0.005, 0.04, 0.3]), st.floats(-2, 2))
+def test_time_that_is_flagged_off_cuts_is_that_of_a_grid(seed, collar_s, threshold):
+    scores, segments = cut_utterances(seed)
+    beyond = {name: without_collars(parts, collar_s) for name, parts in segments.items()}
+    found = time_hits(labelled_time(scores, beyond, FRAME_S), threshold, len(scores))
+    for number, (name, parts) in enumerate(segments.items()):
+        labels, values, near = on_a_grid(scores[name], parts, collar_s)
+        flagged = values < threshold
+        spoof, bonafide = (labels == 0) & ~near, (labels == 1) & ~near
+        expected = [(flagged & spoof).sum(), (flagged & bonafide).sum(), (~flagged & spoof).sum()]
+        assert found[:, number] == pytest.approx(np.array(expected) / 1000, abs=1e-9)
+    total = found.sum(axis=1)
+    if total.sum():
+        assert intersection_over_union(total) == pytest.approx(total[0] / total.sum())
+
+
+@given(st.integers(0, 10**6), st.sampled_from([0.0, 0.04]), st.floats(-2, 2))
+def test_f1_of_frames_is_that_of_their_centres(seed, collar_s, threshold):
+    scores, segments = cut_utterances(seed)
+    beyond = {name: without_collars(parts, collar_s) for name, parts in segments.items()}
+    frames = labelled_frames(scores, beyond, FRAME_S, "centre")
+    found = frame_hits(frames, threshold, len(scores)).sum(axis=1)
+    truth, guess = [], []
+    for name, parts in segments.items():
+        for frame, score in enumerate(scores[name]):
+            centre_s = (frame + 0.5) * FRAME_S
+            if any(
+                cut - collar_s - 1e-9 <= centre_s < cut + collar_s - 1e-9 for cut in cuts_s(parts)
+            ):
+                continue
+            inside = [one for one in parts if one.start_s <= centre_s + 1e-9 < one.end_s]
+            truth.append(not inside[0].is_bonafide)
+            guess.append(score < threshold)
+    truth, guess = np.array(truth, bool), np.array(guess, bool)
+    hits = [(truth & guess).sum(), (~truth & guess).sum(), (truth & ~guess).sum()]
+    assert found.tolist() == hits
+    if sum(hits):
+        precision, recall = hits[0] / max(guess.sum(), 1), hits[0] / max(truth.sum(), 1)
+        wanted = 2 * precision * recall / (precision + recall) if hits[0] else 0
+        assert f1(found) == pytest.approx(wanted)
+    else:
+        assert np.isnan(f1(found)) and np.isnan(intersection_over_union(found))
+
+
+def test_cuts_are_between_all_adjoining_segments():
+    parts = [Segment(0, 1, True), Segment(1, 1.5, True), Segment(1.5, 2, False)]
+    assert cuts_s(parts).tolist() == [1, 1.5] and not len(cuts_s(parts[:1]))
+    assert near_cuts(4, parts, 0.5, 0.25).tolist() == [False, True, True, True]
+    assert not near_cuts(4, parts[:1], 0.5, 9).any()
+    assert without_collars(parts, 0.2) == [
+        Segment(0, 0.8, True),
+        Segment(1.2, 1.3, True),
+        Segment(1.7, 2, False),
     ]
-    path.write_bytes(gzip.compress("".join(lines).encode()))
-    assert read_rttm(path) == {
-        "a": [Segment(0, 1.001, True), Segment(1.001, 1.5, False)],
-        "b": [Segment(0, 2, True)],
-    }
+    assert without_collars(parts, 0.3) == [Segment(0, 0.7, True), Segment(1.8, 2, False)]
+    assert without_collars(parts[:1], 5) == parts[:1]
 
 
-@pytest.mark.parametrize(
-    ("line", "said"),
-    [
-        (RTTM.format("a", 0, 1, "speech"), "the label is 'speech'"),
-        (RTTM.format("a", "x", 1, "spoof"), "must be seconds"),
-        (RTTM.format("a", 0, 0, "spoof"), "last longer than 0 s"),
-        (RTTM.format("a", -1, 1, "spoof"), "begin at 0 s"),
-        (RTTM.format("a", 0, "nan", "spoof"), "last longer than 0 s"),
-        (RTTM.format("a", 4.5, 1, "spoof"), "another segment ends at 5 s"),
-        (RTTM.format("a", 4.999, 0.001, "spoof"), "another segment ends at 5 s"),
-        (RTTM.format("a", 5.25, 1, "spoof"), r"5\.25 s, but the segment before ends at 5 s; label"),
-        (RTTM.format("a", 3, 2, "bonafide"), "another segment ends at 5 s"),  # the same again
-        (RTTM.format("a", "5_0", 1, "spoof"), "must be seconds, not 5_0 and 1"),
-        (RTTM.format("a", "٥", 1, "spoof"), "must be seconds, not ٥ and 1"),
-        ("SPEAKER a 1 0 1\n", "not `SPEAKER"),
-        ("LEXEME a 1 0 1 word lex spoof <NA> <NA>\n", "not `SPEAKER"),
-    ],
-)
-def test_a_bad_line_of_segments_is_named(tmp_path, line, said):
-    path = tmp_path / "labels.rttm"
-    path.write_text(RTTM.format("a", 3, 2, "bonafide") + line)
-    with pytest.raises(SegmentFileError, match=f"labels.rttm, line 2: .*{said}"):
-        read_rttm(path)
+def test_frames_are_averaged_and_the_last_ones_by_themselves():
+    found = averaged({"u": np.array([1.0, 3, 5, 7, 10])}, 2)
+    assert found["u"].tolist() == [2, 6, 10]
 
 
-def test_a_file_of_remarks_only_has_no_segments(tmp_path):
-    path = tmp_path / "labels.rttm"
-    path.write_text(";; nothing\n")
-    with pytest.raises(SegmentFileError, match="no segments"):
-        read_rttm(path)
-
-
-@pytest.mark.parametrize(
-    ("line", "said"),
-    [
-        ("a 1\n", "not `id frame score`"),
-        ("a one 0.5\n", "not `id frame score`"),
-        ("a 2 0.5\n", "frame 2 of a, where frame 1 is the next"),
-        ("a 0 0.5\n", "frame 0 of a, where frame 1 is the next"),
-        ("a 1 inf\n", "the score is inf"),
-        ("a 1 1e400\n", "not `id frame score`"),
-        ("a 1_0 1\n", "not `id frame score`"),
-        ("a ١ 1\n", "not `id frame score`"),
-        ("a 1 2.", r"may have lost digits of '2\.'"),
-        ("a 1", r"\(the file ends in the middle of it; fetch it again\): not `id"),
-    ],
-)
-def test_a_bad_line_of_frame_scores_is_named(tmp_path, line, said):
-    path = tmp_path / "frames.txt"
-    path.write_text("a 0 1.5\n" + line)
-    with pytest.raises(SegmentFileError, match=f"frames.txt, line 2.*{said}"):
-        read_frame_scores(path)
-
-
-def test_frame_scores_of_utterances_can_be_mixed(tmp_path):
-    path = tmp_path / "frames.txt"
-    path.write_text("a 0 1.5\nb 0 -1\na 1 2e-3\n")
-    found = read_frame_scores(path)
-    assert {name: values.tolist() for name, values in found.items()} == {
-        "a": [1.5, 0.002],
-        "b": [-1],
-    }
+@given(st.integers(0, 10**6), st.lists(st.integers(0, 3), min_size=4, max_size=4))
+@example(0, [1, 1, 1, 1])
+def test_an_utterance_that_counts_twice_is_two(seed, times):
+    scores, segments = utterances(seed, distinct=2)
+    copies = [
+        f"{name}/{copy}" for name, count in zip(scores, times, strict=True) for copy in range(count)
+    ]
+    time = labelled_time(scores, segments, FRAME_S)
+    counts = np.array(times, np.int32)
+    found = sweep_time(counts, time.owners, time.spoof_s, time.bonafide_s, time.ends)
+    if not copies:
+        assert np.isnan(found)
+        return
+    plain = range_eer(
+        {name: scores[name.split("/")[0]] for name in copies},
+        {name: segments[name.split("/")[0]] for name in copies},
+    )
+    assert found == pytest.approx(plain.eer, abs=1e-9)

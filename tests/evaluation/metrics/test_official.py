@@ -8,12 +8,7 @@ import pytest
 
 from fakemamba.evaluation.metrics.costs import ADCF_ASVSPOOF5, ADCF_SHIM2024
 from fakemamba.evaluation.metrics.detection import act_dcf, cllr_bits, equal_error, min_dcf
-from fakemamba.evaluation.metrics.localization import (
-    range_eer,
-    read_frame_scores,
-    read_rttm,
-    segment_eer,
-)
+from fakemamba.evaluation.metrics.localization import range_eer, segment_eer
 from fakemamba.evaluation.metrics.tandem import (
     a_dcf,
     asv_rates,
@@ -21,6 +16,7 @@ from fakemamba.evaluation.metrics.tandem import (
     min_tdcf_2021,
     t_eer,
 )
+from fakemamba.evaluation.segment_files import read_frame_scores, read_segments
 
 DCF = "(Pspf=.05,Cmiss=1,Cfa=10)"
 OF_DETECTOR = {
@@ -81,7 +77,7 @@ def compute(folder, row):
     """Our value of a line of the table."""
     if row.metric in OF_FRAMES:
         scores = read_frame_scores(folder / row.score_file)
-        return OF_FRAMES[row.metric](scores, read_rttm(folder / row.key_file)).eer
+        return OF_FRAMES[row.metric](scores, read_segments(folder / row.key_file)).eer
     if row.metric in OF_ONE_SCORE:
         table = pd.read_csv(folder / "sasv.tsv", sep="\t")
         return OF_ONE_SCORE[row.metric](asv_scores(table["sasv-score"], table["asv-label"]))
@@ -119,6 +115,6 @@ def test_the_label_that_comes_first_in_a_file_does_not_matter(oracles, tmp_path)
     (tmp_path / "flipped.rttm").write_text("".join(reversed(lines)))
     scores = read_frame_scores(folder / "loc_frame20ms.txt")
     for metric in (range_eer, segment_eer):
-        found = metric(scores, read_rttm(folder / "loc.rttm"))
-        flipped = metric(scores, read_rttm(tmp_path / "flipped.rttm"))
+        found = metric(scores, read_segments(folder / "loc.rttm"))
+        flipped = metric(scores, read_segments(tmp_path / "flipped.rttm"))
         assert (flipped.eer, flipped.threshold) == pytest.approx((found.eer, found.threshold))
