@@ -26,9 +26,10 @@ from fakemamba.evaluation.frame_maps import (
     check_methods,
 )
 from fakemamba.evaluation.manner import Manner
-from fakemamba.evaluation.metrics.localization import Segment, Segments, read_rttm
+from fakemamba.evaluation.metrics.segments import Segment, Segments
 from fakemamba.evaluation.provenance import scoring_identity
 from fakemamba.evaluation.score_files import check_id
+from fakemamba.evaluation.segment_files import read_segments
 from fakemamba.evaluation.trial_list import survey
 from fakemamba.files import atomic_write, file_sha256, write_json
 from fakemamba.locks import sole_writer
@@ -59,7 +60,7 @@ def localize(
     windows: Annotated[MapWindows, tyro.conf.arg(name="")] = USUAL_WINDOWS,
     classifier: Annotated[Path | None, tyro.conf.arg(metavar="JSON")] = None,
     pictures: Annotated[int, tyro.conf.arg(metavar="N")] = 0,
-    segments: Annotated[Path | None, tyro.conf.arg(metavar="RTTM")] = None,
+    segments: Annotated[Path | None, tyro.conf.arg(metavar="FILE")] = None,
     detector: str | None = None,
     allow_damaged: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
     device: str = "auto",
@@ -84,7 +85,8 @@ def localize(
         windows: Of the method windows.
         classifier: JSON of `fakemamba localize-fit`, for the method supervised.
         pictures: Draw the first N recordings, each as a PNG: waveform and maps.
-        segments: RTTM with what is true of the recordings, which is drawn, too.
+        segments: Labelled segments of the recordings, as `fakemamba evaluate-segments` reads them,
+            which are drawn, too.
         detector: The detector that the checkpoint must be of; needed for an official .pth.
         allow_damaged: Map what is left of damaged recordings.
         device: auto, cpu, or cuda:0 and so on.
@@ -97,7 +99,7 @@ def localize(
     check_named(checkpoint, detector)
     source, told = recordings_source(files, manifest, corpus, root, phase)
     of_frames = None if classifier is None else read_classifier(classifier)
-    truth: Segments = {} if segments is None else read_rttm(segments)
+    truth: Segments = {} if segments is None else read_segments(segments)
     manner = Manner(detector, allow_damaged=allow_damaged, device=device)
     place = resolve_device(device)
     with sole_writer(out, is_folder=True):

@@ -11,7 +11,7 @@ import tyro
 from fakemamba.cli.printing import counting, say
 from fakemamba.cli.trial_source import trial_source
 from fakemamba.evaluation.frame_classifier import fit_classifier, write_classifier
-from fakemamba.evaluation.metrics.localization import read_rttm
+from fakemamba.evaluation.segment_files import read_segments
 from fakemamba.evaluation.trial_list import survey
 from fakemamba.files import require_place
 from fakemamba.models.device import resolve_device
@@ -38,7 +38,7 @@ def localize_fit(
     Args:
         checkpoint: A folder made by `fakemamba convert`, or an official .pth with --detector.
         out: JSON to write, for `localize --classifier`.
-        segments: RTTM with the labels of each recording.
+        segments: Labelled segments of each recording, as `fakemamba evaluate-segments` reads them.
         manifest: CSV or Parquet file with a column `path`; or give a --corpus.
         corpus: A corpus by its name.
         root: Where the corpus is, or where the manifest's paths begin if not at its folder.
@@ -53,7 +53,7 @@ def localize_fit(
     require_place(out, ValueError)
     check_named(checkpoint, detector)
     source = trial_source(corpus, root, phase, manifest, need_label=False)
-    labels = read_rttm(segments)
+    labels = read_segments(segments)
     place = resolve_device(device)
     listed = survey(source)
     model = load_detector(checkpoint, detector).to(place)

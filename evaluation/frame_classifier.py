@@ -18,7 +18,7 @@ import torch
 from fakemamba.data.audio import SAMPLE_RATE_HZ
 from fakemamba.data.reading import recording_or_reason
 from fakemamba.data.trials import Trial
-from fakemamba.evaluation.metrics.localization import Segment, Segments
+from fakemamba.evaluation.metrics.segments import Segment, Segments, frame_labels
 from fakemamba.files import write_json
 from fakemamba.models.detector import Detector, UnsupportedInputError
 from fakemamba.models.external.detector import ExternalDetector
@@ -157,15 +157,6 @@ def fit_classifier(
     return classifier, failures
 
 
-def middle_labels(count: int, segments: Sequence[Segment], frame_s: float) -> Labels:
-    """Of frames (count,): 1 where the middle is bona fide, 0 where it is spoof, -1 beyond both."""
-    middles_s = (np.arange(count) + 0.5) * frame_s
-    labels = np.full(count, -1)
-    for one in segments:
-        labels[(one.start_s <= middles_s) & (middles_s < one.end_s)] = int(one.is_bonafide)
-    return labels
-
-
 def _labelled(
     detector: Detector, trial: Trial, segments: Sequence[Segment]
 ) -> tuple[Floats, Labels] | str:
@@ -181,7 +172,7 @@ def _labelled(
     except UnsupportedInputError as error:
         return f"{trial.path}: {one_line(str(error))}"
     frame_s = detector.framing.hop_samples / SAMPLE_RATE_HZ
-    return frames.cpu().numpy(), middle_labels(len(frames), segments, frame_s)
+    return frames.cpu().numpy(), frame_labels(len(frames), segments, frame_s, "centre")
 
 
 def _frames_of(detector: Detector, waveform: torch.Tensor) -> torch.Tensor:

@@ -9,7 +9,7 @@ from matplotlib.image import imread
 from fakemamba import save_pretrained
 from fakemamba.cli.main import main
 from fakemamba.data.synthetic import speech_like
-from fakemamba.evaluation.metrics.localization import read_frame_scores
+from fakemamba.evaluation.segment_files import read_frame_scores
 
 SAMPLES = {"one": 16_000, "two": 9_000}
 UNSIGNED = {"front-end-rollout", "hidden-attention", "step-size", "pooling"}

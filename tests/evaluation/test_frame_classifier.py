@@ -10,12 +10,12 @@ from fakemamba.data.trials import Trial
 from fakemamba.evaluation.frame_classifier import (
     ClassifierError,
     fit_classifier,
-    middle_labels,
     read_classifier,
     write_classifier,
 )
 from fakemamba.evaluation.frame_maps import Mapper
-from fakemamba.evaluation.metrics.localization import Segment, segment_eer
+from fakemamba.evaluation.metrics.localization import segment_eer
+from fakemamba.evaluation.metrics.segments import Segment
 from fakemamba.models.maps.observation import observe
 
 HASH = "a" * 64
@@ -67,11 +67,6 @@ def test_its_scores_are_log_odds_of_the_encoder_s_frames(detector, spliced):
     expected = seen.encoded_frames.numpy() @ np.array(fitted.weight) + fitted.bias
     found = Mapper(detector, ["supervised"], classifier=fitted).maps(waveform)["supervised"]
     np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-3)
-
-
-def test_a_frame_has_the_label_of_its_middle():
-    segments = [Segment(0.0, 0.031, True), Segment(0.031, 0.06, False)]
-    assert middle_labels(4, segments, 0.02).tolist() == [1, 1, 0, -1]
 
 
 def test_what_cannot_be_is_refused(detector, make_detector, spliced, tmp_path):
