@@ -42,7 +42,7 @@ class AutocastFrontend(nn.Module):
     ) -> tuple[Tensor, Tensor | None]:
         """See `Frontend.forward`."""
         if self.dtype == torch.float32:
-            return self.plain(waveforms, lengths)  # type: ignore[no-any-return]
+            return self.plain(waveforms, lengths)
         with torch.autocast(waveforms.device.type, self.dtype):
             frames, counts = self.plain(waveforms, lengths)
         return frames.float(), counts
