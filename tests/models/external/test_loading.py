@@ -1,5 +1,7 @@
 """From a name to a detector: factories, their options, and what else may stand behind a name."""
 
+from importlib.metadata import version
+
 import pytest
 import torch
 
@@ -222,7 +224,7 @@ def test_the_sources_of_a_package_are_all_of_its_files(folder):
 
 def test_what_is_installed_has_its_package_and_version():
     origin = detector_entry("torch.nn:Flatten").origin()
-    assert origin["package"] == "torch" and origin["version"] == torch.__version__
+    assert origin["package"] == "torch" and origin["version"] == version("torch")
 
 
 def test_a_detector_is_built_of_an_exact_configuration(code):
