@@ -30,7 +30,7 @@ COMMANDS = {
     "lengths": "how long a corpus' recordings are.",
     "load": "how soon a served detector answers, and how many calls a machine holds.",
     "localize": "where in recordings a detector hears a spoof, by maps of frames.",
-    "localize-fit": "a linear classifier of a detector's frames, fitted to labelled segments.",
+    "localize-fit": "a linear classifier of frames, fitted to labelled segments.",
     "new-detector": "a package of your own with a detector that works, to be changed.",
     "plot": "a benchmark's JSON to figures and a CSV.",
     "profile": "which parts and operators of a detector its time goes to.",

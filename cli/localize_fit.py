@@ -1,4 +1,4 @@
-"""``fakemamba localize-fit``: a linear classifier of a detector's frames, fitted to labelled segments."""
+"""``fakemamba localize-fit``: a linear classifier of frames, fitted to labelled segments."""
 
 from __future__ import annotations
 
