@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from matplotlib.text import Annotation
 from matplotlib.ticker import EngFormatter, StrMethodFormatter
+from matplotlib.transforms import BboxBase
 
 from fakemamba.analysis.charts.quantities import shown_memory
 from fakemamba.analysis.decision import COSTS, TIE, decision_table
@@ -70,7 +72,7 @@ def _draw(
 ) -> Path:
     byte = EngFormatter(unit="B")
     largest = points["memory_bytes"].max()
-    lines = drawn_lines(points, caption.looks)
+    lines, labels = drawn_lines(points, caption.looks), []
     with house_style():
         figure, axes = plt.subplots(figsize=(7.5, 4.8))
         for line, of_line in lines:
@@ -86,13 +88,16 @@ def _draw(
                 axes.plot(*place, **ring, fillstyle="none", linestyle="")
             label = byte(float(f"{point['memory_bytes']:.3g}"))
             offset: Style = {"xytext": (size / 2 + 7, 0), "textcoords": "offset points"}
-            axes.annotate(label, place, **offset, va="center", fontsize="small", color=GREYS[0])
+            text: Style = {"va": "center", "fontsize": "small", "color": GREYS[0]}
+            labels.append(axes.annotate(label, place, **offset, **text))
         # From zero, so that small differences look small.
         axes.set_xlim(0, ROOM * points["rtf"].max())
         axes.set_ylim(0, ROOM * np.nanmax(points[["eer", "eer_high"]].to_numpy(np.float64)))
         axes.set_xlabel(f"end-to-end real-time factor at {points['at_s'].iloc[0]:.3g} s")
         axes.set_ylabel(f"equal error rate, {eer_source}")
         axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g} %"))
+        figure.canvas.draw()  # only then are places known
+        _move_apart(labels)
         notes = [
             "Lower left is better. Markers' areas and labels are peak memory with weights. Ringed: "
             f"no other is as good in all three, if less than {TIE:.0%} is no difference.",
@@ -103,3 +108,13 @@ def _draw(
             notes.append(f"Error rates not verified: {', '.join(unverified)}.")
         handles = [line.handle for line, _ in lines]
         return save_figure(figure, folder, "pareto", caption, PICTURE, handles, notes)
+
+
+def _move_apart(labels: Iterable[Annotation]) -> None:
+    """Move labels up until none covers one below it."""
+    placed: list[BboxBase] = []
+    for label in sorted(labels, key=lambda one: one.get_window_extent().y0):
+        while label.get_window_extent().count_overlaps(placed):
+            beside, above = label.get_position()
+            label.set_position((beside, above + 1))
+        placed.append(label.get_window_extent())

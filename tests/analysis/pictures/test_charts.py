@@ -1,6 +1,7 @@
 """Pictures of shares, crossovers, error rates, backends, the scan and lengths."""
 
 import json
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
@@ -101,6 +102,17 @@ def test_the_picture_of_error_rates_has_the_table_s_figures(tmp_path, figures):
     list(plot_pareto(cells, read_eer(path), "mine", tmp_path))
     drawn = {float(line.get_xdata()[0]) for line in figures[0].axes[0].lines}
     assert drawn == set(decision_table(cells)["rtf"])
+
+
+def test_labels_of_detectors_that_are_alike_do_not_cover_each_other(tmp_path, figures):
+    names = ("fake-mamba-l", "xlsr-conformer", "xlsr-mamba")
+    path = tmp_path / "eer.csv"
+    path.write_text("detector,eer\n" + "".join(f"{name},4\n" for name in names))
+    cells = pd.DataFrame(end_to_end(fake_mamba_l=0.2, xlsr_conformer=0.201, xlsr_mamba=0.202))
+    list(plot_pareto(cells, read_eer(path), "mine", tmp_path))
+    boxes = [text.get_window_extent() for text in figures[0].axes[0].texts]
+    assert len(boxes) == 3
+    assert not any(one.overlaps(other) for one, other in combinations(boxes, 2))
 
 
 def test_without_all_three_parts_there_are_no_shares(tmp_path):
