@@ -177,22 +177,25 @@ def _run_logged(step: Step, log: IO[str], folder: Path) -> tuple[str, int]:
 
     It runs in a session of its own, so that it can be stopped with all that it has started.
     """
-    with subprocess.Popen(
-        step.command,
-        cwd=folder,
-        stdin=subprocess.DEVNULL,
-        stdout=log,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,
-    ) as program:
-        try:
-            status = program.wait(step.limit_s)
-        except subprocess.TimeoutExpired:
+    program = None
+    try:  # an interrupt may come before the first line after the start
+        program = subprocess.Popen(
+            step.command,
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        status = program.wait(step.limit_s)
+    except subprocess.TimeoutExpired:
+        assert program is not None
+        _stop(program)
+        return "ran over", RAN_OVER
+    except KeyboardInterrupt:
+        if program is not None:
             _stop(program)
-            return "ran over", RAN_OVER
-        except KeyboardInterrupt:
-            _stop(program)
-            return "interrupted", interrupts.status()
+        return "interrupted", interrupts.status()
     return ("done" if status == step.expected_status else "failed"), status
 
 

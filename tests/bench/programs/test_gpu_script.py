@@ -179,6 +179,17 @@ def test_an_interrupted_study_ends_its_step_and_says_how_to_go_on(study, tmp_pat
     assert [(one.step, one.outcome) for one in endings] == [("long", "interrupted")]
 
 
+def test_an_interrupt_while_a_step_is_started_is_in_the_table(study, tmp_path, monkeypatch):
+    def interrupted(*_, **__):
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr("fakemamba.bench.programs.steps.subprocess.Popen", interrupted)
+    with interrupts.as_exceptions():
+        assert study([step("long", "pass"), step("next", "pass")]) == 128 + signal.SIGTERM
+    endings = read_endings(tmp_path / "out")
+    assert [(one.step, one.outcome) for one in endings] == [("long", "interrupted")]
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_without_a_gpu_one_line_says_so_and_nothing_is_made(tmp_path, capsys):
     assert main(["gpu-study", str(tmp_path / "out")]) == 1
