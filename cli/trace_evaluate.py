@@ -15,7 +15,7 @@ from fakemamba.cli.trace_tables import show, show_layers
 from fakemamba.data.trials import BONA_FIDE
 from fakemamba.evaluation.embedding_files import EmbeddingOrigin, Embeddings
 from fakemamba.evaluation.tracing.evaluate import (
-    Evaluation,
+    TracingEvaluation,
     evaluate_by_folds,
     evaluate_tracer,
     split,
@@ -122,7 +122,7 @@ def trace_evaluate(
 
 def _by_model(
     source: EmbeddingSource, folder: Path, resampling: Resampling
-) -> tuple[Embeddings, Evaluation]:
+) -> tuple[Embeddings, TracingEvaluation]:
     model = read_tracer(folder)
     with_bonafide = BONA_FIDE in model.tracer.classes
 
@@ -138,7 +138,10 @@ def _by_model(
 
 
 def _draw(
-    found: Evaluation, study: list[LayerAccuracy], origin: EmbeddingOrigin | None, folder: Path
+    found: TracingEvaluation,
+    study: list[LayerAccuracy],
+    origin: EmbeddingOrigin | None,
+    folder: Path,
 ) -> None:
     from fakemamba.analysis.pictures.tracing import plot_layers, plot_systems
 

@@ -10,7 +10,7 @@ from fakemamba.cli.printing import TextTable, right, say
 from fakemamba.evaluation.tracing.classifiers import Rule
 from fakemamba.evaluation.tracing.closed_set import NAMES as CLOSED
 from fakemamba.evaluation.tracing.confounds import MOST_FREQUENT
-from fakemamba.evaluation.tracing.evaluate import Evaluation
+from fakemamba.evaluation.tracing.evaluate import TracingEvaluation
 from fakemamba.evaluation.tracing.intervals import Estimate
 from fakemamba.evaluation.tracing.layers import LayerAccuracy
 from fakemamba.evaluation.tracing.open_set import NAMES as OPEN
@@ -27,7 +27,7 @@ WORDS = {
 MOST_CLASSES = 12  # of a confusion matrix on a terminal
 
 
-def show(console: Console, found: Evaluation) -> None:
+def show(console: Console, found: TracingEvaluation) -> None:
     """Print all of an evaluation but its verdict."""
     for reason, count in found.left_out.items():
         say(f"left out: {count:,} {reason}")
@@ -67,7 +67,7 @@ def show_layers(console: Console, study: Sequence[LayerAccuracy]) -> None:
     console.print(table)
 
 
-def _systems(found: Evaluation) -> TextTable:
+def _systems(found: TracingEvaluation) -> TextTable:
     table = TextTable(found.label, right("trials"), right("right"), right("none of these"))
     for name, one in found.systems.items():
         right_share = "unseen" if one.right is None else _percent(one.right)
@@ -75,7 +75,7 @@ def _systems(found: Evaluation) -> TextTable:
     return table
 
 
-def _confusion(found: Evaluation) -> TextTable:
+def _confusion(found: TracingEvaluation) -> TextTable:
     heads = [right(short_name(name, 10)) for name in found.classes]
     table = TextTable("is \\ said", *heads)
     for name, counts in zip(found.classes, found.confusion, strict=True):
@@ -90,7 +90,7 @@ def _open(figures: Mapping[Rule, Mapping[str, Estimate]], title: str) -> TextTab
     return table
 
 
-def _controls(found: Evaluation) -> TextTable:
+def _controls(found: TracingEvaluation) -> TextTable:
     table = TextTable("control", right("accuracy"), "", title="negative controls")
     tracing = found.closed["accuracy"]
     for one in found.controls:

@@ -22,7 +22,7 @@ from fakemamba.evaluation.metrics.segments import Segment, Segments, frame_label
 from fakemamba.files import write_json
 from fakemamba.models.detector import Detector, UnsupportedInputError
 from fakemamba.models.external.detector import ExternalDetector
-from fakemamba.models.maps.methods import Method, shown_name
+from fakemamba.models.maps.methods import MapMethod, shown_name
 from fakemamba.models.maps.observation import Observation, observe
 from fakemamba.names import one_line
 from fakemamba.records import Stamp, read_record
@@ -71,10 +71,10 @@ class FrameClassifier:
                 f"{sha256[:12]}: fit one to this checkpoint with localize-fit"
             )
 
-    def method(self) -> Method:
+    def method(self) -> MapMethod:
         """As a way to a map."""
         summary = f"log odds by a linear classifier of {self.bonafide + self.spoof} labelled frames"
-        return Method(summary, True, lambda seen, _: self._scores(seen), "log odds of bona fide")
+        return MapMethod(summary, True, lambda seen, _: self._scores(seen), "log odds of bona fide")
 
     def _scores(self, seen: Observation) -> torch.Tensor | None:
         frames = seen.encoded_frames

@@ -69,7 +69,7 @@ class System:
 
 
 @dataclass(frozen=True, eq=False)
-class Evaluation:
+class TracingEvaluation:
     """How well systems are traced.
 
     Attributes:
@@ -166,7 +166,7 @@ def evaluate_by_folds(
     resampling: Resampling = USUAL,
     one_unseen: bool = False,
     progress: Progress = iter,
-) -> Evaluation:
+) -> TracingEvaluation:
     """Fit to all folds but one and judge that one, for each.
 
     Args:
@@ -221,7 +221,7 @@ def evaluate_tracer(
     tracer: Tracer,
     tables: Mapping[str, Table],
     resampling: Resampling = USUAL,
-) -> Evaluation:
+) -> TracingEvaluation:
     """Judge a tracer by trials that it was not fitted to.
 
     Args:
@@ -275,7 +275,7 @@ def _evaluation(
     kept_together: str,
     guesses: Mapping[str, Names],
     resampling: Resampling,
-) -> Evaluation:
+) -> TracingEvaluation:
     """All figures of what was said; ``folds`` None lets probes have folds of their own."""
     speakers = clusters(found.table, resampling)
     of_seen = clusters(found.table[is_seen], resampling)
@@ -308,7 +308,7 @@ def _evaluation(
                 resampling,
             )
         )
-    return Evaluation(
+    return TracingEvaluation(
         label=found.label,
         choices=choices,
         kept_together=kept_together,

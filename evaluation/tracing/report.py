@@ -8,7 +8,7 @@ from typing import Any
 
 from fakemamba.evaluation.embedding_files import EmbeddingOrigin
 from fakemamba.evaluation.tracing.confounds import MOST_FREQUENT, Control
-from fakemamba.evaluation.tracing.evaluate import Evaluation
+from fakemamba.evaluation.tracing.evaluate import TracingEvaluation
 from fakemamba.evaluation.tracing.intervals import Estimate
 from fakemamba.evaluation.tracing.layers import LayerAccuracy
 
@@ -31,7 +31,7 @@ MEANING = {
 
 
 def to_json(
-    evaluation: Evaluation,
+    evaluation: TracingEvaluation,
     origin: EmbeddingOrigin | None,
     failures: Sequence[str] = (),
     layers: Sequence[LayerAccuracy] = (),
@@ -55,7 +55,7 @@ def to_json(
     }
 
 
-def verdict_of(evaluation: Evaluation) -> str:
+def verdict_of(evaluation: TracingEvaluation) -> str:
     """Whether the accuracy may be that of something else, in a sentence or two."""
     tracing = evaluation.closed["accuracy"]
     if not evaluation.confounding:

@@ -54,7 +54,7 @@ USUAL = MapSettings()
 
 
 @dataclass(frozen=True)
-class Method:
+class MapMethod:
     """A way to a map.
 
     Attributes:
@@ -77,24 +77,24 @@ class Method:
 SHARE, TIMES = "logits of bona fide minus spoof", "times the mean frame"
 
 
-def _unsigned(summary: str, influence: rollout.Influence, unit: str = TIMES) -> Method:
+def _unsigned(summary: str, influence: rollout.Influence, unit: str = TIMES) -> MapMethod:
     def values(seen: Observation, _: MapSettings) -> Tensor | None:
         found = influence(seen)
         if found is None or unit != TIMES:
             return found
         return found * (len(found) / found.sum())
 
-    return Method(summary, False, values, unit)
+    return MapMethod(summary, False, values, unit)
 
 
-METHODS: Mapping[str, Method] = {
-    "gradient": Method(
+METHODS: Mapping[str, MapMethod] = {
+    "gradient": MapMethod(
         "gradient times input, of the encoder's features; of code of others, of the waveform",
         True,
         lambda seen, _: gradient(seen),
         SHARE,
     ),
-    "integrated-gradients": Method(
+    "integrated-gradients": MapMethod(
         "integrated gradients of the encoder's features",
         True,
         lambda seen, settings: integrated_gradients(seen, settings.steps, settings.baseline),
@@ -116,7 +116,7 @@ METHODS: Mapping[str, Method] = {
 }
 
 
-def methods_of(detector: Detector, methods: Mapping[str, Method] = METHODS) -> tuple[str, ...]:
+def methods_of(detector: Detector, methods: Mapping[str, MapMethod] = METHODS) -> tuple[str, ...]:
     """Of methods those that a detector has, as a run on a second of noise shows; in eval mode.
 
     Raises:
@@ -138,7 +138,7 @@ def frame_maps(
     waveform: Tensor,
     methods: Sequence[str],
     settings: MapSettings = USUAL,
-    known: Mapping[str, Method] = METHODS,
+    known: Mapping[str, MapMethod] = METHODS,
 ) -> dict[str, Tensor]:
     """Where in a recording a detector hears a spoof: a score a frame of 20 ms, by several methods.
 

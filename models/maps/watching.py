@@ -37,7 +37,7 @@ class Mixing(Protocol):
         ...
 
 
-class Watch(TorchFunctionMode):
+class MixingWatch(TorchFunctionMode):
     """Keeps what mixes frames, in the order in which it runs, of utterances that fill their rows.
 
     Args:
@@ -88,7 +88,7 @@ def watching(part: nn.Module, least: int) -> Iterator[list[Mixing]]:
     A module of it that lets tokens of its own join attention says by ``between_frames`` what
     weights between all of them (batch, all, all) come to between frames (batch, time, time).
     """
-    watch = Watch(least)
+    watch = MixingWatch(least)
 
     def enter(module: Any, _: object) -> None:
         watch.fold = module.between_frames
