@@ -87,6 +87,7 @@ def listen(
         tell = _Teller(held, out)
         try:
             if is_live:
+                listener.warm_up()
                 _as_it_comes(LiveAudio(blocks), listener, how.patience, tell)
             else:
                 for block in blocks:
@@ -163,8 +164,8 @@ class _Teller:
             )
         if decision.skipped and not self._skipped:
             say(
-                f"behind at {decision.at_s:.2f} s: a decision takes longer than a hop, so some are "
-                f"left out ({decision.skipped} so far), and the latest is made each time",
+                f"behind at {decision.at_s:.2f} s: audio comes faster than it is judged, so some "
+                f"decisions are left out ({decision.skipped} so far)",
                 file=sys.stderr,
             )
         self._skipped += decision.skipped

@@ -28,6 +28,8 @@ from fakemamba.models.streaming import WindowedDetector, shared_frames, why_not_
 
 Status = Literal["judged", "silence", "too short"]
 
+WARM_UP_LEVEL = 0.1  # of full scale, about that of speech
+
 
 @dataclass(frozen=True)
 class StreamDecision:
@@ -97,6 +99,7 @@ class StreamingDetector:
         self._scores: Scores = scoring_function(detector, manner)
         self._reusing = _reusing(detector, windowing, manner)
         self._least = detector.min_samples
+        self._usual = max(self._least, min(windowing.hop_samples, windowing.window_samples))
         self._cutter = WindowCutter(windowing)
         self._combiner = Combiner(windowing, window_calibration)
         self._calibration, self._point, self._pi_spoof = calibration, point, pi_spoof
@@ -106,6 +109,16 @@ class StreamingDetector:
     def position(self) -> int:
         """The next sample at 16 kHz that is expected."""
         return self._cutter.position
+
+    def warm_up(self) -> None:
+        """Score noise that is no part of the stream, before it begins.
+
+        What is compiled, allocated or read at a first call is then there at the first decision.
+        """
+        noise = torch.randn(1, self._usual, generator=torch.Generator().manual_seed(0))
+        self._score(WARM_UP_LEVEL * noise, 0)
+        if self._reusing is not None:
+            self._reusing.restart()
 
     def feed(
         self, samples: npt.ArrayLike, *, at: int | None = None, only_latest: bool = False

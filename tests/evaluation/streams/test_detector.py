@@ -69,6 +69,19 @@ def test_silence_and_what_is_too_short_get_no_verdict(detector, waveform):
     assert [one.status for one in short.feed(waveform[:700])] == ["too short", "judged"]
 
 
+def test_warming_up_is_no_part_of_the_stream(detector, waveform):
+    windowing = Windowing(0.5, 0.25, "mean", speech_dbfs=None)
+    cold, warm = StreamingDetector(detector, windowing), StreamingDetector(detector, windowing)
+    calls = []
+    handle = detector.register_forward_hook(lambda *_: calls.append(1))
+    frontend = detector.frontend.register_forward_hook(lambda *_: calls.append(1))
+    warm.warm_up()
+    handle.remove()
+    frontend.remove()
+    assert calls and warm.position == 0
+    assert list(warm.feed(waveform)) == list(cold.feed(waveform))
+
+
 def test_whoever_is_behind_gets_the_latest_and_the_number_of_the_others(detector, waveform):
     listener = StreamingDetector(detector, Windowing(0.5, 0.25, speech_dbfs=None))
     (only,) = listener.feed(waveform, only_latest=True)
