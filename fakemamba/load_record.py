@@ -17,7 +17,7 @@ from pydantic import Field
 
 from fakemamba.files import write_json
 from fakemamba.records import Stamp, read_record
-from fakemamba.shares import Verdict, judged
+from fakemamba.shares import Verdict, effective_count, judged
 
 STAMP: Stamp = {"kind": "fakemamba-load", "schema": 1}
 Scenario = Literal["single-stream", "multi-stream", "server", "offline", "streams"]
@@ -211,6 +211,11 @@ class LoadRecord:
     runs: tuple[Run, ...]
 
 
+def effective_queries(runs: list[Run]) -> float:
+    """How many independent queries say as much as those of runs: what queues is late together."""
+    return sum(effective_count(one.latencies_s()) for one in runs)
+
+
 def over(runs: list[Run], slo_s: float) -> tuple[int, int]:
     """How many queries of runs had no answer in time, and how many there were."""
     latencies_s = np.concatenate([one.latencies_s() for one in runs] or [np.empty(0)])
@@ -218,8 +223,11 @@ def over(runs: list[Run], slo_s: float) -> tuple[int, int]:
 
 
 def verdict(runs: list[Run], slo_s: float, share_over: float) -> Verdict:
-    """Whether queries of runs at one level are answered in time, as often as they have to be."""
-    return judged(*over(runs, slo_s), share_over)
+    """Whether queries of runs at one level are answered in time, as often as they have to be.
+
+    It was asked after each of the runs.
+    """
+    return judged(*over(runs, slo_s), share_over, effective_queries(runs), len(runs))
 
 
 def read_load(path: str | Path) -> LoadRecord:

@@ -14,13 +14,22 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fakemamba.load_record import SCENARIOS, LoadRecord, LoadSettings, Run, over
-from fakemamba.shares import judged, quantile_with_interval, share_interval
+from fakemamba.load_record import (
+    SCENARIOS,
+    LoadRecord,
+    LoadSettings,
+    Run,
+    effective_queries,
+    over,
+    verdict,
+)
+from fakemamba.shares import quantile_with_interval, share_interval
 
 SAMPLE_RATE_HZ = 16_000
 JUDGED = ("single-stream", "server", "streams")  # the others have more at once than come
 COLUMNS = (
-    *("scenario", "level", "requests", "queries", "answered", "refused", "failed", "reasons"),
+    *("scenario", "level", "requests", "queries", "effective_queries"),
+    *("answered", "refused", "failed", "reasons"),
     *("p50_s", "p90_s", "tail_s", "tail_low_s", "tail_high_s"),
     *("queueing_p50_s", "queueing_tail_s", "computing_p50_s", "computing_tail_s"),
     *("answers_a_second", "audio_a_second", "batch_mean"),
@@ -34,7 +43,8 @@ def level_table(record: LoadRecord) -> pd.DataFrame:
 
     ``tail`` is the percentile of the settings, with its 95 % interval; times are in seconds, and
     infinite where there was no answer. ``over`` counts queries without an answer within the SLO,
-    and the share that they are of has an interval, too. ``generator_ratio`` is how much longer the
+    and the share that they are of has an interval, too; both intervals are those of so many
+    independent queries as ``effective_queries``. ``generator_ratio`` is how much longer the
     99th percentile is by the generator, which counts from when it meant to issue, than by us.
     """
     alike: dict[tuple[int, float], list[Run]] = {}
@@ -50,7 +60,7 @@ def _row(runs: list[Run], settings: LoadSettings) -> dict[str, Any]:
     table = pd.concat([request_table(one) for one in runs], ignore_index=True)
     answered = table[table["ending"] == "answered"]
     latencies_s = np.concatenate([one.latencies_s() for one in runs])
-    tail = settings.percentile / 100
+    tail, effective = settings.percentile / 100, effective_queries(runs)
     spans_s = sum(_span_s(one) for one in runs)
     ended = Counter(table["ending"])
     row = {
@@ -58,6 +68,7 @@ def _row(runs: list[Run], settings: LoadSettings) -> dict[str, Any]:
         "level": first.level,
         "requests": sum(one.issued for one in runs),
         "queries": len(latencies_s),
+        "effective_queries": effective,
         **{one: ended[one] for one in ("answered", "refused", "failed")},
         "reasons": "; ".join(dict.fromkeys(table["reason"].dropna())),
         "p50_s": quantile_with_interval(latencies_s, 0.5)[0],
@@ -65,7 +76,7 @@ def _row(runs: list[Run], settings: LoadSettings) -> dict[str, Any]:
         **dict(
             zip(
                 ("tail_s", "tail_low_s", "tail_high_s"),
-                quantile_with_interval(latencies_s, tail),
+                quantile_with_interval(latencies_s, tail, effective),
                 strict=True,
             )
         ),
@@ -85,9 +96,9 @@ def _row(runs: list[Run], settings: LoadSettings) -> dict[str, Any]:
     slo_s = settings.slo_of(first.scenario)
     if slo_s is not None and first.scenario in JUDGED:
         count, of = over(runs, slo_s)
-        low, high = share_interval(count, of)
+        low, high = share_interval(count, of, effective)
         row |= {"over": count, "over_low": low, "over_high": high}
-        row["verdict"] = judged(count, of, settings.share_over)
+        row["verdict"] = verdict(runs, slo_s, settings.share_over)
     return row
 
 

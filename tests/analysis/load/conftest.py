@@ -1,5 +1,7 @@
 """Load tests whose requests are made up."""
 
+import random
+
 import pytest
 
 from fakemamba.load_record import LoadRecord, LoadSettings, Requests, Run
@@ -28,20 +30,31 @@ SETTINGS = LoadSettings(
 
 @pytest.fixture
 def make_run():
-    """A run in which a request comes each second; the last ones are refused, failed, or late."""
+    """A run in which a request comes each second; some, at random, are refused, failed, or late.
 
-    def make(scenario="server", level=5.0, count=400, *, late=0, refused=0, failed=0, at_once=1):
-        answered = count - refused - failed
-        issued_s = tuple(float(number // at_once) for number in range(count))
-        waits_s = [0.1] * (answered - late) + [2.0] * late
-        started_s = (*map(sum, zip(issued_s, waits_s, strict=False)), *[None] * (refused + failed))
-        ended_s = (*(one + 0.25 for one in started_s[:answered]), *issued_s[answered:])
-        endings = ("answered",) * answered + ("refused",) * refused + ("failed",) * failed
-        reasons = (None,) * (count - failed) + ("its process was killed",) * failed
-        query = tuple(number // at_once for number in range(count))
-        batch = (2,) * answered + (0,) * (refused + failed)
-        samples = (32_000,) * count
-        columns = (query, issued_s, started_s, ended_s, samples, batch, endings, reasons)
+    Those that are at once are in order, and the last ones late.
+    """
+
+    def make(scenario="server", level=5.0, count=480, *, late=0, refused=0, failed=0, at_once=1):
+        draw = random.Random(0)
+        in_time = count - late - refused - failed
+        fates = (
+            ["in time"] * in_time + ["late"] * late + ["refused"] * refused + ["failed"] * failed
+        )
+        if at_once == 1:
+            draw.shuffle(fates)
+        rows = []
+        for number, fate in enumerate(fates):
+            query = number // at_once
+            if fate in ("refused", "failed"):
+                reason = "its process was killed" if fate == "failed" else None
+                rows.append((query, float(query), None, float(query), 32_000, 0, fate, reason))
+                continue
+            started_s = query + {"in time": 0.1, "late": 2.0}[fate] + 1e-9 * draw.random()
+            rows.append(
+                (query, float(query), started_s, started_s + 0.25, 32_000, 2, "answered", None)
+            )
+        columns = zip(*rows, strict=True) if rows else [()] * 8
         return Run(scenario, level, count, Requests(*columns), 0, 0)
 
     return make

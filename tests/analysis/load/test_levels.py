@@ -23,7 +23,7 @@ def test_latency_and_its_parts(make_run, make_record):
     assert row["queueing_p50_s"] == pytest.approx(0.1)
     assert row["queueing_tail_s"] == pytest.approx(2.0)
     assert row["computing_tail_s"] == pytest.approx(0.25)
-    assert row["answers_a_second"] == pytest.approx(400 / (399 + 2.25))
+    assert row["answers_a_second"] == pytest.approx(480 / 479.35, rel=0.01)
     assert row["audio_a_second"] == pytest.approx(2 * row["answers_a_second"])
     assert (row["over"], row["batch_mean"], row["verdict"]) == (8, 2.0, "undecided")
 
@@ -46,8 +46,8 @@ def test_runs_at_one_rate_are_judged_together(make_run, make_record):
     runs = [make_run(late=1), make_run(late=1), make_run(level=6.0)]
     assert level_table(make_record(runs[0]))["verdict"].tolist() == ["undecided"]
     row, other = level_table(make_record(*runs)).to_dict("records")
-    assert (row["queries"], row["over"], row["verdict"]) == (800, 2, "holds")
-    assert (other["level"], other["queries"]) == (6.0, 400)
+    assert (row["queries"], row["over"], row["verdict"]) == (960, 2, "holds")
+    assert (other["level"], other["queries"]) == (6.0, 480)
 
 
 def test_the_generators_own_figure_is_beside_ours_where_all_were_answered(make_run, make_record):
@@ -71,7 +71,7 @@ def test_the_answer_has_both_ends(make_run, make_record):
     text = told(record)
     assert "p99 within 1 s: 4 hold, 5 do not, and 4.5 stay undecided" in text
     assert "every 0.5 s, p99 within 1 s: none holds, 1 do not" in text
-    assert "Of 2,000 requests 2,000 were answered, 0 refused and 0 failed" in text
+    assert "Of 2,400 requests 2,400 were answered, 0 refused and 0 failed" in text
     assert largest(level_table(make_record(*runs[:2])), "server").failed == math.inf
     assert largest(level_table(make_record(runs[0], slo_s=None)), "server") is None
 
@@ -96,11 +96,11 @@ def test_a_page_has_every_level_and_ending(make_run, make_record):
     record = make_record(*runs, is_cut=True)
     table = level_table(record)
     page = markdown(record, table)
-    assert "| server | 5 | 400 | 70 | 0 |" in page
+    assert "| server | 5 | 480 | 70 | 0 |" in page
     assert "* its process was killed" in page and "It ended early" in page
     assert "a \\| strange one" in page
-    assert endings(table) == {"requests": 1_200, "answered": 1_129, "refused": 70, "failed": 1}
-    assert line(table.iloc[1].to_dict(), 99).endswith("400 requests, 70 refused; fails")
+    assert endings(table) == {"requests": 1_440, "answered": 1_369, "refused": 70, "failed": 1}
+    assert line(table.iloc[1].to_dict(), 99).endswith("480 requests, 70 refused; fails")
 
 
 def test_nothing_measured_is_a_page_too(make_run, make_record):
@@ -116,13 +116,13 @@ def test_a_record_comes_back_as_it_was(make_run, make_record, tmp_path):
 
 def test_a_request_that_is_lost_is_an_error(make_run, make_record, tmp_path):
     found = make_run(refused=1)
-    with pytest.raises(ValueError, match=r"401 requests were issued, but 400 ended \(399 answer"):
-        Run("server", 5.0, 401, found.requests, 0, 0)
+    with pytest.raises(ValueError, match=r"481 requests were issued, but 480 ended \(479 answer"):
+        Run("server", 5.0, 481, found.requests, 0, 0)
     write_load(make_record(found), tmp_path / "load.json")
     content = json.loads((tmp_path / "load.json").read_text())
-    content["runs"][0]["issued"] = 399
+    content["runs"][0]["issued"] = 479
     (tmp_path / "load.json").write_text(json.dumps(content))
-    with pytest.raises(LoadError, match=r"load\.json, runs\[0\]: 399 requests were issued"):
+    with pytest.raises(LoadError, match=r"load\.json, runs\[0\]: 479 requests were issued"):
         read_load(tmp_path / "load.json")
 
 
