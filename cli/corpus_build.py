@@ -34,8 +34,8 @@ def corpus_build(
         workers: Processes; one a CPU if not given.
     """
 
-    def progress(families: Iterable[Any], total: int) -> Iterable[Any]:
-        return counting("making families", total=total)(families)
+    def progress(quartets: Iterable[Any], total: int) -> Iterable[Any]:
+        return counting("making quartets", total=total)(quartets)
 
     built = build(out, seed=seed, size=size, workers=workers, progress=progress)
     table = TextTable("phase", "attack", "recordings", "hours")

@@ -21,6 +21,7 @@ from fakemamba.evaluation.metrics.tandem import ASVSPOOF5_ASV_RATES, AsvRates
 from fakemamba.evaluation.score_origin import read_origin
 from fakemamba.evaluation.uncertainty import Resampling, differences
 from fakemamba.files import write_json
+from fakemamba.lists import words
 from fakemamba.names import visible
 
 STAMP = {"kind": "fakemamba-evaluation", "schema": 1}
@@ -92,7 +93,7 @@ def evaluate(
     if fitted is not None and (origin := read_origin(scores[0])) is not None:
         fitted.check_origin(origin)
     asv = _asv(asv_scores, asv_rates, phase)
-    columns = [one.strip() for one in by.split(",") if one.strip()]
+    columns = words(by)
     resampling = Resampling(bootstrap, cluster, seed)
     keyed = keyed_scores(
         scores,

@@ -28,6 +28,7 @@ from fakemamba.evaluation.streams.window_files import read_made, read_windows
 from fakemamba.evaluation.streams.windowing import Rule, Windowing
 from fakemamba.evaluation.uncertainty import Resampling
 from fakemamba.files import write_json
+from fakemamba.lists import numbers
 from fakemamba.models.registry import DETECTORS
 
 COSTS = (
@@ -95,7 +96,8 @@ def evaluate_stream(
         )
     if lasting < 1:
         raise ValueError(f"--lasting {lasting}: an alarm needs one decision at the least")
-    prefixes_s = _seconds(prefixes)
+    wanted = "seconds over 0, each once, such as 0.5,1,2"
+    prefixes_s = sorted(numbers("--prefixes", prefixes, float, lambda s: 0 < s < np.inf, wanted))
     resampling = Resampling(bootstrap, cluster, seed)
     trials, _ = keyed_trials(key, corpus, root, phase)
     dev_trials, _ = keyed_trials(dev_key, corpus, root, dev_phase if corpus else "all")
@@ -224,16 +226,6 @@ def _is_of(measured: str, made: dict[str, Any]) -> bool:
     both = [DETECTORS.get(one) for one in (measured, made["detector"])]
     classes = [None if one is None else one.load() for one in both]
     return classes[0] is not None and classes[0] is classes[1]
-
-
-def _seconds(text: str) -> tuple[float, ...]:
-    try:
-        found = tuple(sorted({float(one) for one in text.split(",") if one.strip()}))
-    except ValueError:
-        found = ()
-    if not found or not all(0 < one < np.inf for one in found):
-        raise ValueError(f"--prefixes {text}: give seconds over 0, such as 0.5,1,2")
-    return found
 
 
 def _unique(name: str, taken: dict[str, StreamEvaluation]) -> str:

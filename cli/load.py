@@ -9,7 +9,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
 import tyro
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -29,6 +28,7 @@ from fakemamba.environment import describe_environment
 from fakemamba.evaluation.manner import PLAIN, Execution, Manner, Precision
 from fakemamba.evaluation.served import Served
 from fakemamba.files import write_whole
+from fakemamba.lists import numbers, some_of, words
 from fakemamba.load_record import (
     SCENARIOS,
     LoadError,
@@ -257,21 +257,12 @@ def _progress() -> Iterator[tuple[Watch, Told]]:
 
 
 def _scenarios(text: str) -> tuple[Scenario, ...]:
-    words = [one.strip() for one in text.split(",") if one.strip()]
-    if not words or len(set(words)) < len(words) or not set(words) <= set(SCENARIOS):
-        raise LoadError(f"--scenarios {text}: give some of {', '.join(SCENARIOS)}, each once")
-    return tuple(one for one in SCENARIOS if one in words)
+    named = some_of("--scenarios", text, SCENARIOS)
+    return tuple(one for one in SCENARIOS if one in named)
 
 
 def _rates(text: str) -> tuple[float, ...]:
-    words = [one.strip() for one in text.split(",") if one.strip()]
-    try:
-        found = tuple(map(float, words))
-    except ValueError:
-        found = (np.nan,)
-    if not all(0 < one <= MOST_RATE for one in found) or len(set(found)) < len(found):
-        raise LoadError(
-            f"--rates {text}: give arrivals a second over 0, up to {MOST_RATE:,}, each once, such "
-            "as 2,5"
-        )
-    return found
+    if not words(text):
+        return ()
+    wanted = f"arrivals a second over 0, up to {MOST_RATE:,}, each once, such as 2,5"
+    return numbers("--rates", text, float, lambda one: 0 < one <= MOST_RATE, wanted)

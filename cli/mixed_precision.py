@@ -12,6 +12,7 @@ from torch import Tensor
 from fakemamba.cli.eer_limit import EerLimit, in_points
 from fakemamba.cli.printing import say
 from fakemamba.files import bytes_in
+from fakemamba.lists import words
 from fakemamba.models.detector import Detector
 from fakemamba.models.export.drafts import Draft
 from fakemamba.models.export.errors import ExportError
@@ -27,20 +28,20 @@ def kept_groups(text: str, draft: Draft, precision: str) -> tuple[str, ...]:
     Raises:
         ExportError: it names something else, one twice, or all of them; or nothing is in int8.
     """
-    words = [one.strip() for one in text.split(",") if one.strip()]
-    if not words:
+    given = words(text)
+    if not given:
         return ()
     if precision != INT8:
         raise ExportError(f"{OPTION} belongs to --precision int8: all is in {precision}")
     first, *layers = draft.groups
-    if len(set(words)) < len(words) or not set(words) <= set(draft.groups):
+    if len(set(given)) < len(given) or not set(given) <= set(draft.groups):
         raise ExportError(
             f"{OPTION} {text}: give some of {first} and the front-end's layers from 0 to "
             f"{layers[-1]}, comma-separated, each once; the encoder is in fp32 as it is"
         )
-    if len(words) == len(draft.groups):
+    if len(given) == len(draft.groups):
         raise ExportError(f"{OPTION} {text}: nothing is left for int8; give --precision fp32")
-    return _in_order(words, draft)
+    return _in_order(given, draft)
 
 
 def advice(

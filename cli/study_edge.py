@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, astuple
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,6 +20,7 @@ from fakemamba.cli.trial_source import trial_source
 from fakemamba.environment import cpu_name, describe_environment
 from fakemamba.evaluation.manner import Manner
 from fakemamba.files import file_sha256, write_csv, write_json, write_whole
+from fakemamba.lists import numbers, some_of
 from fakemamba.locks import sole_writer
 from fakemamba.models.detector import Detector
 from fakemamba.models.external.detector import ExternalDetector
@@ -76,17 +77,17 @@ def study_edge(
             f"--duration {duration:g} and --seconds {seconds:g}: give numbers over 0, and a "
             f"duration of {LONGEST_S:g} s at the most"
         )
-    wanted_engines = _words("--engines", engines, ENGINE_PRECISIONS)
-    wanted_precisions = _words("--precisions", precisions, ENGINE_PRECISIONS["torch"])
-    cores = _numbers("--threads", threads)
-    numbers = _numbers("--layers", layers) if layers else ()
+    wanted_engines = some_of("--engines", engines, ENGINE_PRECISIONS)
+    wanted_precisions = some_of("--precisions", precisions, ENGINE_PRECISIONS["torch"])
+    cores = _counts("--threads", threads)
+    wanted_layers = _counts("--layers", layers) if layers else ()
     known = _detectors(checkpoints)
     most = max(known)
-    if not numbers:
-        numbers = tuple(sorted({one for one in USUAL_LAYERS if one < most} | {most}))
+    if not wanted_layers:
+        wanted_layers = tuple(sorted({one for one in USUAL_LAYERS if one < most} | {most}))
     forms = [
         Form(number, engine, precision)
-        for number in sorted(numbers, reverse=True)
+        for number in sorted(wanted_layers, reverse=True)
         for engine in wanted_engines
         for precision in wanted_precisions
         if precision in ENGINE_PRECISIONS[engine]
@@ -142,19 +143,9 @@ def _identity(checkpoint: str) -> str:
     return weights_sha256(path) if path.exists() else checkpoint
 
 
-def _words(option: str, text: str, known: Collection[str]) -> tuple[str, ...]:
-    words = tuple(one.strip() for one in text.split(",") if one.strip())
-    if not words or len(set(words)) < len(words) or not set(words) <= set(known):
-        raise ValueError(f"{option} {text}: give some of {', '.join(known)}, each once")
-    return words
-
-
-def _numbers(option: str, text: str) -> tuple[int, ...]:
-    words = [one.strip() for one in text.split(",") if one.strip()]
-    is_right = all(word.isdecimal() and int(word) > 0 for word in words)
-    if not words or len(set(words)) < len(words) or not is_right:
-        raise ValueError(f"{option} {text}: give whole numbers over 0, each once, such as 1,2")
-    return tuple(map(int, words))
+def _counts(option: str, text: str) -> tuple[int, ...]:
+    wanted = "whole numbers over 0, each once, such as 1,2"
+    return numbers(option, text, int, lambda one: one > 0, wanted)
 
 
 def _line(unit: EdgeUnit) -> str:

@@ -21,6 +21,7 @@ from fakemamba.cli.score import scoring_progress
 from fakemamba.cli.trial_source import trial_source
 from fakemamba.data.trials import Trial
 from fakemamba.evaluation.manner import Manner
+from fakemamba.lists import numbers, words
 from fakemamba.training.recipe import Recipe
 from fakemamba.training.recipe_files import read_recipe, with_overrides
 from fakemamba.training.run import train
@@ -80,7 +81,8 @@ def study_training(
         made = replace(made, data=replace(made.data, root=root))
     if summary_only:
         return _report(out, summarize_again(kind, made, out, read_published()))
-    chosen = _seeds(seeds)
+    wanted = "whole numbers, each once, such as 1234,1235,1236"
+    chosen = numbers("--seeds", seeds, int, lambda one: one >= 0, wanted)
     whole = kind == "durations" or made.data.crop == "whole"
     judging = Judging(
         trials=_judged(made, test_manifest),
@@ -93,7 +95,7 @@ def study_training(
         replicates=bootstrap,
         progress=scoring_progress,
     )
-    names = [one.strip() for one in only.split(",") if one.strip()]
+    names = words(only)
     try:
         results = run_study(
             kind,
@@ -124,13 +126,6 @@ def _override(text: str) -> tuple[str, Any]:
         return name.strip(), tomllib.loads(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:
         return name.strip(), value
-
-
-def _seeds(text: str) -> tuple[int, ...]:
-    words = [one.strip() for one in text.split(",") if one.strip()]
-    if not words or len(set(words)) < len(words) or not all(word.isdecimal() for word in words):
-        raise ValueError(f"--seeds {text}: give whole numbers, each once, such as 1234,1235,1236")
-    return tuple(map(int, words))
 
 
 def _judged(recipe: Recipe, manifest: Path | None) -> list[Trial]:

@@ -188,7 +188,8 @@ def _resample(
         _sorted_trials(one["score"].to_numpy(np.float64)[places], bonafide, linear, means, costs)
         for one in tables
     ]
-    draw, kind = how_to_draw(tables[0].iloc[places], bonafide, cluster)
+    clusters = tables[0].filter(list(cluster or ()))  # no other column is moved
+    draw, kind = how_to_draw(clusters.iloc[places], bonafide, cluster)
     computed = ["eer", *linear, *means]
     columns = [computed.index(metric) for metric in metrics]
     values = replicate(systems, draw, replicates, seed)[..., columns]

@@ -14,7 +14,7 @@ from fakemamba.evaluation.calibration import Calibration
 from fakemamba.evaluation.coverage import check_orientation, split
 from fakemamba.evaluation.metrics.checks import Floats, MetricError
 from fakemamba.evaluation.metrics.costs import DCF_ASVSPOOF5
-from fakemamba.evaluation.metrics.detection import act_dcf, cllr_bits, equal_error, min_dcf
+from fakemamba.evaluation.metrics.detection import act_dcf, cllr_bits, error_rates
 from fakemamba.evaluation.metrics.tandem import (
     TANDEM_COSTS,
     AsvRates,
@@ -171,11 +171,12 @@ def evaluate(
 
 
 def _detection(bonafide: Floats, spoof: Floats) -> dict[str, float]:
-    point = equal_error(bonafide, spoof)
+    rates = error_rates(bonafide, spoof)  # sorted once for both
+    point = rates.equal_error()
     return {
         "eer": point.eer,
         "eer_threshold": point.threshold,
-        "min_dcf": min_dcf(bonafide, spoof),
+        "min_dcf": rates.min_cost(DCF_ASVSPOOF5.linear),
         "act_dcf": act_dcf(bonafide, spoof),
         "cllr_bits": cllr_bits(bonafide, spoof),
     }

@@ -209,15 +209,22 @@ def mean_where_nearest(
 
 @njit(cache=True, nogil=True)
 def sum_means(counts: Draws, bonafide: int, losses: Floats, sums: Floats) -> None:
-    """For each loss (n,) its mean over bona fide plus its mean over spoof, in ``sums`` (q,)."""
+    """For each loss (n,) its mean over bona fide plus its mean over spoof, in ``sums`` (q,).
+
+    Two losses at a time, as a sum of numbers in their order has to wait for each addition.
+    """
     sums[:] = 0.0
     for first, last in ((0, bonafide), (bonafide, len(counts))):
         drawn = counts[first:last].sum()
-        for loss in range(len(losses)):
-            total = 0.0
+        for one in range(0, len(losses), 2):
+            other = min(one + 1, len(losses) - 1)  # the same, if one is left
+            of_one, of_other = 0.0, 0.0
             for trial in range(first, last):
-                total += counts[trial] * losses[loss, trial]
-            sums[loss] += total / drawn if drawn else np.nan
+                of_one += counts[trial] * losses[one, trial]
+                of_other += counts[trial] * losses[other, trial]
+            sums[one] += of_one / drawn if drawn else np.nan
+            if other != one:
+                sums[other] += of_other / drawn if drawn else np.nan
 
 
 @njit(cache=True, nogil=True)

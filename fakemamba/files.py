@@ -222,6 +222,16 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def files_sha256(paths: Iterable[Path]) -> str:
+    """SHA-256 of several files, with their names.
+
+    Raises:
+        OSError: one cannot be read.
+    """
+    lines = "".join(f"{path.name} {file_sha256(path)}\n" for path in paths)
+    return hashlib.sha256(lines.encode()).hexdigest()
+
+
 def bytes_in(folder: Path) -> int:
     """The size of all files in a folder, which has no folders in it."""
     return sum(one.stat().st_size for one in folder.iterdir())

@@ -11,13 +11,12 @@ import logging
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
-from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from fakemamba.files import json_text, user_cache_folder
+from fakemamba.files import user_cache_folder
 from fakemamba.locks import waiting_lock
-from fakemamba.records import Stamp, read_record, write_sealed
+from fakemamba.records import Stamp, content_sha256, kept_record, write_sealed
 
 if TYPE_CHECKING:
     import torch
@@ -75,18 +74,14 @@ class Circumstances:
         Raises:
             OSError: there is no such place.
         """
-        digest = sha256(json_text(asdict(self)).encode()).hexdigest()
-        return user_cache_folder(FOLDER) / f"{self.kernel}-{digest[:16]}.json"
+        name = f"{self.kernel}-{content_sha256(asdict(self))[:16]}.json"
+        return user_cache_folder(FOLDER) / name
 
 
 @dataclass(frozen=True)
 class _Kept:
     circumstances: Circumstances
     check: KernelCheck
-
-
-class _NotKeptError(ValueError):
-    """There is no check on the disk that could be used."""
 
 
 _known: dict[tuple[str, int], KernelCheck] = {}  # of this process, by kernel and GPU
@@ -118,7 +113,7 @@ def unused_kernels(described: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def kept_or_made(circumstances: Circumstances, check: Callable[[], KernelCheck]) -> KernelCheck:
+def kept_check(circumstances: Circumstances, check: Callable[[], KernelCheck]) -> KernelCheck:
     """The check that is on the disk, or a new one, which is then kept there.
 
     Of several processes that want the same one, one makes it and the others wait. A check that
@@ -148,8 +143,5 @@ def kept_or_made(circumstances: Circumstances, check: Callable[[], KernelCheck])
 
 
 def _kept(path: Path, circumstances: Circumstances) -> KernelCheck | None:
-    try:
-        found = read_record(path, _Kept, _NotKeptError, "", is_sealed=True, stamp=STAMP)
-    except _NotKeptError:
-        return None
-    return found.check if found.circumstances == circumstances else None
+    found = kept_record(path, _Kept, STAMP)
+    return None if found is None or found.circumstances != circumstances else found.check

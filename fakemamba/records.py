@@ -28,6 +28,10 @@ T = TypeVar("T")
 Stamp = dict[str, str | int]  # the fields of a record that say its kind and version
 
 
+class _NotKeptError(ValueError):
+    """There is no record on the disk that could be used."""
+
+
 def read_record(
     path: str | Path,
     form: type[T],
@@ -69,6 +73,14 @@ def read_record(
     if not content.strip():
         raise error(f"{path} is empty; {remedy}")
     return parse_record(content, form, str(path), error, remedy, is_sealed=is_sealed, stamp=stamp)
+
+
+def kept_record(path: str | Path, form: type[T], stamp: Stamp) -> T | None:
+    """A sealed record of what can be made again, or None where there is none that could be used."""
+    try:
+        return read_record(path, form, _NotKeptError, "", is_sealed=True, stamp=stamp)
+    except _NotKeptError:
+        return None
 
 
 def parse_record(
@@ -134,6 +146,11 @@ def sealed(text: str) -> str:
     body, closing = text[:-1].rstrip(), text[-1]
     name = '"sha256": ' if closing == "}" else ""
     return f'{body}, {name}"{sha256(body.encode()).hexdigest()}"{closing}'
+
+
+def content_sha256(content: Any) -> str:
+    """SHA-256 of what JSON can hold, by its text."""
+    return sha256(json_text(content).encode()).hexdigest()
 
 
 def write_sealed(path: str | Path, content: Any) -> None:

@@ -6,9 +6,8 @@ names the code too, or has the package installed that declares it.
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -18,7 +17,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from fakemamba.files import atomic_write, file_sha256, require_file, write_json
+from fakemamba.files import atomic_write, file_sha256, files_sha256, require_file, write_json
 from fakemamba.models.detector import Detector
 from fakemamba.models.external.detector import ExternalConfig
 from fakemamba.models.external.names import is_code_name
@@ -87,14 +86,6 @@ def checkpoint_sha256(checkpoint: Path) -> str:
     if not checkpoint.is_dir():
         return file_sha256(checkpoint)
     return files_sha256([checkpoint / CONFIG_NAME, checkpoint / WEIGHTS_NAME])
-
-
-def files_sha256(paths: Iterable[Path]) -> str:
-    """SHA-256 of several files, with their names."""
-    digest = hashlib.sha256()
-    for path in paths:
-        digest.update(f"{path.name} {file_sha256(path)}\n".encode())
-    return digest.hexdigest()
 
 
 def check_files(folder: Path) -> None:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 import torch
 
-from fakemamba.files import kind_of, require_file
+from fakemamba.files import files_sha256, kind_of, require_file
 from fakemamba.models.checkpoints import (
     check_files,
     checkpoint_sha256,
-    files_sha256,
     from_pretrained,
 )
 from fakemamba.models.detector import Detector
@@ -20,7 +18,9 @@ from fakemamba.models.external.graphs import weights_beside
 from fakemamba.models.external.names import installed_names, is_code_name
 from fakemamba.models.official import convert_official
 from fakemamba.models.registry import build_detector, create_detector, detector_entry
+from fakemamba.models.state_dicts import tensors_sha256
 from fakemamba.models.weight_files import CheckpointError
+from fakemamba.records import content_sha256
 
 
 def check_named(checkpoint: Path, name: str | None) -> None:
@@ -99,11 +99,8 @@ def weights_sha256(checkpoint: Path) -> str:
     if checkpoint.exists():
         beside = weights_beside(checkpoint)
         return files_sha256([checkpoint, *beside]) if beside else checkpoint_sha256(checkpoint)
-    digest = hashlib.sha256(str(checkpoint).encode())
-    for name, tensor in load_detector(checkpoint).state_dict().items():
-        content = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
-        digest.update(name.encode() + b"\0" + content)
-    return digest.hexdigest()
+    tensors = load_detector(checkpoint).state_dict()
+    return content_sha256([str(checkpoint), tensors_sha256(tensors)])
 
 
 def _has_own_weights(checkpoint: Path) -> bool:

@@ -13,13 +13,14 @@ from difflib import get_close_matches
 from importlib import import_module
 from inspect import getdoc
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 
 from fakemamba.files import kind_of, require_file
 from fakemamba.models.detector import Detector, DetectorConfig
 from fakemamba.models.device import is_out_of_memory
+from fakemamba.models.entries import BehindEntry, Entry
 from fakemamba.models.external.exported import SUFFIXES
 from fakemamba.models.external.files import CheckpointEntry, ExportedEntry
 from fakemamba.models.external.loading import ExternalEntry
@@ -40,37 +41,6 @@ from fakemamba.records import shown
 
 LONGEST_NAME = 100  # of which the nearest names are looked for
 USUAL_FRONTEND = "xls-r-300m"
-
-
-class Entry(Protocol):
-    """What stands behind a detector's name."""
-
-    @property
-    def summary(self) -> str:
-        """A line for people."""
-        ...
-
-    @property
-    def has_own_frontend(self) -> bool:
-        """Whether it takes none of this package's front-ends."""
-        ...
-
-    @property
-    def config_class(self) -> type[Any]:
-        """The form of its configuration."""
-        ...
-
-    def config(self, frontend: FrontendConfig | None, options: Mapping[str, Any]) -> Any:
-        """A configuration; ValueError for options that it does not have."""
-        ...
-
-    def make(self, config: Any, made: Frontend | None = None) -> Detector:
-        """The detector of a configuration; ``made`` is used as its front-end."""
-        ...
-
-    def origin(self) -> dict[str, str | None] | None:
-        """Where code or weights of others come from, for records; None of this package's own."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -153,44 +123,6 @@ class DetectorEntry:
     def origin(self) -> dict[str, str | None] | None:
         """Its package, if it is not this one."""
         return None if self.is_ours else origin_of_module(self.target.partition(":")[0])
-
-
-@dataclass(frozen=True)
-class BehindEntry:
-    """A detector whose name says its front-end, too: ``fake-mamba-l?frontend=wavlm-base``.
-
-    So it can stand beside others that are behind another.
-
-    Attributes:
-        entry: of the detector.
-        source: of the front-end, as `create_frontend` takes it.
-    """
-
-    entry: Entry
-    source: str
-    has_own_frontend = True
-
-    @property
-    def summary(self) -> str:
-        """The detector's."""
-        return f"{self.entry.summary}, behind {self.source}"
-
-    @property
-    def config_class(self) -> type[Any]:
-        """The detector's."""
-        return self.entry.config_class
-
-    def config(self, frontend: FrontendConfig | None, options: Mapping[str, Any]) -> Any:
-        """The detector's; a front-end is given only where a checkpoint has said it."""
-        return self.entry.config(frontend or frontend_config(self.source), options)
-
-    def make(self, config: Any, made: Frontend | None = None) -> Detector:
-        """The detector, behind its front-end."""
-        return self.entry.make(config, made or create_frontend(self.source))
-
-    def origin(self) -> dict[str, str | None] | None:
-        """The detector's."""
-        return self.entry.origin()
 
 
 _FAKE_MAMBA = "fakemamba.models.fake_mamba:FakeMamba"

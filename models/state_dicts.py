@@ -8,6 +8,7 @@ the module has it is an error that names the tensors.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from hashlib import sha256
 from typing import Any, TypeVar
 
 import torch
@@ -227,3 +228,12 @@ def _listed(names: list[str]) -> str:
 def _name(key: object) -> str:
     """A tensor's name in somebody's file, in which there may be anything."""
     return shown(str(key))[1:-1]
+
+
+def tensors_sha256(tensors: Mapping[str, Tensor]) -> str:
+    """SHA-256 of tensors, in any order: their names, types, shapes and numbers."""
+    digest = sha256()
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.detach().cpu().reshape(-1).contiguous().view(torch.uint8).numpy().data)
+    return digest.hexdigest()

@@ -16,7 +16,7 @@ from fakemamba.analysis.scaling.fit import (
     LEAST_IN_TOP,
     ROUNDING,
     TOP,
-    Estimate,
+    GrowthEstimate,
     Thresholds,
     in_top,
     like_floor,
@@ -57,7 +57,7 @@ def why_no_fit(curve: Curve) -> str | None:
     )
 
 
-def why_near_linear(curve: Curve, found: Estimate) -> str:
+def why_near_linear(curve: Curve, found: GrowthEstimate) -> str:
     """What is surely so, at the longest duration."""
     return (
         f"up to {curve.durations_s[-1]:.4g} s at most {found.share_ci[1]:.0%} of the growth is "
@@ -65,7 +65,7 @@ def why_near_linear(curve: Curve, found: Estimate) -> str:
     )
 
 
-def why_quadratic(curve: Curve, found: Estimate, thresholds: Thresholds) -> str:
+def why_quadratic(curve: Curve, found: GrowthEstimate, thresholds: Thresholds) -> str:
     """Which of the two says so."""
     said = [f"at least {found.share_ci[0]:.0%} of the growth is quadratic"]
     if found.exponent_ci[0] > thresholds.exponent_quadratic:
@@ -73,7 +73,7 @@ def why_quadratic(curve: Curve, found: Estimate, thresholds: Thresholds) -> str:
     return f"at {curve.durations_s[-1]:.4g} s {', and '.join(said)}"
 
 
-def why_undecided(curve: Curve, found: Estimate, thresholds: Thresholds) -> str:
+def why_undecided(curve: Curve, found: GrowthEstimate, thresholds: Thresholds) -> str:
     """Which threshold lies inside its interval, and what would move it out."""
     longest_s = float(curve.durations_s[-1])
     if found.fixed_share >= thresholds.most_fixed_share:

@@ -66,7 +66,7 @@ DEFAULTS = Thresholds()
 
 
 @dataclass(frozen=True)
-class Estimate:
+class GrowthEstimate:
     """What a fit says, with 95 % intervals (..., 2); fields are arrays (...) unless said otherwise.
 
     Attributes:
@@ -91,7 +91,7 @@ class Estimate:
     badness: Floats
 
 
-def estimate(durations_s: Floats, values: Floats, draws: Floats | None) -> Estimate:
+def estimate(durations_s: Floats, values: Floats, draws: Floats | None) -> GrowthEstimate:
     """Fit values over durations, and every draw of them.
 
     Args:
@@ -108,7 +108,7 @@ def estimate(durations_s: Floats, values: Floats, draws: Floats | None) -> Estim
     share = _share(coefficients, longest_s)
     share_draws = np.nan_to_num(_share(coefficient_draws, longest_s))  # a draw that does not grow
     share_ci = np.where(np.isnan(share)[..., None], np.nan, _interval(share_draws))
-    return Estimate(
+    return GrowthEstimate(
         coefficients=coefficients,
         coefficient_draws=coefficient_draws,
         share=share,
@@ -121,7 +121,7 @@ def estimate(durations_s: Floats, values: Floats, draws: Floats | None) -> Estim
     )
 
 
-def is_near_linear(found: Estimate, thresholds: Thresholds) -> Flags:
+def is_near_linear(found: GrowthEstimate, thresholds: Thresholds) -> Flags:
     """Whether share and exponent are surely small (...), and not because nothing shows."""
     return (
         (found.share_ci[..., 1] < thresholds.share_near_linear)
@@ -130,7 +130,7 @@ def is_near_linear(found: Estimate, thresholds: Thresholds) -> Flags:
     )
 
 
-def is_quadratic(found: Estimate, thresholds: Thresholds) -> Flags:
+def is_quadratic(found: GrowthEstimate, thresholds: Thresholds) -> Flags:
     """Whether share or exponent is surely large (...), and nothing else would do as well."""
     by_share = (
         (found.share_ci[..., 0] > thresholds.share_quadratic)
@@ -141,17 +141,17 @@ def is_quadratic(found: Estimate, thresholds: Thresholds) -> Flags:
     return (by_share | by_exponent) & (found.fixed_share < thresholds.most_fixed_share)
 
 
-def like_logarithm(found: Estimate, thresholds: Thresholds) -> Flags:
+def like_logarithm(found: GrowthEstimate, thresholds: Thresholds) -> Flags:
     """Whether n log n explains the values about as well as the quadratic does (...)."""
     return found.badness[..., 1] - found.badness[..., 2] < thresholds.logarithm_margin
 
 
-def like_floor(found: Estimate, thresholds: Thresholds) -> Flags:
+def like_floor(found: GrowthEstimate, thresholds: Thresholds) -> Flags:
     """Whether the top two octaves are as steep as near-linear growth above a floor (...)."""
     return found.exponent < thresholds.exponent_near_linear
 
 
-def aicc(found: Estimate) -> dict[str, float | None]:
+def aicc(found: GrowthEstimate) -> dict[str, float | None]:
     """Corrected Akaike criterion (Hurvich and Tsai 1989) of one curve's three fits.
 
     For information: it calls any curvature significant, however small. None where there are too few

@@ -25,8 +25,8 @@ from fakemamba.analysis.scaling.fit import (
     DEFAULTS,
     LEVEL,
     ROUNDING,
-    Estimate,
     Floats,
+    GrowthEstimate,
     Thresholds,
     aicc,
     estimate,
@@ -228,7 +228,7 @@ def summary(found: Scaling) -> str:
     )
 
 
-def _figures(curve: Curve, found: Estimate) -> dict[str, Any]:
+def _figures(curve: Curve, found: GrowthEstimate) -> dict[str, Any]:
     """The numbers of an estimate, None where there is none."""
     shortest_s, longest_s = curve.durations_s[[0, -1]]
 

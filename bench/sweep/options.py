@@ -15,6 +15,7 @@ from fakemamba.bench.cells import PARTS, TRAINING_PARTS
 from fakemamba.bench.instruments.clock import MODES
 from fakemamba.bench.method import INSTRUMENTS, Method
 from fakemamba.bench.sweep.plan import PROFILES, SweepOptions
+from fakemamba.lists import words
 from fakemamba.models.device import resolve_device
 from fakemamba.models.execution.modes import ATTENTIONS, EXECUTIONS, PRECISIONS
 from fakemamba.models.frontend_sources import frontend_config
@@ -26,16 +27,12 @@ def _of(names: tuple[str, ...]) -> str:
     return ", ".join(names)
 
 
-def _names(text: str) -> list[str]:
-    return [name.strip() for name in text.split(",") if name.strip()]
-
-
 def _seconds(text: str) -> list[float]:
-    return [float(name) for name in _names(text)]
+    return [float(name) for name in words(text)]
 
 
 def _counts(text: str) -> list[int]:
-    return [int(name) for name in _names(text)]
+    return [int(name) for name in words(text)]
 
 
 def _streams(text: str) -> list[tuple[float, float]]:
@@ -56,7 +53,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "help": "answer (default): is it near-linear, what does it cost, who is faster from where "
         "on; paper: 1-6 s, batch 1, 100 rounds; full: 0.5 s until memory ends; smoke: all small",
     },
-    "--bench-detectors": {"type": _names, "metavar": "NAME,...", "help": "only these"},
+    "--bench-detectors": {"type": words, "metavar": "NAME,...", "help": "only these"},
     "--bench-durations": {"type": _seconds, "metavar": "S,...", "help": "in seconds"},
     "--bench-corpus": {"type": Path, "metavar": "CSV", "help": "recordings: a column `path`"},
     "--bench-corpus-root": {"type": Path, "metavar": "DIR", "help": "where its paths begin"},
@@ -73,32 +70,32 @@ OPTIONS: dict[str, dict[str, Any]] = {
     },
     "--bench-device": {"default": "auto", "help": "auto, cpu, cuda:0, ..."},
     "--bench-precision": {
-        "type": _names,
+        "type": words,
         "default": ["fp32"],
         "metavar": "P,...",
         "help": _of(PRECISIONS),
     },
     "--bench-parts": {
-        "type": _names,
+        "type": words,
         "metavar": "PART,...",
         "help": _of((*PARTS, *TRAINING_PARTS)),
     },
     "--bench-batch-sizes": {"type": _counts, "default": [1], "metavar": "N,..."},
     "--bench-frontend": {"metavar": "SOURCE", "help": "a named size, a .pt, a folder"},
     "--bench-attention": {
-        "type": _names,
+        "type": words,
         "default": ["sdpa"],
         "metavar": "KIND,...",
         "help": f"the front-end's: {_of(ATTENTIONS)}",
     },
     "--bench-backend": {
-        "type": _names,
+        "type": words,
         "default": ["auto"],
         "metavar": "NAME,...",
         "help": "of the scans in detectors; `fakemamba backends` lists them",
     },
     "--bench-execution": {
-        "type": _names,
+        "type": words,
         "default": ["eager"],
         "metavar": "E,...",
         "help": _of(EXECUTIONS),
@@ -134,7 +131,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
         "help": "empty the last-level cache before rounds",
     },
     "--bench-instruments": {
-        "type": _names,
+        "type": words,
         "default": ["memory", "work"],
         "metavar": "NAME,...",
         "help": f"beside the clock: {_of(INSTRUMENTS)} (energy takes half a minute a cell, "

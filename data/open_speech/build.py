@@ -1,6 +1,6 @@
-"""The open corpus built: planned, made family by family in processes, and written up at the end.
+"""The open corpus built: planned, made quartet by quartet in processes, and written up at the end.
 
-A finished family leaves a note, so that a build that was interrupted goes on where it stopped. The
+A finished quartet leaves a note, so that a build that was interrupted goes on where it stopped. The
 manifest appears when all is there.
 """
 
@@ -22,9 +22,9 @@ from typing import Any
 
 from fakemamba import __version__
 from fakemamba.data.open_speech.licences import copyright_texts, licences_page
-from fakemamba.data.open_speech.making import Made, make_family
+from fakemamba.data.open_speech.making import Made, make_quartet
 from fakemamba.data.open_speech.packages import installed_versions
-from fakemamba.data.open_speech.plan import SIZES, Family, plan_families
+from fakemamba.data.open_speech.plan import SIZES, Quartet, plan_quartets
 from fakemamba.data.open_speech.prompts import READERS, in_pieces, read_prompts
 from fakemamba.files import file_sha256, json_text, write_whole
 from fakemamba.interrupts import hidden_from_children
@@ -46,10 +46,10 @@ COLUMNS = (
     "text",
     "licence",
 )
-NOTES = ".families"
+NOTES = ".quartets"
 
 Counts = dict[str, dict[str, dict[str, float]]]  # of each attack in each phase
-FamilyProgress = Callable[[Iterable[Any], int], Iterable[Any]]
+Progress = Callable[[Iterable[Any], int], Iterable[Any]]
 
 
 class BuildError(ValueError):
@@ -72,7 +72,7 @@ def build(
     seed: int = 0,
     size: str = "small",
     workers: int | None = None,
-    progress: FamilyProgress | None = None,
+    progress: Progress | None = None,
 ) -> Built:
     """Build the open corpus in a folder; the same bytes for the same seed, size and versions.
 
@@ -83,9 +83,9 @@ def build(
     Args:
         out: The folder; new, or of the same build interrupted.
         seed: Of the splits, and of all that is drawn.
-        size: ``small`` (8 families a language and split) or ``full``.
+        size: ``small`` (8 quartets a language and split) or ``full``.
         workers: Processes; None takes one a CPU. The result does not depend on it.
-        progress: Passes on the families as they are done, given how many there will be.
+        progress: Passes on the quartets as they are done, given how many there will be.
 
     Raises:
         MissingPackagesError: programs, voices or Python packages are missing; which, and how to
@@ -105,8 +105,8 @@ def build(
         readable, unusable = read_prompts(reader)
         prompts += in_pieces(readable)
         left_out += unusable
-    families = plan_families(prompts, size, seed)
-    made = _make_all(families, out, seed, workers or cpu_count() or 1, progress)
+    quartets = plan_quartets(prompts, size, seed)
+    made = _make_all(quartets, out, seed, workers or cpu_count() or 1, progress)
     left_out += Counter(one.left_out for one in made if one.left_out)
     rows = sorted((row for one in made for row in one.rows), key=lambda row: row["trial_id"])
     return _write_up(out, rows, made, settings, dict(sorted(left_out.items())))
@@ -131,16 +131,20 @@ def _claim(out: Path, settings: dict[str, Any]) -> None:
 
 
 def _make_all(
-    families: Sequence[Family], out: Path, seed: int, workers: int, progress: FamilyProgress | None
+    quartets: Sequence[Quartet],
+    out: Path,
+    seed: int,
+    workers: int,
+    progress: Progress | None,
 ) -> list[Made]:
-    """Make what has not been made, in processes; all families' results in the plan's order.
+    """Make what has not been made, in processes; all quartets' results in the plan's order.
 
     Raises:
         BuildError: a process was killed.
     """
     with ProcessPoolExecutor(workers, get_context("spawn")) as pool:
-        with hidden_from_children():  # they finish their families, and only the build stops
-            running = [pool.submit(_make_or_recall, family, out, seed) for family in families]
+        with hidden_from_children():  # they finish their quartets, and only the build stops
+            running = [pool.submit(_make_or_recall, quartet, out, seed) for quartet in quartets]
         try:
             done = as_completed(running)
             for future in done if progress is None else progress(done, len(running)):
@@ -156,12 +160,12 @@ def _make_all(
     return [future.result() for future in running]
 
 
-def _make_or_recall(family: Family, out: Path, seed: int) -> Made:
-    note = out / NOTES / f"{family.trial_id}.json"
+def _make_or_recall(quartet: Quartet, out: Path, seed: int) -> Made:
+    note = out / NOTES / f"{quartet.trial_id}.json"
     if note.is_file():
-        remedy = "remove it, and its family is made again"
+        remedy = "remove it, and its quartet is made again"
         return read_record(note, Made, BuildError, remedy, is_sealed=True)
-    made = make_family(family, out, seed)
+    made = make_quartet(quartet, out, seed)
     write_sealed(note, asdict(made))
     return made
 

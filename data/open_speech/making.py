@@ -1,6 +1,6 @@
-"""One family of the open corpus made: its recordings written, and what the manifest says of them.
+"""One quartet of the open corpus made: its recordings written, and what the manifest says of them.
 
-A family is made whole or not at all, so that its classes stay in balance.
+A quartet is made whole or not at all, so that its classes stay in balance.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from fakemamba.data.open_speech.channel import (
     transmit,
     with_spectrum_of,
 )
-from fakemamba.data.open_speech.plan import LATER, PARTIAL, Family, Forgery
+from fakemamba.data.open_speech.plan import LATER, PARTIAL, Forgery, Quartet
 from fakemamba.data.open_speech.splicing import SHORTEST, Span, segments, splice
 from fakemamba.data.trials import BONA_FIDE, SPOOF
 from fakemamba.files import atomic_write
@@ -40,50 +40,50 @@ Segment = tuple[str, float, float, str]  # trial id, start and duration in secon
 
 @dataclass(frozen=True)
 class Made:
-    """What became of a family: its manifest's rows and its segments, or why there are none."""
+    """What became of a quartet: its manifest's rows and its segments, or why there are none."""
 
     rows: tuple[dict[str, Any], ...] = ()
     segments: tuple[Segment, ...] = ()
     left_out: str | None = None
 
 
-def make_family(family: Family, out: Path, seed: int) -> Made:
-    """Make and write all recordings of a family below ``out``/audio."""
+def make_quartet(quartet: Quartet, out: Path, seed: int) -> Made:
+    """Make and write all recordings of a quartet below ``out``/audio."""
     try:
-        speech = cut_to_speech(family.prompt.read())
+        speech = cut_to_speech(quartet.prompt.read())
     except SilenceError:
         return Made(left_out="silence")
     if len(speech) < SHORTEST_SPEECH:
         return Made(left_out="less than 0.6 s of speech")
-    original = Original(speech, family.prompt.text, family.prompt.language)
+    original = Original(speech, quartet.prompt.text, quartet.prompt.language)
     forged = []
-    for forgery in family.forgeries:
+    for forgery in quartet.forgeries:
         try:
             forged.append(_forge(original, forgery, seed))
         except (ForgeryError, SilenceError, AudioError):
             return Made(left_out=f"{forgery.attack} did not say the text")
-    rows = [_record(family, family.trial_id, speech, out, seed)]
+    rows = [_record(quartet, quartet.trial_id, speech, out, seed)]
     rows += [
-        _record(family, forgery.trial_id, made, out, seed, forgery)
-        for forgery, made in zip(family.forgeries, forged, strict=True)
+        _record(quartet, forgery.trial_id, made, out, seed, forgery)
+        for forgery, made in zip(quartet.forgeries, forged, strict=True)
     ]
     labelled: list[Segment] = []
     if len(speech) >= SHORTEST:
-        place = family.splice.forgery
+        place = quartet.splice.forgery
         sources: tuple[tuple[str, Waveform, Forgery | None], ...] = (
-            (family.splice.trial_id, forged[place], family.forgeries[place]),
-            (family.splice.control_id, cut_to_speech(family.splice.donor.read()), None),
+            (quartet.splice.trial_id, forged[place], quartet.forgeries[place]),
+            (quartet.splice.control_id, cut_to_speech(quartet.splice.donor.read()), None),
         )
         for trial_id, donor, spoofed in sources:
             whole, spans = splice(
                 speech,
                 donor,
                 rng_of(seed, trial_id, "splice"),
-                is_shifted=PARTIAL[family.phase] in LATER,
+                is_shifted=PARTIAL[quartet.phase] in LATER,
             )
-            row = _record(family, trial_id, whole, out, seed, spoofed, PARTIAL[family.phase])
+            row = _record(quartet, trial_id, whole, out, seed, spoofed, PARTIAL[quartet.phase])
             rows.append(row)
-            labelled += _segments(row, spans, _conditions(family, seed))
+            labelled += _segments(row, spans, _conditions(quartet, seed))
     return Made(tuple(rows), tuple(labelled))
 
 
@@ -105,7 +105,7 @@ def _forge(original: Original, forgery: Forgery, seed: int) -> Waveform:
 
 
 def _record(
-    family: Family,
+    quartet: Quartet,
     trial_id: str,
     speech: Waveform,
     out: Path,
@@ -114,10 +114,10 @@ def _record(
     phase: str | None = None,
 ) -> dict[str, Any]:
     """Send speech through the channel, write it, and give its row of the manifest."""
-    phase = phase or family.phase
+    phase = phase or quartet.phase
     trimmed = speech if phase in PARTIAL.values() else cut_to_speech(speech)
     noise = rng_of(seed, trial_id, "noise")
-    waveform = transmit(trimmed, _conditions(family, seed), noise)
+    waveform = transmit(trimmed, _conditions(quartet, seed), noise)
     place = Path("audio") / phase / f"{trial_id}.flac"
     with atomic_write(out / place) as partial:
         soundfile.write(partial, waveform, SAMPLE_RATE_HZ, subtype="PCM_16", format="FLAC")
@@ -128,16 +128,16 @@ def _record(
         "codec": "g722",
         "phase": phase,
         "duration": round(len(waveform) / SAMPLE_RATE_HZ, 7),
-        "language": family.prompt.language,
-        "text_id": family.prompt.text_id,
-        "text": family.prompt.text,
-        **_origin(family, forgery, phase),
+        "language": quartet.prompt.language,
+        "text_id": quartet.prompt.text_id,
+        "text": quartet.prompt.text,
+        **_origin(quartet, forgery, phase),
     }
 
 
-def _origin(family: Family, forgery: Forgery | None, phase: str) -> dict[str, str]:
+def _origin(quartet: Quartet, forgery: Forgery | None, phase: str) -> dict[str, str]:
     """Whose the speech is, what made it and under which licence it is; what is unknown is empty."""
-    reader = family.prompt.reader
+    reader = quartet.prompt.reader
     origin = {"speaker": reader.speaker, "source": reader.package, "licence": reader.licence}
     if forgery is None:
         return origin
@@ -152,9 +152,9 @@ def _origin(family: Family, forgery: Forgery | None, phase: str) -> dict[str, st
     return origin
 
 
-def _conditions(family: Family, seed: int) -> Conditions:
-    """The same for all recordings of a family."""
-    return draw_conditions(rng_of(seed, family.trial_id, "channel"))
+def _conditions(quartet: Quartet, seed: int) -> Conditions:
+    """The same for all recordings of a quartet."""
+    return draw_conditions(rng_of(seed, quartet.trial_id, "channel"))
 
 
 def _segments(row: dict[str, Any], spans: list[Span], conditions: Conditions) -> list[Segment]:

@@ -1,6 +1,6 @@
-"""Which recordings the open corpus has: families of one human recording and its forgeries.
+"""Which recordings the open corpus has: quartets of one human recording and its forgeries.
 
-A family is a human recording and `FORGERIES` spoofs of the same text, in the same language, of
+A quartet is a human recording and `FORGERIES` spoofs of the same text, in the same language, of
 about the same duration, each by another attack. So no split tells its classes apart by text,
 language or duration. The test has a speaker, her two languages and attacks of its own and, as all
 splits, texts of its own: a text id is in one split only, whatever the language, and so are texts
@@ -31,7 +31,7 @@ LANGUAGES = {"train": ("fr", "it", "ru"), "dev": ("fr", "it", "ru"), "test": ("e
 SHARES = {"train": 0.4, "dev": 0.15, "test": 0.45}  # of the texts
 LETTERS = {"train": "T", "dev": "D", "test": "E"}
 LETTERS |= {"partial-train": "PT", "partial-dev": "PD", "partial-spoof": "P"}
-SIZES: dict[str, int | None] = {"small": 8, "full": None}  # families a language and split
+SIZES: dict[str, int | None] = {"small": 8, "full": None}  # quartets a language and split
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Forgery:
 class Splice:
     """Two recordings with foreign stretches: of a forgery, and of the same person's other prompt.
 
-    ``forgery`` is the place of the spoof in the family. The second one is bona fide throughout, so
+    ``forgery`` is the place of the spoof in the quartet. The second one is bona fide throughout, so
     that not every cut is a spoof's.
     """
 
@@ -58,7 +58,7 @@ class Splice:
 
 
 @dataclass(frozen=True, slots=True)
-class Family:
+class Quartet:
     """A human recording, its forgeries, and what is spliced of them."""
 
     prompt: Prompt
@@ -68,8 +68,8 @@ class Family:
     splice: Splice
 
 
-def plan_families(prompts: Sequence[Prompt], size: str, seed: int) -> list[Family]:
-    """The families of a corpus; the same for the same prompts, size and seed."""
+def plan_quartets(prompts: Sequence[Prompt], size: str, seed: int) -> list[Quartet]:
+    """The quartets of a corpus; the same for the same prompts, size and seed."""
     phases = split_texts(prompts, np.random.default_rng([seed, 0]))
     chosen = []
     for phase, languages in LANGUAGES.items():
@@ -81,7 +81,7 @@ def plan_families(prompts: Sequence[Prompt], size: str, seed: int) -> list[Famil
             ]
             rng = np.random.default_rng([seed, 1, *phase.encode(), *language.encode()])
             order = rng.permutation(len(fitting))[: SIZES[size]]
-            chosen += _families([fitting[index] for index in order], phase)
+            chosen += _quartets([fitting[index] for index in order], phase)
     return _named(chosen, np.random.default_rng([seed, 2]))
 
 
@@ -116,9 +116,9 @@ def attacks_for(language: str, phase: str) -> list[str]:
     ]
 
 
-def _families(prompts: Sequence[Prompt], phase: str) -> list[Family]:
-    """Families whose attacks take turns, and their voices too; ids are given later."""
-    families = []
+def _quartets(prompts: Sequence[Prompt], phase: str) -> list[Quartet]:
+    """Quartets whose attacks take turns, and their voices too; ids are given later."""
+    quartets = []
     used = Counter[str]()
     for place, prompt in enumerate(prompts):
         names = attacks_for(prompt.language, phase)
@@ -131,16 +131,16 @@ def _families(prompts: Sequence[Prompt], phase: str) -> list[Family]:
             forgeries.append(Forgery("", name, voice))
         donor = prompts[(place + 1) % len(prompts)]
         splice = Splice("", "", place % FORGERIES, donor)
-        families.append(Family(prompt, phase, "", tuple(forgeries), splice))
-    return families
+        quartets.append(Quartet(prompt, phase, "", tuple(forgeries), splice))
+    return quartets
 
 
-def _named(families: Sequence[Family], rng: np.random.Generator) -> list[Family]:
-    """Ids from a shuffled count, that say neither class nor family."""
+def _named(quartets: Sequence[Quartet], rng: np.random.Generator) -> list[Quartet]:
+    """Ids from a shuffled count, that say neither class nor quartet."""
     totals = Counter[str]()
-    for family in families:
-        totals[family.phase] += 1 + FORGERIES
-        totals[PARTIAL[family.phase]] += 2
+    for quartet in quartets:
+        totals[quartet.phase] += 1 + FORGERIES
+        totals[PARTIAL[quartet.phase]] += 2
     phases = sorted(totals, key=lambda phase: (phase in LATER, phase))
     numbers = {phase: iter(rng.permutation(totals[phase])) for phase in phases}
 
@@ -148,12 +148,12 @@ def _named(families: Sequence[Family], rng: np.random.Generator) -> list[Family]
         return f"OS_{LETTERS[phase]}_{next(numbers[phase]) + 1:05d}"
 
     named = []
-    for family in families:
+    for quartet in quartets:
         forgeries = tuple(
-            Forgery(new_id(family.phase), one.attack, one.voice) for one in family.forgeries
+            Forgery(new_id(quartet.phase), one.attack, one.voice) for one in quartet.forgeries
         )
-        splice, partial = family.splice, PARTIAL[family.phase]
+        splice, partial = quartet.splice, PARTIAL[quartet.phase]
         splice = Splice(new_id(partial), new_id(partial), splice.forgery, splice.donor)
-        trial_id = new_id(family.phase)
-        named.append(Family(family.prompt, family.phase, trial_id, forgeries, splice))
+        trial_id = new_id(quartet.phase)
+        named.append(Quartet(quartet.prompt, quartet.phase, trial_id, forgeries, splice))
     return named

@@ -35,6 +35,16 @@ class ErrorRates:
     miss: Floats
     false_accept: Floats
 
+    def equal_error(self) -> EqualError:
+        """The mean of both rates where they differ least: at the first of several such places."""
+        best = int(np.argmin(np.abs(self.miss - self.false_accept)))
+        eer = (self.miss[best] + self.false_accept[best]) / 2
+        return EqualError(float(eer), float(self.thresholds[best]))
+
+    def min_cost(self, cost: LinearCost) -> float:
+        """The least normalised cost of any threshold."""
+        return float(cost.at(self.miss, self.false_accept).min())
+
 
 def error_rates(bonafide: Floats, spoof: Floats) -> ErrorRates:
     """Rejected bona fide and accepted spoof, as fractions, in the official order.
@@ -56,16 +66,12 @@ def equal_error(bonafide: Floats, spoof: Floats) -> EqualError:
 
     The first of several such thresholds counts. Arguments and errors are those of `error_rates`.
     """
-    rates = error_rates(bonafide, spoof)
-    best = int(np.argmin(np.abs(rates.miss - rates.false_accept)))
-    eer = (rates.miss[best] + rates.false_accept[best]) / 2
-    return EqualError(float(eer), float(rates.thresholds[best]))
+    return error_rates(bonafide, spoof).equal_error()
 
 
 def min_cost(bonafide: Floats, spoof: Floats, cost: LinearCost) -> float:
     """The least normalised cost of any threshold; for other arguments see `error_rates`."""
-    rates = error_rates(bonafide, spoof)
-    return float(cost.at(rates.miss, rates.false_accept).min())
+    return error_rates(bonafide, spoof).min_cost(cost)
 
 
 def min_dcf(bonafide: Floats, spoof: Floats, costs: DcfCosts = DCF_ASVSPOOF5) -> float:

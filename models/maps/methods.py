@@ -20,7 +20,7 @@ from fakemamba.models.maps.gradients import (
     integrated_gradients,
     waveform_gradient,
 )
-from fakemamba.models.maps.observation import Observation, fitted, observe
+from fakemamba.models.maps.observation import Observation, observe, padded_or_cut
 from fakemamba.records import check_fields
 
 TRIED_FRAMES = 50  # of the run that shows what a detector has
@@ -177,7 +177,7 @@ def frame_maps(
             has = ", ".join(methods_of(detector, known)) or "none"
             raise MapError(f"{shown_name(detector)} has no {name}; it has: {has}")
         signed = of_frames if known[name].is_signed else -of_frames
-        scores[name] = fitted(signed.detach().float(), count)
+        scores[name] = padded_or_cut(signed.detach().float(), count)
     return scores
 
 

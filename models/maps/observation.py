@@ -113,7 +113,7 @@ def has_token(detector: Detector) -> bool:
     return isinstance(encoder, BlockEncoder) and encoder.class_token is not None
 
 
-def fitted(values: Tensor, count: int) -> Tensor:
+def padded_or_cut(values: Tensor, count: int) -> Tensor:
     """Values (frames,) as ``count`` of them: zeros behind, or the last left out."""
     return F.pad(values, (0, max(count - len(values), 0)))[:count]
 

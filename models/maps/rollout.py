@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from fakemamba.models.maps.mixing import ScanMixing
-from fakemamba.models.maps.observation import Observation, fitted
+from fakemamba.models.maps.observation import Observation, padded_or_cut
 from fakemamba.models.maps.watching import Mixing
 
 # Of what was seen, the influence of each frame (frames,), or None where the detector has no such.
@@ -58,9 +58,10 @@ def frontend_rollout(seen: Observation) -> Tensor | None:
     if not seen.frontend:
         return None
     influence = _in_encoder(seen, seen.encoder)
-    start = fitted(influence, seen.frontend[0].size)  # a network may make more of silence behind
+    # A network may make more frames, of silence behind.
+    start = padded_or_cut(influence, seen.frontend[0].size)
     carried = _carried(start[None], seen.frontend, _summed)
-    return fitted(carried[0], seen.num_frames)
+    return padded_or_cut(carried[0], seen.num_frames)
 
 
 def step_size(seen: Observation) -> Tensor | None:

@@ -64,8 +64,7 @@ def causal_conv_silu(
     y = torch.empty(directions, batch, num_frames, channels, dtype=x.dtype, device=x.device)
     grid = (directions * batch, pieces(num_frames, TILE_FRAMES), pieces(channels, BLOCK_CHANNELS))
     kernels.convolve[grid](
-        x,
-        *x.stride()[:3],
+        *strided(x),
         weight.transpose(1, 2).contiguous(),
         bias.contiguous(),
         lengths_of(lengths, x),
@@ -89,12 +88,12 @@ class _Scan(torch.autograd.Function):
         starts = job.join(job.summarise(job.u, job.B, adjoint=False), adjoint=False)
         y = torch.empty(inputs.u.shape, dtype=inputs.u.dtype, device=inputs.u.device)
         kernels.output_tiles[job.grid](
-            *job.strided(job.u, job.delta),
+            *strided(job.u, job.delta),
             job.A,
-            *job.strided(job.B, job.C),
+            *strided(job.B, job.C),
             job.D,
             job.bias,
-            *job.strided(job.z),
+            *strided(job.z),
             job.lengths,
             starts,
             y,
@@ -127,12 +126,12 @@ class _Scan(torch.autograd.Function):
         dB, dC = (empty(blocks, directions, batch, num_frames, states) for _ in range(2))
         dD, dbias = (empty(directions, batch, job.num_tiles, channels) for _ in range(2))
         kernels.gradient_tiles[job.grid](
-            *job.strided(dy, job.u, job.delta),
+            *strided(dy, job.u, job.delta),
             job.A,
-            *job.strided(job.B, job.C),
+            *strided(job.B, job.C),
             job.D,
             job.bias,
-            *job.strided(job.z),
+            *strided(job.z),
             job.lengths,
             starts,
             adjoints,
@@ -179,10 +178,6 @@ class _Job:
             "BLOCK": BLOCK_CHANNELS,
         }
 
-    def strided(self, *tensors: Tensor) -> list[Any]:
-        """Each tensor followed by its strides over direction, batch and time."""
-        return [argument for tensor in tensors for argument in (tensor, *tensor.stride()[:3])]
-
     def summarise(self, x: Tensor, V: Tensor, *, adjoint: bool) -> tuple[Tensor, Tensor]:
         """What each tile adds to the state, and Σ Δ of each."""
         shape = (self.grid[0], self.num_tiles)
@@ -190,11 +185,11 @@ class _Job:
         ends = torch.empty(*shape, states, channels, dtype=torch.float32, device=x.device)
         elapsed = torch.empty(*shape, channels, dtype=torch.float32, device=x.device)
         kernels.summarise_tiles[self.grid](
-            *self.strided(x, self.delta),
+            *strided(x, self.delta),
             self.A,
-            *self.strided(V),
+            *strided(V),
             self.bias,
-            *self.strided(self.z),
+            *strided(self.z),
             self.lengths,
             ends,
             elapsed,
@@ -219,6 +214,11 @@ class _Job:
             ADJOINT=adjoint,
         )
         return starts
+
+
+def strided(*tensors: Tensor) -> list[Any]:
+    """Each tensor followed by its strides over direction, batch and time."""
+    return [argument for tensor in tensors for argument in (tensor, *tensor.stride()[:3])]
 
 
 def unit_stride(tensor: Tensor) -> Tensor:

@@ -31,8 +31,8 @@ def _forward(inputs: SSDInputs) -> Tensor:
     x, delta, A, B, C, delta_bias, reverse, exclusive, lengths = inputs
     directions, batch, num_frames, heads, channels = x.shape
     states = B.shape[3]
-    frames = [triton_scan.unit_stride(given) for given in (x.flatten(3), delta, B, C)]
-    strided = [(given, *given.stride()[:3]) for given in frames]
+    frames = (x.flatten(3), delta, B, C)
+    x_, delta_, B_, C_ = (triton_scan.strided(triton_scan.unit_stride(one)) for one in frames)
     A = A.detach().float().contiguous()
     bias = torch.zeros_like(A) if delta_bias is None else delta_bias.detach().contiguous()
     counts = triton_scan.lengths_of(lengths, x)
@@ -49,7 +49,6 @@ def _forward(inputs: SSDInputs) -> Tensor:
         "STATES": _side(states),
         "PRECISION": PRECISION,
     }
-    x_, delta_, B_, C_ = strided
     kernels.summarise_chunks[grid](
         *(*x_, *delta_, A, *B_, bias, counts, ends, decays, *sizes), **constants
     )

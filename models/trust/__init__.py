@@ -16,17 +16,17 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from hashlib import sha256
 from pathlib import Path
 
 import torch
 
 from fakemamba.environment import describe_gpu
+from fakemamba.files import files_sha256
 from fakemamba.kernel_checks import (
     HOW_IT_ENDED,
     Circumstances,
     KernelCheck,
-    kept_or_made,
+    kept_check,
     known_check,
     note_check,
 )
@@ -78,7 +78,7 @@ def _check(kernel: str, gpu: int) -> KernelCheck:
         if (known := known_check(kernel, gpu)) is not None:
             return known
         around = _circumstances(kernel, torch.device("cuda", gpu))
-        check = kept_or_made(around, lambda: _made(around, f"cuda:{gpu}"))
+        check = kept_check(around, lambda: _made(around, f"cuda:{gpu}"))
         note_check(kernel, gpu, check)
     if check.status != "passed":
         log.warning("%s", _warning(around, check))
@@ -107,7 +107,7 @@ def _circumstances(kernel: str, device: torch.device) -> Circumstances:
     is_interpreted = os.environ.get("TRITON_INTERPRET") == "1"
     return Circumstances(
         kernel=kernel,
-        sources_sha256=sha256(b"".join(one.read_bytes() for one in sources)).hexdigest(),
+        sources_sha256=files_sha256(sources),
         device=properties.name,
         architecture=getattr(properties, "gcnArchName", f"{properties.major}.{properties.minor}"),
         driver=(describe_gpu(device) or {}).get("driver"),

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from fakemamba.kernel_checks import Circumstances, KernelCheck, kept_or_made, unused_kernels
+from fakemamba.kernel_checks import Circumstances, KernelCheck, kept_check, unused_kernels
 
 AROUND = Circumstances("scan", "ab", "Test GPU", "9.0", "550.1", "2.13", "3.4")
 PASSED = KernelCheck("passed", None, {"fp32": 2e-7})
@@ -22,11 +22,11 @@ def never():
 
 
 def test_a_check_is_kept_in_the_cache_folder(cache, monkeypatch, tmp_path):
-    assert kept_or_made(AROUND, lambda: PASSED) == PASSED == kept_or_made(AROUND, never)
+    assert kept_check(AROUND, lambda: PASSED) == PASSED == kept_check(AROUND, never)
     assert AROUND.path.parent == cache / "fakemamba" / "kernels" and AROUND.path.is_file()
     monkeypatch.setenv("XDG_CACHE_HOME", "not/absolute")
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    assert kept_or_made(AROUND, lambda: PASSED) == PASSED
+    assert kept_check(AROUND, lambda: PASSED) == PASSED
     assert AROUND.path.parent == tmp_path / "home" / ".cache" / "fakemamba" / "kernels"
     assert AROUND.path.is_file()
 
@@ -49,17 +49,17 @@ def of_another_kind(path):
 
 def of_another_gpu(path):
     other = Circumstances("scan", "ab", "Other GPU", "9.0", "550.1", "2.13", "3.4")
-    kept_or_made(other, lambda: KernelCheck("failed", "it is wrong", {}))
+    kept_check(other, lambda: KernelCheck("failed", "it is wrong", {}))
     other.path.replace(path)
 
 
 @pytest.mark.parametrize("damage", [cut, changed, emptied, of_another_kind, of_another_gpu])
 def test_what_cannot_be_used_is_made_again(damage):
-    kept_or_made(AROUND, lambda: PASSED)
+    kept_check(AROUND, lambda: PASSED)
     damage(AROUND.path)
     made = []
-    assert kept_or_made(AROUND, lambda: made.append(1) or PASSED) == PASSED and made
-    assert kept_or_made(AROUND, never) == PASSED
+    assert kept_check(AROUND, lambda: made.append(1) or PASSED) == PASSED and made
+    assert kept_check(AROUND, never) == PASSED
 
 
 def a_file_is_there(cache, monkeypatch):
@@ -95,13 +95,13 @@ def test_where_nothing_can_be_kept_each_process_checks(cache, monkeypatch, fault
     fault(cache, monkeypatch)
     made = []
     for _ in range(2):
-        assert kept_or_made(AROUND, lambda: made.append(1) or PASSED) == PASSED
+        assert kept_check(AROUND, lambda: made.append(1) or PASSED) == PASSED
     assert len(made) == 2
 
 
 def test_a_folder_in_its_place_is_left_alone():
     AROUND.path.mkdir(parents=True)
-    assert kept_or_made(AROUND, lambda: PASSED) == PASSED and AROUND.path.is_dir()
+    assert kept_check(AROUND, lambda: PASSED) == PASSED and AROUND.path.is_dir()
 
 
 def test_of_several_at_once_one_checks_and_the_others_wait():
@@ -113,7 +113,7 @@ def test_of_several_at_once_one_checks_and_the_others_wait():
         return PASSED
 
     threads = [
-        threading.Thread(target=lambda: found.append(kept_or_made(AROUND, check))) for _ in range(4)
+        threading.Thread(target=lambda: found.append(kept_check(AROUND, check))) for _ in range(4)
     ]
     for one in threads:
         one.start()
@@ -127,9 +127,9 @@ def test_an_interrupted_check_leaves_nothing(cache):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        kept_or_made(AROUND, interrupted)
+        kept_check(AROUND, interrupted)
     assert not AROUND.path.exists()
-    assert kept_or_made(AROUND, lambda: PASSED) == PASSED
+    assert kept_check(AROUND, lambda: PASSED) == PASSED
 
 
 def test_only_kernels_that_are_not_used_are_told_of():

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import time
 from dataclasses import asdict, dataclass
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from fakemamba.files import bytes_in, json_text
+from fakemamba.files import bytes_in, files_sha256, json_text
 from fakemamba.models.execution.engines.engine import Engine
-from fakemamba.models.execution.engines.kept import kept_or_made
+from fakemamba.models.execution.engines.kept import kept_files
 from fakemamba.models.execution.engines.onnx_runtime import OnnxRuntime
 from fakemamba.models.execution.engines.open_vino import OpenVino
 from fakemamba.models.execution.errors import UnsupportedSettingError
 from fakemamba.models.frontend import Frontend
 from fakemamba.models.frontends.normalising import normalised
 from fakemamba.models.frontends.s3prl import filled_up, fitted
+from fakemamba.models.state_dicts import tensors_sha256
 
 MOST_TOLD = 300  # characters of an engine's own message
 
@@ -114,7 +114,7 @@ class EngineFrontend(nn.Module):
         began_s = time.perf_counter()
         threads = torch.get_num_threads()
         try:
-            with kept_or_made(_made_of(frontend, made_by, precision, examples), make) as kept:
+            with kept_files(_made_of(frontend, made_by, precision, examples), make) as kept:
                 folder, from_cache = kept
                 made_s = time.perf_counter() - began_s
                 self._run = made_by.open(folder, precision, threads)
@@ -173,19 +173,11 @@ def _made_of(
     network = {key: one for key, one in asdict(frontend.config).items() if key not in OUTSIDE}
     sources = sorted(Path(__file__).parent.glob("*.py"))
     return {
-        "weights_sha256": _sha256(state),
+        "weights_sha256": tensors_sha256(state),
         "network": json_text(network),
         "engine": engine.name,
         "packages": engine.versions(precision),
         "precision": precision,
-        "examples_sha256": "none" if examples is None else _sha256({"": examples}),
-        "sources_sha256": sha256(b"".join(one.read_bytes() for one in sources)).hexdigest(),
+        "examples_sha256": "none" if examples is None else tensors_sha256({"": examples}),
+        "sources_sha256": files_sha256(sources),
     }
-
-
-def _sha256(tensors: dict[str, Tensor]) -> str:
-    digest = sha256()
-    for name, tensor in sorted(tensors.items()):
-        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-        digest.update(tensor.detach().cpu().reshape(-1).contiguous().view(torch.uint8).numpy().data)
-    return digest.hexdigest()

@@ -10,13 +10,12 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
-from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from fakemamba.files import appearing_folder, bytes_in, file_sha256, json_text, user_cache_folder
+from fakemamba.files import appearing_folder, bytes_in, file_sha256, user_cache_folder
 from fakemamba.locks import waiting_lock
-from fakemamba.records import Stamp, read_record, write_sealed
+from fakemamba.records import Stamp, content_sha256, kept_record, write_sealed
 
 log = logging.getLogger(__name__)
 
@@ -31,12 +30,8 @@ class _Kept:
     files: dict[str, str]  # SHA-256 by name
 
 
-class _NotKeptError(ValueError):
-    """There is nothing on the disk that could be used."""
-
-
 @contextmanager
-def kept_or_made(
+def kept_files(
     made_of: Mapping[str, str], make: Callable[[Path], None]
 ) -> Iterator[tuple[Path, bool]]:
     """A folder of files that are there while the block lasts, and whether they were kept.
@@ -52,7 +47,7 @@ def kept_or_made(
     with ExitStack() as held:
         try:
             top = user_cache_folder(FOLDER)
-            folder = top / sha256(json_text(wanted).encode()).hexdigest()[:32]
+            folder = top / content_sha256(wanted)[:32]
             held.enter_context(waiting_lock(top / LOCK, "another making of engine files", log.info))
             is_kept = _is_kept(folder, wanted)
             if not is_kept:
@@ -70,13 +65,14 @@ def kept_or_made(
 
 
 def _is_kept(folder: Path, wanted: dict[str, str]) -> bool:
-    try:
-        found = read_record(folder / RECORD, _Kept, _NotKeptError, "", is_sealed=True, stamp=STAMP)
-    except _NotKeptError:
-        return False
-    return found.made_of == wanted and all(
-        (folder / name).is_file() and file_sha256(folder / name) == digest
-        for name, digest in found.files.items()
+    found = kept_record(folder / RECORD, _Kept, STAMP)
+    return (
+        found is not None
+        and found.made_of == wanted
+        and all(
+            (folder / name).is_file() and file_sha256(folder / name) == digest
+            for name, digest in found.files.items()
+        )
     )
 
 

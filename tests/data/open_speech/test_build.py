@@ -31,8 +31,8 @@ def installed():
 
 
 @contextmanager
-def of_few_families():
-    """A small corpus has four families meanwhile, two a language: one is spliced with another."""
+def of_few_quartets():
+    """A small corpus has four quartets meanwhile, two a language: one is spliced with another."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(plan.SIZES, "small", 2)
         patch.setattr(plan, "LANGUAGES", {"train": ("ru",), "test": ("es",)})
@@ -41,7 +41,7 @@ def of_few_families():
 
 @pytest.fixture
 def tiny(installed):
-    with of_few_families():
+    with of_few_quartets():
         yield
 
 
@@ -49,7 +49,7 @@ def tiny(installed):
 def whole(installed, tmp_path_factory):
     """The folder of a tiny build by the command."""
     folder = tmp_path_factory.mktemp("tiny")
-    with of_few_families():
+    with of_few_quartets():
         corpus_build("open-speech", out=folder, workers=1)
     return folder
 
@@ -63,10 +63,10 @@ def small(installed, tmp_path_factory):
 
 
 class Fewest(NamedTuple):
-    """That a build has to have; some families may be left out of a small one."""
+    """That a build has to have; some quartets may be left out of a small one."""
 
     recordings: int
-    families: int
+    quartets: int
     spliced: int
 
 
@@ -85,9 +85,9 @@ class Killed(BaseException):
     pass
 
 
-def stop_early(families, total):
-    """Progress that is killed after the first of the families."""
-    yield next(iter(families))
+def stop_early(quartets, total):
+    """Progress that is killed after the first of the quartets."""
+    yield next(iter(quartets))
     raise Killed
 
 
@@ -122,10 +122,10 @@ def test_an_interrupted_build_goes_on_to_the_same_bytes(tiny, whole, tmp_path):
         build(whole, seed=1)
 
 
-def end_a_process(families, total):
+def end_a_process(quartets, total):
     """Progress during which one of the processes is killed."""
     next(iter(multiprocessing.active_children())).kill()
-    yield from families
+    yield from quartets
 
 
 def test_a_killed_process_is_told_with_the_remedy(tiny, tmp_path):
@@ -152,7 +152,7 @@ def test_classes_have_the_same_texts_and_languages(corpus):
     for row in rows:
         if row["phase"] not in plan.PARTIAL.values():
             shares[row["phase"], row["text_id"], row["language"]][row["label"]] += 1
-    assert len(shares) >= fewest.families
+    assert len(shares) >= fewest.quartets
     for counts in shares.values():
         assert counts["spoof"] == plan.FORGERIES * counts["bonafide"]
 

@@ -1,4 +1,4 @@
-"""A family made: all of it or nothing, under the same conditions, and its rows."""
+"""A quartet made: all of it or nothing, under the same conditions, and its rows."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -12,14 +12,14 @@ from fakemamba.data.cues import measure_cues
 from fakemamba.data.open_speech.attacks import ATTACKS
 from fakemamba.data.open_speech.attacks.attack import ForgeryError, Voice
 from fakemamba.data.open_speech.channel import SilenceError
-from fakemamba.data.open_speech.making import make_family
-from fakemamba.data.open_speech.plan import Family, Forgery, Splice
+from fakemamba.data.open_speech.making import make_quartet
+from fakemamba.data.open_speech.plan import Forgery, Quartet, Splice
 from fakemamba.data.open_speech.prompts import Prompt
 
 FOLDER = Path(recordings.__file__).parent / "recordings"
 HUMAN = Prompt("privacy-prompt", "it", "testo", FOLDER / "it-privacy-prompt.flac")
 DONOR = Prompt("conf-invalid", "ru", "текст", FOLDER / "ru-conf-invalid.flac")
-FAMILY = Family(
+QUARTET = Quartet(
     HUMAN,
     "test",
     "OS_E_00004",
@@ -30,15 +30,15 @@ FAMILY = Family(
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    return tmp_path_factory.mktemp("family")
+    return tmp_path_factory.mktemp("quartet")
 
 
 @pytest.fixture(scope="module")
 def made(folder):
-    return make_family(FAMILY, folder, seed=0)
+    return make_quartet(QUARTET, folder, seed=0)
 
 
-def test_a_family_has_a_row_and_a_file_a_recording(made, folder):
+def test_a_quartet_has_a_row_and_a_file_a_recording(made, folder):
     rows = {row["trial_id"]: row for row in made.rows}
     assert {name: row["label"] for name, row in rows.items()} == {
         "OS_E_00004": "bonafide",
@@ -55,7 +55,7 @@ def test_a_family_has_a_row_and_a_file_a_recording(made, folder):
         assert rate_hz == 16_000 and len(samples) / rate_hz == pytest.approx(row["duration"])
 
 
-def test_all_of_a_family_have_the_same_level_and_silences(made, folder):
+def test_all_of_a_quartet_have_the_same_level_and_silences(made, folder):
     cues = [
         measure_cues(soundfile.read(folder / row["path"], dtype="float32")[0]) for row in made.rows
     ]
@@ -81,8 +81,8 @@ def test_segments_of_the_control_are_all_bona_fide_and_tell_its_cuts(made):
 
 @pytest.mark.parametrize("phase", ["train", "dev"])
 def test_other_splits_have_spliced_recordings_and_controls_too(tmp_path, phase):
-    family = replace(FAMILY, phase=phase, splice=replace(FAMILY.splice, forgery=0))
-    made = make_family(family, tmp_path, seed=0)
+    quartet = replace(QUARTET, phase=phase, splice=replace(QUARTET.splice, forgery=0))
+    made = make_quartet(quartet, tmp_path, seed=0)
     spliced = {row["trial_id"]: row for row in made.rows if row["phase"] == f"partial-{phase}"}
     assert {row["label"] for row in spliced.values()} == {"spoof", "bonafide"}
     assert spliced["OS_P_00001"]["attack"] == "griffin-lim"
@@ -96,7 +96,7 @@ def test_nothing_is_written_if_one_attack_fails(tmp_path, monkeypatch, error):
         raise error
 
     monkeypatch.setitem(ATTACKS, "lpc", replace(ATTACKS["lpc"], forge=fail))
-    made = make_family(FAMILY, tmp_path, seed=0)
+    made = make_quartet(QUARTET, tmp_path, seed=0)
     assert made.left_out == "lpc did not say the text" and not made.rows
     assert not list(tmp_path.iterdir())
 
@@ -107,8 +107,8 @@ def test_nothing_is_written_if_one_attack_fails(tmp_path, monkeypatch, error):
 def test_a_prompt_without_speech_is_left_out(tmp_path, samples, reason):
     noise = samples * np.random.default_rng(0).uniform(-0.5, 0.5, len(samples))
     soundfile.write(tmp_path / "x.wav", noise, 16_000)
-    family = replace(FAMILY, prompt=replace(HUMAN, path=tmp_path / "x.wav"))
-    assert reason in make_family(family, tmp_path / "out", seed=0).left_out
+    quartet = replace(QUARTET, prompt=replace(HUMAN, path=tmp_path / "x.wav"))
+    assert reason in make_quartet(quartet, tmp_path / "out", seed=0).left_out
 
 
 def test_a_voice_gives_its_speaker_and_its_licence(tmp_path, monkeypatch):
@@ -116,8 +116,8 @@ def test_a_voice_gives_its_speaker_and_its_licence(tmp_path, monkeypatch):
     speaking = replace(ATTACKS["lpc"], voices={"it": (voice,)})
     monkeypatch.setitem(ATTACKS, "lpc", speaking)
     forgeries = (Forgery("OS_E_00001", "lpc", 0),)
-    family = replace(FAMILY, forgeries=forgeries, splice=replace(FAMILY.splice, forgery=0))
-    rows = {row["trial_id"]: row for row in make_family(family, tmp_path, seed=0).rows}
+    quartet = replace(QUARTET, forgeries=forgeries, splice=replace(QUARTET.splice, forgery=0))
+    rows = {row["trial_id"]: row for row in make_quartet(quartet, tmp_path, seed=0).rows}
     spoken, spliced = rows["OS_E_00001"], rows["OS_P_00001"]
     assert (spoken["speaker"], spoken["source"]) == ("someone", "festvox-x")
     assert spliced["speaker"] == "carlo"

@@ -15,7 +15,7 @@ from fakemamba.data.open_speech.plan import (
     PARTIAL,
     SIZES,
     attacks_for,
-    plan_families,
+    plan_quartets,
     split_texts,
 )
 from fakemamba.data.open_speech.prompts import READERS, Prompt
@@ -36,16 +36,16 @@ def words(number, language):
 
 
 @pytest.fixture(scope="module", params=["small", "full"])
-def families(request, prompts):
-    return plan_families(prompts, request.param, seed=3)
+def quartets(request, prompts):
+    return plan_quartets(prompts, request.param, seed=3)
 
 
-def test_splits_share_no_text_no_attack_and_for_the_test_no_speaker(families):
+def test_splits_share_no_text_no_attack_and_for_the_test_no_speaker(quartets):
     texts, attacks, speakers = {}, {}, {}
-    for family in families:
-        texts.setdefault(family.phase, set()).add(family.prompt.text_id)
-        attacks.setdefault(family.phase, set()).update(one.attack for one in family.forgeries)
-        speakers.setdefault(family.phase, set()).add(family.prompt.reader.speaker)
+    for quartet in quartets:
+        texts.setdefault(quartet.phase, set()).add(quartet.prompt.text_id)
+        attacks.setdefault(quartet.phase, set()).update(one.attack for one in quartet.forgeries)
+        speakers.setdefault(quartet.phase, set()).add(quartet.prompt.reader.speaker)
     assert set(texts) == set(LANGUAGES)
     assert not any(one & other for one, other in combinations(texts.values(), 2))
     assert not attacks["test"] & (attacks["train"] | attacks["dev"])
@@ -61,29 +61,29 @@ def test_texts_that_read_the_same_stay_together(prompts, seed):
     assert shares == pytest.approx({"train": 0.4, "dev": 0.15, "test": 0.45}, abs=0.02)
 
 
-def test_a_language_has_as_many_spoofs_a_bona_fide_recording_everywhere(families):
-    for family in families:
-        names = [one.attack for one in family.forgeries]
+def test_a_language_has_as_many_spoofs_a_bona_fide_recording_everywhere(quartets):
+    for quartet in quartets:
+        names = [one.attack for one in quartet.forgeries]
         assert len(set(names)) == len(names) == FORGERIES
-        assert set(names) <= set(attacks_for(family.prompt.language, family.phase))
+        assert set(names) <= set(attacks_for(quartet.prompt.language, quartet.phase))
     for phase, languages in LANGUAGES.items():
         for language in languages:
             uses = Counter(
                 one.attack
-                for family in families
-                if (family.phase, family.prompt.language) == (phase, language)
-                for one in family.forgeries
+                for quartet in quartets
+                if (quartet.phase, quartet.prompt.language) == (phase, language)
+                for one in quartet.forgeries
             )
             assert set(uses) == set(attacks_for(language, phase))
             assert max(uses.values()) - min(uses.values()) <= 1
 
 
 def test_every_voice_is_used(prompts):
-    families = plan_families(prompts, "full", seed=0)
+    quartets = plan_quartets(prompts, "full", seed=0)
     used = {
-        (one.attack, family.prompt.language, one.voice)
-        for family in families
-        for one in family.forgeries
+        (one.attack, quartet.prompt.language, one.voice)
+        for quartet in quartets
+        for one in quartet.forgeries
     }
     expected = {
         (name, language, voice)
@@ -94,22 +94,22 @@ def test_every_voice_is_used(prompts):
     assert expected <= used
 
 
-def test_ids_are_unique_and_say_neither_class_nor_family(families):
-    ids = [family.trial_id for family in families]
-    ids += [one.trial_id for family in families for one in family.forgeries]
-    splices = [family.splice for family in families]
+def test_ids_are_unique_and_say_neither_class_nor_quartet(quartets):
+    ids = [quartet.trial_id for quartet in quartets]
+    ids += [one.trial_id for quartet in quartets for one in quartet.forgeries]
+    splices = [quartet.splice for quartet in quartets]
     ids += [name for one in splices for name in (one.trial_id, one.control_id)]
     assert len(set(ids)) == len(ids)
     assert PARTIAL.keys() == LANGUAGES.keys() and not set(PARTIAL.values()) & set(LANGUAGES)
-    test = [family for family in families if family.phase == "test"]
-    numbers = sorted(int(family.trial_id[-5:]) for family in test)
+    test = [quartet for quartet in quartets if quartet.phase == "test"]
+    numbers = sorted(int(quartet.trial_id[-5:]) for quartet in test)
     assert numbers[0] <= len(test) and numbers[-1] >= (FORGERIES - 1) * len(test)
 
 
-def test_a_splice_has_another_recording_of_the_same_language(families):
-    for family in families:
-        assert family.splice.donor != family.prompt
-        assert family.splice.donor.language == family.prompt.language
+def test_a_splice_has_another_recording_of_the_same_language(quartets):
+    for quartet in quartets:
+        assert quartet.splice.donor != quartet.prompt
+        assert quartet.splice.donor.language == quartet.prompt.language
 
 
 # SHA-256 of what was planned before there were partial-train and partial-dev, and still is. All
@@ -123,17 +123,17 @@ BEFORE = {
 @pytest.mark.parametrize("size", BEFORE)
 def test_what_was_planned_before_there_were_more_phases_is_planned_still(prompts, size):
     lines = []
-    for family in plan_families(prompts, size, seed=3):
-        line = [family.phase, family.trial_id, family.prompt.language, family.prompt.text_id]
-        line += [f"{one.trial_id}:{one.attack}:{one.voice}" for one in family.forgeries]
-        if family.phase == "test":
-            splice = family.splice
+    for quartet in plan_quartets(prompts, size, seed=3):
+        line = [quartet.phase, quartet.trial_id, quartet.prompt.language, quartet.prompt.text_id]
+        line += [f"{one.trial_id}:{one.attack}:{one.voice}" for one in quartet.forgeries]
+        if quartet.phase == "test":
+            splice = quartet.splice
             line += [splice.trial_id, splice.control_id, splice.forgery, splice.donor.text_id]
         lines.append(" ".join(map(str, line)))
     assert hashlib.sha256("\n".join(lines).encode()).hexdigest() == BEFORE[size]
 
 
 def test_the_seed_and_the_size_decide(prompts):
-    small = plan_families(prompts, "small", 0)
-    assert small == plan_families(prompts, "small", 0) != plan_families(prompts, "small", 1)
+    small = plan_quartets(prompts, "small", 0)
+    assert small == plan_quartets(prompts, "small", 0) != plan_quartets(prompts, "small", 1)
     assert len(small) == SIZES["small"] * sum(map(len, LANGUAGES.values()))

@@ -245,9 +245,9 @@ def test_what_was_used_longest_ago_makes_room(own_cache, monkeypatch):
 
     monkeypatch.setattr(kept, "MOST_BYTES", 3_000)
     for number in range(3):
-        with kept.kept_or_made({"number": str(number)}, make) as (folder, _):
+        with kept.kept_files({"number": str(number)}, make) as (folder, _):
             os.utime(folder / kept.RECORD, (number, number))
-    with kept.kept_or_made({"number": "0"}, make) as (folder, is_kept):
+    with kept.kept_files({"number": "0"}, make) as (folder, is_kept):
         assert not is_kept and (folder / "content").is_file()
     left = {one.parent.name for one in own_cache.glob(f"*/{kept.RECORD}")}
     assert len(left) == 2 and folder.name in left

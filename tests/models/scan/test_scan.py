@@ -6,7 +6,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fakemamba.models.scan import (
-    BACKENDS,
     BackendUnavailableError,
     directional_scan,
     resolve_backend,
@@ -15,14 +14,18 @@ from fakemamba.models.scan import (
     unavailable_backends,
 )
 from fakemamba.models.scan.convolution import causal_conv_silu
+from tests.models.scan.scans import (
+    AVAILABLE,
+    DEVICE,
+    EXTREMES,
+    FAST,
+    INTERPRETED,
+    in_float64,
+    relative_error,
+)
 
-DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
-AVAILABLE = [name for name in BACKENDS if name not in unavailable_backends()]
-# On a GPU the cpu backend has nothing to run on, and the other way round for Triton, unless
-# TRITON_INTERPRET=1 (set in conftest.py) lets its kernels run on a CPU.
-FAST = [name for name in AVAILABLE if name not in ("reference", "cpu" if DEVICE == "cuda" else "")]
+pytestmark = pytest.mark.usefixtures("two_threads", "poisoned_memory")
 LENGTHS = [1, 2, 3, 15, 16, 17, 255, 257, 3000]
-INTERPRETED = "triton" in FAST and DEVICE == "cpu"
 INTERPRETED_LENGTHS = [1, 2, 3, 7, 8, 9, 31, 33, 65]  # around tiles of 8 and joins of 4 tiles
 
 
@@ -33,15 +36,6 @@ def small_tiles(monkeypatch):
         monkeypatch.setattr(triton_scan, "TILE_FRAMES", 8)
         monkeypatch.setattr(triton_scan, "BLOCK_CHANNELS", 2)
         monkeypatch.setattr(triton_scan, "JOINED_TILES", 4)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def two_threads():
-    """Kernels that share out their work may do something wrong only on more than one."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(2)
-    yield
-    torch.set_num_threads(before)
 
 
 def is_interpreted(backend):
@@ -55,18 +49,6 @@ def sizes(backend, length=1, channels=6, states=16):
     if is_interpreted(backend):
         return min(length, 65), min(channels, 3), min(states, 3)
     return length, channels, states
-
-
-@pytest.fixture(autouse=True)
-def poisoned_memory(monkeypatch):
-    """New memory is full of NaN, so that an output which is not written is not right by chance."""
-    empty, new_empty = torch.empty, torch.Tensor.new_empty
-
-    def poison(tensor):
-        return tensor.fill_(float("nan")) if tensor.is_floating_point() else tensor
-
-    monkeypatch.setattr(torch, "empty", lambda *a, **k: poison(empty(*a, **k)))
-    monkeypatch.setattr(torch.Tensor, "new_empty", lambda *a, **k: poison(new_empty(*a, **k)))
 
 
 def random_inputs(batch, length, channels, states, dtype=torch.float32, seed=0):
@@ -85,15 +67,6 @@ def random_inputs(batch, length, channels, states, dtype=torch.float32, seed=0):
         "z": normal(batch, length, channels),
         "delta_bias": normal(channels),
     }
-
-
-def in_float64(inputs):
-    return {name: value.double() for name, value in inputs.items()}
-
-
-def relative_error(found, wanted):
-    error = (found.detach().double() - wanted.detach()).norm()
-    return float(error / wanted.detach().norm().clamp(min=1e-30))
 
 
 @pytest.mark.parametrize(
@@ -140,17 +113,7 @@ def test_optional_inputs_may_be_left_out(backend, missing):
 
 
 @pytest.mark.parametrize("backend", FAST)
-@pytest.mark.parametrize(
-    "extreme",
-    [
-        {"delta": 50.0, "delta_bias": 0.0},
-        {"delta": -18.4, "delta_bias": 0.0},  # softplus gives 1e-8
-        {"A": -1e-8},
-        {"A": -1e4},
-        {"u": 1e4},
-    ],
-    ids=str,
-)
+@pytest.mark.parametrize("extreme", [*EXTREMES, {"u": 1e4}], ids=str)
 def test_extreme_values_stay_finite_and_right(backend, extreme):
     inputs = random_inputs(1, *sizes(backend, 300, 4, 8))
     for name, value in extreme.items():

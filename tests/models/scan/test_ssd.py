@@ -5,12 +5,18 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fakemamba.models.scan import BACKENDS, ssd_chunked, ssd_scan, triton_ssd, unavailable_backends
+from fakemamba.models.scan import ssd_chunked, ssd_scan, triton_ssd, unavailable_backends
+from tests.models.scan.scans import (
+    AVAILABLE,
+    DEVICE,
+    EXTREMES,
+    FAST,
+    INTERPRETED,
+    in_float64,
+    relative_error,
+)
 
-DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
-AVAILABLE = [name for name in BACKENDS if name not in unavailable_backends()]
-FAST = [name for name in AVAILABLE if name not in ("reference", "cpu" if DEVICE == "cuda" else "")]
-INTERPRETED = "triton" in FAST and DEVICE == "cpu"
+pytestmark = pytest.mark.usefixtures("two_threads", "poisoned_memory")
 FRAMES = ("x", "delta", "B", "C")  # by time; the others are by head
 PROPERTY = settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -21,27 +27,6 @@ def small_chunks(monkeypatch):
     monkeypatch.setattr(ssd_chunked, "CHUNK_FRAMES", 8)
     if INTERPRETED:
         monkeypatch.setattr(triton_ssd, "CHUNK_FRAMES", 16)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def two_threads():
-    """Kernels that share out their work may do something wrong only on more than one."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(2)
-    yield
-    torch.set_num_threads(before)
-
-
-@pytest.fixture(autouse=True)
-def poisoned_memory(monkeypatch):
-    """New memory is full of NaN, so that an output which is not written is not right by chance."""
-    empty, new_empty = torch.empty, torch.Tensor.new_empty
-
-    def poison(tensor):
-        return tensor.fill_(float("nan")) if tensor.is_floating_point() else tensor
-
-    monkeypatch.setattr(torch, "empty", lambda *a, **k: poison(empty(*a, **k)))
-    monkeypatch.setattr(torch.Tensor, "new_empty", lambda *a, **k: poison(new_empty(*a, **k)))
 
 
 def random_inputs(directions, batch, length, heads, channels, states, dtype=torch.float32, seed=0):
@@ -59,15 +44,6 @@ def random_inputs(directions, batch, length, heads, channels, states, dtype=torc
         "C": normal(batch, length, states),
         "delta_bias": normal(heads),
     }
-
-
-def in_float64(inputs):
-    return {name: value.double() for name, value in inputs.items()}
-
-
-def relative_error(found, wanted):
-    error = (found.detach().double() - wanted.detach()).norm()
-    return float(error / wanted.detach().norm().clamp(min=1e-30))
 
 
 def cut(inputs, row, length):
@@ -150,17 +126,7 @@ def test_the_size_of_chunks_changes_nothing(backend, monkeypatch):
 
 
 @pytest.mark.parametrize("backend", FAST)
-@pytest.mark.parametrize(
-    "extreme",
-    [
-        {"delta": 50.0, "delta_bias": 0.0},
-        {"delta": -18.4, "delta_bias": 0.0},  # softplus gives 1e-8
-        {"A": -1e-8},
-        {"A": -1e4},
-        {"x": 1e4},
-    ],
-    ids=str,
-)
+@pytest.mark.parametrize("extreme", [*EXTREMES, {"x": 1e4}], ids=str)
 def test_extreme_values_stay_finite_and_right(backend, extreme):
     inputs = random_inputs(2, 1, 40, 1, 4, 8)
     for name, value in extreme.items():
