@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from accelerate import Accelerator
 from accelerate.utils import extract_model_from_parallel
 from safetensors.torch import save_file
-from torch import nn
+from torch import Tensor, nn
 
 from fakemamba.files import appearing_folder, write_json
 from fakemamba.models.checkpoints import save_pretrained
@@ -81,7 +81,7 @@ class Checkpoints:
             epoch: from 1.
         """
         state = self.accelerator.get_state_dict(model)  # gathered, where it is spread over ranks
-        head = {}
+        head: dict[str, Tensor] = {}
         if isinstance(extract_model_from_parallel(model), Headed):
             state, head = parted(state)
         with self.folder.writing():

@@ -253,18 +253,18 @@ class Recipe:
     Attributes:
         detector: which one.
         data: what it is trained on.
-        target: what is learned of that.
         optimization: how its weights are changed.
         selection: which epochs make it.
         seed: of first weights, order, crops, augmentation and dropout.
+        target: what is learned of a clip.
     """
 
     detector: DetectorRecipe = field(default_factory=DetectorRecipe)
     data: DataRecipe = field(default_factory=DataRecipe)
-    target: TargetRecipe = field(default_factory=TargetRecipe)
     optimization: OptimizationRecipe = field(default_factory=OptimizationRecipe)
     selection: SelectionRecipe = field(default_factory=SelectionRecipe)
     seed: int = 1234
+    target: TargetRecipe = field(default_factory=TargetRecipe)
 
     def __post_init__(self) -> None:
         criterion, kind = self.selection.criterion, self.target.kind

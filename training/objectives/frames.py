@@ -59,7 +59,7 @@ class FrameTarget:
         """Each frame has the label of its middle, wherever in the recording that is."""
         heard = min(len(clip.waveform), self.most_samples or len(clip.waveform))
         hop = self.framing.hop_samples
-        middles = hop * (np.arange(self.framing.frame_count(heard)) + 0.5)
+        middles = hop * (np.arange(self.framing.frame_count(heard), dtype=np.float64) + 0.5)
         return labels_at(clip.places(middles) / SAMPLE_RATE_HZ, self.segments[trial.trial_id])
 
 

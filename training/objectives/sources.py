@@ -133,7 +133,7 @@ class SourceObjective:
     def figures(self, judged: Floats, labels: Counts) -> dict[str, float]:
         """Accuracy and macro-F1, as `fakemamba trace evaluate` has them."""
         named = Named(labels, judged.astype(np.int64), len(self.classes))
-        found = named.measure(np.ones(len(named)))
+        found = named.measure(np.ones(len(named), np.int32))
         return dict(zip(NAMES, map(float, found), strict=True))
 
     def finish(self, done: Finish) -> None:

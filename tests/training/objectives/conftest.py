@@ -62,14 +62,17 @@ def of_systems(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def teach(make_recipe):
-    """A recipe of another target, and what trains by it."""
+    """Recipes of another target."""
 
-    def recipe(manifests, target, **changes):
-        own = {"data": {}, "optimization": {"spoof_weight": 0.5, "bonafide_weight": 0.5}}
-        made = make_recipe(**{**own, **changes})
+    def recipe(manifests, target, *, selection=None, **changes):
+        made = make_recipe(**changes)
         first, second = manifests[:2]
-        data = replace(made.data, train_manifest=first, validation_manifest=second)
-        return replace(made, data=data, target=TargetRecipe(**target))
+        return replace(
+            made,
+            data=replace(made.data, train_manifest=first, validation_manifest=second),
+            target=TargetRecipe(**target),
+            selection=replace(made.selection, **(selection or {})),
+        )
 
     return recipe
 
