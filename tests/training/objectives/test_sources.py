@@ -25,7 +25,7 @@ def taught(of_systems, teach, train_here, tmp_path_factory):
     changes = {
         "data": {"crop": "first"},
         "optimization": {"learning_rate": 3e-3, "batch_size": 7},
-        "selection": {"criterion": "macro-f1", "max_epochs": 10, "averaged": 1},
+        "selection": {"criterion": "macro-f1", "max_epochs": 6, "averaged": 1},
     }
     recipe = teach(of_systems, {"kind": "source"}, **changes)
     return train_here(recipe, tmp_path_factory.mktemp("source") / "run")
