@@ -24,7 +24,7 @@ from fakemamba.training.recipe_files import (
     to_toml,
     with_overrides,
 )
-from fakemamba.training.run_folder import TrainingResult, TrainingStoppedError
+from fakemamba.training.run_folder import RunFolder, TrainingResult, TrainingStoppedError
 
 Flag = tyro.conf.FlagCreatePairsOff[bool]
 
@@ -158,21 +158,35 @@ def _overrides(options: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
 
 def _report(recipe: "Recipe", result: "TrainingResult") -> str:
     """What was made of what, and how to go on."""
-    selection, data = recipe.selection, recipe.data
+    selection = recipe.selection
     best = ", ".join(map(str, result.best))
     how = {"true": "the mean of epochs", "as-released": "averaged as released from epochs"}
     made = f"epoch {best}" if len(result.best) == 1 else f"{how[selection.averaging]} {best}"
-    score = ["fakemamba", "score", "--checkpoint", str(result.detector)]
-    if is_code_name(recipe.detector.name):
-        score += ["--detector", recipe.detector.name]
-    if data.crop == "first":
-        score += ["--length", str(data.num_samples)]
-    if data.corpus is None:
-        score += ["--manifest", "TEST.csv"]
-    else:
-        score += ["--corpus", data.corpus, "--root", str(data.root)]
-    return (
+    told = (
         f"{result.detector}: {made} of {result.epochs}; the best one's validation "
         f"{selection.criterion} is {result.criterion:.4g}. Trained in {result.train_s:,.0f} s\n"
-        f"next: {shlex.join([*score, '--out', 'scores.txt'])}"
+        f"next: {shlex.join(_next_command(recipe, result))}"
     )
+    if recipe.target.kind == "recording":
+        return told
+    return f"{told}\nthe detector's own score of whole recordings was not trained here"
+
+
+def _next_command(recipe: "Recipe", result: "TrainingResult") -> list[str]:
+    """What the result is for, on trials that it has not seen."""
+    data, kind, run = recipe.data, recipe.target.kind, RunFolder(result.detector.parent)
+    of = ["--checkpoint", str(result.detector)]
+    if is_code_name(recipe.detector.name):
+        of += ["--detector", recipe.detector.name]
+    if data.corpus is None:
+        trials = ["--manifest", "TEST.csv"]
+    else:
+        trials = ["--corpus", data.corpus, "--root", str(data.root)]
+    if kind == "frames":
+        line = ["--classifier", str(run.classifier), "--method", "supervised"]
+        return ["fakemamba", "localize", *of, *line, *trials, "--out", "maps"]
+    if kind == "source":
+        return ["fakemamba", "trace", "evaluate", "--model", str(run.tracer), *of, *trials]
+    if data.crop == "first":
+        of += ["--length", str(data.num_samples)]
+    return ["fakemamba", "score", *of, *trials, "--out", "scores.txt"]

@@ -168,15 +168,19 @@ def _labelled(
         return recording
     waveform = torch.from_numpy(recording.waveform).to(detector.device)
     try:
-        frames = _frames_of(detector, waveform)
+        frames = frames_of(detector, waveform)
     except UnsupportedInputError as error:
         return f"{trial.path}: {one_line(str(error))}"
     frame_s = detector.framing.hop_samples / SAMPLE_RATE_HZ
     return frames.cpu().numpy(), frame_labels(len(frames), segments, frame_s, "centre")
 
 
-def _frames_of(detector: Detector, waveform: torch.Tensor) -> torch.Tensor:
-    """What the encoder makes of a recording's frames (n, width)."""
+def frames_of(detector: Detector, waveform: torch.Tensor) -> torch.Tensor:
+    """What the encoder of a detector in eval mode makes of a recording's frames (n, width).
+
+    Raises:
+        ClassifierError: it keeps none apart.
+    """
     if not isinstance(detector, ExternalDetector):
         frames = observe(detector, waveform, in_frontend=False).encoded_frames
         if frames is not None:

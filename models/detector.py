@@ -201,14 +201,25 @@ class Detector(nn.Module):
         Raises:
             ValueError: see `check_input`.
         """
-        encoded, frame_lengths = self._encode(waveforms, lengths)
+        encoded, frame_lengths = self.encode(waveforms, lengths)
         return self.head(encoded, frame_lengths)
 
     def embed(self, waveforms: Tensor, lengths: Tensor | None = None) -> Tensor:
         """The vector before the classifier, (B, embedding width)."""
-        encoded, frame_lengths = self._encode(waveforms, lengths)
+        encoded, frame_lengths = self.encode(waveforms, lengths)
         head: Any = self.head
         return head.embed(encoded, frame_lengths)
+
+    def encode(
+        self, waveforms: Tensor, lengths: Tensor | None = None
+    ) -> tuple[Tensor, Tensor | None]:
+        """What the head is given of waveforms (B, L): what the encoder made, and its frames (B,).
+
+        The frames are None where every row is full.
+        """
+        lengths = self.check_input(waveforms, lengths)
+        features, frame_lengths = self.frontend(*self.prepared(waveforms, lengths))
+        return self.encoder(features, frame_lengths), frame_lengths
 
     @torch.enable_grad()
     def frames(self, waveforms: Tensor, lengths: Tensor | None = None) -> Tensor:
@@ -250,7 +261,7 @@ class Detector(nn.Module):
         A logit that was rounded to bf16 has two or three digits.
         """
         with autocast:
-            encoded, frame_lengths = self._encode(waveforms, lengths)
+            encoded, frame_lengths = self.encode(waveforms, lengths)
         return self.head(encoded.float(), frame_lengths)
 
     def optimize(
@@ -289,8 +300,3 @@ class Detector(nn.Module):
     def _check_span(self, shortest: int, longest: int) -> None:
         """Refuse what the front-end makes no frames of; lengths are in samples."""
         self.framing.check(shortest, longest, self.min_frames, type(self).__name__)
-
-    def _encode(self, waveforms: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor | None]:
-        lengths = self.check_input(waveforms, lengths)
-        features, frame_lengths = self.frontend(*self.prepared(waveforms, lengths))
-        return self.encoder(features, frame_lengths), frame_lengths

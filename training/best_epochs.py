@@ -1,4 +1,4 @@
-"""Which epochs are the best so far, when to stop, and the detector that their average is.
+"""Which epochs are the best so far, when to stop, and the detector and head that their average is.
 
 As in the published code: an epoch goes before the first one whose value is strictly larger, and the
 run ends when so many epochs in a row were no better than the best.
@@ -9,6 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from safetensors.torch import load_file
+from torch import Tensor
 
 from fakemamba.models.checkpoints import from_pretrained
 from fakemamba.models.detector import Detector
@@ -48,3 +51,8 @@ def averaged(folders: Sequence[Path], how: str, name: str | None = None) -> Dete
         states = [from_pretrained(folder, expected=name).state_dict() for folder in folders]
         detector.load_state_dict(average_states(states, how))
     return detector
+
+
+def averaged_head(paths: Sequence[Path], how: str) -> dict[str, Tensor]:
+    """The same average of what was trained beside the detectors, the best first."""
+    return average_states([load_file(path) for path in paths], how)

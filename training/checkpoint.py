@@ -5,14 +5,17 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 
 from accelerate import Accelerator
-from torch import nn
+from accelerate.utils import extract_model_from_parallel
+from safetensors.torch import save_file
+from torch import Tensor, nn
 
 from fakemamba.files import appearing_folder, write_json
 from fakemamba.models.checkpoints import save_pretrained
 from fakemamba.models.detector import Detector
 from fakemamba.training.manifest import write_manifest
+from fakemamba.training.objectives.headed import Headed, parted
 from fakemamba.training.progress import Progress
-from fakemamba.training.run_folder import PROGRESS, RunFolder, TrainingError
+from fakemamba.training.run_folder import HEAD, PROGRESS, RunFolder, TrainingError
 
 
 @dataclass(frozen=True)
@@ -70,18 +73,23 @@ class Checkpoints:
         return progress
 
     def save_epoch(self, model: nn.Module, detector: Detector, epoch: int) -> None:
-        """Write an epoch's detector beside the best ones.
+        """Write an epoch's detector beside the best ones, and its head if it has one of its own.
 
         Args:
             model: as prepared by accelerate.
-            detector: the same without what accelerate puts around it.
+            detector: the one in it, without what accelerate puts around it.
             epoch: from 1.
         """
         state = self.accelerator.get_state_dict(model)  # gathered, where it is spread over ranks
+        head: dict[str, Tensor] = {}
+        if isinstance(extract_model_from_parallel(model), Headed):
+            state, head = parted(state)
         with self.folder.writing():
             if self.accelerator.is_main_process:
                 goal = self.folder.best(epoch)
                 with appearing_folder(goal, is_main=True) as partial:
                     save_pretrained(detector, partial, state)
+                    if head:
+                        save_file(head, partial / HEAD)
                     write_manifest(partial)
         self.accelerator.wait_for_everyone()

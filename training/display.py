@@ -19,6 +19,12 @@ from rich.progress import (
 from fakemamba.training.epoch import TrainingStep
 from fakemamba.training.progress import EpochRecord
 
+FIGURES = {
+    "validation_eer": "EER",
+    "validation_accuracy": "accuracy",
+    "validation_macro_f1": "macro-F1",
+}
+
 
 @dataclass
 class Display:
@@ -50,9 +56,11 @@ class Display:
 
     def say_epoch(self, record: EpochRecord, *, is_best: bool) -> None:
         """The line of an epoch that is done."""
+        known = record.known()
+        figures = [f"{word} {known[name]:.2%}" for name, word in FIGURES.items() if name in known]
         self.say(
             f"epoch {record.epoch}: loss {record.train_loss:.4f}, validation loss "
-            f"{record.validation_loss:.4f}, EER {record.validation_eer:.2%}, "
+            f"{record.validation_loss:.4f}, {', '.join(figures)}, "
             f"{record.epoch_s:.0f} s" + (", the best so far" if is_best else "")
         )
 

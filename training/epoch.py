@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 import torch
 from accelerate import Accelerator
 from torch import nn
 
-from fakemamba.training.clips import Clips, ClipsOfEpoch, label_index, load, shuffled_batches
+from fakemamba.evaluation.metrics.segments import UNLABELLED
+from fakemamba.training.clips import Clips, ClipsOfEpoch, load, shuffled_batches
 from fakemamba.training.loss import WeightedCrossEntropy
+from fakemamba.training.objectives.objective import Objective
 from fakemamba.training.progress import Progress
 from fakemamba.training.recipe import Recipe, RecipeError
 from fakemamba.training.run_folder import TrainingError
@@ -49,9 +52,10 @@ class Trainer:
     """What all epochs of a run share.
 
     Attributes:
-        model: the detector, prepared by accelerate.
+        model: what the objective trains, prepared by accelerate.
         optimizer: of it, prepared too.
         recipe: the run's.
+        objective: what is learned.
         loss: the recipe's.
         accelerator: devices and ranks.
         workers: processes that read, for each rank.
@@ -60,6 +64,7 @@ class Trainer:
     model: nn.Module
     optimizer: torch.optim.Optimizer
     recipe: Recipe
+    objective: Objective
     loss: WeightedCrossEntropy
     accelerator: Accelerator
     workers: int
@@ -111,11 +116,9 @@ class Trainer:
             load(clips, [part for own in parts for part in own], workers=self.workers, pin=is_gpu)
         )
         self.model.train()
-        for batch, own in zip(left, parts, strict=True):
-            weight = self.loss.total_weight([label_index(clips.trials[place]) for place in batch])
+        for own in parts:
             rate = learning_rate(self.recipe.optimization, progress.total_steps, planned)
-            micro_batches = (next(loaded) for _ in own)
-            step = self._step(micro_batches, len(own), weight, rate, progress, wishes())
+            step = self._step(list(islice(loaded, len(own))), rate, progress, wishes())
             progress.step += 1
             progress.total_steps += 1
             progress.loss_sum += step.loss
@@ -132,9 +135,7 @@ class Trainer:
 
     def _step(
         self,
-        micro_batches: Iterator[Clips],
-        count: int,
-        weight: float,
+        micro_batches: Sequence[Clips],
         rate: float,
         progress: Progress,
         wishes: tuple[bool, bool],
@@ -148,11 +149,12 @@ class Trainer:
         self.optimizer.zero_grad(set_to_none=True)
         # What ranks tell one another: (loss, wish for a checkpoint, wish to stop).
         told = torch.tensor([0.0, *map(float, wishes)], device=accelerator.device)
+        weight = self._weight(micro_batches)
         for number, clips in enumerate(micro_batches, 1):
-            wait = nullcontext() if number == count else accelerator.no_sync(self.model)
-            with wait:
-                logits, _, labels = forward(self.model, clips, accelerator.device)
-                share = self.loss.share(logits, labels, weight)
+            is_last = number == len(micro_batches)
+            with nullcontext() if is_last else accelerator.no_sync(self.model):
+                made, _ = forward(self.model, clips, self.objective, accelerator.device)
+                share = self.loss.share(made.logits, made.labels, weight)
                 # Ranks' gradients are averaged, but their shares add up.
                 accelerator.backward(share * accelerator.num_processes)
             told[0] += share.detach()
@@ -166,6 +168,15 @@ class Trainer:
         return TrainingStep(
             progress.total_steps + 1, loss, norm, rate, recipe.batch_size, saves > 0, stops > 0
         )
+
+    def _weight(self, micro_batches: Sequence[Clips]) -> float:
+        """Of a batch's labels, on all ranks; of frames it depends on where clips are cut."""
+        targets = [one for clips in micro_batches for one in clips.labels.flatten().tolist()]
+        labels = [label for label in targets if label != UNLABELLED]
+        own = torch.tensor(self.loss.total_weight(labels), dtype=torch.float64)
+        if self.accelerator.num_processes > 1:
+            own = self.accelerator.reduce(own.to(self.accelerator.device), "sum")
+        return float(own)
 
     def _require_finite(self, what: str, value: float, progress: Progress) -> None:
         if not math.isfinite(value):

@@ -9,7 +9,7 @@ import hashlib
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
 
@@ -54,7 +54,7 @@ class Logs:
         with self.folder.writing():
             _write_epochs(self.epochs, history)
             with naming(self.tensorboard.log_dir):
-                for name, value in asdict(history[-1]).items():
+                for name, value in history[-1].known().items():
                     if name != "epoch":
                         self.tensorboard.add_scalar(f"epoch/{name}", value, history[-1].epoch)
                 self.tensorboard.flush()
@@ -121,5 +121,4 @@ def _is_after(line: str, step: int) -> bool:
 
 
 def _write_epochs(path: Path, history: Sequence[EpochRecord]) -> None:
-    columns = [field.name for field in fields(EpochRecord)]
-    write_csv(path, columns, (vars(one).values() for one in history))
+    write_csv(path, list(history[0].known()), (one.known().values() for one in history))

@@ -1,4 +1,4 @@
-"""The loss of a batch, whole or as the share that some clips of it have: weighted, or focal."""
+"""The loss of a batch, whole or as the share that a part of it has: weighted, or focal."""
 
 from __future__ import annotations
 
@@ -17,21 +17,22 @@ class WeightedCrossEntropy:
     """Σ w·ce / Σ w over a batch, as torch's weighted mean.
 
     Attributes:
-        class_weights: of the logits' classes, spoof and bona fide.
+        class_weights: of the logits' classes, such as spoof and bona fide.
     """
 
-    class_weights: tuple[float, float]
+    class_weights: tuple[float, ...]
 
     def share(self, logits: Tensor, labels: Tensor, total_weight: float) -> Tensor:
-        """What clips with logits (b, 2) and labels (b,) add to a batch's loss.
+        """What clips, or frames, with logits (b, classes) and labels (b,) add to a batch's loss.
 
         The shares of a batch's micro-batches, on however many devices, add up to its loss, and
-        their gradients to its gradient; `total_weight` is that of the whole batch.
+        their gradients to its gradient; `total_weight` is that of the whole batch. One of nothing,
+        as where no frame has a label, costs nothing.
         """
-        return self.losses(logits.float(), labels).sum() / total_weight
+        return self.losses(logits.float(), labels).sum() / (total_weight or 1.0)
 
     def losses(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """Of each clip (b,), by its class weight."""
+        """Of each of them (b,), by its class weight."""
         weights = torch.tensor(self.class_weights, device=logits.device)
         return F.cross_entropy(logits, labels, weights, reduction="none")
 
@@ -47,7 +48,7 @@ class FocalLoss(WeightedCrossEntropy):
     """
 
     def losses(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """Of each clip (b,), by its class weight."""
+        """Of each of them (b,), by its class weight."""
         lacking = 1 - logits.softmax(-1).gather(1, labels[:, None]).squeeze(1)
         return lacking**FOCUS * super().losses(logits, labels)
 

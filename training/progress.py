@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 from fakemamba.training.best_epochs import BestEpoch, epochs_without_gain
 from fakemamba.training.recipe import SelectionRecipe
+
+HIGHER_IS_BETTER = ("accuracy", "macro-f1")
 
 
 @dataclass(frozen=True)
@@ -13,8 +15,9 @@ class EpochRecord:
     """An epoch that is done, a row of ``epochs.csv``.
 
     Losses are the class-weighted cross-entropy, in nats; the training loss is the mean of the
-    steps', while the weights changed. ``validation_eer`` is a fraction. ``epoch_s`` is the time of
-    training and validation.
+    steps', while the weights changed. ``validation_eer``, of recordings or frames, and accuracy and
+    macro-F1, of sources, are fractions; what the objective has not is None. ``epoch_s`` is the time
+    of training and validation.
     """
 
     epoch: int
@@ -22,8 +25,14 @@ class EpochRecord:
     learning_rate: float
     train_loss: float
     validation_loss: float
-    validation_eer: float
+    validation_eer: float | None
+    validation_accuracy: float | None = field(default=None, kw_only=True)
+    validation_macro_f1: float | None = field(default=None, kw_only=True)
     epoch_s: float
+
+    def known(self) -> dict[str, float]:
+        """All that there is, by name."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
 
 
 @dataclass
@@ -66,6 +75,12 @@ class Progress:
 
 def criterion(record: EpochRecord, recipe: SelectionRecipe) -> float:
     """The value of an epoch by which the best are chosen; less is better."""
+    sign = -1 if recipe.criterion in HIGHER_IS_BETTER else 1
+    return sign * chosen_figure(record, recipe)
+
+
+def chosen_figure(record: EpochRecord, recipe: SelectionRecipe) -> float:
+    """The same as it is in the record, in which more may be better."""
     if recipe.criterion == "training-loss":
         return record.train_loss
-    return record.validation_eer if recipe.criterion == "eer" else record.validation_loss
+    return record.known()[f"validation_{recipe.criterion.replace('-', '_')}"]

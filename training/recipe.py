@@ -10,17 +10,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal
 
 from fakemamba.data.augmentation import Augmentation, parse_augmentation
+from fakemamba.evaluation.tracing.protocol import Label
 
 Option = bool | int | float | str
 
 
 # Where data is says nothing of what it is; its lists of trials do.
-PATHS = ("data.root", "data.train_manifest", "data.validation_manifest")
+PATHS = ("data.root", "data.train_manifest", "data.validation_manifest", "target.segments")
 
 
 class RecipeError(ValueError):
@@ -109,6 +110,38 @@ class DataRecipe:
 
 
 @dataclass(frozen=True)
+class TargetRecipe:
+    """What is learned of a clip.
+
+    Attributes:
+        kind: recording (bona fide or spoof, by the detector's own classifier), frames (each frame
+            of 20 ms bona fide or spoof) or source (which system made a spoof); the latter two by a
+            linear layer of their own, on the encoder's frames or on the detector's embedding.
+        segments: of frames: the labelled segments of all recordings, as `fakemamba localize-fit`
+            reads them.
+        column: of source: the column of the trials that names it.
+        tuned_back_end: of frames and source: train what is behind the front-end, too, and not
+            alone the new layer.
+    """
+
+    kind: Literal["recording", "frames", "source"] = "recording"
+    segments: Path | None = None
+    column: Label = "attack"
+    tuned_back_end: bool = True
+
+    def __post_init__(self) -> None:
+        _check(
+            self.segments is None or self.kind == "frames",
+            f'target.segments are for kind = "frames", not "{self.kind}"',
+        )
+        _check(
+            self.tuned_back_end or self.kind != "recording",
+            'target.tuned_back_end is false, but with kind = "recording" nothing else is trained '
+            "behind the front-end",
+        )
+
+
+@dataclass(frozen=True)
 class OptimizationRecipe:
     """How weights are changed.
 
@@ -128,8 +161,8 @@ class OptimizationRecipe:
         precision: bf16 and fp16 (with loss scaling) are autocast.
         loss: cross-entropy, the mean by class weights, or focal: (1 - p)² times the weighted
             cross-entropy, its mean over clips and classes.
-        spoof_weight: of the loss of spoofs.
-        bonafide_weight: of the loss of bona fide clips.
+        spoof_weight: of the loss of spoofs; all sources have the same weight.
+        bonafide_weight: of the loss of bona fide clips, or frames.
         schedule: of the learning rate after the warm-up: constant, or cosine or exponential to
             the end of `max_epochs`.
         final_share: of the peak, to which these fall; with exponential more than nothing.
@@ -178,7 +211,9 @@ class SelectionRecipe:
 
     Attributes:
         criterion: what is least in the best epochs: on the validation trials loss (of batches in
-            the list's order, as published) or eer; or training-loss, the mean of an epoch's steps.
+            the list's order, as published) or eer, of recordings or frames; or training-loss, the
+            mean of an epoch's steps. Of sources instead of eer what is greatest: accuracy or
+            macro-f1.
         augmented: validate on augmented clips, as the published code does, anew in every epoch.
         batch_size: of the validation; its loss depends on it a little, as each batch has its own
             sum of class weights.
@@ -189,7 +224,7 @@ class SelectionRecipe:
             b0 ... b4, which is what the published code computes.
     """
 
-    criterion: Literal["loss", "eer", "training-loss"] = "loss"
+    criterion: Literal["loss", "eer", "training-loss", "accuracy", "macro-f1"] = "loss"
     augmented: bool = False
     batch_size: int = 20
     patience: int = 7
@@ -221,6 +256,7 @@ class Recipe:
         optimization: how its weights are changed.
         selection: which epochs make it.
         seed: of first weights, order, crops, augmentation and dropout.
+        target: what is learned of a clip.
     """
 
     detector: DetectorRecipe = field(default_factory=DetectorRecipe)
@@ -228,6 +264,21 @@ class Recipe:
     optimization: OptimizationRecipe = field(default_factory=OptimizationRecipe)
     selection: SelectionRecipe = field(default_factory=SelectionRecipe)
     seed: int = 1234
+    target: TargetRecipe = field(default_factory=TargetRecipe)
+
+    def __post_init__(self) -> None:
+        criterion, kind = self.selection.criterion, self.target.kind
+        own = ("accuracy", "macro-f1") if kind == "source" else ("eer",)
+        known = ("loss", *own, "training-loss")
+        _check(
+            criterion in known,
+            f'selection.criterion is {criterion!r}, but target.kind = "{kind}" has '
+            f"{', '.join(known)}",
+        )
+
+
+# Fields that recipes of before do not have; what was done then is their default.
+TARGET = tuple(f"target.{one.name}" for one in fields(TargetRecipe))
 
 
 def dotted(part: Recipe | DetectorRecipe) -> dict[str, Any]:

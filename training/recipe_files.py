@@ -205,9 +205,11 @@ def _with_known_options(detector: DetectorRecipe) -> DetectorRecipe:
 
 def _located(recipe: Recipe, folder: Path) -> Recipe:
     """The recipe with its relative paths beginning at a folder."""
-    names = [path.removeprefix("data.") for path in PATHS]
-    found = {name: getattr(recipe.data, name) for name in names}
-    paths = {name: folder / path for name, path in found.items() if path is not None}
+    for name in PATHS:
+        table, _, field = name.partition(".")
+        part: Any = getattr(recipe, table)
+        if (path := getattr(part, field)) is not None:
+            recipe = replace(recipe, **{table: replace(part, **{field: folder / path})})
     frontend, start = recipe.detector.frontend, recipe.detector.start
     source, mark, choices = frontend.partition("?")
     if source and source not in FRONTEND_SIZES:
@@ -219,7 +221,6 @@ def _located(recipe: Recipe, folder: Path) -> Recipe:
         detector=replace(
             recipe.detector, frontend=frontend, start=None if start is None else folder / start
         ),
-        data=replace(recipe.data, **paths),
     )
 
 

@@ -1,24 +1,21 @@
 """A training run from its recipe to a detector: begun, gone on with, ended.
 
-The loop is the same for every detector of the registry: shuffled epochs of steps, a validation
-after each, the best epochs kept, and their average at the end.
+The loop is the same for every detector of the registry and every objective: shuffled epochs of
+steps, a validation after each, the best epochs kept, and their average at the end.
 """
 
 from __future__ import annotations
 
 import logging
-import os
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from accelerate import Accelerator
-from accelerate.state import AcceleratorState
-from accelerate.utils import DistributedDataParallelKwargs, set_seed
+from accelerate.utils import set_seed
 
 from fakemamba.data.trials import Trial
 from fakemamba.files import appearing_folder, file_sha256
@@ -26,22 +23,23 @@ from fakemamba.interrupts import is_first_rank
 from fakemamba.locks import sole_writer
 from fakemamba.models.checkpoints import save_pretrained
 from fakemamba.models.detector import Detector
-from fakemamba.models.device import resolve_device
-from fakemamba.training.best_epochs import BestEpoch, averaged, with_epoch
+from fakemamba.training.best_epochs import BestEpoch, averaged, averaged_head, with_epoch
 from fakemamba.training.checkpoint import Checkpoints
 from fakemamba.training.clips import FIRST, WHOLE, ClipsOfEpoch, Preparation
+from fakemamba.training.detector_tuning import prepare_frontend
+from fakemamba.training.devices import accelerated, threads, worker_processes
 from fakemamba.training.display import Display, display
 from fakemamba.training.epoch import Trainer, TrainingStep
 from fakemamba.training.first_detector import first_detector
-from fakemamba.training.frontend_tuning import prepare_frontend
 from fakemamba.training.logs import Logs, logs
 from fakemamba.training.loss import LOSSES
+from fakemamba.training.objectives.objective import Finish
 from fakemamba.training.optimizer import make_optimizer
-from fakemamba.training.progress import EpochRecord, Progress, criterion
+from fakemamba.training.progress import EpochRecord, Progress, chosen_figure, criterion
 from fakemamba.training.recipe import Recipe
 from fakemamba.training.run_folder import (
+    HEAD,
     RunFolder,
-    TrainingError,
     TrainingResult,
     TrainingStoppedError,
 )
@@ -51,8 +49,6 @@ from fakemamba.training.trial_lists import TrialLists, read_lists
 from fakemamba.training.validation import validate
 
 log = logging.getLogger(__name__)
-
-MOST_WORKERS = 8
 
 
 def train(
@@ -79,23 +75,26 @@ def train(
 
     Raises:
         RecipeError: the recipe cannot be followed with this data or these devices.
+        ClassifierError: frames are to be judged, but the encoder keeps none apart.
         TrainingError: see there; also where it was asked to stop.
         BusyError: another process trains into that folder.
     """
     with sole_writer(out, is_folder=True, is_first=is_first_rank()):
         folder = RunFolder(out)
-        lists = read_lists(recipe.data)
+        lists = read_lists(recipe)
         begun = folder.check(run_identity(recipe, lists), recipe, resume=resume)
         done = folder.read_result(recipe) if begun else None
         if done is not None:
             log.info("%s: the training is done, nothing is left to do", out)
             return done
-        with _accelerated(recipe, device) as accelerator, _threads(recipe):
+        with accelerated(recipe, device) as accelerator, threads(recipe):
             with folder.writing():
                 if accelerator.is_main_process:
                     write_down(folder, recipe, lists, accelerator.device, begun=begun)
                 accelerator.wait_for_everyone()
-            run = _Run(recipe, folder, lists, accelerator, _workers(workers), save_minutes * 60)
+            run = _Run(
+                recipe, folder, lists, accelerator, worker_processes(workers), save_minutes * 60
+            )
             return run.finish(run.train())
 
 
@@ -114,11 +113,14 @@ class _Run:
         made = self.recipe.detector
         detector = first_detector(made).train()
         prepare_frontend(detector, made)
-        optimizer = make_optimizer(detector, self.recipe.optimization)
-        model, optimizer = self.accelerator.prepare(detector, optimizer)
-        weights = self.recipe.optimization
-        loss = LOSSES[weights.loss]((weights.spoof_weight, weights.bonafide_weight))
-        trainer = Trainer(model, optimizer, self.recipe, loss, self.accelerator, self.workers)
+        objective, recipe = self.lists.objective, self.recipe.optimization
+        trained = objective.trained(detector)
+        optimizer = make_optimizer(trained, recipe)
+        model, optimizer = self.accelerator.prepare(trained, optimizer)
+        loss = LOSSES[recipe.loss](objective.class_weights)
+        trainer = Trainer(
+            *(model, optimizer, self.recipe, objective, loss, self.accelerator, self.workers)
+        )
         steps = trainer.steps_in(len(self.lists.train))
         checkpoints = Checkpoints(self.folder, self.accelerator)
         progress = checkpoints.resume()
@@ -130,30 +132,59 @@ class _Run:
         ):
             while not progress.is_over(self.recipe.selection):
                 shown.begin(f"epoch {progress.epoch}", steps, progress.step)
-                epoch = _Epoch(self, trainer, checkpoints, progress, shown, log)
+                epoch = _Epoch(self, detector, trainer, checkpoints, progress, shown, log)
                 epoch.train(stop)
-                epoch.validate(detector)
+                epoch.validate()
         return progress
 
     def finish(self, progress: Progress) -> TrainingResult:
-        """Average the best epochs."""
+        """Average the best epochs, and make of them what the objective leaves."""
         selection = self.recipe.selection
         result = TrainingResult(
             detector=self.folder.detector,
             epochs=len(progress.history),
             best=tuple(one.epoch for one in progress.best),
-            criterion=progress.best[0].value,
+            criterion=chosen_figure(progress.history[progress.best[0].epoch - 1], selection),
             train_s=sum(one.epoch_s for one in progress.history),
         )
         if self.accelerator.is_main_process:
             folders = [self.folder.best(one.epoch) for one in progress.best]
+            detector = averaged(folders, selection.averaging, self.recipe.detector.name)
+            with (
+                self.folder.writing(),
+                appearing_folder(self.folder.detector, is_main=True) as partial,
+            ):
+                save_pretrained(detector, partial)
+            self._finish_objective(detector, [folder / HEAD for folder in folders])
             with self.folder.writing():
-                with appearing_folder(self.folder.detector, is_main=True) as partial:
-                    name = self.recipe.detector.name
-                    save_pretrained(averaged(folders, selection.averaging, name), partial)
                 self.folder.write_result(result)
         self.accelerator.wait_for_everyone()
         return result
+
+    def _finish_objective(self, detector: Detector, heads: Sequence[Path]) -> None:
+        lists = self.lists
+        head = {}
+        if heads[0].exists():
+            head = averaged_head(heads, self.recipe.selection.averaging)
+        with display(is_shown=True) as shown:
+
+            def counting(trials: Iterable[Any]) -> Iterator[Any]:
+                shown.begin("embedding", len(lists.train) + len(lists.validation))
+                for one in trials:
+                    shown.advance()
+                    yield one
+
+            lists.objective.finish(
+                Finish(
+                    folder=self.folder,
+                    detector=detector.to(self.accelerator.device),
+                    head=head,
+                    train=lists.train,
+                    validation=lists.validation,
+                    data=self.recipe.data,
+                    counting=counting,
+                )
+            )
 
 
 @dataclass
@@ -161,6 +192,7 @@ class _Epoch:
     """An epoch under way, with all that sees its steps."""
 
     run: _Run
+    detector: Detector
     trainer: Trainer
     checkpoints: Checkpoints
     progress: Progress
@@ -183,7 +215,8 @@ class _Epoch:
         data = self.run.recipe.data
         augmentation = data.parsed_augmentation() if augmented else None
         preparation = Preparation(data.num_samples, crop, augmentation, self.run.recipe.seed)
-        return ClipsOfEpoch(trials, preparation, self.progress.epoch, data.allow_damaged)
+        target = self.run.lists.objective.target(self.detector)
+        return ClipsOfEpoch(trials, preparation, self.progress.epoch, data.allow_damaged, target)
 
     def _after_step(self, step: TrainingStep) -> None:
         self.shown.advance(step)
@@ -212,7 +245,7 @@ class _Epoch:
         self.progress.epoch_s += now - self.since
         self.since = now
 
-    def validate(self, detector: Detector) -> None:
+    def validate(self) -> None:
         """Judge the epoch, keep it if it is one of the best, and write down that it is done."""
         run, progress, selection = self.run, self.progress, self.run.recipe.selection
         crop = WHOLE if run.recipe.data.crop == WHOLE else FIRST
@@ -221,6 +254,7 @@ class _Epoch:
         found = validate(
             self.trainer.model,
             self._clips(run.lists.validation, crop, augmented=selection.augmented),
+            run.lists.objective,
             self.trainer.loss,
             run.accelerator,
             batch_size=selection.batch_size,
@@ -234,59 +268,18 @@ class _Epoch:
             learning_rate=self.trainer.optimizer.param_groups[0]["lr"],
             train_loss=progress.loss_sum / progress.step,
             validation_loss=found.loss,
-            validation_eer=found.eer,
+            validation_eer=found.figures.get("eer"),
+            validation_accuracy=found.figures.get("accuracy"),
+            validation_macro_f1=found.figures.get("macro_f1"),
             epoch_s=progress.epoch_s,
         )
         new = BestEpoch(record.epoch, criterion(record, selection))
         best = with_epoch(progress.best, new, selection.averaged)
         if new in best:
-            self.checkpoints.save_epoch(self.trainer.model, detector, record.epoch)
+            self.checkpoints.save_epoch(self.trainer.model, self.detector, record.epoch)
         progress.begin_next(record, best)
         self.since = time.monotonic()
         if self.log is not None:
             self.log.write_epochs(progress.history)
         self._write_checkpoint()
         self.shown.say_epoch(record, is_best=best[0] == new)
-
-
-@contextmanager
-def _accelerated(recipe: Recipe, device: str) -> Iterator[Accelerator]:
-    """Devices and ranks for one run; accelerate would keep the first run's precision for all."""
-    precision = recipe.optimization.precision
-    ranks = int(os.environ.get("WORLD_SIZE", "1"))
-    place = resolve_device(device, ranks=ranks)
-    if place.type == "cuda" and ranks == 1:
-        torch.cuda.set_device(place)  # the one that accelerate takes
-    # Published detectors have parameters that no gradient reaches.
-    unused = DistributedDataParallelKwargs(find_unused_parameters=True)
-    accelerator = Accelerator(
-        cpu=place.type == "cpu",
-        mixed_precision="no" if precision == "fp32" else precision,
-        kwargs_handlers=[unused],
-    )
-    try:
-        yield accelerator
-    finally:
-        accelerator.free_memory()
-        AcceleratorState._reset_state()
-
-
-@contextmanager
-def _threads(recipe: Recipe) -> Iterator[None]:
-    """As many threads as the recipe says, whatever this process and its machine have."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(recipe.optimization.cpu_threads)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-def _workers(asked: int | None) -> int:
-    """Processes for each rank: the cores but the one that trains, shared by this node's ranks."""
-    if asked is not None:
-        if asked < 0:
-            raise TrainingError(f"--workers {asked}: give 0 or more")
-        return asked
-    ranks = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
-    return min(MOST_WORKERS, max(1, (os.cpu_count() or 1) // ranks - 1))

@@ -2,7 +2,8 @@
 
 ``recipe.toml`` and ``run.json`` say what is trained, on what, with what. ``checkpoints/`` has the
 state to go on from, ``best/`` the best epochs, ``epochs.csv``, ``steps.csv`` and ``tensorboard/``
-the course of it. ``detector/`` is what came of it, and ``result.json`` is written last of all.
+the course of it. ``detector/`` is what came of it, beside it ``classifier.json`` of frames or
+``tracer/`` of sources, and ``result.json`` is written last of all.
 
 Every checkpoint is a folder that gets its name when it is whole, and older ones go after that. What
 a run is gone on with from is sealed, or has its SHA-256 written down beside it.
@@ -32,6 +33,7 @@ from fakemamba.training.recipe_files import to_toml
 
 STAMP: Stamp = {"format": 2}
 PROGRESS = "progress.json"
+HEAD = "head.safetensors"  # of a best epoch: what was trained beside the detector
 T = TypeVar("T")
 
 
@@ -68,7 +70,7 @@ class TrainingResult:
         detector: folder of the averaged detector.
         epochs: that were trained.
         best: those that were averaged, the best first.
-        criterion: the best one's value.
+        criterion: the best one's value, as it is.
         train_s: time in training and validation, of all the run's parts.
     """
 
@@ -109,6 +111,16 @@ class RunFolder:
     def result(self) -> Path:
         """That the run is done."""
         return self.path / "result.json"
+
+    @property
+    def classifier(self) -> Path:
+        """Of frames: the classifier for `fakemamba localize`."""
+        return self.path / "classifier.json"
+
+    @property
+    def tracer(self) -> Path:
+        """Of sources: the tracer for `fakemamba trace`."""
+        return self.path / "tracer"
 
     def best(self, epoch: int) -> Path:
         """An epoch's detector."""
@@ -197,7 +209,8 @@ class RunFolder:
         if not self.result.exists() or not self.detector.is_dir():
             return None
         found = self._read(self.result, TrainingResult)
-        if without(self.read_facts().recipe, PATHS) != without(dotted(recipe), PATHS):
+        before = dotted(Recipe()) | self.read_facts().recipe  # which had fewer fields once
+        if without(before, PATHS) != without(dotted(recipe), PATHS):
             return None
         return replace(found, detector=self.path / found.detector)
 

@@ -9,7 +9,7 @@ import torch
 
 from fakemamba.environment import describe_environment
 from fakemamba.models.checkpoints import checkpoint_sha256
-from fakemamba.training.recipe import PATHS, Recipe, dotted, without
+from fakemamba.training.recipe import PATHS, TARGET, Recipe, TargetRecipe, dotted, without
 from fakemamba.training.recipe_files import write_recipe
 from fakemamba.training.run_folder import Facts, RunFolder
 from fakemamba.training.trial_lists import TrialLists
@@ -21,6 +21,8 @@ def run_identity(recipe: Recipe, lists: TrialLists) -> dict[str, Any]:
     made = recipe.detector
     if not made.layers:
         free.add("detector.layers")  # which runs of before do not have
+    if recipe.target == TargetRecipe():
+        free.update(TARGET)  # likewise
     if recipe.optimization.schedule == "constant":
         free.add("selection.max_epochs")
     data: dict[str, Any] = {f"data of {name}": value for name, value in lists.identity().items()}

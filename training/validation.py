@@ -1,4 +1,4 @@
-"""The loss and the EER of the validation trials, shared by ranks.
+"""The loss and the figures of the validation trials, shared by ranks.
 
 As published, the loss is the mean over clips of their batch's class-weighted mean, the batches
 being those of the list's order. Where the list has one class after the other, as ASVspoof's have,
@@ -8,33 +8,34 @@ cross-entropy.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from accelerate import Accelerator
-from accelerate.utils import extract_model_from_parallel
+from accelerate.utils import extract_model_from_parallel, gather_object
 from torch import nn
 
-from fakemamba.evaluation.metrics.detection import equal_error
-from fakemamba.models.detector import Detector
-from fakemamba.training.clips import Clips, ClipsOfEpoch, label_index, load
+from fakemamba.evaluation.metrics.checks import Counts, Floats
+from fakemamba.training.clips import Clips, ClipsOfEpoch, load
 from fakemamba.training.loss import WeightedCrossEntropy
+from fakemamba.training.objectives.objective import Objective, Outputs
 from fakemamba.training.run_folder import TrainingError
 
 
 @dataclass(frozen=True)
 class Validation:
-    """``loss`` in nats and ``eer``, a fraction."""
+    """``loss`` in nats, and the objective's ``figures``, such as ``eer``, a fraction."""
 
     loss: float
-    eer: float
+    figures: Mapping[str, float]
 
 
 def validate(
     model: nn.Module,
     clips: ClipsOfEpoch,
+    objective: Objective,
     loss: WeightedCrossEntropy,
     accelerator: Accelerator,
     *,
@@ -46,6 +47,7 @@ def validate(
 
     Raises:
         TrainingError: a recording cannot be read, or a score is not finite.
+        MetricError: there is nothing of a class to have figures of.
     """
     count = len(clips)
     batches = [
@@ -58,7 +60,8 @@ def validate(
     own = [min(number * ranks + rank, len(batches) - 1) for number in range(rounds)]
     used = [number * ranks + rank < len(batches) for number in range(rounds)]
     losses = torch.zeros(len(batches), dtype=torch.float64)
-    scores = torch.zeros(count, dtype=torch.float64)
+    is_finite = torch.zeros(count, dtype=torch.float64)
+    judged: dict[int, tuple[Floats, Counts]] = {}  # rows of a batch, and their labels
     model.eval()
     loaded = load(
         clips,
@@ -68,40 +71,41 @@ def validate(
     )
     with torch.no_grad():
         for number, is_used, batch in zip(own, used, readable(loaded), strict=True):
-            logits, judged, labels = forward(model, batch, accelerator.device)
+            made, given = forward(model, batch, objective, accelerator.device)
             if is_used:
-                weight = loss.total_weight(labels.tolist())
-                losses[number] = loss.share(logits, labels, weight).double().cpu()
-                scores[batches[number]] = judged.double().cpu()
+                weight = loss.total_weight(made.labels.tolist())
+                losses[number] = loss.share(made.logits, made.labels, weight).double().cpu()
+                is_finite[batches[number]] = given.isfinite().flatten(1).all(1).double().cpu()
+                rows = made.judged.double().cpu().numpy()
+                judged[number] = rows, made.labels.cpu().numpy()
             on_batch()
     model.train()
     if ranks > 1:
         device = accelerator.device
         losses = accelerator.reduce(losses.to(device), "sum").cpu()
-        scores = accelerator.reduce(scores.to(device), "sum").cpu()
+        is_finite = accelerator.reduce(is_finite.to(device), "sum").cpu()
+        judged = dict(gather_object(list(judged.items())))
     sizes = torch.tensor([len(batch) for batch in batches], dtype=torch.float64)
-    if not bool(torch.isfinite(scores).all()):
-        first = clips.trials[int(torch.isfinite(scores).logical_not().int().argmax())]
+    if not bool(is_finite.all()):
+        first = clips.trials[int(is_finite.argmin())]
         raise TrainingError(
             f"the score of {first.trial_id} ({first.path}) in the validation is not finite; the "
             "checkpoints are those before this epoch's end. Train with a lower learning rate"
         )
-    labels_of_all = np.array([label_index(trial) for trial in clips.trials])
-    by_class = (scores.numpy()[labels_of_all == label] for label in (1, 0))
-    return Validation(float((losses * sizes).sum() / count), equal_error(*by_class).eer)
+    in_order = [judged[number] for number in range(len(batches))]
+    rows, labels = (np.concatenate(column) for column in zip(*in_order, strict=True))
+    return Validation(float((losses * sizes).sum() / count), objective.figures(rows, labels))
 
 
 def forward(
-    model: nn.Module, clips: Clips, device: torch.device
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Logits (B, 2) with bona fide behind spoof, scores and labels (B,) of clips, on the device."""
-    detector = extract_model_from_parallel(model)
-    assert isinstance(detector, Detector)
+    model: nn.Module, clips: Clips, objective: Objective, device: torch.device
+) -> tuple[Outputs, torch.Tensor]:
+    """What an objective makes of clips, and what the model gave of them (B, ...), on the device."""
     waveforms = clips.waveforms.to(device, non_blocking=True)
     lengths = None if clips.lengths is None else clips.lengths.to(device, non_blocking=True)
-    logits = model(waveforms, lengths)
+    given = model(waveforms, lengths)
     labels = clips.labels.to(device, non_blocking=True)
-    return detector.by_class(logits), detector.scores(logits), labels
+    return objective.outputs(extract_model_from_parallel(model), given, labels), given
 
 
 def readable(loaded: Iterator[Clips]) -> Iterator[Clips]:

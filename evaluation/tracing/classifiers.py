@@ -69,6 +69,16 @@ class Linear:
             intercepts = np.concatenate([-intercepts, intercepts]) / 2
         return cls(middle, spread, coefficients, intercepts, _class_means(given, codes))
 
+    @classmethod
+    def of_layer(cls, weight: Floats, bias: Floats, vectors: Floats, codes: Codes) -> Self:
+        """A linear layer (classes, width) that was trained elsewhere on vectors as they are.
+
+        Logits are those of the layer; vectors (n, width) of classes (n,) standardise distances.
+        """
+        middle, spread = _standards(vectors)
+        means = _class_means((vectors - middle) / spread, codes)
+        return cls(middle, spread, weight * spread, bias + weight @ middle, means)
+
     def logits(self, vectors: Floats) -> Floats:
         """See `Classifier.logits`."""
         return (vectors - self.middle) / self.spread @ self.coefficients.T + self.intercepts

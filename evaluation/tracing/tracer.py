@@ -146,15 +146,31 @@ def fit_tracer(
         logits.append(partial.logits(vectors[held]))
         scores.append(seen_scores(partial, vectors[held])[choices.open_set])
         truth.append(codes[held])
-    held_scores = np.concatenate(scores)
-    return Tracer(
-        classes,
-        classifier,
-        choices,
-        _temperature(np.concatenate(logits), np.concatenate(truth)),
-        float(np.quantile(held_scores, choices.refuse, method="lower")),
-        len(held_scores),
-    )
+    held_out = np.concatenate(logits), np.concatenate(scores), np.concatenate(truth)
+    return calibrated(classes, classifier, choices, *held_out)
+
+
+def calibrated(
+    classes: tuple[str, ...],
+    classifier: Classifier,
+    choices: Choices,
+    logits: Floats,
+    scores: Floats,
+    codes: Codes,
+) -> Tracer:
+    """A tracer whose temperature and threshold are chosen by trials that were held out of a fit.
+
+    Args:
+        classes: names of systems, in the order of the logits.
+        classifier: the tracer's.
+        choices: how it is made.
+        logits: of the trials (n, classes), by what they were held out of.
+        scores: theirs by ``choices.open_set`` (n,).
+        codes: the places of their systems among all (n,).
+    """
+    threshold = float(np.quantile(scores, choices.refuse, method="lower"))
+    temperature = _temperature(logits, codes)
+    return Tracer(classes, classifier, choices, temperature, threshold, len(scores))
 
 
 def _temperature(logits: Floats, codes: Codes) -> float:

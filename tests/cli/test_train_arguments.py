@@ -112,7 +112,7 @@ def options_of(table, prefix="--"):
 
 
 def test_help_has_every_field_with_the_named_recipes_value(trained, capsys, monkeypatch):
-    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("COLUMNS", "100")  # boxes below each other
     with pytest.raises(SystemExit) as ended:
         train(("xlsr-aasist-la", "--help"))
     assert ended.value.code == 0

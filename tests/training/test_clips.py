@@ -31,23 +31,24 @@ def test_epochs_and_seeds_have_orders_of_their_own_that_come_back():
 def test_first_takes_the_beginning_and_repeats_what_is_too_short():
     prepare = Preparation(1_000, "first", None, seed=0)
     long, short = speech_like(3_000, 0), speech_like(400, 1)
-    assert np.array_equal(prepare(long, "a", 1), long[:1_000])
-    assert np.array_equal(prepare(short, "b", 1), np.tile(short, 3)[:1_000])
+    assert np.array_equal(prepare(long, "a", 1).waveform, long[:1_000])
+    assert np.array_equal(prepare(short, "b", 1).waveform, np.tile(short, 3)[:1_000])
 
 
 def test_random_takes_every_stretch_and_another_one_each_epoch():
     prepare = Preparation(1_000, "random", None, seed=0)
     ramp = np.arange(1_004, dtype=np.float32)
-    begins = [int(prepare(ramp, "a", epoch)[0]) for epoch in range(100)]
+    begins = [int(prepare(ramp, "a", epoch).waveform[0]) for epoch in range(100)]
     assert set(begins) == {0, 1, 2, 3, 4}
-    assert begins == [int(prepare(ramp, "a", epoch)[0]) for epoch in range(100)]
+    assert begins == [prepare(ramp, "a", epoch).start for epoch in range(100)]
 
 
 def test_a_clip_is_augmented_before_it_is_cut():
     augment = parse_augmentation("rawboost:5")
     clip = speech_like(5_000, 0)
     expected = augment(clip, utterance_rng(7, 3, "a"))[:1_000]
-    assert np.array_equal(Preparation(1_000, "first", augment, seed=7)(clip, "a", 3), expected)
+    prepare = Preparation(1_000, "first", augment, seed=7)
+    assert np.array_equal(prepare(clip, "a", 3).waveform, expected)
 
 
 @pytest.fixture

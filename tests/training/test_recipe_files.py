@@ -15,6 +15,7 @@ from fakemamba.training.recipe import (
     Recipe,
     RecipeError,
     SelectionRecipe,
+    TargetRecipe,
 )
 from fakemamba.training.recipe_files import (
     read_recipe,
@@ -70,8 +71,13 @@ optimizations = st.builds(
     batch_size=counts,
 )
 selections = st.builds(SelectionRecipe, augmented=st.booleans(), max_epochs=counts)
+targets = st.builds(TargetRecipe, st.just("frames"), optional_paths, tuned_back_end=st.booleans())
+targets |= st.builds(TargetRecipe, st.just("source"), column=st.sampled_from(["attack", "vocoder"]))
 recipes = st.builds(
-    Recipe, detectors, corpora | manifests, optimizations, selections, seed=st.integers(0, 2**62)
+    Recipe,
+    *(detectors, corpora | manifests, optimizations, selections),
+    seed=st.integers(0, 2**62),
+    target=st.builds(TargetRecipe) | targets,
 )
 
 

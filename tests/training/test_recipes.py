@@ -149,14 +149,16 @@ def test_a_recipe_names_a_corpus_and_its_phases_but_no_place(name):
     assert 20 < len(recipe_summary(name)) < 100
 
 
-def test_there_are_no_other_recipes_than_the_published_and_the_open_one():
+def test_there_are_no_other_recipes_than_the_published_ones_and_ours():
     published = {f"{family}-{track}" for family in PUBLISHED for track in ("la", "df")}
-    assert set(recipe_names()) == {*published, *LATER, "open-speech", "fewer-layers"}
+    ours = {"fewer-layers", "open-speech", "open-speech-frames", "open-speech-source"}
+    assert set(recipe_names()) == {*published, *LATER, *ours}
     assert recipe_names() == sorted(recipe_names())
 
 
-def test_the_open_recipe_is_for_a_cpu():
-    recipe = read_recipe("open-speech")
+@pytest.mark.parametrize("name", ["open-speech", "open-speech-frames", "open-speech-source"])
+def test_the_open_recipes_are_for_a_cpu(name):
+    recipe = read_recipe(name)
     made = create_detector(recipe.detector.name, recipe.detector.frontend, device="meta")
     assert sum(one.numel() for one in made.parameters()) < 3_000_000
     assert recipe.optimization.precision == "fp32"

@@ -17,6 +17,7 @@ from fakemamba.data.audio import read_audio
 from fakemamba.data.manifest import iterate_manifest
 from fakemamba.models.checkpoints import from_pretrained
 from fakemamba.models.official import average_states
+from fakemamba.records import write_sealed
 from fakemamba.training import epoch as epoch_module
 from fakemamba.training.clips import ClipsOfEpoch, Preparation, load, shuffled_batches
 from fakemamba.training.recipe import RecipeError
@@ -107,8 +108,8 @@ def test_every_clip_is_seen_once_an_epoch_and_epochs_differ(run, make_recipe, mo
     monkeypatch.setattr(
         epoch_module,
         "forward",
-        lambda model, clips, device: (
-            seen.append(clips.waveforms.clone()) or forward(model, clips, device)
+        lambda model, clips, *how: (
+            seen.append(clips.waveforms.clone()) or forward(model, clips, *how)
         ),
     )
     run(make_recipe())
@@ -222,6 +223,23 @@ def test_a_folder_with_a_run_is_refused_unless_it_is_gone_on_with(run, make_reci
     (tmp_path / "mine" / "thesis.txt").write_text("years of work")
     with pytest.raises(TrainingError, match="not empty"):
         run(recipe, "mine", resume=True)
+
+
+def test_a_run_of_before_there_were_targets_is_still_this_one(run, make_recipe, plain, tmp_path):
+    shutil.copytree(plain.detector.parent, tmp_path / "run")
+    path = tmp_path / "run" / "run.json"
+    facts = json.loads(path.read_text())
+    assert not any(name.startswith("target.") for name in facts["identity"])
+    del facts["sha256"]
+    facts["recipe"] = {
+        name: value
+        for name, value in facts["recipe"].items()
+        if not name.startswith(("target.", "detector.layers"))
+    }
+    write_sealed(path, facts)
+    before = path.read_bytes()
+    assert run(make_recipe(), resume=True).best == plain.best
+    assert path.read_bytes() == before  # nothing was left to do
 
 
 def test_a_run_that_is_done_can_be_made_longer(run, make_recipe, plain):

@@ -10,8 +10,11 @@ from fakemamba.data.manifest import iterate_manifest
 from fakemamba.evaluation.metrics.detection import equal_error
 from fakemamba.training.clips import ClipsOfEpoch, Preparation
 from fakemamba.training.loss import WeightedCrossEntropy
+from fakemamba.training.objectives.recordings import RecordingObjective
 from fakemamba.training.run_folder import TrainingError
 from fakemamba.training.validation import validate
+
+WEIGHTS = (0.1, 0.9)
 
 
 @pytest.fixture
@@ -24,7 +27,8 @@ def judge(detector, clips, batch_size=3):
     return validate(
         detector,
         clips,
-        WeightedCrossEntropy((0.1, 0.9)),
+        RecordingObjective(WEIGHTS),
+        WeightedCrossEntropy(WEIGHTS),
         Accelerator(cpu=True),
         batch_size=batch_size,
         workers=0,
@@ -53,7 +57,7 @@ def test_the_loss_is_the_published_one(make_detector, clips, batch_size):
     assert found.loss == pytest.approx(published_loss(logits, labels, batch_size), rel=1e-5)
     scores = logits[:, 1].double().numpy()
     truth = labels.numpy().astype(bool)
-    assert found.eer == equal_error(scores[truth], scores[~truth]).eer
+    assert found.figures == {"eer": equal_error(scores[truth], scores[~truth]).eer}
 
 
 def test_in_batches_of_one_class_the_weights_cancel_out(make_detector, clips):

@@ -12,12 +12,12 @@ from typing import Any
 
 from fakemamba.differences import differences
 from fakemamba.records import Stamp, read_record, write_sealed
-from fakemamba.training.recipe import PATHS, Recipe, dotted, without
+from fakemamba.training.recipe import PATHS, TARGET, Recipe, dotted, without
 from fakemamba.training.studies.variants import StudyError, Variant
 
 STAMP: Stamp = {"kind": "fakemamba-study-plan", "schema": 2}
 FILE_NAME = "plan.json"
-LEFT_OUT = ("seed", *PATHS)
+LEFT_OUT = ("seed", *PATHS, *TARGET)  # a study has one target alone
 
 
 @dataclass(frozen=True)

@@ -122,7 +122,7 @@ def _planned(
     study: str, recipe: Recipe, out: Path, judging: Judging, seeds: tuple[int, ...]
 ) -> Plan:
     """The plan of a folder with these seeds."""
-    lists = read_lists(recipe.data).identity()
+    lists = read_lists(recipe).identity()
     wanted = Plan(
         study=study,
         recipe=recipe_record(recipe),

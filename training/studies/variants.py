@@ -62,6 +62,11 @@ def study_variants(study: str, recipe: Recipe) -> tuple[Variant, ...]:
     """
     if study not in STUDIES:
         raise StudyError(f"no study is called {study!r}, but {', '.join(STUDIES)} are")
+    if recipe.target.kind != "recording":
+        raise StudyError(
+            f'target.kind is "{recipe.target.kind}", but a study judges detectors by their scores '
+            'of whole recordings: take a recipe of kind "recording"'
+        )
     own = recipe.detector
     variants = [Variant(OWN, own, f"{own.name} as in the recipe"), *STUDIES[study](own)]
     detectors = [variant.detector for variant in variants]

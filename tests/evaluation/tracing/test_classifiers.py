@@ -96,3 +96,14 @@ def test_the_order_by_softmax_is_that_of_the_greatest_share_without_its_ties():
     np.testing.assert_allclose(1 / (1 + np.exp(-scores)), greatest)
     far = seen_scores(found, 1e3 * others)["softmax"]  # whose shares are all 1
     assert len(set(far)) == len(far)
+
+
+def test_a_layer_that_was_trained_elsewhere_keeps_its_logits_and_has_distances():
+    vectors, codes, others = made(3)
+    rng = np.random.default_rng(1)
+    weight, bias = rng.standard_normal((3, 6)), rng.standard_normal(3)
+    found = Linear.of_layer(weight, bias, vectors, codes)
+    np.testing.assert_allclose(found.logits(others), others @ weight.T + bias, atol=1e-9)
+    np.testing.assert_allclose(
+        found.distances(others), Linear.fit(vectors, codes).distances(others)
+    )

@@ -123,3 +123,9 @@ def test_every_variant_is_a_recipe_that_can_be_followed(study):
     for variant in variants:
         of_variant = replace(recipe, detector=variant.detector)
         assert with_overrides(of_variant, {}) == of_variant
+
+
+def test_a_study_is_of_detectors_of_whole_recordings():
+    recipe = with_overrides(recipe_of("fake-mamba-s"), {"target.kind": "frames"})
+    with pytest.raises(StudyError, match='is "frames", but a study judges'):
+        study_variants("seeds", recipe)

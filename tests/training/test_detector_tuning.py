@@ -1,10 +1,10 @@
-"""How much of a front-end is trained, whatever its family."""
+"""How much of a detector is trained, whatever the family of its front-end."""
 
 import pytest
 import torch
 
 from fakemamba import create_detector
-from fakemamba.training.frontend_tuning import prepare_frontend
+from fakemamba.training.detector_tuning import prepare_frontend
 from fakemamba.training.recipe import DetectorRecipe
 
 

@@ -1,4 +1,4 @@
-"""How much of the front-end is trained: all of it, its last layers, or nothing."""
+"""How much of a detector is trained: of the front-end all, some or nothing; and the rest."""
 
 from __future__ import annotations
 
@@ -53,3 +53,11 @@ def prepare_frontend(detector: Detector, recipe: DetectorRecipe) -> None:
     if recipe.activation_checkpointing:
         for layer in frontend.layers:
             layer.forward = partial(checkpoint, layer.forward, use_reentrant=False)
+
+
+def freeze_back_end(detector: Detector) -> None:
+    """Leave as it is all that is not the front-end; what is trained of that is not changed."""
+    frontend = detector.parts.get("front-end")
+    kept = set() if frontend is None else set(frontend.parameters())
+    for parameter in set(detector.parameters()) - kept:
+        parameter.requires_grad_(False)
