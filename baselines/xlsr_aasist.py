@@ -108,6 +108,8 @@ class AASISTEncoder(nn.Module):
     def forward(self, features: Tensor, lengths: Tensor | None = None) -> Tensor:
         """(B, T, frontend width) to (B, 160); T at least 3."""
         image = self.linear(features).transpose(1, 2)[:, None]  # (B, 1, width, T)
+        # Without the frames that fill no window: torch < 2.12 would fix T % 3 when it is traced.
+        image = F.pad(image, (0, -(image.shape[3] % 3)))
         image = F.max_pool2d(image, 3)  # (B, 1, width // 3, T // 3)
         lengths = None if lengths is None else lengths // 3
         image = F.selu(self.first_bn(image, lengths))
@@ -144,7 +146,7 @@ class AASISTEncoder(nn.Module):
         over_time = masked_softmax(weights, lengths, dim=3)
         spectral = (image * over_time).sum(3).transpose(1, 2) + self.pos_S
         temporal = (image * weights.softmax(dim=2)).sum(2).transpose(1, 2)
-        return spectral, temporal
+        return spectral, temporal.contiguous()  # else each product of pairs is copied
 
     def _branch(
         self, branch: int, temporal: Tensor, spectral: Tensor, master: Tensor, counts: Tensor | None

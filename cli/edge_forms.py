@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from torch import Tensor
 
 from fakemamba.analysis.edge.units import EdgeUnit, Form
 from fakemamba.bench.edge.measuring import RunAloneError, run_alone
 from fakemamba.cli.scored_table import scored_table
-from fakemamba.data.recordings import speech_examples, speech_of
+from fakemamba.data.recordings import speech_of
 from fakemamba.data.trials import Trial
 from fakemamba.evaluation.eer_rise import eer_rise
 from fakemamba.evaluation.manner import Manner
@@ -26,6 +27,7 @@ from fakemamba.models.device import is_out_of_memory
 from fakemamba.models.execution.engines.frontend import ENGINES
 from fakemamba.models.execution.errors import UnsupportedSettingError
 from fakemamba.models.execution.modes import slower_than_fp32
+from fakemamba.models.export.drafts import Draft
 from fakemamba.models.export.write import draft_of, write_model
 from fakemamba.models.loading import load_detector
 from fakemamba.models.truncation import with_first_layers
@@ -49,6 +51,7 @@ class EdgeForms:
         seconds: that calls of a form are timed for.
         trials: with labels, for the rise of EER; none for none.
         manner: how they are scored.
+        examples: speech (n, samples) that int8 takes ranges of activations from.
     """
 
     known: dict[int, Detector]
@@ -56,7 +59,9 @@ class EdgeForms:
     seconds: float
     trials: Sequence[Trial]
     manner: Manner
+    examples: Tensor
     _whole_scores: pd.DataFrame | None = field(default=None, init=False)
+    _drafts: dict[tuple[int, str], Draft] = field(default_factory=dict, init=False)
 
     @property
     def whole(self) -> Detector:
@@ -100,10 +105,17 @@ class EdgeForms:
         ENGINES[form.engine].check(form.precision)
         # The file for bf16 is that for fp32: it is said when a model is compiled.
         precision = "fp32" if form.precision == "bf16" else form.precision
-        draft = draft_of(detector, FORMATS[form.engine], precision)
+        draft = self._draft(form, draft_of(detector, FORMATS[form.engine], precision))
         speech = {one: speech_of(one) for one in COMPARED_S}
-        write_model(detector, draft, folder, precision, speech, speech_examples())
+        write_model(detector, draft, folder, precision, speech, self.examples)
         return folder / draft.model_name
+
+    def _draft(self, form: Form, draft: Draft) -> Draft:
+        """A draft; the one before, where that is of the same and has been traced."""
+        key = form.layers, form.engine
+        if key not in self._drafts:
+            self._drafts = {key: draft}  # one, for it keeps its detector
+        return self._drafts[key]
 
     def _alone(self, form: Form, model: Path, threads: int, wanted: float) -> dict[str, Any]:
         """Figures of a unit."""

@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import asdict
-from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import torch
 import tyro
-from torch import Tensor
 
 from fakemamba.cli.eer_limit import EerLimit, in_points
+from fakemamba.cli.example_speech import example_speech, speech_of_trials
 from fakemamba.cli.mixed_precision import INT8, advice, kept_groups
 from fakemamba.cli.printing import say
 from fakemamba.cli.trial_source import trial_source
-from fakemamba.data.audio import cut_or_tile
-from fakemamba.data.reading import recording_or_reason
-from fakemamba.data.recordings import EXAMPLE_SAMPLES, speech_examples, speech_of
-from fakemamba.data.trials import Trial
+from fakemamba.data.recordings import speech_of
 from fakemamba.evaluation.calibration import read_calibration
 from fakemamba.evaluation.manner import Manner
 from fakemamba.evaluation.score_origin import ScoreOrigin
@@ -30,7 +24,6 @@ from fakemamba.models.export.write import draft_of, write_card, write_model
 from fakemamba.models.loading import load_detector, weights_sha256
 from fakemamba.models.truncation import with_first_layers
 
-MOST_EXAMPLES = 64
 HARM_EXAMPLES = 8  # of --dev, to see by which groups int8 does harm
 
 
@@ -91,7 +84,7 @@ def export(
     kept = kept_groups(keep_fp32, draft, precision)
     given = None
     if precision in draft.calibrated:
-        given = speech_examples() if examples is None else _examples(examples, root)
+        given = example_speech(examples, root)
     elif examples is not None:
         raise ValueError(f"--examples is for openvino in int8, not for {to} in {precision}")
     manner = Manner(length=length, device="cpu")
@@ -122,7 +115,7 @@ def export(
                     )
                 elif precision == INT8:
                     some = trials[:: -(-len(trials) // HARM_EXAMPLES)]
-                    harmed = _speech(some, f"--dev {dev}")
+                    harmed = speech_of_trials(some, f"--dev {dev}")
                     remedy = f"; {advice(model, draft, partial, given, kept, harmed, limit)}"
                 raise ExportError(
                     f"nothing is written: {rises}, and {max_eer_rise:g} are allowed by "
@@ -145,22 +138,3 @@ def _require_empty(out: Path) -> None:
         raise ExportError(f"{out} is {kind}, but should be a folder to be made")
     if kind is not None and any(out.iterdir()):
         raise ExportError(f"{out} is not empty: name a folder that is not there yet, or empty it")
-
-
-def _examples(manifest: Path, root: Path | None) -> Tensor:
-    """Speech (n, samples) of the first recordings in a manifest."""
-    trials = trial_source(None, root, None, manifest, need_label=False)()
-    return _speech(islice(trials, MOST_EXAMPLES), f"--examples {manifest}")
-
-
-def _speech(trials: Iterable[Trial], where: str) -> Tensor:
-    """Speech (n, samples) of recordings; ``where`` they are, for people."""
-    rows = []
-    for trial in trials:
-        recording = recording_or_reason(trial)
-        if isinstance(recording, str):
-            raise ExportError(f"{where}: {recording}")
-        rows.append(torch.from_numpy(cut_or_tile(recording.waveform, EXAMPLE_SAMPLES)))
-    if not rows:
-        raise ExportError(f"{where}: there is no recording in it")
-    return torch.stack(rows)

@@ -15,6 +15,7 @@ from fakemamba import interrupts
 from fakemamba.analysis.edge.page import markdown
 from fakemamba.analysis.edge.units import EdgeJournal, EdgeUnit, Form, unit_table
 from fakemamba.cli.edge_forms import ENGINE_PRECISIONS, EdgeForms
+from fakemamba.cli.example_speech import example_speech
 from fakemamba.cli.printing import say
 from fakemamba.cli.trial_source import trial_source
 from fakemamba.environment import cpu_name, describe_environment
@@ -44,6 +45,7 @@ def study_edge(
     threads: str = "1,2",
     duration: Annotated[float, tyro.conf.arg(metavar="S")] = 4.0,
     seconds: Annotated[float, tyro.conf.arg(metavar="S")] = 10.0,
+    examples: Path | None = None,
     dev: Path | None = None,
     root: Path | None = None,
     length: Annotated[int | None, tyro.conf.arg(metavar="SAMPLES")] = None,
@@ -66,8 +68,10 @@ def study_edge(
         threads: Numbers of cores, comma-separated.
         duration: Of the recording that is timed.
         seconds: That calls of a form are timed for, and five calls at the least.
+        examples: CSV or Parquet with a column `path`: speech that openvino's int8 takes ranges of
+            activations from, instead of the recordings that come with the package.
         dev: CSV or Parquet with `path` and `label`: trials for the rise of EER.
-        root: Where the paths in --dev begin, if not at its folder.
+        root: Where the paths in --dev and --examples begin, if not at their own folders.
         length: Cut or tile trials of --dev to so many samples.
     """
     if not checkpoints:
@@ -92,15 +96,21 @@ def study_edge(
         for precision in wanted_precisions
         if precision in ENGINE_PRECISIONS[engine]
     ]
+    if examples is not None and not any(
+        (form.engine, form.precision) == ("openvino", "int8") for form in forms
+    ):
+        raise ValueError("--examples is for openvino in int8, which is not among the forms")
     trials = [] if dev is None else list(trial_source(None, root, None, dev)())
     identity = {
         "weights": [_identity(one) for one in checkpoints],
         "duration_s": duration,
         "seconds": seconds,
+        "examples": None if examples is None else file_sha256(examples),
         "dev": None if dev is None else file_sha256(dev),
         "length": length,
     }
-    study = EdgeForms(known, duration, seconds, trials, Manner(length=length, device="cpu"))
+    manner, speech = Manner(length=length, device="cpu"), example_speech(examples, root)
+    study = EdgeForms(known, duration, seconds, trials, manner, speech)
     with sole_writer(out, is_folder=True):
         journal = EdgeJournal(out / JOURNAL, identity)
         journal.mend()

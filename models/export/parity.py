@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -66,6 +67,31 @@ def require_parity(
                 f"it begins at {where}"
             )
     return errors
+
+
+def least_samples(detector: Detector, run: Run, waveform: Tensor) -> int:
+    """The fewest samples that what was written takes, from the detector's own fewest on.
+
+    A program of torch.export is of sizes over 1 alone, which the shortest recordings may not give.
+
+    Args:
+        detector: in evaluation mode, on the CPU.
+        run: what was written, in fp32.
+        waveform: (samples,) that it takes.
+    """
+
+    def takes(count: int) -> bool:
+        one = waveform[None, :count]
+        try:
+            found = run(one, torch.tensor([count]))[1]
+        except AssertionError:  # a guard of the program
+            return False
+        with torch.no_grad():
+            wanted = detector.by_class(detector(one))
+        return float((found - wanted).abs().max()) <= MOST_DIFFERENCE
+
+    counts = range(detector.min_samples, len(waveform))
+    return detector.min_samples + bisect_left(counts, True, key=takes)
 
 
 def first_difference(detector: Detector, draft: Draft, waveform: Tensor) -> str:

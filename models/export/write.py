@@ -15,7 +15,7 @@ from fakemamba.models.detector import Detector
 from fakemamba.models.execution.errors import UnsupportedSettingError
 from fakemamba.models.export.drafts import FORMATS, Draft
 from fakemamba.models.export.errors import ExportError
-from fakemamba.models.export.parity import logit_errors, require_parity
+from fakemamba.models.export.parity import least_samples, logit_errors, require_parity
 from fakemamba.models.external.detector import ExternalDetector
 from fakemamba.models.frontends.framing import SAMPLE_RATE_HZ
 from fakemamba.models.registry import registered_name
@@ -36,6 +36,7 @@ class Written:
         runs_on: what it was run by, with versions.
         model: the file that is opened.
         files_bytes: of all of its files.
+        least_samples: that it takes.
         fp32_errors: the largest |Δ logit| of the same graph in fp32, by duration in seconds.
         errors: the same of what was written.
     """
@@ -45,6 +46,7 @@ class Written:
     runs_on: str
     model: str
     files_bytes: int
+    least_samples: int
     fp32_errors: dict[float, float]
     errors: dict[float, float]
 
@@ -105,15 +107,18 @@ def write_model(
     """
     speech = {key: one for key, one in speech.items() if _is_taken(detector, len(one))}
 
-    def parity(place: Path) -> dict[float, float]:
+    def parity(place: Path) -> tuple[dict[float, float], int]:
         draft.write(place, IN_FP32, None)
-        return require_parity(detector, draft, draft.open(place, IN_FP32), speech)
+        run = draft.open(place, IN_FP32)
+        errors = require_parity(detector, draft, run, speech)
+        return errors, least_samples(detector, run, speech[min(speech)])
 
     if precision == IN_FP32:
-        plain = errors = parity(folder)
+        plain, least = parity(folder)
+        errors = plain
     else:
         with TemporaryDirectory(dir=folder.parent) as beside:
-            plain = parity(Path(beside))
+            plain, least = parity(Path(beside))
         draft.write(folder, precision, examples, kept=kept)
         errors = logit_errors(detector, draft.open(folder, precision), speech)
     return Written(
@@ -122,6 +127,7 @@ def write_model(
         draft.versions(precision),
         draft.model_name,
         bytes_in(folder),
+        least,
         plain,
         errors,
     )
@@ -157,7 +163,6 @@ def write_card(
         },
         "sample_rate_hz": SAMPLE_RATE_HZ,
         "bona_fide_index": 1,
-        "least_samples": detector.min_samples,
         "most_samples": detector.framing.most_samples,
         "fixed_samples": detector.fixed_samples,
         **told,

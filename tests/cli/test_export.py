@@ -93,6 +93,11 @@ def test_an_export_scores_by_itself_as_the_detector_does(model, clips, tmp_path,
     assert main([*map(str, given)]) == 0
     np.testing.assert_allclose(alone, read_scores(scored)["score"], rtol=0, atol=1e-5)
 
+    soundfile.write(tmp_path / "short.flac", np.zeros(399), 16_000)
+    done = subprocess.run([*script[:4], tmp_path / "short.flac"], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.endswith("short.flac: 399 samples, but it takes 400 and more\n")
+
 
 @pytest.mark.parametrize("allowed", ["0.5", pytest.param("3", marks=pytest.mark.at_length)])
 def test_fewer_layers_are_refused_where_the_eer_may_rise_by_more(

@@ -113,6 +113,7 @@ def test_the_rise_of_eer_is_over_the_whole_detector_on_the_same_trials(
         (("--engines", "tensorrt"), "--engines tensorrt: give some of torch, onnxruntime"),
         (("--precisions", "fp8"), "--precisions fp8: give some of fp32, bf16, int8"),
         (("--duration", "0"), "give numbers over 0"),
+        (("--examples", "a.csv", "--engines", "torch"), "--examples is for openvino in int8"),
     ],
 )
 def test_bad_input_is_a_line(model, tmp_path, capsys, changes, told):
