@@ -99,7 +99,7 @@ PROFILES = {
             ),
         ),
         Effort(),
-        (155.0, 90.0),
+        (170.0, 90.0),
     ),
     "smoke": Profile(
         (
