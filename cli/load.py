@@ -51,7 +51,7 @@ LONGEST_S = 600.0
 MOST_RATE = 100_000  # of which the schedule is made before
 Told = Callable[[str], None]
 SPARE = 1.1  # queries, times those that decide if none is over
-MOST = 4  # times the least
+MOST = 16  # times the least: queries that queue say less than independent ones
 
 
 def load(
