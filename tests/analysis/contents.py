@@ -66,15 +66,6 @@ def without(content, place):
     return changed
 
 
-def places(content, place=()):
-    """Every place in a content."""
-    yield place
-    if isinstance(content, dict | list):
-        pairs = content.items() if isinstance(content, dict) else enumerate(content)
-        for key, value in pairs:
-            yield from places(value, (*place, key))
-
-
 def refusal(folder, content, text=None):
     """Why a content is refused, which has to name its file and be one line."""
     path = folder / "x.json"

@@ -17,11 +17,11 @@ from tests.analysis.contents import (
     OWN,
     WAYS,
     WRITTEN,
-    places,
     refusal,
     replaced,
     without,
 )
+from tests.places import places
 
 
 @pytest.mark.parametrize("path", WRITTEN, ids=lambda path: path.stem)

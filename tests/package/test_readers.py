@@ -16,6 +16,7 @@ from fakemamba.bench.gate.commands import GateError
 from fakemamba.bench.gate.launches import is_disturbed, middle_cell, node_ids
 from fakemamba.bench.sweep.journal import JournalError, read_result
 from fakemamba.data.lengths import LengthsError, read_lengths, summarise_lengths, write_lengths
+from tests.places import places
 
 RESULT = {
     "fakemamba": {"identity": {"device": "a CPU"}},
@@ -53,15 +54,6 @@ ANYTHING = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner),
     max_leaves=4,
 ) | st.sampled_from([10**400, -(2**63), 1.8e308, float("nan"), "x" * 10_000])
-
-
-def places(content, place=()):
-    """Every place in a content."""
-    yield place
-    if isinstance(content, dict | list):
-        pairs = content.items() if isinstance(content, dict) else enumerate(content)
-        for key, value in pairs:
-            yield from places(value, (*place, key))
 
 
 @pytest.mark.parametrize("name", READERS)
