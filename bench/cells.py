@@ -226,4 +226,5 @@ class LimitCell:
         return self.base.to_json() | {"cell_id": self.id, "vary": self.vary}
 
 
-AnyCell = Cell | ScanCell | LimitCell
+Measurable = Cell | ScanCell
+AnyCell = Measurable | LimitCell

@@ -14,7 +14,7 @@ from typing import Any, Protocol, cast
 import torch
 from torch import Tensor, nn
 
-from fakemamba.bench.cells import Cell, ScanCell
+from fakemamba.bench.cells import Cell, Measurable
 from fakemamba.bench.instruments.cache import CacheSizeUnknownError
 from fakemamba.bench.instruments.ceilings import Ceilings, measure_ceilings
 from fakemamba.bench.instruments.clock import Clock, NoSuchClockError, make_clock, time_once
@@ -24,6 +24,7 @@ from fakemamba.bench.instruments.memory import CPU_KIND, PeakMemory, measure_pea
 from fakemamba.bench.instruments.memory_limit import memory_ends_politely
 from fakemamba.bench.instruments.resident import resident_growth
 from fakemamba.bench.instruments.work import Work, count_work
+from fakemamba.bench.measuring.same_work import has_shared_frontend, kind_of_work, same_work
 from fakemamba.bench.measuring.timing import Timeable, device_only_s, make_ready, time_visit
 from fakemamba.bench.measuring.verification import WrongResultError
 from fakemamba.bench.measuring.within import FirstCall, Watch, cell_within, standing_in
@@ -36,11 +37,9 @@ from fakemamba.models.device import is_out_of_memory
 from fakemamba.models.execution.engines.frontend import ENGINES
 from fakemamba.models.execution.modes import OPTIMIZED, UnsupportedSettingError
 from fakemamba.models.external.names import ExternalDetectorError
-from fakemamba.models.registry import is_ours
 from fakemamba.models.weight_files import CheckpointError
 
 ENGINE_MEMORY = "an engine takes its memory by itself; the instrument resident sees it"
-Measurable = Cell | ScanCell
 UNSUPPORTED = (
     UnsupportedInputError,
     UnsupportedSettingError,
@@ -220,6 +219,16 @@ class Measurer:
     def _frontend(self, inner: Cell) -> nn.Module:
         return cast(DetectorWorkload, self._open(inner).work).part
 
+    def _key(self, cell: Measurable, **like: Any) -> object:
+        """Equal for cells that do the same, and have these fields alike, on a network used alike.
+
+        A front-end that gives its layers, or normalises waveforms, does not do what others do.
+        """
+        same = replace(same_work(cell), **like)
+        if not has_shared_frontend(cell):
+            return same
+        return same, cast(DetectorWorkload, self._open(cell).work).detector.config.frontend
+
     def _visit(self, cell: Measurable, number: int, watch: Watch | None) -> Outcome:
         opened = self._open(cell)
         work, clock, is_first = opened.work, opened.clock, opened.last_s is None
@@ -271,7 +280,7 @@ class Measurer:
 
         Where a front-end can be inside, it has one of its own, and answers from that in the whole.
         """
-        cold, known = dict[str, Any](), self._known.get(same_work(cell))
+        cold, known = dict[str, Any](), self._known.get(self._key(cell))
         outputs: list[Tensor] = []
 
         def call() -> None:
@@ -282,9 +291,11 @@ class Measurer:
             outputs[0] = outputs[0].clone()  # the next run of a graph overwrites it
         if known is not None:
             return _First(cold, known.call_s, None, {})
-        facts, before = work.facts(), self._frontend_call(cell_within(cell))
+        facts, inner = work.facts(), cell_within(cell)
+        before = None if inner is None else self._frontend_call(inner)
         start_s = time.perf_counter()
-        with standing_in(before.part, before.again) if before else nullcontext():
+        answered = standing_in(self._frontend(inner), before.again) if inner and before else None
+        with answered or nullcontext():
             if "memory" in self.method.instruments and cell.execution in ENGINES:
                 call()
                 facts |= PeakMemory(None, None, CPU_KIND, ENGINE_MEMORY).figures()
@@ -300,11 +311,9 @@ class Measurer:
             facts |= {"resident_bytes": growth.value, "resident_bytes_reason": growth.reason}
         return _First(cold, call_s, outputs[0].clone(), facts)
 
-    def _frontend_call(self, cell: Cell | None) -> FirstCall | None:
+    def _frontend_call(self, cell: Cell) -> FirstCall | None:
         """A front-end's own first call on this input, in whatever detector; None if it is gone."""
-        if cell is None:
-            return None
-        key, opened = same_work(cell), self._open(cell)
+        key, opened = self._key(cell), self._open(cell)
         if key not in self._frontend_calls:
             inputs = opened.work.inputs()
             first = opened.first = self._first_calls(cell, opened.work, inputs)
@@ -321,7 +330,7 @@ class Measurer:
 
     def _is_new_kind(self, cell: Measurable) -> bool:
         """Whether this is the first cell of its kind: on a CPU no other has a slow first call."""
-        kind = _kind(cell)
+        kind = kind_of_work(cell)
         is_new = kind not in self._has_run
         self._has_run.add(kind)
         return is_new
@@ -330,7 +339,7 @@ class Measurer:
         self, cell: Measurable, work: Workload, first: _First, other: Tensor
     ) -> dict[str, Any]:
         """The facts of a cell whose outputs are right; those of the same work, if they were."""
-        key = same_work(cell)
+        key = self._key(cell)
         if first.output is not None:
             facts = first.facts | work.verify(first.output, other)
             self._known[key] = _Known(facts, first.call_s)
@@ -352,7 +361,7 @@ class Measurer:
     def _count(self, cell: Measurable, work: Workload) -> dict[str, Any]:
         """Arithmetic and traffic of the part, and what this device can do."""
         kind = OPTIMIZED if cell.execution == OPTIMIZED else ""  # others run the same operators
-        key = replace(same_work(cell), backend="", execution=kind)
+        key = self._key(cell, backend="", execution=kind)
         if key not in self._work:
             by_formula = formula_counter().count_cell(cell)
             self._work[key] = by_formula or count_work(work.run_eager, work.device)
@@ -384,24 +393,6 @@ class Measurer:
         net_j = energy.net_energy_j
         per_audio_s = None if net_j is None else net_j / cell.audio_s
         return {"energy": asdict(energy), "net_energy_j_per_audio_s": per_audio_s}
-
-
-def same_work(cell: Measurable) -> Measurable:
-    """Equal for cells that do the very same: a front-end is the same in every detector of ours.
-
-    How it is timed makes no difference.
-    """
-    if isinstance(cell, Cell) and cell.part == "front-end" and is_ours(cell.detector):
-        return replace(cell, detector="", backend="none", clock="")
-    return replace(cell, clock="")
-
-
-def _kind(cell: Measurable) -> object:
-    """Equal for cells that run the same kernels, whatever the length."""
-    work = same_work(cell)
-    if isinstance(work, Cell):
-        return replace(work, duration_s=0.0, recording=None)
-    return replace(work, num_frames=0)
 
 
 def _line(error: BaseException) -> str:

@@ -17,8 +17,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
-from fakemamba.bench.cells import AnyCell, Cell, LimitCell
-from fakemamba.bench.measuring.measure import Measurable, Measurer
+from fakemamba.bench.cells import AnyCell, Cell, LimitCell, Measurable
+from fakemamba.bench.measuring.measure import Measurer
 from fakemamba.bench.measuring.measurers import CellMeasurer, make_measurer
 from fakemamba.bench.measuring.within import cell_within
 from fakemamba.bench.method import Method
