@@ -98,6 +98,10 @@ class Outcome:
         """How many visits nothing disturbed."""
         return sum(not visit.disturbed_by for visit in self.visits)
 
+    def lacking(self, effort: Effort) -> int:
+        """How many undisturbed visits it needs yet, at the least; negative where it has more."""
+        return effort.visits_needed(statistics.median(self.samples_s)) - self.quiet
+
     def enough_by(self, effort: Effort) -> str | None:
         """Why it has enough visits, as `Effort.stopped_by`.
 

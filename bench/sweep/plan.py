@@ -99,7 +99,7 @@ PROFILES = {
             ),
         ),
         Effort(),
-        (170.0, 90.0),
+        (174.0, 90.0),
     ),
     "smoke": Profile(
         (

@@ -3,7 +3,7 @@
 In a pass every cell that is not certain enough is visited once. The first pass goes from cells of
 little work to those of much, so that where memory or the budget ends the rest is known; later ones
 are in random order, so that what the machine does meanwhile meets all cells alike. Quick cells are
-visited in every pass, others in every third one, before them: those first that have the fewest
+visited in every pass, others in every third one, before them: those first that lack the most
 undisturbed visits, as the time may end before the others. Cells of front-ends are visited inside
 those of their detectors, where they can be.
 """
@@ -119,9 +119,10 @@ class SweepRunner:
 
     def _turn(self, cell: AnyCell, budget: Budget) -> tuple[float, float]:
         """By which a later pass, which is shuffled, is sorted."""
-        if cell.id not in self.known:
-            return 0.0, expected_work(cell)
-        return math.inf if budget.is_quick(cell) else self.known[cell.id].quiet, 0.0
+        known = self.known.get(cell.id)
+        if known is None:
+            return -math.inf, expected_work(cell)
+        return math.inf if budget.is_quick(cell) else -known.lacking(self.method.effort), 0.0
 
     def _unfinished(self, cells: Sequence[AnyCell]) -> tuple[list[AnyCell], dict[AnyCell, AnyCell]]:
         """Those to visit that have no outcome, or too few visits; and what their visits hold."""

@@ -128,6 +128,15 @@ def test_all_cells_are_visited_in_turns_until_each_has_enough(runner):
     assert {one.details["stopped_by"] for one in runner.known.values()} == {"precision"}
 
 
+def test_cells_that_lack_the_most_visits_are_first_in_a_pass(runner):
+    wholes = [replace(one, part="end-to-end") for one in lasting(0.5, 0.6, 0.7, 1.1, 1.2, 1.3)]
+    runner.call_s = lambda cell: cell.duration_s
+    runner.run(wholes)
+    for number in {number for _, number in runner.visited} - {0}:
+        of_pass = [cell.duration_s for cell, one in runner.visited if one == number]
+        assert all(one < 1 for one in of_pass[:3]), "shorter than a second: five, not three"
+
+
 def test_the_order_of_later_passes_is_random_and_follows_from_the_seed(runner):
     cells = lasting(*(float(k) for k in range(1, 9)))
     runner.run(cells)
