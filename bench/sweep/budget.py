@@ -68,6 +68,13 @@ class Budget:
             needed_s = self._visit_s.get(cell, 0.0) + kept_s
         return needed_s <= self.left_s(known)
 
+    def lacks(self, cell: AnyCell, known: Mapping[str, Outcome]) -> bool:
+        """Whether it has fewer undisturbed visits than it needs, or than are kept free for it."""
+        outcome = known.get(cell.id)
+        if outcome is None or not self.is_quick(cell):
+            return outcome is None or outcome.lacking(self._effort) > 0
+        return outcome.quiet < self._wanted(self._visit_s.get(cell, 0.0))
+
     def leave_out(self, cell: AnyCell, inner: AnyCell | None = None) -> list[Outcome]:
         """The outcomes of a cell for whose first visit there was no time, and of one inside it."""
         self._left_out_s[cell.id] = own_s = self._expected_s(cell)

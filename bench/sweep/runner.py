@@ -1,11 +1,12 @@
 """Runs a sweep: in passes, or each cell in a process of its own; with a journal and progress.
 
-In a pass every cell that is not certain enough is visited once. The first pass goes from cells of
-little work to those of much, so that where memory or the budget ends the rest is known; later ones
-are in random order, so that what the machine does meanwhile meets all cells alike. Quick cells are
-visited in every pass, others in every third one, before them: those first that lack the most
-undisturbed visits, as the time may end before the others. Cells of front-ends are visited inside
-those of their detectors, where they can be.
+In a pass every cell that is not certain enough is visited once; while any have fewer visits than
+they need, these alone. The first pass goes from cells of little work to those of much, so that
+where memory or the budget ends the rest is known; later ones are in random order, so that what the
+machine does meanwhile meets all cells alike. Quick cells are visited in every pass, others in every
+third one, before them: those first that lack the most undisturbed visits, as the time may end
+before the others. Cells of front-ends are visited inside those of their detectors, where they can
+be.
 """
 
 from __future__ import annotations
@@ -106,6 +107,7 @@ class SweepRunner:
             number += 1
             order, inner = self._unfinished(cells)
             order = [cell for cell in order if budget.allows(cell, self.known)]
+            order = [cell for cell in order if budget.lacks(cell, self.known)] or order
             if number % LONG_EVERY and any(map(budget.is_quick, order)):
                 order = [cell for cell in order if budget.is_quick(cell)]
             rng.shuffle(order)

@@ -137,6 +137,16 @@ def test_cells_that_lack_the_most_visits_are_first_in_a_pass(runner):
         assert all(one < 1 for one in of_pass[:3]), "shorter than a second: five, not three"
 
 
+def test_what_has_its_visits_gets_more_once_nothing_lacks_any(runner):
+    quick, long = replace(CELL, duration_s=0.1), replace(CELL, part="end-to-end", duration_s=0.9)
+    runner.method = Method(replace(METHOD.effort, precision=0.0, time_s=100.0), ())
+    runner.call_s = lambda cell: cell.duration_s
+    runner.run([quick, long])
+    order = [cell for cell, _ in runner.visited]
+    assert (order[:14].count(quick), order[:14].count(long)) == (9, 5)
+    assert (order.count(quick), order.count(long)) == (15, 15)
+
+
 def test_the_order_of_later_passes_is_random_and_follows_from_the_seed(runner):
     cells = lasting(*(float(k) for k in range(1, 9)))
     runner.run(cells)
