@@ -14,13 +14,9 @@ from fakemamba.cli.trace_source import EmbeddingSource
 from fakemamba.cli.trace_tables import show, show_layers
 from fakemamba.data.trials import BONA_FIDE
 from fakemamba.evaluation.embedding_files import EmbeddingOrigin, Embeddings
-from fakemamba.evaluation.tracing.evaluate import (
-    TracingEvaluation,
-    evaluate_by_folds,
-    evaluate_tracer,
-    split,
-)
-from fakemamba.evaluation.tracing.folds import Folds
+from fakemamba.evaluation.tracing.evaluate import evaluate_by_folds, evaluate_tracer
+from fakemamba.evaluation.tracing.folds import Folds, split
+from fakemamba.evaluation.tracing.figures import TracingEvaluation
 from fakemamba.evaluation.tracing.layers import LayerAccuracy, by_layer
 from fakemamba.evaluation.tracing.model_files import read_tracer
 from fakemamba.evaluation.tracing.protocol import Column, Label, Traced, traced
@@ -50,7 +46,7 @@ def trace_evaluate(
     plots: Path | None = None,
     json_out: Annotated[Path | None, tyro.conf.arg(name="json")] = None,
 ) -> int:
-    """Judge tracing: systems named, unseen ones refused, pairs verified, and negative controls.
+    """Judge tracing: systems named, unseen ones refused, pairs verified, and possible confounds.
 
     Without --model by folds: a tracer is fitted to all folds but one and judged by that one. With
     --model by trials that the tracer was not fitted to. If language, speaker or source tell as

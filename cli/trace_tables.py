@@ -10,8 +10,8 @@ from fakemamba.cli.printing import TextTable, right, say
 from fakemamba.evaluation.tracing.classifiers import Rule
 from fakemamba.evaluation.tracing.closed_set import NAMES as CLOSED
 from fakemamba.evaluation.tracing.confounds import MOST_FREQUENT
-from fakemamba.evaluation.tracing.evaluate import TracingEvaluation
-from fakemamba.evaluation.tracing.intervals import Estimate
+from fakemamba.evaluation.tracing.intervals import TracingFigure
+from fakemamba.evaluation.tracing.figures import TracingEvaluation
 from fakemamba.evaluation.tracing.layers import LayerAccuracy
 from fakemamba.evaluation.tracing.open_set import NAMES as OPEN
 from fakemamba.evaluation.tracing.report import shown
@@ -55,7 +55,7 @@ def show(console: Console, found: TracingEvaluation) -> None:
             f"verification of the same {found.label} by cosine: EER {shown(pairs.eer)}, of "
             f"{pairs.same:,} + {pairs.different:,} pairs {kind}"
         )
-    console.print(_controls(found))
+    console.print(_confounds(found))
 
 
 def show_layers(console: Console, study: Sequence[LayerAccuracy]) -> None:
@@ -83,17 +83,17 @@ def _confusion(found: TracingEvaluation) -> TextTable:
     return table
 
 
-def _open(figures: Mapping[Rule, Mapping[str, Estimate]], title: str) -> TextTable:
+def _open(figures: Mapping[Rule, Mapping[str, TracingFigure]], title: str) -> TextTable:
     table = TextTable("by", *(right(WORDS[name]) for name in OPEN), title=title)
     for rule, of_rule in figures.items():
         table.add_row(rule, *(shown(of_rule[name]) for name in OPEN))
     return table
 
 
-def _controls(found: TracingEvaluation) -> TextTable:
-    table = TextTable("control", right("accuracy"), "", title="negative controls")
+def _confounds(found: TracingEvaluation) -> TextTable:
+    table = TextTable("by", right("accuracy"), "", title="possible confounds")
     tracing = found.closed["accuracy"]
-    for one in found.controls:
+    for one in found.confounds:
         if one.column == MOST_FREQUENT:
             name = f"most frequent {found.label}"
         elif one.kind == "guess":

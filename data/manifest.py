@@ -1,7 +1,8 @@
 """A manifest: a CSV or Parquet table of recordings, one a line, that any corpus can be written as.
 
 Columns are ``path``, ``label``, and optionally ``trial_id``, ``attack``, ``codec``, ``vocoder``,
-``speaker``, ``source``, ``phase``, ``duration`` (seconds) and ``language``; others are passed over.
+``speaker``, ``source``, ``phase``, ``duration`` (seconds), ``language`` and ``text_id`` (of what is
+said); others are passed over.
 """
 
 from __future__ import annotations

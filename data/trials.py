@@ -46,7 +46,7 @@ class Trial:
     """One recording of a corpus. What the corpus does not say is None.
 
     ``trial_id`` is unique in its corpus and names the line of a score file. ``label`` is
-    `BONA_FIDE` or `SPOOF`; ``duration_s`` is in seconds.
+    `BONA_FIDE` or `SPOOF`; ``duration_s`` is in seconds; ``text_id`` is the name of what is said.
 
     Raises:
         TrialError: a name that is not UTF-8, as no file of scores could hold it.
@@ -63,6 +63,7 @@ class Trial:
     phase: str | None = None
     duration_s: float | None = None
     language: str | None = None
+    text_id: str | None = None
 
     def __post_init__(self) -> None:
         for name in (str(self.path or ""), self.trial_id):

@@ -35,7 +35,7 @@ MEANS = ("act_dcf", "cllr_bits")
 METRICS = ("eer", "min_dcf", "act_dcf", "cllr_bits")
 ENDS_PERCENT = (2.5, 97.5)
 LEAST_REPLICATES = 40  # at fewer the ends of a 95 % interval are the most extreme replicates
-LEAST_USABLE = 0.9  # of the replicates have to have drawn both classes
+LEAST_USABLE = 0.9  # of the replicates have to have a figure
 
 
 class BootstrapError(ValueError):
@@ -213,13 +213,23 @@ def check_replicates(replicates: int) -> None:
         )
 
 
+def enough(usable: int | Counts, replicates: int) -> npt.NDArray[np.bool_]:
+    """Whether enough draws have a figure, where others have none, for an interval of it.
+
+    Args:
+        usable: how many have it, of one figure or of several (n,).
+        replicates: of how many.
+    """
+    return np.asarray(np.asarray(usable) / replicates >= LEAST_USABLE)
+
+
 def check_usable(usable: int, replicates: int, cluster: Sequence[str] | None) -> None:
-    """Refuse draws of which too many have no trial of a class.
+    """Refuse draws of which too many have no trial of a class, by the rule of `enough`.
 
     Raises:
         BootstrapError: they are.
     """
-    if usable < LEAST_USABLE * replicates:
+    if not enough(usable, replicates):
         raise BootstrapError(
             f"{replicates - usable:,} of {replicates:,} replicates drew no trial of one class, as "
             f"too few clusters by {' x '.join(cluster or ())} have trials of it; resample trials, "

@@ -19,7 +19,7 @@ from fakemamba.data.trials import Trial, TrialError
 from fakemamba.evaluation.score_origin import SHOWN
 from fakemamba.files import atomic_write, require_file
 
-TOLD = ("label", "attack", "speaker", "vocoder", "language", "source")  # Trial's fields
+TOLD = ("label", "attack", "speaker", "vocoder", "language", "source", "text_id")  # Trial's fields
 NONE = ""  # a text that is not known
 REMEDY = "write it again: fakemamba embed, or fakemamba trace with --checkpoint and --keep"
 
@@ -99,8 +99,8 @@ def write_embeddings(path: str | Path, embeddings: Embeddings) -> None:
     """Write vectors with their trials as NumPy's npz, which is read with ``allow_pickle=False``.
 
     The arrays are ``trial_ids`` (n,), ``paths`` (n,), ``vectors`` (n, width) float32, and the texts
-    ``labels``, ``attacks``, ``speakers``, ``vocoders``, ``languages`` and ``sources``
-    (n,), which are empty where a corpus does not know them. If all layers were asked for,
+    ``labels``, ``attacks``, ``speakers``, ``vocoders``, ``languages``, ``sources``
+    and ``text_ids`` (n,), which are empty where a corpus does not know them. If all layers were asked for,
     ``layers`` is (n, 1 + layers, hidden). ``weights_sha256``, ``layer`` and ``length`` (), each a
     text, are those of the origin.
     """

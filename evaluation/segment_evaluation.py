@@ -19,12 +19,12 @@ import pandas as pd
 
 from fakemamba.data.trials import BONA_FIDE, SPOOF
 from fakemamba.evaluation.bootstrap import (
-    LEAST_USABLE,
     Difference,
     Interval,
     check_replicates,
     check_usable,
     difference,
+    enough,
     how_to_draw,
     percentile_intervals,
 )
@@ -295,7 +295,7 @@ def _drawn(
     values = replicate(maps, draw, resampling.replicates, resampling.seed)
     is_there = np.min(np.isfinite(values), axis=1)  # (replicates, figures)
     check_usable(int(is_there[:, 0].sum()), resampling.replicates, cluster)
-    of_all = np.min(known, axis=0) & (is_there.mean(axis=0) >= LEAST_USABLE)
+    of_all = np.min(known, axis=0) & enough(is_there.sum(axis=0), resampling.replicates)
     return _Drawn(values[np.min(is_there[:, of_all], axis=1)], of_all, kind)
 
 

@@ -1,10 +1,10 @@
-"""Negative controls: could the system have been named by what it is tied to, and not by its traces?
+"""Possible confounds: could the system have been named by what it is tied to, not by its traces?
 
-Two controls a column (language, speaker, source, ...). The *guess* sees no embedding: it names the
-system that had most trials of the same language among those that were fitted to. The *probe* tells
-the language itself by the same embeddings, classifier and folds. If one of them does as well as
-tracing, its interval overlapping or above, the result is called confounded: tracing may be no more
-than telling languages.
+Two negative controls a column (language, speaker, source, what is said). The *guess* sees no
+embedding: it names the system that had most trials of the same language among those that were
+fitted to. The *probe* tells the language itself by the same embeddings, classifier and folds. If
+one of them does as well as tracing, its interval overlapping or above, the result is called
+confounded: tracing may be no more than telling languages.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ from fakemamba.evaluation.metrics.checks import Counts
 from fakemamba.evaluation.tracing.classifiers import Floats, Name
 from fakemamba.evaluation.tracing.closed_set import Right
 from fakemamba.evaluation.tracing.folds import Folds
-from fakemamba.evaluation.tracing.intervals import Estimate, estimates
+from fakemamba.evaluation.tracing.intervals import TracingFigure, figures_of
 from fakemamba.evaluation.tracing.protocol import Mask, Names
 from fakemamba.evaluation.tracing.tracer import fit_classifier
 from fakemamba.evaluation.uncertainty import Resampling
 
-CONFOUNDS = ("language", "speaker", "source")
+CONFOUND_COLUMNS = ("language", "speaker", "source", "text_id")
 MOST_FREQUENT = "nothing"  # the column of the guess that names the most frequent system
 Kind = Literal["guess", "probe"]
 Table = Mapping[str, Mapping[str, int]]  # of a column: trials of each system, by its values
 
 
 @dataclass(frozen=True)
-class Control:
-    """One negative control.
+class Confound:
+    """What may do as well as tracing, and how well it does.
 
     Attributes:
         kind: ``guess`` the system from the column, or ``probe`` the column from the embeddings.
@@ -47,12 +47,12 @@ class Control:
 
     kind: Kind
     column: str
-    accuracy: Estimate | None
+    accuracy: TracingFigure | None
     trials: int
     reason: str | None = None
     is_known: bool = True
 
-    def does_as_well(self, tracing: Estimate) -> bool:
+    def does_as_well(self, tracing: TracingFigure) -> bool:
         """Whether its interval overlaps that of tracing, or is above it."""
         return self.accuracy is not None and self.accuracy.most >= tracing.least
 
@@ -60,7 +60,7 @@ class Control:
 def contingency(labels: Names, table: pd.DataFrame) -> dict[str, dict[str, dict[str, int]]]:
     """Of each confound that any trial has: how many trials of each system have each value."""
     found = {}
-    for column in CONFOUNDS:
+    for column in CONFOUND_COLUMNS:
         if table[column].notna().any():
             found[column] = _counted(zip(table[column], labels, strict=True))
     return found | {MOST_FREQUENT: _counted(("", one) for one in labels)}
@@ -88,13 +88,13 @@ def guessed(
     names: Names,
     speakers: Counts | None,
     resampling: Resampling,
-) -> Control:
-    """The control whose guesses are ``names`` (n,) of trials of systems ``labels`` (n,)."""
+) -> Confound:
+    """The confound whose guesses are ``names`` (n,) of trials of systems ``labels`` (n,)."""
     if reason := _says_nothing(column, values):
-        return Control("guess", column, None, 0, reason, any(values))
+        return Confound("guess", column, None, 0, reason, any(values))
     right = Right((names == labels).astype(np.int64))
-    accuracy = estimates(right, ["accuracy"], speakers, resampling)["accuracy"]
-    return Control("guess", column, accuracy, len(labels))
+    accuracy = figures_of(right, ["accuracy"], speakers, resampling)["accuracy"]
+    return Confound("guess", column, accuracy, len(labels))
 
 
 def probe(
@@ -106,7 +106,7 @@ def probe(
     classifier: Name,
     speakers: Counts | None,
     resampling: Resampling,
-) -> Control:
+) -> Confound:
     """Tell a column's values by a classifier that was fitted to the other folds.
 
     Args:
@@ -120,7 +120,7 @@ def probe(
         resampling: of the interval.
     """
     if reason := _says_nothing(column, values):
-        return Control("probe", column, None, 0, reason, any(values))
+        return Confound("probe", column, None, 0, reason, any(values))
     known = np.array([one or "" for one in values], object)
     has = known != ""
     is_right = np.full(len(known), -1, np.int64)
@@ -140,15 +140,15 @@ def probe(
             f"{total - int(counted.sum()):,} of {total:,} held-out trials have a {column} that no "
             "trial has which was fitted to: it cannot have been known again"
         )
-        return Control("probe", column, None, int(counted.sum()), reason)
+        return Confound("probe", column, None, int(counted.sum()), reason)
     of_counted = None if speakers is None else np.unique(speakers[counted], return_inverse=True)[1]
     right = Right(is_right[counted])
-    accuracy = estimates(right, ["accuracy"], of_counted, resampling)["accuracy"]
-    return Control("probe", column, accuracy, int(counted.sum()))
+    accuracy = figures_of(right, ["accuracy"], of_counted, resampling)["accuracy"]
+    return Confound("probe", column, accuracy, int(counted.sum()))
 
 
 def _says_nothing(column: str, values: Sequence[str | None]) -> str | None:
-    """Why a column cannot be a control."""
+    """Why a column cannot be a confound."""
     there = {one for one in values if one}
     if column == MOST_FREQUENT:
         return None

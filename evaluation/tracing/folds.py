@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
-from fakemamba.evaluation.tracing.protocol import Mask, Names, TracingError
+from fakemamba.evaluation.tracing.protocol import (
+    Mask,
+    Names,
+    Traced,
+    TracingError,
+    apart,
+    check_classes,
+    listed_few,
+)
 
+BY_TRIAL, USUAL_SPLIT = "trial", "speaker"
 MOST_FOLDS = 5
 TRIES = 50  # of a division in which each part that is fitted to has all systems
 Places = npt.NDArray[np.int64]
@@ -23,6 +33,36 @@ class Folds:
 
     parts: list[tuple[Places, Places]]
     kept_together: str
+
+
+def split(found: Traced, by: str | None, unseen: Sequence[str], seed: int) -> tuple[Traced, Folds]:
+    """Trials in folds, and which trials are left for that.
+
+    Args:
+        found: of all systems.
+        by: a column that is never on both sides, or ``trial``; None is the speaker, where each
+            trial and two of each system are known, else the trial.
+        unseen: systems that are not fitted to.
+        seed: of the lot.
+
+    Raises:
+        TracingError: a system of ``unseen`` has no trials, fewer than two others are left, one of
+            them has a single trial, or they cannot be divided.
+    """
+    if absent := sorted({*unseen} - {*found.labels}):
+        raise TracingError(
+            f"no trial is of the unseen {listed_few(absent)}; there are "
+            f"{listed_few(sorted(set(found.labels)))}"
+        )
+    if by is not None:
+        return _split_by(found, by, unseen, seed)
+    try:
+        kept, folds = _split_by(found, USUAL_SPLIT, unseen, seed)
+        if len(kept.labels) == len(found.labels):
+            return kept, folds
+    except TracingError:
+        pass
+    return _split_by(found, BY_TRIAL, unseen, seed)
 
 
 def divide(
@@ -47,7 +87,7 @@ def divide(
             warnings.simplefilter("ignore", UserWarning)
             single = StratifiedKFold(min(MOST_FOLDS, fewest), shuffle=True, random_state=seed)
             parts = list(single.split(strata, strata))
-        return Folds([(fit[is_seen[fit]], held) for fit, held in parts], "trial")
+        return Folds([(fit[is_seen[fit]], held) for fit, held in parts], BY_TRIAL)
     wanted = set(labels[is_seen])
     fewest = min(len(set(groups[is_seen & (labels == one)])) for one in wanted)
     if fewest < 2:
@@ -88,6 +128,15 @@ def inner_folds(labels: Names, groups: Names | None, seed: int) -> Folds:
     lonely, rest = np.flatnonzero(is_lonely), np.flatnonzero(~is_lonely)
     if not len(rest):
         raise TracingError("no system has two trials, so none can be held out to choose by")
-    found = divide(labels[rest], np.ones(len(rest), bool), None, "trial", seed)
+    found = divide(labels[rest], np.ones(len(rest), bool), None, BY_TRIAL, seed)
     parts = [(np.concatenate([rest[fit], lonely]), rest[held]) for fit, held in found.parts]
-    return Folds(parts, "trial")
+    return Folds(parts, BY_TRIAL)
+
+
+def _split_by(found: Traced, by: str, unseen: Sequence[str], seed: int) -> tuple[Traced, Folds]:
+    if by != BY_TRIAL:
+        found = apart(found, by, unseen)
+    is_seen = ~np.isin(found.labels, list(unseen))
+    check_classes(found.labels[is_seen], found.label)
+    groups = None if by == BY_TRIAL else found.groups(by)
+    return found, divide(found.labels, is_seen, groups, by, seed)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from fakemamba.evaluation.bootstrap import ENDS_PERCENT, LEAST_USABLE, check_replicates
+from fakemamba.evaluation.bootstrap import ENDS_PERCENT, check_replicates, enough
 from fakemamba.evaluation.metrics.checks import Counts
 from fakemamba.evaluation.uncertainty import Resampling
 
@@ -24,8 +24,8 @@ SPEAKERS, TRIALS = "clusters, speaker", "trials"
 
 
 @dataclass(frozen=True)
-class Estimate:
-    """A figure and its 95 % interval, which is not there where too few draws have the figure."""
+class TracingFigure:
+    """A share of one and its 95 % interval, which is not there where too few draws have a value."""
 
     value: float
     low: float | None
@@ -58,13 +58,13 @@ def kind_of(speakers: Counts | None) -> str:
     return TRIALS if speakers is None else SPEAKERS
 
 
-def estimates(
+def figures_of(
     measured: Resampled,
     names: Sequence[str],
     speakers: Counts | None,
     resampling: Resampling,
     draw: Draw | None = None,
-) -> dict[str, Estimate]:
+) -> dict[str, TracingFigure]:
     """Figures of trials, and what draws of their speakers make of them.
 
     Args:
@@ -83,7 +83,8 @@ def estimates(
     plain = measured.measure(np.ones(count, np.int32))
     if not resampling.replicates:
         return {
-            one: Estimate(float(value), None, None) for one, value in zip(names, plain, strict=True)
+            one: TracingFigure(float(value), None, None)
+            for one, value in zip(names, plain, strict=True)
         }
     check_replicates(resampling.replicates)
     if draw is None:
@@ -93,7 +94,7 @@ def estimates(
     for name, value, drawn in zip(names, plain, values.T, strict=True):
         usable = drawn[np.isfinite(drawn)]
         low = high = None
-        if len(usable) >= LEAST_USABLE * resampling.replicates:
+        if enough(len(usable), resampling.replicates):
             low, high = map(float, np.percentile(usable, ENDS_PERCENT))
-        found[name] = Estimate(float(value), low, high)
+        found[name] = TracingFigure(float(value), low, high)
     return found

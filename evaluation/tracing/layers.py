@@ -13,7 +13,7 @@ from fakemamba.evaluation.tracing import closed_set
 from fakemamba.evaluation.tracing.classifiers import Name
 from fakemamba.evaluation.tracing.closed_set import Named
 from fakemamba.evaluation.tracing.folds import Folds
-from fakemamba.evaluation.tracing.intervals import Estimate, clusters, estimates
+from fakemamba.evaluation.tracing.intervals import TracingFigure, clusters, figures_of
 from fakemamba.evaluation.tracing.protocol import Mask, Traced
 from fakemamba.evaluation.tracing.tracer import fit_classifier
 from fakemamba.evaluation.uncertainty import Resampling
@@ -25,8 +25,8 @@ class LayerAccuracy:
 
     layer: int | None
     width: int
-    accuracy: Estimate
-    macro_f1: Estimate
+    accuracy: TracingFigure
+    macro_f1: TracingFigure
 
 
 def by_layer(
@@ -70,6 +70,6 @@ def by_layer(
             names, made = fit_classifier(vectors[fit], found.labels[fit], classifier)
             said[held] = np.array(names, object)[made.logits(vectors[held]).argmax(1)]
         named = Named(codes, np.searchsorted(classes, said[is_seen].astype(str)), len(classes))
-        figures = estimates(named, closed_set.NAMES, speakers, resampling)
+        figures = figures_of(named, closed_set.NAMES, speakers, resampling)
         study.append(LayerAccuracy(layer, vectors.shape[1], **figures))
     return study

@@ -6,12 +6,17 @@ the EER as everywhere in this package, seen trials being those to accept.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from fakemamba.evaluation.metrics.checks import Counts, Floats
 from fakemamba.evaluation.resampling import Draws, SortedTrials
+from fakemamba.evaluation.tracing.classifiers import RULES, Rule
+from fakemamba.evaluation.tracing.intervals import TracingFigure, figures_of
+from fakemamba.evaluation.tracing.protocol import Mask
+from fakemamba.evaluation.uncertainty import Resampling
 
 NAMES = ("auroc", "fpr_at_95_tpr", "eer")
 TPR = 0.95
@@ -52,3 +57,24 @@ class SeenOrNot:
         place = int(np.searchsorted(passing, TPR * totals[0] * (1 - 1e-12)))
         false = np.cumsum(unseen[::-1])[place] / totals[1]
         return np.array([auroc, false, self._sorted.measure(counts)[0]])
+
+
+def by_rule(
+    scores: Mapping[Rule, Floats],
+    is_seen: Mask,
+    speakers: Counts | None,
+    resampling: Resampling,
+) -> dict[Rule, dict[str, TracingFigure]]:
+    """The figures of each rule's scores (n,); none where nothing is unseen.
+
+    ``is_seen`` and ``speakers`` are (n,), too; without speakers trials are drawn.
+    """
+    if is_seen.all():
+        return {}
+    order = np.argsort(~is_seen, kind="stable")  # seen trials first
+    drawn = None if speakers is None else speakers[order]
+    found = {}
+    for rule in RULES:
+        measured = SeenOrNot(scores[rule][order], int(is_seen.sum()))
+        found[rule] = figures_of(measured, NAMES, drawn, resampling)
+    return found

@@ -7,14 +7,14 @@ from dataclasses import asdict
 from typing import Any
 
 from fakemamba.evaluation.embedding_files import EmbeddingOrigin
-from fakemamba.evaluation.tracing.confounds import MOST_FREQUENT, Control
-from fakemamba.evaluation.tracing.evaluate import TracingEvaluation
-from fakemamba.evaluation.tracing.intervals import Estimate
+from fakemamba.evaluation.tracing.confounds import MOST_FREQUENT, Confound
+from fakemamba.evaluation.tracing.intervals import TracingFigure
+from fakemamba.evaluation.tracing.figures import TracingEvaluation
 from fakemamba.evaluation.tracing.layers import LayerAccuracy
 
 STAMP = {"kind": "fakemamba-tracing", "schema": 1}
 RULE = (
-    "A control does as well as tracing if its 95 % interval overlaps that of tracing's accuracy, "
+    "A confound does as well as tracing if its 95 % interval overlaps that of tracing's accuracy, "
     "or is above it. Guess: the most frequent system of the same language, speaker, ... among the "
     "trials that were fitted to. Probe: the language, speaker, ... itself, told by the same "
     "embeddings, classifier and folds."
@@ -38,10 +38,10 @@ def to_json(
 ) -> dict[str, Any]:
     """All of it as JSON knows it; shares are of one."""
     tracing = evaluation.closed["accuracy"]
-    controls = [
-        asdict(one) | {"does_as_well": one.does_as_well(tracing)} for one in evaluation.controls
+    confounds = [
+        asdict(one) | {"does_as_well": one.does_as_well(tracing)} for one in evaluation.confounds
     ]
-    content = asdict(evaluation) | {"controls": controls}
+    content = asdict(evaluation) | {"confounds": confounds}
     verdict = {"is_confounded": bool(evaluation.confounding), "verdict": verdict_of(evaluation)}
     return {
         **STAMP,
@@ -59,7 +59,7 @@ def verdict_of(evaluation: TracingEvaluation) -> str:
     """Whether the accuracy may be that of something else, in a sentence or two."""
     tracing = evaluation.closed["accuracy"]
     if not evaluation.confounding:
-        unknown = dict.fromkeys(one.column for one in evaluation.controls if not one.is_known)
+        unknown = dict.fromkeys(one.column for one in evaluation.confounds if not one.is_known)
         lacking = f" They do not say their {' or '.join(unknown)}, so that is not ruled out."
         return (
             f"Tracing ({shown(tracing)}) is not confounded by what the trials say."
@@ -75,7 +75,7 @@ def verdict_of(evaluation: TracingEvaluation) -> str:
     return f"CONFOUNDED: tracing ({shown(tracing)}) is not clearly better than {reasons}.{hint}"
 
 
-def shown(estimate: Estimate | None) -> str:
+def shown(estimate: TracingFigure | None) -> str:
     """A share of one in per cent, with its interval where there is one."""
     if estimate is None:
         return "–"
@@ -85,9 +85,9 @@ def shown(estimate: Estimate | None) -> str:
     return f"{value} % ({100 * estimate.low:.1f}–{100 * estimate.high:.1f})"
 
 
-def _reason(control: Control) -> str:
-    if control.column == MOST_FREQUENT:
-        return f"naming the most frequent system each time ({shown(control.accuracy)})"
-    if control.kind == "guess":
-        return f"guessing the system from the {control.column} alone ({shown(control.accuracy)})"
-    return f"telling the {control.column} by the same embeddings ({shown(control.accuracy)})"
+def _reason(confound: Confound) -> str:
+    if confound.column == MOST_FREQUENT:
+        return f"naming the most frequent system each time ({shown(confound.accuracy)})"
+    if confound.kind == "guess":
+        return f"guessing the system from the {confound.column} alone ({shown(confound.accuracy)})"
+    return f"telling the {confound.column} by the same embeddings ({shown(confound.accuracy)})"

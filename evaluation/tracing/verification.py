@@ -13,7 +13,7 @@ import numpy as np
 from fakemamba.evaluation.metrics.checks import Counts, Floats
 from fakemamba.evaluation.resampling import Draw, Draws, SortedTrials, draw_clusters, draw_trials
 from fakemamba.evaluation.tracing.classifiers import unit
-from fakemamba.evaluation.tracing.intervals import Estimate, estimates
+from fakemamba.evaluation.tracing.intervals import TracingFigure, figures_of
 from fakemamba.evaluation.tracing.protocol import Names
 from fakemamba.evaluation.uncertainty import Resampling
 
@@ -31,7 +31,7 @@ class Verification:
         reason: why there is no figure.
     """
 
-    eer: Estimate | None
+    eer: TracingFigure | None
     same: int
     different: int
     across_speakers: bool
@@ -74,7 +74,7 @@ def verify(
     none = np.empty((0, 3)), np.empty((0, len(cosines)))
     pairs = SortedTrials(same, np.argsort(cosines, kind="stable"), *none)
     draw = _draw_pairs(first, second, speakers, len(vectors))
-    eer = estimates(pairs, ["eer"], None, resampling, draw)["eer"]
+    eer = figures_of(pairs, ["eer"], None, resampling, draw)["eer"]
     return Verification(eer, same, different, across)
 
 

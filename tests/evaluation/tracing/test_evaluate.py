@@ -9,7 +9,8 @@ import pytest
 from fakemamba.evaluation.embedding_files import EmbeddingsError
 from fakemamba.evaluation.tracing.classifiers import CLASSIFIERS
 from fakemamba.evaluation.tracing.confounds import contingency, guess
-from fakemamba.evaluation.tracing.evaluate import evaluate_by_folds, evaluate_tracer, split
+from fakemamba.evaluation.tracing.evaluate import evaluate_by_folds, evaluate_tracer
+from fakemamba.evaluation.tracing.folds import split
 from fakemamba.evaluation.tracing.layers import by_layer
 from fakemamba.evaluation.tracing.protocol import TracingError, traced
 from fakemamba.evaluation.tracing.report import to_json, verdict_of
@@ -25,8 +26,8 @@ def judged(embeddings, choices=None, unseen=(), **how):
     return evaluate_by_folds(found, folds, choices, unseen, resampling=FEW, **how)
 
 
-def control(found, kind, column):
-    (one,) = (one for one in found.controls if (one.kind, one.column) == (kind, column))
+def confound(found, kind, column):
+    (one,) = (one for one in found.confounds if (one.kind, one.column) == (kind, column))
     return one
 
 
@@ -49,19 +50,19 @@ def test_labels_of_no_meaning_give_chance_within_its_interval_and_are_called_so(
     found = judged(clusters(4, 60, 0.0))
     accuracy = found.closed["accuracy"]
     assert accuracy.low <= 0.25 <= accuracy.high
-    assert control(found, "guess", "nothing").does_as_well(accuracy)
+    assert confound(found, "guess", "nothing").does_as_well(accuracy)
     assert verdict_of(found).startswith("CONFOUNDED: tracing (")
     assert "most frequent system" in verdict_of(found)
 
 
 def test_a_language_that_names_the_system_confounds_it(clusters):
     tied = judged(clusters(3, 30, 3.0, languages=("it", "fr", "ru")), by="trial")
-    told = control(tied, "guess", "language")
+    told = confound(tied, "guess", "language")
     assert told.accuracy.value == 1 and told in tied.confounding
     assert "guessing the system from the language alone (100.0 %" in verdict_of(tied)
     content = json.loads(json.dumps(to_json(tied, None), allow_nan=False))
     assert content["is_confounded"] and content["verdict"] == verdict_of(tied)
-    row = next(one for one in content["controls"] if one["column"] == "language")
+    row = next(one for one in content["confounds"] if one["column"] == "language")
     assert row["does_as_well"] and row["kind"] == "guess"
 
 
@@ -70,15 +71,15 @@ def test_a_language_that_is_even_but_as_clear_as_the_system_is_told_as_a_probe(c
     vectors = embeddings.vectors.copy()
     vectors[[one.language == "en" for one in embeddings.trials], 0] += 30
     found = judged(replace(embeddings, vectors=vectors))
-    assert control(found, "probe", "language").accuracy.value == 1
-    assert not control(found, "guess", "language").does_as_well(found.closed["accuracy"])
+    assert confound(found, "probe", "language").accuracy.value == 1
+    assert not confound(found, "guess", "language").does_as_well(found.closed["accuracy"])
     assert "no proof that the system is known by it" in verdict_of(found)
 
 
 def test_a_speaker_who_is_held_apart_cannot_be_probed_and_one_who_is_not_can(clusters):
     apart = judged(clusters(3, 30))
-    assert "no trial has which was fitted to" in control(apart, "probe", "speaker").reason
-    together = control(judged(clusters(3, 30), by="trial"), "probe", "speaker")
+    assert "no trial has which was fitted to" in confound(apart, "probe", "speaker").reason
+    together = confound(judged(clusters(3, 30), by="trial"), "probe", "speaker")
     assert together.reason is None and together.accuracy.low <= 1 / 6 <= together.accuracy.high
 
 
@@ -113,7 +114,7 @@ def test_a_tracer_is_judged_by_trials_of_others(clusters):
     judged_by = evaluate_tracer(others, tracer, tables, FEW)
     assert judged_by.kept_together == "model" and judged_by.closed["accuracy"].value > 0.98
     assert not judged_by.systems["A3"].is_seen and judged_by.systems["A3"].trials == 30
-    assert control(judged_by, "probe", "speaker").accuracy.value < 0.5
+    assert confound(judged_by, "probe", "speaker").accuracy.value < 0.5
     nobody = others.only(others.labels == "A3", "seen")
     with pytest.raises(TracingError, match="no trial is of a attack that was fitted to"):
         evaluate_tracer(nobody, tracer, tables, FEW)

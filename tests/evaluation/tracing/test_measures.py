@@ -8,7 +8,7 @@ from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, roc_auc_
 
 from fakemamba.evaluation.metrics.detection import equal_error
 from fakemamba.evaluation.tracing.closed_set import Named, Right
-from fakemamba.evaluation.tracing.intervals import Estimate, clusters, estimates
+from fakemamba.evaluation.tracing.intervals import TracingFigure, clusters, figures_of
 from fakemamba.evaluation.tracing.open_set import SeenOrNot
 from fakemamba.evaluation.tracing.verification import MOST_TRIALS, verify
 from fakemamba.evaluation.uncertainty import Resampling
@@ -56,11 +56,13 @@ def test_the_closed_set_is_that_of_scikit_learn_for_any_draw(classes, seed):
 
 def test_speakers_that_err_together_have_wider_intervals_than_trials():
     right = Right(np.repeat([1, 1, 1, 0, 0, 1], 50))  # each speaker all right or all wrong
-    by_speaker = estimates(right, ["a"], np.repeat(np.arange(6), 50), FEW)["a"]
-    by_trial = estimates(right, ["a"], None, FEW)["a"]
+    by_speaker = figures_of(right, ["a"], np.repeat(np.arange(6), 50), FEW)["a"]
+    by_trial = figures_of(right, ["a"], None, FEW)["a"]
     assert by_speaker.value == by_trial.value == pytest.approx(4 / 6)
     assert by_speaker.high - by_speaker.low > 3 * (by_trial.high - by_trial.low)
-    assert estimates(right, ["a"], None, Resampling(0))["a"] == Estimate(by_trial.value, None, None)
+    assert figures_of(right, ["a"], None, Resampling(0))["a"] == TracingFigure(
+        by_trial.value, None, None
+    )
 
 
 def test_speakers_are_drawn_only_where_all_trials_have_one(clusters_table):

@@ -7,8 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fakemamba.evaluation.tracing.evaluate import split
-from fakemamba.evaluation.tracing.folds import divide, inner_folds
+from fakemamba.evaluation.tracing.folds import divide, inner_folds, split
 from fakemamba.evaluation.tracing.protocol import TracingError, check_classes, traced
 
 
