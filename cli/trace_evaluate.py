@@ -15,8 +15,8 @@ from fakemamba.cli.trace_tables import show, show_layers
 from fakemamba.data.trials import BONA_FIDE
 from fakemamba.evaluation.embedding_files import EmbeddingOrigin, Embeddings
 from fakemamba.evaluation.tracing.evaluate import evaluate_by_folds, evaluate_tracer
-from fakemamba.evaluation.tracing.folds import Folds, split
 from fakemamba.evaluation.tracing.figures import TracingEvaluation
+from fakemamba.evaluation.tracing.folds import Folds, split
 from fakemamba.evaluation.tracing.layers import LayerAccuracy, by_layer
 from fakemamba.evaluation.tracing.model_files import read_tracer
 from fakemamba.evaluation.tracing.protocol import Column, Label, Traced, traced

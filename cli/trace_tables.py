@@ -10,8 +10,8 @@ from fakemamba.cli.printing import TextTable, right, say
 from fakemamba.evaluation.tracing.classifiers import Rule
 from fakemamba.evaluation.tracing.closed_set import NAMES as CLOSED
 from fakemamba.evaluation.tracing.confounds import MOST_FREQUENT
-from fakemamba.evaluation.tracing.intervals import TracingFigure
 from fakemamba.evaluation.tracing.figures import TracingEvaluation
+from fakemamba.evaluation.tracing.intervals import TracingFigure
 from fakemamba.evaluation.tracing.layers import LayerAccuracy
 from fakemamba.evaluation.tracing.open_set import NAMES as OPEN
 from fakemamba.evaluation.tracing.report import shown

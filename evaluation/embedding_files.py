@@ -99,8 +99,8 @@ def write_embeddings(path: str | Path, embeddings: Embeddings) -> None:
     """Write vectors with their trials as NumPy's npz, which is read with ``allow_pickle=False``.
 
     The arrays are ``trial_ids`` (n,), ``paths`` (n,), ``vectors`` (n, width) float32, and the texts
-    ``labels``, ``attacks``, ``speakers``, ``vocoders``, ``languages``, ``sources``
-    and ``text_ids`` (n,), which are empty where a corpus does not know them. If all layers were asked for,
+    ``labels``, ``attacks``, ``speakers``, ``vocoders``, ``languages``, ``sources`` and ``text_ids``
+    (n,), which are empty where a corpus does not know them. If all layers were asked for,
     ``layers`` is (n, 1 + layers, hidden). ``weights_sha256``, ``layer`` and ``length`` (), each a
     text, are those of the origin.
     """

@@ -21,9 +21,9 @@ from fakemamba.evaluation.tracing.confounds import (
     contingency,
     guess,
 )
+from fakemamba.evaluation.tracing.figures import Said, TracingEvaluation, judged
 from fakemamba.evaluation.tracing.folds import BY_TRIAL, Folds
 from fakemamba.evaluation.tracing.intervals import TracingFigure, clusters
-from fakemamba.evaluation.tracing.figures import Said, TracingEvaluation, judged
 from fakemamba.evaluation.tracing.protocol import Mask, Names, Traced, TracingError, listed_few
 from fakemamba.evaluation.tracing.tracer import Choices, Tracer, fit_classifier, fit_tracer
 from fakemamba.evaluation.uncertainty import USUAL, Resampling

@@ -8,8 +8,8 @@ from typing import Any
 
 from fakemamba.evaluation.embedding_files import EmbeddingOrigin
 from fakemamba.evaluation.tracing.confounds import MOST_FREQUENT, Confound
-from fakemamba.evaluation.tracing.intervals import TracingFigure
 from fakemamba.evaluation.tracing.figures import TracingEvaluation
+from fakemamba.evaluation.tracing.intervals import TracingFigure
 from fakemamba.evaluation.tracing.layers import LayerAccuracy
 
 STAMP = {"kind": "fakemamba-tracing", "schema": 1}

@@ -43,7 +43,7 @@ def test_systems_far_apart_are_all_named_and_an_unseen_one_is_refused(clusters, 
     assert not unseen.is_seen and unseen.right is None
     assert unseen.refused > (0.1 if name == "knn" else 0.8)  # a cosine says less of a distance
     assert not found.confounding and verdict_of(found).startswith("Tracing (100.0 %")
-    assert "source, so that is not ruled out" in verdict_of(found)
+    assert "source or text_id, so that is not ruled out" in verdict_of(found)
 
 
 def test_labels_of_no_meaning_give_chance_within_its_interval_and_are_called_so(clusters):
