@@ -3,6 +3,8 @@
 import json
 import math
 
+from tests.places import places
+
 ODD_TEXTS = (
     *("", " ", "0", "-1", "1_0", "١٢", "0x10", "nan", "-inf", "1e400", "1e-400", "9" * 400),
     *("true", "None", '"', "'", ",", "\t", "\0", "\r", "\ufeff", "\x1b[31m", "[red]", "=1+1"),
@@ -81,7 +83,7 @@ def changed_json(content, rng):
         value = json.loads(lines[number])
     except ValueError:
         number, value = None, json.loads(content)
-    place = rng.choice(list(_places(value)))
+    place = rng.choice(list(places(value)))
     kind = rng.choice(("value", "value", "value", "lost", "more", "deep"))
     odd = json.loads("[" * 500 + "]" * 500) if kind == "deep" else rng.choice(ODD_VALUES)
     if not place:
@@ -101,11 +103,3 @@ def changed_json(content, rng):
         lines[number] = text
         text = "\n".join(lines)
     return f"{kind} at {'.'.join(map(str, place)) or 'the top'}", (text + "\n").encode()
-
-
-def _places(content, place=()):
-    yield place
-    if isinstance(content, dict | list):
-        pairs = content.items() if isinstance(content, dict) else enumerate(content)
-        for key, value in pairs:
-            yield from _places(value, (*place, key))
