@@ -91,8 +91,8 @@ def _open(figures: Mapping[Rule, Mapping[str, TracingFigure]], title: str) -> Te
 
 
 def _confounds(found: TracingEvaluation) -> TextTable:
-    table = TextTable("by", right("accuracy"), "", title="possible confounds")
-    tracing = found.closed["accuracy"]
+    head = ("by", right("accuracy"), right("tracing is above it by"), "")
+    table = TextTable(*head, title="possible confounds")
     for one in found.confounds:
         if one.column == MOST_FREQUENT:
             name = f"most frequent {found.label}"
@@ -100,8 +100,8 @@ def _confounds(found: TracingEvaluation) -> TextTable:
             name = f"{found.label} from {one.column} alone"
         else:
             name = f"{one.column} by the embeddings"
-        note = one.reason or ("does as well" if one.does_as_well(tracing) else "")
-        table.add_row(name, shown(one.accuracy), note)
+        note = one.reason or ("does as well" if one.does_as_well else "")
+        table.add_row(name, shown(one.accuracy), shown(one.behind), note)
     return table
 
 

@@ -44,7 +44,10 @@ class Named:
 
 @dataclass(frozen=True, eq=False)
 class Right:
-    """Trials that were guessed rightly or not (n,), and whose accuracy alone is asked for."""
+    """Trials that were guessed rightly or not (n,), and whose accuracy alone is asked for.
+
+    Of a difference of two such, from -1 to 1, it is the difference of the accuracies.
+    """
 
     is_right: Counts
 

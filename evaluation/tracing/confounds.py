@@ -3,8 +3,9 @@
 Two negative controls a column (language, speaker, source, what is said). The *guess* sees no
 embedding: it names the system that had most trials of the same language among those that were
 fitted to. The *probe* tells the language itself by the same embeddings, classifier and folds. If
-one of them does as well as tracing, its interval overlapping or above, the result is called
-confounded: tracing may be no more than telling languages.
+one of them does as well as tracing, the result is called confounded: tracing may be no more than
+telling languages. It does if the 95 % interval of how far tracing is above it, on the same trials
+and the same draws of them, has zero or less in it.
 """
 
 from __future__ import annotations
@@ -40,6 +41,7 @@ class Confound:
         kind: ``guess`` the system from the column, or ``probe`` the column from the embeddings.
         column: of the trials; ``nothing`` is the guess of the most frequent system.
         accuracy: a share of one; None where there is none, and ``reason`` says why.
+        behind: how far tracing's accuracy on the same trials is above it; below zero it is better.
         trials: of how many.
         reason: why there is no figure.
         is_known: a trial says the column.
@@ -48,13 +50,15 @@ class Confound:
     kind: Kind
     column: str
     accuracy: TracingFigure | None
+    behind: TracingFigure | None
     trials: int
     reason: str | None = None
     is_known: bool = True
 
-    def does_as_well(self, tracing: TracingFigure) -> bool:
-        """Whether its interval overlaps that of tracing, or is above it."""
-        return self.accuracy is not None and self.accuracy.most >= tracing.least
+    @property
+    def does_as_well(self) -> bool:
+        """Whether tracing is not clearly better."""
+        return self.behind is not None and self.behind.least <= 0
 
 
 def contingency(labels: Names, table: pd.DataFrame) -> dict[str, dict[str, dict[str, int]]]:
@@ -84,17 +88,16 @@ def guess(seen: Table, values: Iterable[str | None]) -> Names:
 def guessed(
     column: str,
     values: Sequence[str | None],
-    labels: Names,
-    names: Names,
+    is_right: Mask,
+    is_traced: Mask,
     speakers: Counts | None,
     resampling: Resampling,
 ) -> Confound:
-    """The confound whose guesses are ``names`` (n,) of trials of systems ``labels`` (n,)."""
+    """The confound whose guesses are right where it says, and tracing where it does (n,)."""
     if reason := _says_nothing(column, values):
-        return Confound("guess", column, None, 0, reason, any(values))
-    right = Right((names == labels).astype(np.int64))
-    accuracy = figures_of(right, ["accuracy"], speakers, resampling)["accuracy"]
-    return Confound("guess", column, accuracy, len(labels))
+        return Confound("guess", column, None, None, 0, reason, any(values))
+    compared = _compared(is_right, is_traced, speakers, resampling)
+    return Confound("guess", column, *compared, len(is_right))
 
 
 def probe(
@@ -103,6 +106,7 @@ def probe(
     values: Sequence[str | None],
     folds: Folds,
     judged: Mask,
+    is_traced: Mask,
     classifier: Name,
     speakers: Counts | None,
     resampling: Resampling,
@@ -115,12 +119,13 @@ def probe(
         values: (n,), None where a trial does not say it.
         folds: of tracing.
         judged: (n,), whose accuracy is asked for: those that tracing is judged by.
+        is_traced: (n,), whose systems it named rightly.
         classifier: that of tracing.
         speakers: the number of each trial's (n,), or None.
         resampling: of the interval.
     """
     if reason := _says_nothing(column, values):
-        return Confound("probe", column, None, 0, reason, any(values))
+        return Confound("probe", column, None, None, 0, reason, any(values))
     known = np.array([one or "" for one in values], object)
     has = known != ""
     is_right = np.full(len(known), -1, np.int64)
@@ -140,11 +145,22 @@ def probe(
             f"{total - int(counted.sum()):,} of {total:,} held-out trials have a {column} that no "
             "trial has which was fitted to: it cannot have been known again"
         )
-        return Confound("probe", column, None, int(counted.sum()), reason)
+        return Confound("probe", column, None, None, int(counted.sum()), reason)
     of_counted = None if speakers is None else np.unique(speakers[counted], return_inverse=True)[1]
-    right = Right(is_right[counted])
-    accuracy = figures_of(right, ["accuracy"], of_counted, resampling)["accuracy"]
-    return Confound("probe", column, accuracy, int(counted.sum()))
+    compared = _compared(is_right[counted] > 0, is_traced[counted], of_counted, resampling)
+    return Confound("probe", column, *compared, int(counted.sum()))
+
+
+def _compared(
+    is_right: Mask, is_traced: Mask, speakers: Counts | None, resampling: Resampling
+) -> tuple[TracingFigure, TracingFigure]:
+    """The accuracy of trials (n,), and how far that of tracing the same is above it."""
+    right, traced = is_right.astype(np.int64), is_traced.astype(np.int64)
+    accuracy, behind = (
+        figures_of(Right(one), ["accuracy"], speakers, resampling)["accuracy"]
+        for one in (right, traced - right)
+    )
+    return accuracy, behind
 
 
 def _says_nothing(column: str, values: Sequence[str | None]) -> str | None:

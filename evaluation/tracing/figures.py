@@ -93,8 +93,7 @@ class TracingEvaluation:
     @property
     def confounding(self) -> list[Confound]:
         """Those of them that do as well as tracing."""
-        accuracy = self.closed["accuracy"]
-        return [one for one in self.confounds if one.does_as_well(accuracy)]
+        return [one for one in self.confounds if one.does_as_well]
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,12 +143,14 @@ def judged(
     )
     once = np.ones(len(named), np.int32)
     confusion = named.confusion(once).astype(int).tolist()
+    is_traced = said.names == found.labels
     confounds = []
     for column, names in guesses.items():
         values = [""] * len(truth) if column == MOST_FREQUENT else _values(found, column, is_seen)
         if column != found.label:
-            seen = (names[is_seen], of_seen, resampling)
-            confounds.append(guessed(column, values, truth, *seen))
+            is_right = names[is_seen] == truth
+            seen = (is_right, is_traced[is_seen], of_seen, resampling)
+            confounds.append(guessed(column, values, *seen))
     for column in (one for one in CONFOUND_COLUMNS if one != found.label):
         values = _values(found, column)
         own = folds or _own_folds(values, resampling.seed)
@@ -160,6 +161,7 @@ def judged(
                 values,
                 own,
                 is_seen,
+                is_traced,
                 choices.classifier,
                 speakers,
                 resampling,

@@ -14,8 +14,9 @@ from fakemamba.evaluation.tracing.layers import LayerAccuracy
 
 STAMP = {"kind": "fakemamba-tracing", "schema": 1}
 RULE = (
-    "A confound does as well as tracing if its 95 % interval overlaps that of tracing's accuracy, "
-    "or is above it. Guess: the most frequent system of the same language, speaker, ... among the "
+    "A confound does as well as tracing if the 95 % interval of how far tracing's accuracy is "
+    "above it, on the same trials and draws of them, has zero or less in it. "
+    "Guess: the most frequent system of the same language, speaker, ... among the "
     "trials that were fitted to. Probe: the language, speaker, ... itself, told by the same "
     "embeddings, classifier and folds."
 )
@@ -26,6 +27,7 @@ MEANING = {
     "fpr_at_95_tpr": "share of unseen trials that pass where 95 % of seen ones do",
     "eer": "equal error rate, a share of one, seen trials (or pairs of one system) being accepted",
     "right": "share of a seen system's trials that are named rightly, if one has to be named",
+    "behind": "accuracy of tracing less that of the guess or probe, on the same trials",
     "refused": 'share of a system\'s trials that are answered by "none of these"',
 }
 
@@ -37,10 +39,7 @@ def to_json(
     layers: Sequence[LayerAccuracy] = (),
 ) -> dict[str, Any]:
     """All of it as JSON knows it; shares are of one."""
-    tracing = evaluation.closed["accuracy"]
-    confounds = [
-        asdict(one) | {"does_as_well": one.does_as_well(tracing)} for one in evaluation.confounds
-    ]
+    confounds = [asdict(one) | {"does_as_well": one.does_as_well} for one in evaluation.confounds]
     content = asdict(evaluation) | {"confounds": confounds}
     verdict = {"is_confounded": bool(evaluation.confounding), "verdict": verdict_of(evaluation)}
     return {

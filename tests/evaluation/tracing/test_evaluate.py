@@ -8,9 +8,10 @@ import pytest
 
 from fakemamba.evaluation.embedding_files import EmbeddingsError
 from fakemamba.evaluation.tracing.classifiers import CLASSIFIERS
-from fakemamba.evaluation.tracing.confounds import contingency, guess
+from fakemamba.evaluation.tracing.confounds import contingency, guess, guessed
 from fakemamba.evaluation.tracing.evaluate import evaluate_by_folds, evaluate_tracer
 from fakemamba.evaluation.tracing.folds import split
+from fakemamba.evaluation.tracing.intervals import TracingFigure
 from fakemamba.evaluation.tracing.layers import by_layer
 from fakemamba.evaluation.tracing.protocol import TracingError, traced
 from fakemamba.evaluation.tracing.report import to_json, verdict_of
@@ -50,7 +51,7 @@ def test_labels_of_no_meaning_give_chance_within_its_interval_and_are_called_so(
     found = judged(clusters(4, 60, 0.0))
     accuracy = found.closed["accuracy"]
     assert accuracy.low <= 0.25 <= accuracy.high
-    assert confound(found, "guess", "nothing").does_as_well(accuracy)
+    assert confound(found, "guess", "nothing").does_as_well
     assert verdict_of(found).startswith("CONFOUNDED: tracing (")
     assert "most frequent system" in verdict_of(found)
 
@@ -64,6 +65,18 @@ def test_a_language_that_names_the_system_confounds_it(clusters):
     assert content["is_confounded"] and content["verdict"] == verdict_of(tied)
     row = next(one for one in content["confounds"] if one["column"] == "language")
     assert row["does_as_well"] and row["kind"] == "guess"
+    assert row["behind"]["value"] == pytest.approx(tied.closed["accuracy"].value - 1)
+
+
+def test_a_guess_that_tracing_beats_with_each_speaker_is_no_confound_though_intervals_overlap():
+    place, speakers = np.tile(np.arange(20), 10), np.repeat(np.arange(10), 20)
+    guessed_right, traced_right = place < 2 * speakers, place < 2 * speakers + 2
+    values = ["en", "fr"] * 100
+    one = guessed("language", values, guessed_right, traced_right, speakers, FEW)
+    traced_alone = guessed("language", values, traced_right, traced_right, speakers, FEW)
+    assert one.accuracy.high > traced_alone.accuracy.low
+    assert one.behind == TracingFigure(*[pytest.approx(0.1)] * 3) and not one.does_as_well
+    assert traced_alone.behind.value == 0 and traced_alone.does_as_well
 
 
 def test_a_language_that_is_even_but_as_clear_as_the_system_is_told_as_a_probe(clusters):
@@ -72,7 +85,7 @@ def test_a_language_that_is_even_but_as_clear_as_the_system_is_told_as_a_probe(c
     vectors[[one.language == "en" for one in embeddings.trials], 0] += 30
     found = judged(replace(embeddings, vectors=vectors))
     assert confound(found, "probe", "language").accuracy.value == 1
-    assert not confound(found, "guess", "language").does_as_well(found.closed["accuracy"])
+    assert not confound(found, "guess", "language").does_as_well
     assert "no proof that the system is known by it" in verdict_of(found)
 
 
