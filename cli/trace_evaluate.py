@@ -14,6 +14,7 @@ from fakemamba.cli.trace_source import EmbeddingSource
 from fakemamba.cli.trace_tables import show, show_layers
 from fakemamba.data.trials import BONA_FIDE
 from fakemamba.evaluation.embedding_files import EmbeddingOrigin, Embeddings
+from fakemamba.evaluation.score_origin import SHOWN
 from fakemamba.evaluation.tracing.evaluate import evaluate_by_folds, evaluate_tracer
 from fakemamba.evaluation.tracing.figures import TracingEvaluation
 from fakemamba.evaluation.tracing.folds import Folds, split
@@ -147,5 +148,6 @@ def _draw(
         rows = [
             (one.layer, one.accuracy.value, one.accuracy.least, one.accuracy.most) for one in study
         ]
-        how = f"{found.choices.classifier}, {len(found.classes)} {found.label}s"
+        weights = "" if origin is None else f", weights {origin.weights_sha256[:SHOWN]}"
+        how = f"{found.choices.classifier}, {len(found.classes)} {found.label}s{weights}"
         say(plot_layers(rows, how, folder / "layers.png"))

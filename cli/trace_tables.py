@@ -60,10 +60,12 @@ def show(console: Console, found: TracingEvaluation) -> None:
 
 def show_layers(console: Console, study: Sequence[LayerAccuracy]) -> None:
     """Print the accuracy by layer."""
-    table = TextTable("layer", right("width"), right("accuracy"), right("macro-F1"))
+    heads = (right(one) for one in ("width", "accuracy", "macro-F1", "the detector's own is above"))
+    table = TextTable("layer", *heads)
     for one in study:
         name = "detector's own" if one.layer is None else str(one.layer)
-        table.add_row(name, str(one.width), shown(one.accuracy), shown(one.macro_f1))
+        shares = (one.accuracy, one.macro_f1, one.added)
+        table.add_row(name, str(one.width), *map(shown, shares))
     console.print(table)
 
 

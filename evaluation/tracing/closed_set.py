@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from fakemamba.evaluation.metrics.checks import Counts, Floats
 from fakemamba.evaluation.resampling import Draws
@@ -23,6 +24,11 @@ class Named:
     def __len__(self) -> int:
         """How many trials there are."""
         return len(self.truth)
+
+    @property
+    def is_right(self) -> npt.NDArray[np.bool_]:
+        """Which were named rightly (n,)."""
+        return self.truth == self.said
 
     def confusion(self, counts: Draws) -> Counts:
         """How many trials of each system (rows) were said to be of each (columns)."""

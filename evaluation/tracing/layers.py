@@ -11,7 +11,7 @@ import numpy as np
 from fakemamba.evaluation.embedding_files import Embeddings, EmbeddingsError
 from fakemamba.evaluation.tracing import closed_set
 from fakemamba.evaluation.tracing.classifiers import Name
-from fakemamba.evaluation.tracing.closed_set import Named
+from fakemamba.evaluation.tracing.closed_set import Named, Right
 from fakemamba.evaluation.tracing.folds import Folds
 from fakemamba.evaluation.tracing.intervals import TracingFigure, clusters, figures_of
 from fakemamba.evaluation.tracing.protocol import Mask, Traced
@@ -21,12 +21,22 @@ from fakemamba.evaluation.uncertainty import Resampling
 
 @dataclass(frozen=True)
 class LayerAccuracy:
-    """How well systems are told apart by one layer, None being the detector's own embedding."""
+    """How well systems are told apart by one layer.
+
+    Attributes:
+        layer: of the front-end; None is the detector's own embedding.
+        width: numbers of a trial's embedding.
+        accuracy: a share of one.
+        macro_f1: a share of one.
+        added: how far the accuracy of the detector's own embedding is above it, on the same trials
+            and draws; None of that itself.
+    """
 
     layer: int | None
     width: int
     accuracy: TracingFigure
     macro_f1: TracingFigure
+    added: TracingFigure | None
 
 
 def by_layer(
@@ -62,7 +72,7 @@ def by_layer(
     classes, codes = np.unique(found.labels[is_seen].astype(str), return_inverse=True)
     speakers = clusters(found.table[is_seen], resampling)
     layers: list[int | None] = [*range(embeddings.layers.shape[1]), None]
-    study = []
+    widths, each = [], []
     for layer in progress(layers):
         vectors = embeddings.at(layer).vectors[rows].astype(np.float64)
         said = np.empty(len(rows), object)
@@ -70,6 +80,12 @@ def by_layer(
             names, made = fit_classifier(vectors[fit], found.labels[fit], classifier)
             said[held] = np.array(names, object)[made.logits(vectors[held]).argmax(1)]
         named = Named(codes, np.searchsorted(classes, said[is_seen].astype(str)), len(classes))
+        widths.append(vectors.shape[1])
+        each.append(named)
+    study = []
+    for layer, width, named in zip(layers, widths, each, strict=True):
         figures = figures_of(named, closed_set.NAMES, speakers, resampling)
-        study.append(LayerAccuracy(layer, vectors.shape[1], **figures))
+        more = each[-1].is_right.astype(np.int64) - named.is_right
+        added = figures_of(Right(more), ["accuracy"], speakers, resampling)["accuracy"]
+        study.append(LayerAccuracy(layer, width, **figures, added=None if layer is None else added))
     return study

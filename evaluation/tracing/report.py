@@ -28,6 +28,7 @@ MEANING = {
     "eer": "equal error rate, a share of one, seen trials (or pairs of one system) being accepted",
     "right": "share of a seen system's trials that are named rightly, if one has to be named",
     "behind": "accuracy of tracing less that of the guess or probe, on the same trials",
+    "added": "accuracy of the detector's own embedding less that of the layer, on the same trials",
     "refused": 'share of a system\'s trials that are answered by "none of these"',
 }
 

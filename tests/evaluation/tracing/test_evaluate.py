@@ -144,6 +144,9 @@ def test_the_study_of_layers_finds_the_layer_that_knows(clusters):
     assert [one.layer for one in study] == [0, 1, None]
     assert [one.width for one in study] == [4, 4, 10]
     assert study[0].accuracy.low < 0.5 < 0.9 < study[1].accuracy.value
+    for one in study[:2]:
+        assert one.added.value == pytest.approx(study[2].accuracy.value - one.accuracy.value)
+    assert study[0].added.low > 0 >= study[1].added.low and study[2].added is None
     alone = evaluate_by_folds(found, folds, Choices("mahalanobis"), resampling=FEW)
     assert study[-1].accuracy == alone.closed["accuracy"]
     with pytest.raises(EmbeddingsError, match="to study them"):
