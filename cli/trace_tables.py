@@ -55,15 +55,15 @@ def show(console: Console, found: TracingEvaluation) -> None:
             f"verification of the same {found.label} by cosine: EER {shown(pairs.eer)}, of "
             f"{pairs.same:,} + {pairs.different:,} pairs {kind}"
         )
-    console.print(_confounds(found))
+    _show_confounds(console, found)
 
 
 def show_layers(console: Console, study: Sequence[LayerAccuracy]) -> None:
     """Print the accuracy by layer."""
-    heads = (right(one) for one in ("width", "accuracy", "macro-F1", "the detector's own is above"))
+    heads = (right(one) for one in ("width", "accuracy", "macro-F1", "own adds"))
     table = TextTable("layer", *heads)
     for one in study:
-        name = "detector's own" if one.layer is None else str(one.layer)
+        name = "own" if one.layer is None else str(one.layer)
         shares = (one.accuracy, one.macro_f1, one.added)
         table.add_row(name, str(one.width), *map(shown, shares))
     console.print(table)
@@ -92,9 +92,9 @@ def _open(figures: Mapping[Rule, Mapping[str, TracingFigure]], title: str) -> Te
     return table
 
 
-def _confounds(found: TracingEvaluation) -> TextTable:
-    head = ("by", right("accuracy"), right("tracing is above it by"), "")
-    table = TextTable(*head, title="possible confounds")
+def _show_confounds(console: Console, found: TracingEvaluation) -> None:
+    head = ("by", right("accuracy"), right("tracing adds"), "")
+    table, reasons = TextTable(*head, title="possible confounds"), list[str]()
     for one in found.confounds:
         if one.column == MOST_FREQUENT:
             name = f"most frequent {found.label}"
@@ -102,9 +102,14 @@ def _confounds(found: TracingEvaluation) -> TextTable:
             name = f"{found.label} from {one.column} alone"
         else:
             name = f"{one.column} by the embeddings"
-        note = one.reason or ("does as well" if one.does_as_well else "")
+        if one.reason is not None:
+            reasons.append(f"no {name}: {one.reason}")
+            continue
+        note = "does as well" if one.does_as_well else ""
         table.add_row(name, shown(one.accuracy), shown(one.behind), note)
-    return table
+    console.print(table)
+    for reason in reasons:
+        say(reason)
 
 
 def _percent(share: float) -> str:
