@@ -8,15 +8,24 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import seaborn as sns
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, NullFormatter
 
 from fakemamba.analysis.load.answers import largest
-from fakemamba.analysis.pictures.figures import DPI, PLAIN_NUMBERS, house_style
-from fakemamba.files import atomic_write
+from fakemamba.analysis.pictures.figures import (
+    PLAIN_NUMBERS,
+    Caption,
+    Style,
+    house_style,
+    save_figure,
+)
 from fakemamba.load_record import LoadRecord, Scenario
+from fakemamba.names import short_name
 
-NAME = "load.png"
+NAME = "load"
+PICTURE = "Latency under load"
+NOTES = ["Bars: 95 % intervals of the upper percentile, which has no point where it is infinite."]
 PANELS: dict[Scenario, str] = {"server": "arrivals a second", "streams": "concurrent calls"}
 
 
@@ -32,17 +41,16 @@ def draw(record: LoadRecord, table: pd.DataFrame, folder: Path) -> Path | None:
     if not shown:
         return None
     with house_style():
-        figure, panels = plt.subplots(
-            1, len(shown), figsize=(5.2 * len(shown), 4.4), squeeze=False, layout="constrained"
-        )
+        size_in = (max(6.4, 5.2 * len(shown)), 4.0)
+        figure, panels = plt.subplots(1, len(shown), figsize=size_in, squeeze=False)
+        handles: dict[str, Artist] = {}
         for axes, scenario in zip(panels[0], shown, strict=True):
             _panel(axes, record, table[table["scenario"] == scenario], scenario)
-        figure.suptitle(f"{record.detector} under load")
-        path = folder / NAME
-        with atomic_write(path) as partial:
-            figure.savefig(partial, dpi=DPI, format="png")
-        plt.close(figure)
-    return path
+            known, names = axes.get_legend_handles_labels()
+            handles |= dict(zip(names, known, strict=True))
+            axes.legend().remove()
+        caption = Caption(short_name(record.detector), "")
+        return save_figure(figure, folder, NAME, caption, PICTURE, [*handles.values()], NOTES)
 
 
 def _panel(axes: Axes, record: LoadRecord, rows: pd.DataFrame, scenario: Scenario) -> None:
@@ -74,13 +82,12 @@ def _panel(axes: Axes, record: LoadRecord, rows: pd.DataFrame, scenario: Scenari
     axes.vlines(*ends.to_numpy(np.float64).T, color="0.6", linewidth=1, zorder=0)
     slo_s = settings.slo_of(scenario)
     if slo_s is not None:
-        axes.axhline(slo_s, color="0.3", linestyle="--", linewidth=1)
-        axes.annotate(
-            f"SLO {slo_s:g} s", (1, slo_s), xycoords=("axes fraction", "data"), ha="right", va="top"
-        )
+        label = f"SLO of {slo_s:g} s"
+        axes.axhline(slo_s, color="0.3", linestyle="--", linewidth=1, label=label)
     found = largest(rows, scenario)
     if found is not None and found.held and np.isfinite(found.failed):
-        axes.axvspan(found.held, found.failed, color="0.85", zorder=-1)
+        span: Style = {"color": "0.85", "zorder": -1, "label": "between holds and fails"}
+        axes.axvspan(found.held, found.failed, **span)
     axes.set_xscale("log")
     axes.set_yscale("log")
     for axis in (axes.xaxis, axes.yaxis):
@@ -89,4 +96,3 @@ def _panel(axes: Axes, record: LoadRecord, rows: pd.DataFrame, scenario: Scenari
         axis.set_minor_formatter(NullFormatter())
     axes.set_xlabel(PANELS[scenario])
     axes.set_ylabel("seconds")
-    axes.legend(title=None, frameon=False, fontsize="small")
