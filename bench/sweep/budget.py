@@ -17,6 +17,7 @@ QUICK_VISITS = 9  # that are kept free for quick cells: so many decide a curve, 
 QUICK_SHARE = 0.4  # of the budget, for such visits of the quickest curves
 ENOUGH = 1.2  # times what it is expected to take
 SLOWER = 2.5  # times the shortest visits these may take, where something has disturbed any
+CALLS = 4  # of a first visit: for memory, to be verified, and timed
 AROUND_S = 0.05  # the rounds of a later visit, while none is known
 GUESSED_FLOPS = 1e12  # a second of audio, of what has no formula: behind all that has one
 
@@ -35,7 +36,8 @@ class Budget:
         self._effort, self._seconds, self._now = effort, seconds, now
         self._start_s = now()
         self._left_out_s: dict[str, float] = {}  # by cell id
-        self._first_s: dict[AnyCell, float] = {}  # what a cell's first visit took
+        self._first_s: dict[AnyCell, float] = {}  # what a cell's first visit took, ready made
+        self._call_s: dict[AnyCell, float] = {}  # and a call in it
         self._visit_s: dict[AnyCell, float] = {}  # and what another one takes,
         self._row_s: defaultdict[object, dict[AnyCell, float]] = defaultdict(dict)  # at the least
         self._quick_kinds: set[object] | None = None
@@ -44,8 +46,10 @@ class Budget:
     def note(self, cell: AnyCell, outcome: Outcome, took_s: float) -> None:
         """A visit took so long, with all that belongs to it."""
         if cell not in self._first_s:
-            self._first_s[cell], took_s = took_s, outcome.timed_s + AROUND_S
+            self._first_s[cell] = max(0.0, took_s - _made_once_s(outcome))
+            took_s = outcome.timed_s + AROUND_S
         if outcome.visits:
+            self._call_s[cell] = outcome.visits[-1].figure_s
             self._was_disturbed |= any(visit.disturbed_by for visit in outcome.visits)
             least_s = self._row_s[cell.row].get(cell, took_s)
             self._visit_s[cell], self._row_s[cell.row][cell] = took_s, min(took_s, least_s)
@@ -166,7 +170,10 @@ class Budget:
         return lacking_s
 
     def _expected_s(self, cell: AnyCell) -> float:
-        """Of a cell's first visit: as long as that of the most similar one, by its work."""
+        """Of a first visit: as long as that of the most similar cell, its calls by their work.
+
+        Work without a formula says nothing of how much longer they are.
+        """
         similar = [*self._row_s.get(cell.row, ())]
         if not similar:
             similar = [one for one in self._visit_s if _kind(one) == _kind(cell)]
@@ -174,7 +181,20 @@ class Budget:
         if not similar:
             return 0.0
         nearest = max(similar, key=expected_work)
-        return self._first_s[nearest] * expected_work(cell) / expected_work(nearest)
+        first_s = self._first_s[nearest]
+        if None in (flops_of(cell), flops_of(nearest)):
+            return first_s
+        calls_s = min(first_s, CALLS * self._call_s[nearest])
+        return first_s - calls_s + calls_s * expected_work(cell) / expected_work(nearest)
+
+
+def _made_once_s(outcome: Outcome) -> float:
+    """Of a first visit, for models and for what the first call of its kind compiles."""
+    if not outcome.visits:
+        return 0.0
+    details = outcome.details
+    compiled_s = max(0.0, details.get("first_call_s", 0.0) - outcome.visits[-1].figure_s)
+    return float(details.get("load_s", 0.0) + compiled_s)
 
 
 def expected_work(cell: AnyCell) -> float:

@@ -41,7 +41,7 @@ def runner(monkeypatch):
     """
     runner = SweepRunner(METHOD, now=Clock())
     runner.statuses, runner.visited, runner.told, runner.disturbed_by = {}, [], [], ()
-    runner.call_s = lambda cell: 0.1
+    runner.call_s, runner.details = lambda cell: 0.1, {}
     runner.tell = runner.told.append
 
     class Told:
@@ -52,7 +52,9 @@ def runner(monkeypatch):
             if status != "measured":
                 return Outcome(cell, status)
             one = replace(visit(number, runner.call_s(cell)), disturbed_by=runner.disturbed_by)
-            return Outcome(cell, "measured", visits=(one,))
+            details = runner.details.pop(cell, {})
+            runner.now.now_s += sum(details.values())
+            return Outcome(cell, "measured", details=details, visits=(one,))
 
         def visit_both(self, cell, inner, number):
             outcome = self.visit(cell, number)
@@ -198,6 +200,15 @@ def test_a_small_budget_leaves_out_what_does_not_fit_and_says_what_would_do(runn
     enough_s = float(advice.rpartition("--bench-budget ")[2].split()[0])
     runner.known, runner.budget_s, runner.now = {}, enough_s, Clock()
     runner.run(cells)
+    assert {one.status for one in runner.known.values()} == {"measured"}
+
+
+def test_what_is_compiled_once_and_work_without_a_formula_leave_nothing_out(runner):
+    first, *others = lasting(0.5, 1.0, 2.0)
+    own = [replace(one, detector="package.module:factory") for one in others]
+    runner.details[first] = {"load_s": 3.0, "first_call_s": 30.1}
+    runner.budget_s = 60.0
+    runner.run([first, *others, *own])
     assert {one.status for one in runner.known.values()} == {"measured"}
 
 
