@@ -103,7 +103,7 @@ def test_folds_layers_unseen_systems_and_pictures_of_one_pass(folder, tmp_path, 
     drawn = ("--plots", tmp_path / "drawn", "--keep", kept)
     assert run("evaluate", *of, *how, *drawn) == 0
     printed = capsys.readouterr().out
-    for words in ("apart by speaker", "AUROC", "attack from language alone", "detector's own"):
+    for words in ("apart by speaker", "AUROC", "attack from language alone", "own adds"):
         assert words in printed
     assert {one.name for one in (tmp_path / "drawn").iterdir()} == {"confusion.png", "layers.png"}
     content = json.loads(report.read_text())
