@@ -110,7 +110,7 @@ def evaluate_tracer(
     is_seen = np.isin(found.labels, list(tracer.classes))
     if not is_seen.any():
         raise TracingError(
-            f"no trial is of a {found.label} that was fitted to ({listed_few(tracer.classes)})"
+            f"no trial is of any {found.label} that was fitted to ({listed_few(tracer.classes)})"
         )
     said = tracer.trace(found.vectors)
     names = np.array(tracer.classes, object)[said.codes]

@@ -129,7 +129,7 @@ def test_a_tracer_is_judged_by_trials_of_others(clusters):
     assert not judged_by.systems["A3"].is_seen and judged_by.systems["A3"].trials == 30
     assert confound(judged_by, "probe", "speaker").accuracy.value < 0.5
     nobody = others.only(others.labels == "A3", "seen")
-    with pytest.raises(TracingError, match="no trial is of a attack that was fitted to"):
+    with pytest.raises(TracingError, match="no trial is of any attack that was fitted to"):
         evaluate_tracer(nobody, tracer, tables, FEW)
 
 
