@@ -85,7 +85,9 @@ def by_layer(
     study = []
     for layer, width, named in zip(layers, widths, each, strict=True):
         figures = figures_of(named, closed_set.NAMES, speakers, resampling)
-        more = each[-1].is_right.astype(np.int64) - named.is_right
-        added = figures_of(Right(more), ["accuracy"], speakers, resampling)["accuracy"]
-        study.append(LayerAccuracy(layer, width, **figures, added=None if layer is None else added))
+        added = None
+        if layer is not None:
+            more = Right(each[-1].is_right.astype(np.int64) - named.is_right)
+            added = figures_of(more, ["accuracy"], speakers, resampling)["accuracy"]
+        study.append(LayerAccuracy(layer, width, **figures, added=added))
     return study
