@@ -98,9 +98,19 @@ class Outcome:
         """How many visits nothing disturbed."""
         return sum(not visit.disturbed_by for visit in self.visits)
 
+    @property
+    def helpful(self) -> int:
+        """How many visits nothing disturbed; all of them where none of three or more was quiet.
+
+        Then more hardly help, as what disturbs them may be the work itself: where a call takes much
+        new memory, the host of a virtual machine is busy with it, and that counts as stolen.
+        """
+        visits = len(self.visits)
+        return visits if not self.quiet and visits >= LEAST_VISITS else self.quiet
+
     def lacking(self, effort: Effort) -> int:
-        """How many undisturbed visits it needs yet, at the least; negative where it has more."""
-        return effort.visits_needed(statistics.median(self.samples_s)) - self.quiet
+        """How many helpful visits it needs yet, at the least; negative where it has more."""
+        return effort.visits_needed(statistics.median(self.samples_s)) - self.helpful
 
     def enough_by(self, effort: Effort) -> str | None:
         """Why it has enough visits, as `Effort.stopped_by`.

@@ -73,11 +73,11 @@ class Budget:
         return needed_s <= self.left_s(known)
 
     def lacks(self, cell: AnyCell, known: Mapping[str, Outcome]) -> bool:
-        """Whether it has fewer undisturbed visits than it needs, or than are kept free for it."""
+        """Whether it has fewer helpful visits than it needs, or than are kept free for it."""
         outcome = known.get(cell.id)
         if outcome is None or not self.is_quick(cell):
             return outcome is None or outcome.lacking(self._effort) > 0
-        return outcome.quiet < self._wanted(self._visit_s.get(cell, 0.0))
+        return outcome.helpful < self._wanted(self._visit_s.get(cell, 0.0))
 
     def leave_out(self, cell: AnyCell, inner: AnyCell | None = None) -> list[Outcome]:
         """The outcomes of a cell for whose first visit there was no time, and of one inside it."""
@@ -164,7 +164,7 @@ class Budget:
             outcome = known.get(cell.id)
             if outcome is not None and outcome.enough_by(self._effort) is not None:
                 continue  # it gets no more, though all of its visits may have been disturbed
-            visits = outcome.quiet if outcome is not None else 0
+            visits = outcome.helpful if outcome is not None else 0
             least_s = self._row_s[cell.row][cell]
             lacking_s += max(0, wanted(least_s) - visits) * least_s
         return lacking_s

@@ -274,6 +274,18 @@ def test_time_for_one_more_long_visit_goes_to_the_cell_whose_only_one_was_distur
     assert [len(runner.known[cell.id].visits) for cell in cells] == [1, 1, 2, 1]
 
 
+def test_a_cell_that_disturbs_itself_takes_no_visits_from_those_that_lack_some(runner):
+    itself, others = lasting(8.0), lasting(1.0, 1.1, 1.2, 1.3)
+
+    def call_s(cell):
+        runner.disturbed_by = ("the host",) if cell in itself else ()
+        return 2.0 if cell in itself else 0.5
+
+    runner.call_s, runner.budget_s = call_s, 16.5
+    runner.run([*others, *itself])
+    assert [len(runner.known[cell.id].visits) for cell in [*others, *itself]] == [5, 5, 5, 5, 3]
+
+
 def test_no_time_is_kept_for_quick_cells_that_have_enough_though_all_visits_were_disturbed(runner):
     quick, long = lasting(0.5), lasting(8.0)
     runner.call_s, runner.budget_s = lambda cell: 0.2 if cell in quick else 2.0, 9.0
