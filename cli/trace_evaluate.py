@@ -12,7 +12,7 @@ from rich.console import Console
 from fakemamba.cli.printing import counting, say
 from fakemamba.cli.trace_source import EmbeddingSource
 from fakemamba.cli.trace_tables import show, show_layers
-from fakemamba.data.trials import BONA_FIDE
+from fakemamba.data.trials import BONA_FIDE, plural
 from fakemamba.evaluation.embedding_files import EmbeddingOrigin, Embeddings
 from fakemamba.evaluation.score_origin import SHOWN
 from fakemamba.evaluation.tracing.evaluate import evaluate_by_folds, evaluate_tracer
@@ -20,7 +20,7 @@ from fakemamba.evaluation.tracing.figures import TracingEvaluation
 from fakemamba.evaluation.tracing.folds import Folds, split
 from fakemamba.evaluation.tracing.layers import LayerAccuracy, by_layer
 from fakemamba.evaluation.tracing.model_files import read_tracer
-from fakemamba.evaluation.tracing.protocol import Column, Label, Traced, traced
+from fakemamba.evaluation.tracing.protocol import Column, Label, Traced, Turn, families_of, traced
 from fakemamba.evaluation.tracing.report import to_json, verdict_of
 from fakemamba.evaluation.tracing.tracer import Choices
 from fakemamba.evaluation.uncertainty import Resampling
@@ -37,8 +37,8 @@ def trace_evaluate(
     label: Label | None = None,
     unseen: str = "",
     shared_by: Column | None = None,
-    split_by: Literal["speaker", "language", "source", "trial"] | None = None,
-    leave_one_out: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
+    split_by: Literal["speaker", "language", "source", "attack", "trial"] | None = None,
+    leave_one_out: Turn | None = None,
     layers: Literal["all"] | None = None,
     with_bonafide: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False,
     bootstrap: int = 1000,
@@ -61,8 +61,10 @@ def trace_evaluate(
         unseen: Systems that are not fitted to; comma-separated.
         shared_by: Keep only systems that occur with each value of this column.
         split_by: Column whose values are never on both sides of a fold, or `trial`; by default the
-            speaker, where each system has two, else the trial.
-        leave_one_out: Leave each system out in turn as well, as if it were unseen.
+            speaker, where each system has two, else the trial. By `attack`, the families or
+            vocoders of unseen systems are told.
+        leave_one_out: Leave each system, or all systems of each family, out in turn as well, as if
+            they were unseen.
         layers: `all` also compares the layers of the front-end with the detector's own embedding.
         with_bonafide: Let bona fide be one more system.
         bootstrap: How often speakers or trials are drawn for the intervals; 0 gives none.
@@ -87,6 +89,8 @@ def trace_evaluate(
             known = traced(
                 embeddings, label or "attack", shared_by=shared_by, with_bonafide=with_bonafide
             )
+            if leave_one_out == "family":
+                families_of(known)
             return split(known, split_by, named, seed)
 
         embeddings = source.taken(layers, in_folds)
@@ -97,7 +101,7 @@ def trace_evaluate(
             choices,
             named,
             resampling=resampling,
-            one_unseen=leave_one_out,
+            in_turn=leave_one_out,
             progress=counting("tracing"),
         )
         if layers is not None:
@@ -149,5 +153,5 @@ def _draw(
             (one.layer, one.accuracy.value, one.accuracy.least, one.accuracy.most) for one in study
         ]
         weights = "" if origin is None else f", weights {origin.weights_sha256[:SHOWN]}"
-        how = f"{found.choices.classifier}, {len(found.classes)} {found.label}s{weights}"
+        how = f"{found.choices.classifier}, {len(found.classes)} {plural(found.label)}{weights}"
         say(plot_layers(rows, how, folder / "layers.png"))

@@ -9,6 +9,7 @@ import tyro
 
 from fakemamba.cli.printing import say
 from fakemamba.cli.trace_source import EmbeddingSource
+from fakemamba.data.trials import plural
 from fakemamba.evaluation.calibration import sketch
 from fakemamba.evaluation.embedding_files import Embeddings
 from fakemamba.evaluation.tracing.confounds import contingency
@@ -66,7 +67,9 @@ def trace_fit(
     write_tracer(out, TracerModel(tracer, embeddings.origin, width, label, tables, fitted_on))
     for reason, count in found.left_out.items():
         say(f"left out: {count:,} {reason}")
-    say(f"{choices.classifier}, {len(tracer.classes)} {label}s: {listed_few(tracer.classes)}")
+    say(
+        f"{choices.classifier}, {len(tracer.classes)} {plural(label)}: {listed_few(tracer.classes)}"
+    )
     say(
         f"{len(found.labels):,} recordings of {embeddings.origin}; temperature "
         f"{tracer.temperature:.3g}, and none of these under a score by {choices.open_set} of "

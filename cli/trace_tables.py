@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from rich.console import Console
 
 from fakemamba.cli.printing import TextTable, right, say
+from fakemamba.data.trials import plural
 from fakemamba.evaluation.tracing.classifiers import Rule
 from fakemamba.evaluation.tracing.closed_set import NAMES as CLOSED
 from fakemamba.evaluation.tracing.confounds import MOST_FREQUENT
@@ -34,7 +35,7 @@ def show(console: Console, found: TracingEvaluation) -> None:
     seen = [one for one in found.systems.values() if one.is_seen]
     say(
         f"{found.choices.classifier}: {sum(one.trials for one in seen):,} trials of {len(seen)} "
-        f"seen {found.label}s; apart by {found.kept_together}"
+        f"seen {plural(found.label)}; apart by {found.kept_together}"
     )
     for name in CLOSED:
         say(f"{WORDS[name]} {shown(found.closed[name])}")
@@ -43,9 +44,13 @@ def show(console: Console, found: TracingEvaluation) -> None:
     if len(found.classes) <= MOST_CLASSES:
         console.print(_confusion(found))
     if found.open:
-        console.print(_open(found.open, f"unseen {found.label}s against seen ones"))
-    for name, figures in found.one_unseen.items():
-        console.print(_open(figures, f"{name} unseen against the others"))
+        console.print(_open(found.open, f"unseen {plural(found.label)} against seen ones"))
+    for one in found.one_unseen:
+        of = "" if one.systems == (one.name,) else f" ({', '.join(map(short_name, one.systems))})"
+        if one.reason is None:
+            console.print(_open(one.open, f"{one.name}{of} unseen against the others"))
+        else:
+            say(f"{one.name}{of} unseen: {one.reason}")
     pairs = found.verification
     kind = "of different speakers" if pairs.across_speakers else "of any speakers"
     if pairs.eer is None:

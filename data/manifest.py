@@ -1,8 +1,8 @@
 """A manifest: a CSV or Parquet table of recordings, one a line, that any corpus can be written as.
 
 Columns are ``path``, ``label``, and optionally ``trial_id``, ``attack``, ``codec``, ``vocoder``,
-``speaker``, ``source``, ``phase``, ``duration`` (seconds), ``language`` and ``text_id`` (of what is
-said); others are passed over.
+``speaker``, ``source``, ``phase``, ``duration`` (seconds), ``language``, ``text_id`` (of what is
+said) and ``family`` (of attacks); others are passed over.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from fakemamba.files import atomic_write, require_file
 
 # Trial's fields as columns of a manifest, and other publishers' words for them: Speech DF Arena's
 # protocols have file_name, In-the-Wild's list file, ASVspoof 5's keys filename and cm-label, lists
-# that are made for SUPERB utt_id, and those of MLAAD for source tracing model_name.
+# that are made for SUPERB utt_id, and those of MLAAD model_name and architecture.
 NAMES = {name: name for name in COLUMNS} | {"duration_s": "duration"}
 ALIASES = {
     "file_name": "path",
@@ -41,12 +41,13 @@ ALIASES = {
     "utt_id": "trial_id",
     "cm-label": "label",
     "model_name": "attack",
+    "architecture": "family",
 }
 # What a cut would change without a word; a path or id that is cut is found to be of no trial, and a
 # label to be no label.
 FIELDS = {name: field for field, name in NAMES.items()}
 CUT_UNSEEN = {*COLUMNS} - {"path", "trial_id", "label"}
-FEW_WORDS = ("attack", "codec", "vocoder", "speaker", "source", "phase", "language")
+FEW_WORDS = ("attack", "codec", "vocoder", "speaker", "source", "phase", "language", "family")
 PARQUET_ROWS = 10_000
 UNEVEN = "line 1 names {width}; mend the line, with quotes around a value that has a comma"
 

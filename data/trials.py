@@ -46,7 +46,8 @@ class Trial:
     """One recording of a corpus. What the corpus does not say is None.
 
     ``trial_id`` is unique in its corpus and names the line of a score file. ``label`` is
-    `BONA_FIDE` or `SPOOF`; ``duration_s`` is in seconds; ``text_id`` is the name of what is said.
+    `BONA_FIDE` or `SPOOF`; ``duration_s`` is in seconds; ``text_id`` is the name of what is said;
+    ``family`` is the kind of system that ``attack`` is one of, such as text-to-speech.
 
     Raises:
         TrialError: a name that is not UTF-8, as no file of scores could hold it.
@@ -64,6 +65,7 @@ class Trial:
     duration_s: float | None = None
     language: str | None = None
     text_id: str | None = None
+    family: str | None = None
 
     def __post_init__(self) -> None:
         for name in (str(self.path or ""), self.trial_id):
@@ -88,6 +90,11 @@ def require_utf8(name: str) -> None:
 
 
 COLUMNS = tuple(field.name for field in fields(Trial))
+
+
+def plural(column: str) -> str:
+    """The word for several values of a column, such as attacks or families."""
+    return f"{column.removesuffix('y')}ies" if column.endswith("y") else f"{column}s"
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,11 +15,13 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import Field
 
-from fakemamba.data.trials import Trial, TrialError
+from fakemamba.data.trials import Trial, TrialError, plural
 from fakemamba.evaluation.score_origin import SHOWN
 from fakemamba.files import atomic_write, require_file
 
-TOLD = ("label", "attack", "speaker", "vocoder", "language", "source", "text_id")  # Trial's fields
+TOLD = ("label", "attack", "family", "vocoder", "speaker", "language", "source", "text_id")
+# Trial's fields, and the arrays that they are in.
+TEXTS = {name: plural(name) for name in ("trial_id", "path", *TOLD)}
 NONE = ""  # a text that is not known
 REMEDY = "write it again: fakemamba embed, or fakemamba trace with --checkpoint and --keep"
 
@@ -99,16 +101,14 @@ def write_embeddings(path: str | Path, embeddings: Embeddings) -> None:
     """Write vectors with their trials as NumPy's npz, which is read with ``allow_pickle=False``.
 
     The arrays are ``trial_ids`` (n,), ``paths`` (n,), ``vectors`` (n, width) float32, and the texts
-    ``labels``, ``attacks``, ``speakers``, ``vocoders``, ``languages``, ``sources`` and ``text_ids``
-    (n,), which are empty where a corpus does not know them. If all layers were asked for,
-    ``layers`` is (n, 1 + layers, hidden). ``weights_sha256``, ``layer`` and ``length`` (), each a
-    text, are those of the origin.
+    ``labels``, ``attacks``, ``families``, ``vocoders``, ``speakers``, ``languages``, ``sources``
+    and ``text_ids`` (n,), which are empty where a corpus does not know them. If all layers were
+    asked for, ``layers`` is (n, 1 + layers, hidden). ``weights_sha256``, ``layer`` and ``length``
+    (), each a text, are those of the origin.
     """
     texts: dict[str, Any] = {
-        f"{name}s": np.array(
-            [str(getattr(one, name) or NONE) for one in embeddings.trials], np.str_
-        )
-        for name in ("trial_id", "path", *TOLD)
+        array: np.array([str(getattr(one, name) or NONE) for one in embeddings.trials], np.str_)
+        for name, array in TEXTS.items()
     }
     if embeddings.origin is not None:
         values = vars(embeddings.origin).items()
@@ -127,12 +127,11 @@ def read_embeddings(path: str | Path) -> Embeddings:
     """
     require_file(path, EmbeddingsError, REMEDY)
     arrays = read_arrays(path, EmbeddingsError, REMEDY)
-    names = ("trial_id", "path", *TOLD)
-    needed = {"vectors", "weights_sha256", "layer", "length", *(f"{name}s" for name in names)}
+    needed = {"vectors", "weights_sha256", "layer", "length", *TEXTS.values()}
     if lacking := sorted(needed - arrays.keys()):
         raise EmbeddingsError(f"{path} has no {', '.join(lacking)}; {REMEDY}")
     vectors, layers = arrays["vectors"], arrays.get("layers")
-    texts = [arrays[f"{name}s"] for name in names]
+    texts = [arrays[name] for name in TEXTS.values()]
     count = len(vectors) if vectors.ndim == 2 else -1
     is_whole = all(one.shape == (count,) and one.dtype.kind == "U" for one in texts)
     if not is_whole or (layers is not None and (layers.ndim != 3 or len(layers) != count)):
@@ -143,21 +142,18 @@ def read_embeddings(path: str | Path) -> Embeddings:
     try:
         told = {name: str(arrays[name]) for name in ("layer", "length")}
         layer, length = (int(one) if one else None for one in told.values())
-        trials = tuple(
-            Trial(
-                texts_of["trial_id"],
-                Path(texts_of["path"]) if texts_of["path"] else None,
-                **{name: texts_of[name] or None for name in TOLD},
-            )
-            for texts_of in (
-                dict(zip(names, row, strict=True))
-                for row in zip(*(one.tolist() for one in texts), strict=True)
-            )
-        )
+        rows = zip(*(one.tolist() for one in texts), strict=True)
+        trials = tuple(_trial(dict(zip(TEXTS, row, strict=True))) for row in rows)
     except (ValueError, TrialError) as fault:
         raise EmbeddingsError(f"{path}: {fault}; {REMEDY}") from fault
     origin = EmbeddingOrigin(str(arrays["weights_sha256"]), layer, length)
     return Embeddings(trials, vectors, (), {}, layers, origin)
+
+
+def _trial(texts: dict[str, str]) -> Trial:
+    known: dict[str, Any] = {name: text or None for name, text in texts.items()}
+    known |= {"trial_id": texts["trial_id"], "path": Path(texts["path"]) if texts["path"] else None}
+    return Trial(**known)
 
 
 def read_arrays(

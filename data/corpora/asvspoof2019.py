@@ -11,6 +11,12 @@ from fakemamba.data.trial_counts import ASVSPOOF2019_LA as COUNTS
 
 PROTOCOLS = "ASVspoof2019_LA_cm_protocols/ASVspoof2019.LA.cm"
 LISTS = {"train": "train.trn.txt", "dev": "dev.trl.txt", "eval": "eval.trl.txt"}
+# Table 1 of the paper; what converts the speech of a synthesizer is a family of its own.
+FAMILIES = dict.fromkeys(
+    ("A01", "A02", "A03", "A04", "A07", "A08", "A09", "A10", "A11", "A12", "A16"), "text-to-speech"
+)
+FAMILIES |= dict.fromkeys(("A13", "A14", "A15"), "text-to-speech-and-conversion")
+FAMILIES |= dict.fromkeys(("A05", "A06", "A17", "A18", "A19"), "voice-conversion")
 
 
 def _part(phase: str) -> Part:
@@ -35,4 +41,5 @@ LA/
   ASVspoof2019_LA_{train,dev,eval}/flac/LA_[TDE]_*.flac""",
     judged="eval",
     parts=tuple(_part(phase) for phase in COUNTS),
+    families=FAMILIES,
 )

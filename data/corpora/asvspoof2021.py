@@ -7,6 +7,7 @@ wild, IEEE/ACM TASLP 2023, arXiv 2210.02437.
 
 from __future__ import annotations
 
+from fakemamba.data.corpora.asvspoof2019 import FAMILIES
 from fakemamba.data.corpora.corpus import Description, Part
 from fakemamba.data.trial_counts import ASVSPOOF2021_DF as DF_COUNTS
 from fakemamba.data.trial_counts import ASVSPOOF2021_LA as LA_COUNTS
@@ -36,6 +37,7 @@ keys/LA/CM/trial_metadata.txt""",
             ),
         ),
     ),
+    families=FAMILIES,  # the attacks are those of 2019's eval phase
 )
 
 ASVSPOOF2021_DF = Description(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from fakemamba.data.corpora.check import CorpusCheck, Counts, PartCheck, check_part
@@ -48,6 +48,7 @@ class Description:
         layout: what lies below the root, as a picture of some lines.
         judged: the phase that is evaluated where none is asked for.
         parts: its lists of trials.
+        families: what kind of system its attacks are, where its lists do not say so.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Description:
     layout: str
     judged: str
     parts: tuple[Part, ...]
+    families: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def phases(self) -> tuple[str, ...]:
@@ -101,7 +103,7 @@ class Corpus:
             for trial in self._part_trials(part, self._folders(part)):
                 if trial.phase == phase:
                     counted[trial.label] += 1
-                    yield trial
+                    yield self._of_family(trial)
             found, expected = (counted[BONA_FIDE], counted[SPOOF]), part.phases[phase]
             if found == (0, 0) or expected not in (None, found):
                 raise CorpusError(
@@ -155,6 +157,12 @@ class Corpus:
         for trial in iterate_key(key, phase="all"):
             path = _find(folders, f"{trial.trial_id}.flac")
             yield replace(trial, path=path, phase=only or trial.phase)
+
+    def _of_family(self, trial: Trial) -> Trial:
+        families = self.description.families
+        if trial.family is not None or trial.attack not in families:
+            return trial
+        return replace(trial, family=families[trial.attack])
 
     def _key(self, part: Part) -> Path:
         for key in part.keys:

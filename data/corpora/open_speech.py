@@ -7,6 +7,13 @@ from __future__ import annotations
 
 from fakemamba.data.corpora.corpus import Description, Part
 
+FAMILIES = dict.fromkeys(
+    ("espeak-ng", "festival-clunits", "festival-diphone", "festival-hts", "flite", "piper"),
+    "text-to-speech",
+)
+FAMILIES |= dict.fromkeys(("griffin-lim", "lpc", "opus-10k", "world"), "copy-synthesis")
+FAMILIES |= {"world-conversion": "voice-conversion"}
+
 OPEN_SPEECH = Description(
     name="open-speech",
     title="the open speech corpus",
@@ -24,4 +31,5 @@ audio/**/*.flac""",
             ),
         ),
     ),
+    families=FAMILIES,
 )

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from fakemamba.evaluation.tracing import open_set
-from fakemamba.evaluation.tracing.classifiers import RULES, Rule, seen_scores
+from fakemamba.evaluation.tracing.classifiers import RULES, seen_scores
 from fakemamba.evaluation.tracing.confounds import (
     CONFOUND_COLUMNS,
     MOST_FREQUENT,
@@ -21,10 +21,18 @@ from fakemamba.evaluation.tracing.confounds import (
     contingency,
     guess,
 )
-from fakemamba.evaluation.tracing.figures import Said, TracingEvaluation, judged
+from fakemamba.evaluation.tracing.figures import LeftOut, Said, TracingEvaluation, judged
 from fakemamba.evaluation.tracing.folds import BY_TRIAL, Folds
-from fakemamba.evaluation.tracing.intervals import TracingFigure, clusters
-from fakemamba.evaluation.tracing.protocol import Mask, Names, Traced, TracingError, listed_few
+from fakemamba.evaluation.tracing.intervals import clusters
+from fakemamba.evaluation.tracing.protocol import (
+    Mask,
+    Names,
+    Traced,
+    TracingError,
+    Turn,
+    families_of,
+    listed_few,
+)
 from fakemamba.evaluation.tracing.tracer import Choices, Tracer, fit_classifier, fit_tracer
 from fakemamba.evaluation.uncertainty import USUAL, Resampling
 
@@ -38,7 +46,7 @@ def evaluate_by_folds(
     unseen: Sequence[str] = (),
     *,
     resampling: Resampling = USUAL,
-    one_unseen: bool = False,
+    in_turn: Turn | None = None,
     progress: Progress = iter,
 ) -> TracingEvaluation:
     """Fit to all folds but one and judge that one, for each.
@@ -49,7 +57,7 @@ def evaluate_by_folds(
         choices: of the tracers.
         unseen: systems that are not fitted to.
         resampling: of the intervals.
-        one_unseen: leave each system out in turn as well.
+        in_turn: leave each system, or all systems of each family, out in turn as well.
         progress: passes on what it is given, one item a fold, and may count them.
 
     Raises:
@@ -83,11 +91,10 @@ def evaluate_by_folds(
         guesses,
         resampling,
     )
-    if not one_unseen:
+    if in_turn is None:
         return evaluated
-    return replace(
-        evaluated, one_unseen=_each_unseen(found, folds, choices, is_seen, resampling, progress)
-    )
+    left_out = _each_left_out(found, folds, choices, is_seen, in_turn, resampling, progress)
+    return replace(evaluated, one_unseen=left_out)
 
 
 def evaluate_tracer(
@@ -130,36 +137,41 @@ def evaluate_tracer(
     )
 
 
-def _each_unseen(
+def _each_left_out(
     found: Traced,
     folds: Folds,
     choices: Choices,
     is_seen: Mask,
+    in_turn: Turn,
     resampling: Resampling,
     progress: Progress,
-) -> dict[str, dict[Rule, dict[str, TracingFigure]]]:
-    """Each system in turn is not fitted to, in the same folds; where two others are left."""
-    systems = sorted(set(found.labels[is_seen]))
-    if len(systems) < 3:
-        raise TracingError(
-            f"leaving one {found.label} out leaves fewer than two of {len(systems)} to tell apart"
-        )
-    among = found.vectors[is_seen], found.labels[is_seen]
-    speakers = clusters(found.table[is_seen], resampling)
-    places = np.cumsum(is_seen) - 1
-    each = {}
-    for name in progress(systems):
-        scores = {rule: np.empty(len(among[1])) for rule in RULES}
+) -> tuple[LeftOut, ...]:
+    """Each system or family in turn is not fitted to, in the same folds."""
+    named = found.labels if in_turn == "system" else families_of(found)
+    what = found.label if in_turn == "system" else in_turn
+    among, speakers = np.flatnonzero(is_seen), clusters(found.table[is_seen], resampling)
+    count, each = len(set(found.labels[is_seen])), list[LeftOut]()
+    for name in progress(sorted(set(named[is_seen]))):
+        is_out = named == name  # (n,)
+        systems = tuple(sorted(set(found.labels[is_out & is_seen])))
+        if len(set(found.labels[is_seen & ~is_out])) < 2:
+            reason = f"leaving one {what} out leaves fewer than two of {count} to tell apart"
+            each.append(LeftOut(str(name), systems, {}, reason))
+            continue
+        scores = {rule: np.empty(len(found.labels)) for rule in RULES}
         for fit, held in folds.parts:
-            fitted = fit[found.labels[fit] != name]
-            held = held[is_seen[held]]
+            fitted = fit[~is_out[fit]]
             _, made = fit_classifier(
                 found.vectors[fitted], found.labels[fitted], choices.classifier
             )
             for rule, values in seen_scores(made, found.vectors[held]).items():
-                scores[rule][places[held]] = values
-        each[str(name)] = open_set.by_rule(scores, among[1] != name, speakers, resampling)
-    return each
+                scores[rule][held] = values
+        of_seen = {rule: values[among] for rule, values in scores.items()}
+        figures = open_set.by_rule(of_seen, ~is_out[among], speakers, resampling)
+        each.append(LeftOut(str(name), systems, figures))
+    if each and all(one.reason for one in each):
+        raise TracingError(str(each[0].reason))
+    return tuple(each)
 
 
 def _guess(tables: Mapping[str, Table], column: str, table: pd.DataFrame) -> Names:

@@ -52,6 +52,23 @@ class System:
 
 
 @dataclass(frozen=True, eq=False)
+class LeftOut:
+    """How well a system, or all systems of a family, are known to be none of the others.
+
+    Attributes:
+        name: of the system or family.
+        systems: that were not fitted to.
+        open: as in `TracingEvaluation`, against the systems that are left.
+        reason: why there is nothing in it.
+    """
+
+    name: str
+    systems: tuple[str, ...]
+    open: dict[Rule, dict[str, TracingFigure]]
+    reason: str | None = None
+
+
+@dataclass(frozen=True, eq=False)
 class TracingEvaluation:
     """How well systems are traced.
 
@@ -71,8 +88,7 @@ class TracingEvaluation:
         open: for each rule AUROC, FPR at 95 % TPR and EER; empty where no system is unseen.
         verification: of pairs.
         confounds: possible ones.
-        one_unseen: for each system in turn that was not fitted to, by rule, the AUROC and so on;
-            empty where not asked for.
+        one_unseen: each system, or family, left out in turn; empty where not asked for.
     """
 
     label: str
@@ -88,7 +104,7 @@ class TracingEvaluation:
     open: dict[Rule, dict[str, TracingFigure]]
     verification: Verification
     confounds: tuple[Confound, ...]
-    one_unseen: dict[str, dict[Rule, dict[str, TracingFigure]]]
+    one_unseen: tuple[LeftOut, ...] = ()
 
     @property
     def confounding(self) -> list[Confound]:
@@ -181,7 +197,6 @@ def judged(
         open=open_set.by_rule(said.scores, is_seen, speakers, resampling),
         verification=verify(found.vectors, found.labels, speakers, resampling),
         confounds=tuple(confounds),
-        one_unseen={},
     )
 
 

@@ -41,14 +41,20 @@ def split(found: Traced, by: str | None, unseen: Sequence[str], seed: int) -> tu
     Args:
         found: of all systems.
         by: a column that is never on both sides, or ``trial``; None is the speaker, where each
-            trial and two of each system are known, else the trial.
+            trial and two of each system are known, else the trial. By ``attack``, families or
+            vocoders are told of systems that were not fitted to.
         unseen: systems that are not fitted to.
         seed: of the lot.
 
     Raises:
         TracingError: a system of ``unseen`` has no trials, fewer than two others are left, one of
-            them has a single trial, or they cannot be divided.
+            them has a single trial, or they cannot be divided, as by what they are named by.
     """
+    if by == found.label:
+        raise TracingError(
+            f"what is told is the {by}, so no {by} can be kept out of what is fitted to; tell "
+            "another label, as by --label family, or leave each out in turn by --leave-one-out"
+        )
     if absent := sorted({*unseen} - {*found.labels}):
         raise TracingError(
             f"no trial is of the unseen {listed_few(absent)}; there are "

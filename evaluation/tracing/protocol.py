@@ -15,12 +15,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from fakemamba.data.trials import BONA_FIDE, trial_table
+from fakemamba.data.trials import BONA_FIDE, plural, trial_table
 from fakemamba.evaluation.embedding_files import Embeddings
 from fakemamba.names import one_line
 
-Label = Literal["attack", "vocoder", "speaker", "language"]
+Label = Literal["attack", "family", "vocoder", "speaker", "language"]
 Column = Literal["speaker", "language", "source"]
+Turn = Literal["system", "family"]  # what is left out in turn
 LABELS: tuple[str, ...] = get_args(Label)
 Mask = npt.NDArray[np.bool_]
 Names = npt.NDArray[np.object_]
@@ -132,6 +133,22 @@ def apart(found: Traced, column: str, unseen: Collection[str] = ()) -> Traced:
     return kept
 
 
+def families_of(found: Traced) -> Names:
+    """The families of the trials' systems (n,); bona fide is one of its own.
+
+    Raises:
+        TracingError: a trial does not say its own.
+    """
+    is_bonafide = found.labels == BONA_FIDE
+    families = np.where(is_bonafide, BONA_FIDE, found.table["family"].to_numpy(object))
+    if names := sorted(set(found.labels[pd.isna(families)])):
+        raise TracingError(
+            f"the family of {listed_few(names)} is not known; add a column 'family', or leave each "
+            "system out in turn"
+        )
+    return families
+
+
 def listed_few(names: Collection[str]) -> str:
     """A few names, and how many more there are."""
     first = ", ".join(one_line(str(one), 60) for one in list(names)[:SHOWN])
@@ -147,7 +164,7 @@ def check_classes(labels: Names, what: str) -> None:
     counts = Counter(labels.tolist())
     if len(counts) < 2:
         there = f"only {listed_few(counts)}" if counts else "none"
-        raise TracingError(f"tracing needs two {what}s or more, but there is {there}")
+        raise TracingError(f"tracing needs two {plural(what)} or more, but there is {there}")
     if lonely := sorted(name for name, count in counts.items() if count < 2):
         raise TracingError(
             f"one trial alone is of the {what} {listed_few(lonely)}, but some have to be held out; "
@@ -159,8 +176,8 @@ def _shared(found: Traced, column: Column) -> Traced:
     groups = found.groups(column)
     if groups is None:
         raise TracingError(
-            f"trials without a {column}: which {found.label}s are shared by all of its values is "
-            "not known; add the column, or do without --shared-by"
+            f"trials without a {column}: which {plural(found.label)} are shared by all of its "
+            "values is not known; add the column, or do without --shared-by"
         )
     every = len(set(groups))
     values = _values_of(found, groups)
@@ -181,5 +198,5 @@ def _values_of(found: Traced, groups: Names) -> dict[str, int]:
 def _require_two(found: Traced, unseen: Collection[str], what: str) -> None:
     if len(set(found.labels) - {*unseen}) < 2:
         raise TracingError(
-            f"fewer than two {found.label}s have {what}, so nothing is left to tell apart"
+            f"fewer than two {plural(found.label)} have {what}, so nothing is left to tell apart"
         )

@@ -152,6 +152,11 @@ def test_what_does_not_belong_to_a_tracer_is_refused(folder, fitted, capsys):
         (("evaluate", "--embeddings", own, "--layers", "all", "--layer", 1), "give one of both"),
         (("evaluate", "--embeddings", own, "--label", "vocoder"), "no trial says its vocoder"),
         (("evaluate", "--embeddings", own, "--unseen", "typo"), "no trial is of the unseen typo"),
+        (("evaluate", "--embeddings", own, "--split-by", "attack"), "no attack can be kept out"),
+        (
+            ("evaluate", "--embeddings", own, "--leave-one-out", "family"),
+            "the family of clip, hiss, hum is not known; add a column 'family'",
+        ),
     ]
     for arguments, message in refused:
         assert run(*arguments) == 1
@@ -181,11 +186,22 @@ def test_lists_that_cannot_be_traced_are_refused_before_anything_is_embedded(
 
 
 def test_a_list_of_mlaad_is_read_as_it_is(folder, tmp_path, capsys):
-    lines = ["path,model_name,transcript"]
-    lines += [f"./{system}{seed}.wav,{system},x" for seed in range(4) for system in SYSTEMS]
+    lines = ["path,model_name,transcript,architecture"]
+    lines += [f"./{name}{seed}.wav,{name},x,F-{name[0]}" for seed in range(4) for name in SYSTEMS]
     lines.append(lines[-1])  # its list for evaluation has lines twice
     (tmp_path / "train.csv").write_text("\n".join(lines) + "\n")
     of = ("--checkpoint", folder / "tiny", "--device", "cpu", "--root", folder)
     listed = ("--manifest", tmp_path / "train.csv", "--out", tmp_path / "model")
     assert run("fit", *of, *listed) == 0
     assert "12 recordings of the detector's own" in capsys.readouterr().out
+    report = tmp_path / "by-family.json"
+    how = ("--leave-one-out", "family", "--split-by", "trial", "--bootstrap", 50, "--json", report)
+    assert run("evaluate", *of, *listed[:2], *how) == 0
+    each = json.loads(report.read_text())["one_unseen"]
+    assert [(one["name"], one["systems"]) for one in each] == [
+        ("F-c", ["clip"]),
+        ("F-h", ["hiss", "hum"]),
+    ]
+    printed = capsys.readouterr().out
+    assert "F-c (clip) unseen against the others" in printed
+    assert "F-h (hiss, hum) unseen: leaving one family out leaves fewer than two of 3" in printed

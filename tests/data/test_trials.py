@@ -10,6 +10,7 @@ from fakemamba.data.trials import (
     COLUMNS,
     Trial,
     TrialError,
+    plural,
     read_label,
     trial_table,
     without_ending,
@@ -69,3 +70,11 @@ def test_other_words_are_refused_with_those_that_are_known(word):
 )
 def test_only_the_ending_of_an_audio_file_goes(written, name):
     assert without_ending(written) == name
+
+
+def test_columns_have_a_word_for_several_values():
+    assert [plural(one) for one in ("attack", "family", "text_id")] == [
+        "attacks",
+        "families",
+        "text_ids",
+    ]

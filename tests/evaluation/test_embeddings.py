@@ -90,7 +90,7 @@ def test_the_file_holds_no_objects(trials, make_detector, tmp_path):
 
 def test_a_file_that_was_read_is_what_was_written(trials, make_detector, tmp_path):
     detector = make_detector("fake-mamba-s")
-    told = replace(trials[1], language="fr", source="a", vocoder="v", speaker="s")
+    told = replace(trials[1], language="fr", source="a", vocoder="v", speaker="s", family="f")
     made = embed_trials(detector, [trials[0], told], MANNER, layer="all")
     made = replace(made, origin=EmbeddingOrigin("ab" * 32, None, 8_000))
     write_embeddings(tmp_path / "all.npz", made)

@@ -6,7 +6,9 @@ import pytest
 
 from fakemamba.data.corpora import CORPORA, CorpusError, open_corpus
 from fakemamba.data.corpora.corpus import Corpus
+from fakemamba.data.corpora.open_speech import OPEN_SPEECH
 from fakemamba.data.keys import KeyFileError
+from fakemamba.data.open_speech.attacks import ATTACKS
 
 
 def touch(root, *names):
@@ -251,3 +253,17 @@ def test_what_is_not_known_is_refused(build, tmp_path):
     for ask in (corpus.trials, corpus.check):
         with pytest.raises(CorpusError, match="no phase 'progress', but train, dev, eval"):
             list(ask("progress"))
+
+
+def test_attacks_have_the_families_that_are_known_of_them(build, tmp_path):
+    trials = list(build("asvspoof2019-la").trials("train"))
+    assert [(one.attack, one.family) for one in trials] == [(None, None), ("A01", "text-to-speech")]
+    assert set(OPEN_SPEECH.families) == {*ATTACKS}
+    of_kind = {"copy-synthesis": "copy-synthesis", "voice": "voice-conversion"}
+    for name, attack in ATTACKS.items():
+        family = of_kind.get(attack.kind.split()[0], "text-to-speech")
+        assert OPEN_SPEECH.families[name] == family
+    lines = ["path,label,phase,attack,family", "a.flac,spoof,test,lpc,", "b.flac,spoof,test,x,own"]
+    write(tmp_path, "manifest.csv", *lines, "c.flac,bonafide,test,,", "d.flac,spoof,test,x,")
+    found = Corpus(OPEN_SPEECH, tmp_path).trials("test")
+    assert [one.family for one in found] == ["copy-synthesis", "own", None, None]

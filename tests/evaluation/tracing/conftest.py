@@ -13,7 +13,8 @@ ORIGIN = EmbeddingOrigin("ab" * 32, None, None)
 def clusters():
     """Makes embeddings of trials whose systems are ``distance`` apart in each of 10 features.
 
-    Speakers and languages are even among systems, unless ``languages`` says each system's.
+    Speakers and languages are even among systems, unless ``languages`` says each system's. Two
+    systems that follow each other are a family.
     """
 
     def make(systems=4, trials=40, distance=3.0, seed=0, speakers=6, languages=None, width=10):
@@ -33,6 +34,7 @@ def clusters():
                     f"A{code}",
                     speaker=f"s{speaker}",
                     language=language,
+                    family=f"F{code // 2}",
                 )
             )
         return Embeddings(tuple(listed), vectors.astype(np.float32), (), {}, None, ORIGIN)

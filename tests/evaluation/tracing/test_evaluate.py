@@ -110,11 +110,53 @@ def test_the_trials_own_labels_change_nothing_that_is_said_of_them(clusters):
 
 def test_each_system_is_left_out_in_turn_as_if_it_were_named_unseen(clusters):
     embeddings = clusters(4, 20, 4.0)
-    each = judged(embeddings, one_unseen=True).one_unseen
-    assert list(each) == ["A0", "A1", "A2", "A3"]
-    assert all(one["distance"]["auroc"].value > 0.9 for one in each.values())
+    each = judged(embeddings, in_turn="system").one_unseen
+    assert [(one.name, one.systems) for one in each] == [(f"A{k}", (f"A{k}",)) for k in range(4)]
+    assert all(one.open["distance"]["auroc"].value > 0.9 for one in each)
+    named = judged(embeddings, unseen=["A3"]).open["distance"]["auroc"].value
+    assert each[3].open["distance"]["auroc"].value == pytest.approx(named, abs=0.05)
     with pytest.raises(TracingError, match="leaves fewer than two of 2"):
-        judged(clusters(2, 20), one_unseen=True)
+        judged(clusters(2, 20), in_turn="system")
+
+
+def test_all_systems_of_a_family_are_left_out_together(clusters):
+    first, second, single = judged(clusters(5, 20, 4.0), in_turn="family").one_unseen
+    assert [one.name for one in (first, second, single)] == ["F0", "F1", "F2"]
+    assert first.systems == ("A0", "A1") and single.systems == ("A4",)
+    assert min(one.open["distance"]["auroc"].value for one in (first, second)) > 0.9
+    near = clusters(5, 20, 4.0)  # of a family, and so alike that the other gives one away
+    vectors = near.vectors.copy()
+    vectors[1::5] = vectors[0::5]
+    near = replace(near, vectors=vectors)
+    (by_system, *_), (by_family, *_) = (
+        judged(near, in_turn=one).one_unseen for one in ("system", "family")
+    )
+    assert by_system.open["distance"]["auroc"].value < 0.6
+    assert by_family.open["distance"]["auroc"].value > 0.9
+
+
+def test_a_family_that_leaves_one_system_says_so_and_an_unknown_one_is_refused(clusters):
+    embeddings = clusters(3, 20, 4.0)
+    pair, single = judged(embeddings, in_turn="family").one_unseen
+    assert pair.open == {} and "leaving one family out leaves fewer than two of 3" in pair.reason
+    assert single.open["distance"]["auroc"].value > 0.9 and single.reason is None
+    lost = tuple(replace(one, family=None) for one in embeddings.trials)
+    with pytest.raises(TracingError, match="family of A0, A1, A2 is not known; add a column"):
+        judged(replace(embeddings, trials=lost), in_turn="family")
+
+
+def test_families_are_told_of_systems_that_were_not_fitted_to(clusters):
+    embeddings = clusters(6, 30, 0.0)
+    families = np.array([int(one.family[1]) for one in embeddings.trials])
+    vectors = embeddings.vectors + 3 * np.eye(3, 10, dtype=np.float32)[families]
+    found, folds = split(traced(replace(embeddings, vectors=vectors), "family"), "attack", (), 0)
+    for fit, held in folds.parts:
+        assert not set(found.table["attack"][fit]) & set(found.table["attack"][held])
+    told = evaluate_by_folds(found, folds, Choices("mahalanobis"), resampling=FEW)
+    assert told.classes == ("F0", "F1", "F2") and told.closed["accuracy"].value > 0.9
+    assert told.kept_together == "attack"
+    with pytest.raises(TracingError, match="what is told is the attack, so no attack can be kept"):
+        judged(embeddings, by="attack")
 
 
 def test_a_tracer_is_judged_by_trials_of_others(clusters):

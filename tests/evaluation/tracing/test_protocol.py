@@ -51,7 +51,7 @@ def test_only_systems_with_every_language_are_kept_if_asked_for(clusters):
     ("fields", "how", "message"),
     [
         ({"label": lambda place: "bonafide"}, {}, "none of 160 trials is spoofed"),
-        ({"attack": lambda place: None}, {}, "says its attack; give --label speaker"),
+        ({"attack": lambda place: None}, {}, "says its attack; give --label family"),
         ({}, {"label": "vocoder"}, "no trial says its vocoder; give --label attack"),
         ({"trial_id": lambda place: "x"}, {}, "159 trials stand among these twice"),
         ({"language": lambda place: None}, {"shared_by": "language"}, "without a language"),
