@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import tyro
 
 from fakemamba.analysis.pictures.embeddings import plot_embeddings
-from fakemamba.cli.embedding import embed_by
+from fakemamba.cli.embedding import embedded_by
 from fakemamba.cli.printing import say
 from fakemamba.cli.trial_source import trial_source
 from fakemamba.data.sampling import draw_per_class
@@ -65,12 +65,13 @@ def embed(
     manner = Manner(detector, length, allow_damaged=allow_damaged, device=device)
     with sole_writer(out, is_folder=True):
         trials = draw_per_class(trial_source(corpus, root, phase, manifest)(), limit, seed)
-        embeddings = embed_by(checkpoint, trials, manner, layer if layers is None else layers)
+        kept_at, taken = out / "embeddings.npz", layer if layers is None else layers
+        with embedded_by(checkpoint, trials, manner, taken, kept_at=kept_at) as embeddings:
+            write_embeddings(kept_at, embeddings)
         table = trial_table(embeddings.trials)
         found = separability(embeddings.vectors, table, seed)
         places = project(embeddings.vectors, method, seed)
         points = table.assign(x=places[:, 0], y=places[:, 1])
-        write_embeddings(out / "embeddings.npz", embeddings)
         unseen = {"failures": list(embeddings.failures), "damaged": embeddings.damaged}
         write_json(out / "separability.json", found.to_json() | unseen)
         columns = ["trial_id", "x", "y", "label", "attack", "speaker"]

@@ -107,7 +107,7 @@ def localize(
         identity = scoring_identity(checkpoint, listed.sha256, manner, place)
         if of_frames is not None:
             of_frames.check_weights(str(identity["weights_sha256"]))
-        model = load_detector(checkpoint, detector).to(place)
+        model = load_detector(checkpoint, detector, needs_scores=False).to(place)
         mapper = Mapper(model, method, settings, windows, of_frames)
         first = [trial.trial_id for trial in islice(source(), pictures)]
         names = dict(zip(first, distinct_file_names(first), strict=True))

@@ -56,7 +56,7 @@ def localize_fit(
     labels = read_segments(segments)
     place = resolve_device(device)
     listed = survey(source)
-    model = load_detector(checkpoint, detector).to(place)
+    model = load_detector(checkpoint, detector, needs_scores=False).to(place)
     classifier, failures = fit_classifier(
         model,
         counting("reading frames", total=listed.count)(source()),

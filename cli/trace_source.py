@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal
@@ -22,6 +23,7 @@ from fakemamba.evaluation.embedding_files import (
 )
 from fakemamba.evaluation.tracing.model_files import TracerModel
 from fakemamba.evaluation.trial_list import survey
+from fakemamba.locks import sole_writer
 
 
 @dataclass(frozen=True)
@@ -108,20 +110,22 @@ class EmbeddingSource:
         Raises:
             ValueError: it cannot be read, or no trial can.
         """
-        from fakemamba.cli.embedding import embed_by  # of the extra `models`
+        from fakemamba.cli.embedding import embedded_by  # of the extra `models`
         from fakemamba.evaluation.manner import Manner
 
         assert self.checkpoint is not None
         manner = Manner(
             self.detector, self.length, allow_damaged=self.allow_damaged, device=self.device
         )
-        found = embed_by(self.checkpoint, trials, manner, layers or self.layer)
-        if not found.trials:
-            raise ValueError("no recording could be embedded, so there is nothing to trace")
-        if self.keep is not None:
-            write_embeddings(self.keep, found)
-            say(self.keep)
-        return found
+        asked = (self.checkpoint, trials, manner, layers or self.layer)
+        held = nullcontext() if self.keep is None else sole_writer(self.keep)
+        with held, embedded_by(*asked, kept_at=self.keep) as found:
+            if not found.trials:
+                raise ValueError("no recording could be embedded, so there is nothing to trace")
+            if self.keep is not None:
+                write_embeddings(self.keep, found)
+                say(self.keep)
+            return found
 
     def _read(self, path: Path, layers: Literal["all"] | None) -> Embeddings:
         others = (self.checkpoint, self.manifest, self.corpus, self.root, self.phase)

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from fakemamba.data.batches import Batch
 from fakemamba.data.trials import Trial
-from fakemamba.evaluation.embedding_files import Embeddings, EmbeddingsError, Vectors
+from fakemamba.evaluation.embedding_files import Embeddings, EmbeddingsError
+from fakemamba.evaluation.embedding_journal import EmbeddingJournal, Found
 from fakemamba.evaluation.manner import Manner
 from fakemamba.models.detector import Detector, UnsupportedInputError
 from fakemamba.models.external.detector import ExternalDetector
@@ -22,7 +23,6 @@ from fakemamba.models.masking import masked_mean
 from fakemamba.names import one_line
 
 Layer = int | Literal["all"] | None  # of the front-end; None: the detector's own embedding alone
-Found = tuple[Vectors, Vectors | None]  # (width,) and (1 + layers, hidden)
 
 
 def embed_trials(
@@ -31,6 +31,7 @@ def embed_trials(
     manner: Manner,
     progress: Callable[[Iterable[Any]], Iterable[Any]] = iter,
     layer: Layer = None,
+    journal: EmbeddingJournal | None = None,
 ) -> Embeddings:
     """Embed recordings by `Detector.embed` or by a layer, on the detector's device.
 
@@ -42,19 +43,27 @@ def embed_trials(
         layer: take the mean over an utterance's frames of this state of the front-end (0 is what
             its first layer is given), in which the final norm is not yet; ``all`` takes all of
             them beside the detector's own, in one pass.
+        journal: what is in it is not embedded again, and all that is made is added.
 
     Raises:
         EmbeddingsError: there is no such layer, or the front-end is not of this package.
+        OSError: the journal cannot be written.
     """
     if layer is not None:
         _check_layer(detector, layer)
     found: dict[str, Found | str] = {}
-    damage: dict[str, str] = {}
+    known: dict[str, Found] = {} if journal is None else journal.known
+    damage: dict[str, str] = {} if journal is None else dict(journal.damage)
 
     def results() -> Iterator[tuple[Trial, Found | str]]:
-        for batch in manner.batches(trials):
+        yield from ((one, known[one.trial_id]) for one in trials if one.trial_id in known)
+        for batch in manner.batches(one for one in trials if one.trial_id not in known):
             damage.update(batch.damage)
-            yield from _embed(detector, batch, layer)
+            made = _embed(detector, batch, layer)
+            if journal is not None:
+                vectors = [(one.trial_id, it) for one, it in made if not isinstance(it, str)]
+                journal.add(vectors, batch.damage)
+            yield from made
 
     for trial, result in progress(results()):
         found[trial.trial_id] = result

@@ -120,10 +120,11 @@ class Mapper:
             self._known[SUPERVISED] = classifier.method()
         elif SUPERVISED in methods:
             raise MapError(f"{SUPERVISED} is by a --classifier, which localize-fit makes: give one")
-        has = (*methods_of(detector, self._known), WINDOWS)
+        has = self._methods_of(detector)
         for name in methods:
             if name not in has:
-                raise MapError(f"{shown_name(detector)} has no {name}; it has {', '.join(has)}")
+                of = "" if detector.taught == Detector.taught else f", taught {detector.taught},"
+                raise MapError(f"{shown_name(detector)}{of} has no {name}; it has {', '.join(has)}")
         self.detector = detector
         self.methods = tuple(dict.fromkeys(methods)) or has
         self.settings, self.windows = settings, windows
@@ -131,6 +132,14 @@ class Mapper:
             check_windows(detector, windows.windowing)
             self._manner = Manner()
             self._scores = scoring_function(detector, self._manner)
+
+    def _methods_of(self, detector: Detector) -> tuple[str, ...]:
+        """Those of its scores are none of a detector that was taught something else."""
+        has = (*methods_of(detector, self._known), WINDOWS)
+        if detector.taught == Detector.taught:
+            return has
+        of_scores = {WINDOWS, *(name for name, one in METHODS.items() if one.is_signed)}
+        return tuple(name for name in has if name not in of_scores)
 
     @property
     def frame_s(self) -> float:

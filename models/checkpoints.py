@@ -11,14 +11,14 @@ from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
 from fakemamba.files import atomic_write, file_sha256, files_sha256, require_file, write_json
-from fakemamba.models.detector import Detector
+from fakemamba.models.detector import Detector, Taught
 from fakemamba.models.external.detector import ExternalConfig
 from fakemamba.models.external.names import is_code_name
 from fakemamba.models.frontends.config import LATER_FIELDS
@@ -44,6 +44,8 @@ def save_pretrained(
     """
     folder = Path(folder)
     described = {"detector": registered_name(detector), **_written(detector.config)}
+    if detector.taught != Detector.taught:
+        described["taught"] = detector.taught
     config = {"format": FORMAT_VERSION, **described}
     state = detector.state_dict() if state is None else state
     tensors = {key: value.contiguous() for key, value in state.items()}
@@ -66,7 +68,7 @@ def from_pretrained(folder: str | Path, *, expected: str | None = None) -> Detec
     folder = Path(folder)
     check_files(folder)
     weights = folder / WEIGHTS_NAME
-    name, config = _read_config(folder / CONFIG_NAME, expected)
+    name, config, taught = _read_config(folder / CONFIG_NAME, expected)
     is_external = isinstance(config, ExternalConfig)
     state = plain_state(read_weights(weights), weights, as_named=is_external)
     _check_sizes(config, state, folder)
@@ -78,6 +80,7 @@ def from_pretrained(folder: str | Path, *, expected: str | None = None) -> Detec
     except ValueError as error:
         raise CheckpointError(f"{folder / CONFIG_NAME}: {error}") from error
     load_exactly(detector, state, weights)
+    detector.taught = taught
     return detector.eval()
 
 
@@ -105,10 +108,13 @@ def _options(config: Any) -> dict[str, Any]:
     return {f.name: getattr(config, f.name) for f in fields(config) if f.name != "frontend"}
 
 
-def _read_config(path: Path, expected: str | None) -> tuple[str, Any]:
-    """A detector's name and its configuration, every field of which is checked and there."""
+def _read_config(path: Path, expected: str | None) -> tuple[str, Any, Taught]:
+    """A detector's name, its configuration, every field of which is checked and there, and what
+    it was taught.
+    """
     said = read_record(path, dict[str, Any], CheckpointError, _REMEDY)
     version, name = said.pop("format", None), said.pop("detector", None)
+    taught = said.pop("taught", Detector.taught)
     if version is True or version != FORMAT_VERSION:
         raise CheckpointError(
             f"{path}: format {shown(version)}, but this version reads {FORMAT_VERSION}; convert "
@@ -117,6 +123,11 @@ def _read_config(path: Path, expected: str | None) -> tuple[str, Any]:
     if not isinstance(name, str):
         raise CheckpointError(
             f"{path}, detector: should be the name of one, but is {shown(name)}; {_REMEDY}"
+        )
+    if taught not in get_args(Taught):
+        known = ", ".join(get_args(Taught))
+        raise CheckpointError(
+            f"{path}, taught: should be one of {known}, but is {shown(taught)}; {_REMEDY}"
         )
     if expected is not None and family_name(expected) != name:
         if not is_code_name(expected):
@@ -140,7 +151,7 @@ def _read_config(path: Path, expected: str | None) -> tuple[str, Any]:
     missing = [one for one in needed if one not in found]
     if missing:
         raise CheckpointError(f"{path}, {missing[0]}: it is missing; {_REMEDY}")
-    return name, config
+    return name, config, taught
 
 
 def _written(config: Any) -> dict[str, Any]:

@@ -58,6 +58,9 @@ class Head(Protocol):
         ...
 
 
+Taught = Literal["recording", "frames", "source"]
+
+
 class Detector(nn.Module):
     """Base of all detectors. A subclass sets ``encoder`` and ``head`` and the class variables."""
 
@@ -74,6 +77,8 @@ class Detector(nn.Module):
     bona_fide: ClassVar[Literal[0, 1]] = 1  # its place among the logits
     ranks_by: ClassVar[Literal["logit", "difference"]] = "logit"  # see `scores`
     name: str | None = None  # of code of others; this package's are told by their class
+    # What it was trained to tell last. If not whole recordings, its own scores say nothing.
+    taught: Taught = "recording"
 
     encoder: nn.Module
     head: nn.Module

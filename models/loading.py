@@ -22,6 +22,12 @@ from fakemamba.models.state_dicts import tensors_sha256
 from fakemamba.models.weight_files import CheckpointError
 from fakemamba.records import content_sha256
 
+# What a detector may have been taught instead of telling bona fide from spoof, and its use.
+NOT_SCORED = {
+    "frames": ("bona fide frames from spoofed ones", "fakemamba localize --method supervised"),
+    "source": ("which system made a spoof", "fakemamba trace"),
+}
+
 
 def check_named(checkpoint: Path, name: str | None) -> None:
     """Refuse what can be no detector with weights, before anything else is done.
@@ -55,7 +61,9 @@ def check_named(checkpoint: Path, name: str | None) -> None:
         )
 
 
-def load_detector(checkpoint: Path, name: str | None = None) -> Detector:
+def load_detector(
+    checkpoint: Path, name: str | None = None, *, needs_scores: bool = True
+) -> Detector:
     """Read a detector, in eval mode.
 
     Args:
@@ -63,9 +71,10 @@ def load_detector(checkpoint: Path, name: str | None = None) -> Detector:
             ``.pth``, an exported ``.onnx``, ``.xml`` or ``.pt2``, or what makes a detector with
             weights: ``package.module:factory``, or a name that an installed package declares.
         name: the detector that it must be of; an official file does not say so itself.
+        needs_scores: refuse one that was trained last to tell something else.
 
     Raises:
-        CheckpointError: it cannot be read, is of another detector, or is not named.
+        CheckpointError: it cannot be read, is of another detector, is not named, or has no scores.
         ExternalDetectorError: code of others makes no detector.
     """
     check_named(checkpoint, name)
@@ -74,7 +83,14 @@ def load_detector(checkpoint: Path, name: str | None = None) -> Detector:
             torch.manual_seed(0)
             return build_detector(str(checkpoint), None, {}).eval()
     if checkpoint.is_dir() or name is None:
-        return from_pretrained(checkpoint, expected=name)
+        detector = from_pretrained(checkpoint, expected=name)
+        if needs_scores and detector.taught in NOT_SCORED:
+            what, remedy = NOT_SCORED[detector.taught]
+            raise CheckpointError(
+                f"{checkpoint} was trained last to tell {what}, not which recordings are bona "
+                f"fide: its scores would say nothing; use it with {remedy}"
+            )
+        return detector
     return convert_official([checkpoint], name)
 
 
@@ -88,7 +104,7 @@ def detector_by_any_name(name: str) -> Detector:
     """
     path = Path(name)
     if path.exists():
-        return load_detector(path)
+        return load_detector(path, needs_scores=False)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         return create_detector(name).eval()

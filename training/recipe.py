@@ -276,6 +276,11 @@ class Recipe:
             f"{', '.join(known)}",
         )
 
+    @property
+    def trains_detector(self) -> bool:
+        """Whether the detector itself is changed, and not alone a layer on what it gives."""
+        return self.detector.tuned != "none" or self.target.tuned_back_end
+
 
 # Fields that recipes of before do not have; what was done then is their default.
 TARGET = tuple(f"target.{one.name}" for one in fields(TargetRecipe))

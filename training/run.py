@@ -113,6 +113,8 @@ class _Run:
         made = self.recipe.detector
         detector = first_detector(made).train()
         prepare_frontend(detector, made)
+        if self.recipe.trains_detector:
+            detector.taught = self.recipe.target.kind
         objective, recipe = self.lists.objective, self.recipe.optimization
         trained = objective.trained(detector)
         optimizer = make_optimizer(trained, recipe)

@@ -9,6 +9,8 @@ import soundfile
 
 from fakemamba.cli.main import main
 from fakemamba.data.synthetic import speech_like
+from fakemamba.evaluation import embeddings
+from fakemamba.evaluation.embedding_files import read_embeddings
 from fakemamba.models.checkpoints import save_pretrained
 
 SYSTEMS = ("hum", "clip", "hiss")
@@ -205,3 +207,37 @@ def test_a_list_of_mlaad_is_read_as_it_is(folder, tmp_path, capsys):
     printed = capsys.readouterr().out
     assert "F-c (clip) unseen against the others" in printed
     assert "F-h (hiss, hum) unseen: leaving one family out leaves fewer than two of 3" in printed
+
+
+def test_embedding_that_was_cut_off_is_gone_on_with(folder, tmp_path, monkeypatch, capsys):
+    kept = tmp_path / "all.npz"
+    of = ("--checkpoint", folder / "tiny", "--device", "cpu", "--manifest", folder / "fit.csv")
+    of += ("--length", 4_000, "--out", tmp_path / "model")
+    embed, batches = embeddings._embed, []
+
+    def cut_off(detector, batch, layer):
+        batches.append(len(batch.trials))
+        if len(batches) == 2:
+            raise KeyboardInterrupt
+        return embed(detector, batch, layer)
+
+    monkeypatch.setattr("fakemamba.evaluation.manner.Manner.budget_samples", 40_000)
+    with monkeypatch.context() as patch:
+        patch.setattr(embeddings, "_embed", cut_off)
+        assert run("fit", *of, "--keep", kept) != 0
+    assert "give the same command again" in capsys.readouterr().err
+    assert not kept.exists() and (tmp_path / "all.npz.journal").exists()
+    assert run("fit", *of, "--keep", kept, "--layer", 1) == 1
+    assert "cannot be resumed: layer" in capsys.readouterr().err
+    left = []
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            embeddings, "_embed", lambda *given: left.append(len(given[1].trials)) or embed(*given)
+        )
+        assert run("fit", *of, "--keep", kept) == 0
+    assert sum(left) == 32 - batches[0] and not (tmp_path / "all.npz.journal").exists()
+    whole = tmp_path / "whole.npz"
+    assert run("fit", *of[:-1], tmp_path / "again", "--keep", whole) == 0
+    found, expected = read_embeddings(kept), read_embeddings(whole)
+    assert found.trials == expected.trials
+    np.testing.assert_allclose(found.vectors, expected.vectors, atol=1e-5)

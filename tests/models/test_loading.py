@@ -1,5 +1,6 @@
 """What is named as a checkpoint is looked at before any work, and called what it is."""
 
+import json
 import os
 
 import pytest
@@ -45,3 +46,23 @@ def test_a_folder_or_a_named_file_may_be_one(places):
     check_named(places / "page.pth", "fake-mamba")
     with pytest.raises(CheckpointError, match="is a web page"):
         load_detector(places / "page.pth", "fake-mamba")
+
+
+def test_what_a_detector_was_taught_last_is_kept_and_its_scores_refused(make_detector, tmp_path):
+    detector = make_detector("fake-mamba-s")
+    assert load(detector, tmp_path / "plain").taught == "recording"
+    assert "taught" not in json.loads((tmp_path / "plain/config.json").read_text())
+    detector.taught = "frames"
+    assert load(detector, tmp_path / "frames", needs_scores=False).taught == "frames"
+    with pytest.raises(CheckpointError, match=r"frames was trained last to tell bona fide frames"):
+        load_detector(tmp_path / "frames")
+    config = json.loads((tmp_path / "frames/config.json").read_text())
+    (tmp_path / "frames/config.json").write_text(json.dumps(config | {"taught": "cats"}))
+    with pytest.raises(CheckpointError, match="taught: should be one of recording, frames, source"):
+        load_detector(tmp_path / "frames")
+
+
+def load(detector, folder, **how):
+    """A detector as it is read again."""
+    save_pretrained(detector, folder)
+    return load_detector(folder, **how)

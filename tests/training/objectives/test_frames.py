@@ -167,6 +167,11 @@ def test_a_run_leaves_what_localize_maps_forged_frames_with(taught, spliced, tmp
     odds = (logits[:, 1] - logits[:, 0]).numpy()
     np.testing.assert_allclose(scores["dev3"], odds, atol=1e-4)
     capsys.readouterr()
+    given[-1] = "gradient"
+    assert main(["localize", *map(str, given), "--out", str(tmp_path / "not")]) == 1
+    told = capsys.readouterr().err
+    assert "taught frames, has no gradient; it has" in told and "windows" not in told
+    given[-1] = "supervised"
     with torch.no_grad():
         headed.detector.head.classifier.bias += 1
     save_pretrained(headed.detector, tmp_path / "other")
@@ -230,6 +235,7 @@ def test_a_detector_that_is_left_as_it_is_keeps_every_tensor(
     result = train_here(recipe, tmp_path / "run")
     before, after = (load_file(one / "model.safetensors") for one in (start, result.detector))
     assert all(torch.equal(after[key], before[key]) for key in before)  # of batch norms, too
+    assert from_pretrained(result.detector).taught == "frames", "as its start was"
     heads = [
         load_file(tmp_path / "run" / "best" / f"epoch-000{epoch}" / "head.safetensors")
         for epoch in (1, 2)

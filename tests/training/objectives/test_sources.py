@@ -68,6 +68,16 @@ def test_a_run_leaves_a_tracer_that_says_what_the_layer_says(taught, of_systems,
     np.testing.assert_allclose(found, expected, atol=1e-4)
 
 
+def test_scores_of_a_detector_that_was_taught_sources_are_refused(taught, of_systems, capsys):
+    of = ["--checkpoint", taught.detector, "--device", "cpu"]
+    clip = of_systems[1].parent / "dev0.wav"
+    for command in (["detect", clip], ["score", "--manifest", of_systems[1], "--out", "x.txt"]):
+        assert main([*map(str, command), *map(str, of)]) == 1
+        told = capsys.readouterr().err
+        assert "was trained last to tell which system made a spoof" in told
+        assert "use it with fakemamba trace" in told and told.count("\n") == 1
+
+
 def objective_of(teach, of_systems, trials, **target):
     recipe = teach(of_systems, {"kind": "source", **target})
     listed = Listed("train", trials)
