@@ -99,7 +99,7 @@ PROFILES = {
             ),
         ),
         Effort(),
-        (174.0, 90.0),
+        (172.0, 90.0),
     ),
     "smoke": Profile(
         (

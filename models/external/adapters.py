@@ -10,23 +10,21 @@ Speech DF Arena's ``load_model`` returns a module.
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from transformers import (
-    AutoFeatureExtractor,
-    AutoModelForAudioClassification,
-    Pipeline,
-    pipeline,
-)
 
 from fakemamba.models.external.detector import OUR_RATE_HZ, FunctionModule, rows_of
 from fakemamba.models.external.names import ExternalDetectorError
 from fakemamba.names import one_line
 from fakemamba.records import shown
+
+if TYPE_CHECKING:
+    from transformers import Pipeline
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +38,7 @@ def as_module(product: Any, name: str) -> tuple[nn.Module, dict[str, Any]]:
     Raises:
         ExternalDetectorError: it is nothing that can be called with waveforms.
     """
-    if isinstance(product, Pipeline):
+    if _is_pipeline(product):
         return classifier(product.model, product.feature_extractor, name)
     if _has(product, "classify_batch") or _has(product, "encode_batch"):
         return _SpeechBrain(product), {}
@@ -54,6 +52,12 @@ def as_module(product: Any, name: str) -> tuple[nn.Module, dict[str, Any]]:
         f"{name} gives {shown(type(product).__name__)}, which is no module, cannot be called, and "
         "has neither score, score_batch, classify_batch nor encode_batch"
     )
+
+
+def _is_pipeline(product: Any) -> bool:
+    """Without the seconds that it takes to import pipelines: of one they are imported already."""
+    pipelines = sys.modules.get("transformers.pipelines")
+    return pipelines is not None and isinstance(product, pipelines.Pipeline)
 
 
 def _has(product: Any, method: str) -> bool:
@@ -162,6 +166,8 @@ def audio_classifier(source: str) -> Pipeline:
 
     Named ``fakemamba.models.external.adapters:audio_classifier?source=FOLDER``.
     """
+    from transformers import AutoFeatureExtractor, AutoModelForAudioClassification, pipeline
+
     model = AutoModelForAudioClassification.from_pretrained(source, trust_remote_code=False)
     extractor = AutoFeatureExtractor.from_pretrained(source, trust_remote_code=False)
     return pipeline("audio-classification", model=model, feature_extractor=extractor, device="cpu")
