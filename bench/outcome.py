@@ -100,13 +100,13 @@ class Outcome:
 
     @property
     def helpful(self) -> int:
-        """How many visits nothing disturbed; all of them where none of three or more was quiet.
+        """How many visits nothing disturbed; all, of three or more, where fewer than a third were.
 
         Then more hardly help, as what disturbs them may be the work itself: where a call takes much
         new memory, the host of a virtual machine is busy with it, and that counts as stolen.
         """
         visits = len(self.visits)
-        return visits if not self.quiet and visits >= LEAST_VISITS else self.quiet
+        return visits if visits >= LEAST_VISITS and 3 * self.quiet < visits else self.quiet
 
     def lacking(self, effort: Effort) -> int:
         """How many helpful visits it needs yet, at the least; negative where it has more."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import operator
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
@@ -13,10 +15,12 @@ from fakemamba.bench.outcome import Outcome
 
 QUICK_VISIT_S = 0.3
 CURVE = 5  # cells that differ in duration alone
-QUICK_VISITS = 9  # that are kept free for quick cells: so many decide a curve, docs/scaling.md
+QUICK_VISITS = 7  # of quick cells, before others have what they need: most curves are decided,
+MORE_VISITS = 9  # and before others have more; on a noisy machine always. See docs/scaling.md
+NOISY = 0.1  # of all visits were disturbed
 QUICK_SHARE = 0.4  # of the budget, for such visits of the quickest curves
 ENOUGH = 1.2  # times what it is expected to take
-SLOWER = 2.5  # times the shortest visits these may take, where something has disturbed any
+SLOWER = 2.5  # times the shortest visits these may take on a noisy machine
 CALLS = 4  # of a first visit: for memory, to be verified, and timed
 AROUND_S = 0.05  # the rounds of a later visit, while none is known
 GUESSED_FLOPS = 1e12  # a second of audio, of what has no formula: behind all that has one
@@ -41,7 +45,7 @@ class Budget:
         self._visit_s: dict[AnyCell, float] = {}  # and what another one takes,
         self._row_s: defaultdict[object, dict[AnyCell, float]] = defaultdict(dict)  # at the least
         self._quick_kinds: set[object] | None = None
-        self._was_disturbed = False
+        self._visits = self._disturbed = 0
 
     def note(self, cell: AnyCell, outcome: Outcome, took_s: float) -> None:
         """A visit took so long, with all that belongs to it."""
@@ -50,7 +54,8 @@ class Budget:
             took_s = outcome.timed_s + AROUND_S
         if outcome.visits:
             self._call_s[cell] = outcome.visits[-1].figure_s
-            self._was_disturbed |= any(visit.disturbed_by for visit in outcome.visits)
+            self._visits += len(outcome.visits)
+            self._disturbed += len(outcome.visits) - outcome.quiet
             least_s = self._row_s[cell.row].get(cell, took_s)
             self._visit_s[cell], self._row_s[cell.row][cell] = took_s, min(took_s, least_s)
             self._quick_kinds = None
@@ -68,8 +73,9 @@ class Budget:
         if cell.id not in known:
             needed_s = self._expected_s(cell) + self._least_kept_s(known)
         else:
-            kept_s = 0.0 if self.is_quick(cell) else self._kept_s(known)
-            needed_s = self._visit_s.get(cell, 0.0) + kept_s
+            needed_s = self._visit_s.get(cell, 0.0)
+            if not self.is_quick(cell):
+                needed_s += self._kept_s(known, known[cell.id].lacking(self._effort) > 0)
         return needed_s <= self.left_s(known)
 
     def lacks(self, cell: AnyCell, known: Mapping[str, Outcome]) -> bool:
@@ -77,7 +83,7 @@ class Budget:
         outcome = known.get(cell.id)
         if outcome is None or not self.is_quick(cell):
             return outcome is None or outcome.lacking(self._effort) > 0
-        return outcome.helpful < self._wanted(self._visit_s.get(cell, 0.0))
+        return outcome.helpful < self._wanted(self._visit_s.get(cell, 0.0), beside_lacking=True)
 
     def leave_out(self, cell: AnyCell, inner: AnyCell | None = None) -> list[Outcome]:
         """The outcomes of a cell for whose first visit there was no time, and of one inside it."""
@@ -119,7 +125,8 @@ class Budget:
         for row_s in self._row_s.values():
             kind = _kind(next(iter(row_s)))
             durations[kind] = max(durations[kind], len(row_s))
-            costs_s[kind] += sum(self._wanted(one_s) * one_s for one_s in row_s.values())
+            wanted = (self._wanted(one_s, beside_lacking=False) for one_s in row_s.values())
+            costs_s[kind] += sum(map(operator.mul, wanted, row_s.values()))
         left_s, quick = QUICK_SHARE * (self._seconds or 0.0), set[object]()
         curves = [kind for kind, count in durations.items() if count >= CURVE]
         for curve in sorted(curves, key=lambda one: costs_s[one]):
@@ -128,11 +135,15 @@ class Budget:
                 quick.add(curve)
         return quick
 
-    def _wanted(self, visit_s: float) -> int:
-        """The visits of a quick cell that are kept free."""
+    @property
+    def _is_noisy(self) -> bool:
+        return self._disturbed > NOISY * self._visits
+
+    def _wanted(self, visit_s: float, *, beside_lacking: bool) -> int:
+        """The visits of a quick cell that are kept free, also beside cells that lack visits."""
         effort = self._effort
         most = effort.dear_visits if visit_s > DEAR_CALL_S else effort.most_visits
-        return min(QUICK_VISITS, most)
+        return min(QUICK_VISITS if beside_lacking and not self._is_noisy else MORE_VISITS, most)
 
     def _needed_s(self, known: Mapping[str, Outcome]) -> float:
         """What the cells that were begun still need at the least."""
@@ -146,12 +157,11 @@ class Budget:
             if self.is_quick(cell)
         )
 
-    def _kept_s(self, known: Mapping[str, Outcome]) -> float:
-        """What is kept free for quick cells beside further visits of others."""
+    def _kept_s(self, known: Mapping[str, Outcome], beside_lacking: bool) -> float:
+        """What is kept free for quick cells beside further visits of one that may lack some."""
         quick = filter(self.is_quick, self._visit_s)
-        return (SLOWER if self._was_disturbed else 1.0) * self._lacking_s(
-            known, quick, self._wanted
-        )
+        wanted = functools.partial(self._wanted, beside_lacking=beside_lacking)
+        return (SLOWER if self._is_noisy else 1.0) * self._lacking_s(known, quick, wanted)
 
     def _lacking_s(
         self,
