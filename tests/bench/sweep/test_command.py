@@ -262,7 +262,7 @@ def test_an_interrupted_sweep_says_how_to_go_on(bench, tmp_path, children):
         os.kill(sweep.pid, number)
     sweep.join(120)
     assert held.returncode == 4 and f"being written by another process ({sweep.pid})" in held.stderr
-    assert sweep.exitcode == 143
+    assert sweep.exitcode == 143, children.said
     assert f"interrupted; go on with --bench-resume {path}\n" in children.said
     assert not list(tmp_path.glob(".*.lock")) and not journal.exists()
     begun = {one["extra_info"]["cell_id"] for one in json.loads(path.read_text())["benchmarks"]}
