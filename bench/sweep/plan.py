@@ -99,7 +99,7 @@ PROFILES = {
             ),
         ),
         Effort(),
-        (172.0, 90.0),
+        (168.0, 90.0),
     ),
     "smoke": Profile(
         (
