@@ -129,7 +129,7 @@ def localize(
                     texts[name].writelines(_lines(trial_id, scores))
                 if trial_id in names:
                     path = out / f"{names[trial_id]}.png"
-                    made.append(_draw(one, mapper, truth.get(trial_id), checkpoint, path))
+                    made.append(_draw(one, mapper, truth.get(trial_id), path))
         num_mapped = listed.count - len(failures)
         content = {
             **STAMP,
@@ -192,9 +192,7 @@ def _lines(trial_id: str, scores: Scores) -> Iterator[str]:
     return (f"{trial_id} {frame} {score:.9g}\n" for frame, score in enumerate(scores.tolist()))
 
 
-def _draw(
-    mapped: Mapped, mapper: Mapper, truth: Sequence[Segment] | None, checkpoint: Path, path: Path
-) -> Path:
+def _draw(mapped: Mapped, mapper: Mapper, truth: Sequence[Segment] | None, path: Path) -> Path:
     """The picture of one recording."""
     from fakemamba.analysis.pictures.localization import plot_maps  # of the extra `report`
 
@@ -209,6 +207,6 @@ def _draw(
         frame_s=mapper.frame_s,
         unsigned={name for name, about in mapper.told().items() if not about["is_signed"]},
         spoofed_s=spoofed_s,
-        headline=f"{mapped.trial.trial_id} by {checkpoint.name}",
+        headline=f"{mapped.trial.trial_id} by {registered_name(mapper.detector)}",
         path=path,
     )
