@@ -159,10 +159,8 @@ class Corpus:
             yield replace(trial, path=path, phase=only or trial.phase)
 
     def _of_family(self, trial: Trial) -> Trial:
-        families = self.description.families
-        if trial.family is not None or trial.attack not in families:
-            return trial
-        return replace(trial, family=families[trial.attack])
+        family = self.description.families.get(trial.attack or "")
+        return trial if family is None or trial.family else replace(trial, family=family)
 
     def _key(self, part: Part) -> Path:
         for key in part.keys:
