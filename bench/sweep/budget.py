@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import operator
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
@@ -125,8 +124,9 @@ class Budget:
         for row_s in self._row_s.values():
             kind = _kind(next(iter(row_s)))
             durations[kind] = max(durations[kind], len(row_s))
-            wanted = (self._wanted(one_s, beside_lacking=False) for one_s in row_s.values())
-            costs_s[kind] += sum(map(operator.mul, wanted, row_s.values()))
+            costs_s[kind] += sum(
+                self._wanted(one_s, beside_lacking=False) * one_s for one_s in row_s.values()
+            )
         left_s, quick = QUICK_SHARE * (self._seconds or 0.0), set[object]()
         curves = [kind for kind, count in durations.items() if count >= CURVE]
         for curve in sorted(curves, key=lambda one: costs_s[one]):
